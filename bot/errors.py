@@ -1,0 +1,220 @@
+"""Every error this program raises on purpose, in one tree.
+
+    CountersignError
+    ├── ConfigError                  the configuration cannot be used; exit 78
+    ├── StartRefusedError            the machine or the data cannot be used now; carries its exit code
+    ├── InputError                   a person wrote something that cannot be read; carries a right example
+    ├── NotAllowedError              the person lacks the right
+    ├── NotFoundError                no such thing, or not visible to this person
+    ├── ConflictError                the thing changed meanwhile, or exists already
+    ├── VaultError
+    │   ├── KeyTextError             the key's text form is damaged: a typo, not a wrong key
+    │   ├── WrongKeyError            the key is whole, but belongs to another database
+    │   └── RecordUnreadableError    one sealed record does not open; the others still do
+    ├── StoreError
+    │   ├── StoreBusyError           another program holds the database
+    │   ├── StoreFullError           the disk is full or refuses
+    │   └── StoreDamagedError        the file is not what it should be, or newer than this program
+    └── ProviderError                carries `provider`
+        ├── UnreachableError         nothing was sent: refused, no such host, TLS, no free connection
+        ├── SilentError              it was sent (or may have been), and no whole answer came
+        ├── ReplyError               an answer came that cannot be read as documented
+        ├── RefusedError             the provider said no; carries its `code`
+        │   ├── CredentialRefusedError   login, key or signature not accepted: the owner must act
+        │   ├── ScopeMissingError        the key is good but may not do this; names the `scope`
+        │   └── BusyError                asked too often; may carry `retry_after_seconds`
+        ├── FaultError               the provider's own failure (5xx and the like)
+        ├── UnsupportedError         this provider has no such ability
+        └── OutcomeUnknownError      a money call left and nothing definite came back
+
+Three questions shape it: whose fault is it, may it be repeated, who must act. Errors carry facts; the sentences
+people read are in `handlers/failures.py`, one for each. No message here may hold a secret or a raw body.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class CountersignError(Exception):
+    """Root of the tree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the configuration: where, what was found (masked), what is expected."""
+
+    path: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: found {self.found}, expected {self.expected}"
+
+
+class ConfigError(CountersignError):
+    """The configuration has problems; all of them are listed."""
+
+    exit_code = 78
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{source}: {len(problems)} problem(s)")
+        self.source = source
+        self.problems = tuple(problems)
+
+
+class StartRefusedError(CountersignError):
+    """The program does not start; `exit_code` follows sysexits."""
+
+    def __init__(self, reason: str, exit_code: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.exit_code = exit_code
+
+
+class InputError(CountersignError):
+    """What a person wrote cannot be read. `example` is a right one."""
+
+    def __init__(self, reason: str, example: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.example = example
+
+
+class NotAllowedError(CountersignError):
+    """The person lacks the right; `needed` names it in plain words."""
+
+    def __init__(self, needed: str) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+
+class NotFoundError(CountersignError):
+    """No such thing, or none this person may see. `known` lists what there is."""
+
+    def __init__(self, what: str, name: str, known: Sequence[str] = ()) -> None:
+        super().__init__(f"{what} {name!r}")
+        self.what = what
+        self.name = name
+        self.known = tuple(known)
+
+
+class ConflictError(CountersignError):
+    """The thing exists already or changed meanwhile."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class VaultError(CountersignError):
+    """Something about keys or sealed records."""
+
+
+class KeyTextError(VaultError):
+    """The master key's text form is damaged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class WrongKeyError(VaultError):
+    """A whole key that belongs to another database. Fingerprints are safe to show."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(f"expected fingerprint {expected}, got {got}")
+        self.expected = expected
+        self.got = got
+
+
+class RecordUnreadableError(VaultError):
+    """One sealed record does not open with the loaded keys."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label)
+        self.label = label
+
+
+class StoreError(CountersignError):
+    """The database refused; nothing was changed."""
+
+
+class StoreBusyError(StoreError):
+    """Another program holds the database."""
+
+
+class StoreFullError(StoreError):
+    """No space, or the disk refuses to write."""
+
+
+class StoreDamagedError(StoreError):
+    """The file is damaged, or was written by a newer version of this program."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ProviderError(CountersignError):
+    """Anything that went wrong with a provider."""
+
+    def __init__(self, provider: str, detail: str = "") -> None:
+        super().__init__(f"{provider}: {detail}" if detail else provider)
+        self.provider = provider
+        self.detail = detail
+
+
+class UnreachableError(ProviderError):
+    """Nothing was sent. Safe to repeat."""
+
+
+class SilentError(ProviderError):
+    """It was sent, or may have been, and no whole answer came. A read may be repeated; a money call never blindly."""
+
+
+class ReplyError(ProviderError):
+    """An answer came that cannot be read as documented: malformed, too large, wrong types, wrong signature."""
+
+
+class RefusedError(ProviderError):
+    """The provider said no. `code` is the provider's own."""
+
+    def __init__(self, provider: str, code: str, detail: str = "") -> None:
+        super().__init__(provider, f"{code} {detail}".strip())
+        self.code = code
+
+
+class CredentialRefusedError(RefusedError):
+    """Login, key or signature not accepted. The owner must act."""
+
+
+class ScopeMissingError(RefusedError):
+    """The key is good but lacks a scope; `scope` names it in the provider's words."""
+
+    def __init__(self, provider: str, code: str, scope: str) -> None:
+        super().__init__(provider, code, f"needs {scope}")
+        self.scope = scope
+
+
+class BusyError(RefusedError):
+    """Asked too often. `retry_after_seconds` is the provider's wish, already bounded, or None."""
+
+    def __init__(self, provider: str, code: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(provider, code)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class FaultError(ProviderError):
+    """The provider's own failure: a 5xx, a maintenance answer. A read may be repeated."""
+
+
+class UnsupportedError(ProviderError):
+    """This provider has no such ability; `ability` names it."""
+
+    def __init__(self, provider: str, ability: str) -> None:
+        super().__init__(provider, f"no {ability}")
+        self.ability = ability
+
+
+class OutcomeUnknownError(ProviderError):
+    """A money call left, and nothing definite came back. Never repeated; always asked about."""

@@ -1,0 +1,1 @@
+"""The plumbing of every simulator: one server, one control side, one kind of misfortune."""

@@ -1,0 +1,333 @@
+"""Misfortunes on demand (SAFETY 6.0).
+
+A script is a list of steps, each `{"match": {...}, "nth": 1, "times": 1, "action": "...", ...}`:
+
+    match    all given keys must fit: "path" (substring), "method", "kind" ("http"|"ws"), "contains" (text in the
+             WebSocket frame, client to server)
+    nth      the first matching exchange that is hit, counted from 1 (default 1)
+    times    how many in a row are hit (default 1; 0 = for ever)
+    action   refuse    the connection is reset before the request is looked at
+             reset     the request is carried out, then the connection is reset without an answer
+             close     the answer is cut after `bytes` bytes, then the connection is closed
+             stall     the answer never comes; the connection stays open
+             trickle   the answer comes one byte each `seconds`
+             status    answered with `status` and `body` instead; the request is not carried out
+             replace   carried out, but answered with `body` (and `status`, default 200; `content_type`)
+             delay     the answer comes `seconds` late
+             drop      WebSocket: the frame from the client is lost
+             duplicate WebSocket: the next `count` (2) frames to the client come twice
+             disconnect WebSocket: the server closes with `code` (default 1006: no close frame)
+
+Which exchange is hit is decided when a request begins, or a WebSocket frame arrives from the client.
+"""
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+_ACTIONS = {
+    "refuse",
+    "reset",
+    "close",
+    "stall",
+    "trickle",
+    "status",
+    "replace",
+    "delay",
+    "drop",
+    "duplicate",
+    "disconnect",
+}
+
+
+@dataclass(slots=True)
+class Step:
+    """One misfortune waiting for its moment."""
+
+    action: str
+    match: Mapping[str, str]
+    nth: int = 1
+    times: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seen: int = 0
+
+    @classmethod
+    def of(cls, raw: Mapping[str, Any]) -> "Step":
+        """From the script's JSON; `ValueError` for an unknown action."""
+        if raw["action"] not in _ACTIONS:
+            raise ValueError(f"no such misfortune: {raw['action']}")
+        known = {"action", "match", "nth", "times"}
+        return cls(
+            raw["action"],
+            raw.get("match", {}),
+            int(raw.get("nth", 1)),
+            int(raw.get("times", 1)),
+            {key: value for key, value in raw.items() if key not in known},
+        )
+
+    @property
+    def spent(self) -> bool:
+        return self.times > 0 and self.seen >= self.nth + self.times - 1
+
+    def hits(self, kind: str, method: str, path: str, text: str = "") -> bool:
+        """Count this exchange if it matches; say whether it is one to hit."""
+        if self.match.get("kind", kind) != kind or self.match.get("method", method) != method:
+            return False
+        if self.match.get("path", "") not in path or self.match.get("contains", "") not in text:
+            return False
+        self.seen += 1
+        return self.seen >= self.nth
+
+
+NOTHING = Step("nothing", {})
+
+
+class Misfortunes:
+    """The script being played against one simulator."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.down = False
+        self._transports: dict[tuple[str, int], asyncio.Transport] = {}
+
+    def add(self, script: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
+        """Append steps; an empty list clears the script."""
+        items = [script] if isinstance(script, Mapping) else list(script)
+        if not items:
+            self.steps.clear()
+        self.steps.extend(Step.of(item) for item in items)
+
+    def waiting(self) -> list[dict[str, Any]]:
+        return [{"action": step.action, "match": dict(step.match), "seen": step.seen} for step in self.steps]
+
+    def set_down(self, down: bool) -> None:
+        """While down, vendor paths are reset at once and open WebSockets are cut."""
+        self.down = down
+
+    def next(self, kind: str, method: str, path: str, text: str = "") -> Step:
+        """The step that hits this exchange; `NOTHING` when none does."""
+        chosen = NOTHING
+        for step in list(self.steps):
+            if chosen is NOTHING and step.hits(kind, method, path, text):
+                chosen = step
+            if step.spent:
+                self.steps.remove(step)
+        return chosen
+
+    def middleware(self, app: Any) -> "_Middleware":
+        return _Middleware(app, self)
+
+
+class _Middleware:
+    """Plays the script around the simulator's application."""
+
+    def __init__(self, app: Any, misfortunes: Misfortunes) -> None:
+        self.app = app
+        self.misfortunes = misfortunes
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path", "")
+        if scope["type"] not in ("http", "websocket") or path.startswith("/_sim"):
+            await self.app(scope, receive, send)
+        elif self.misfortunes.down:
+            _reset(scope)
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close"})
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send, path)
+        else:
+            await self._websocket(scope, receive, send, path)
+
+    async def _http(self, scope: Any, receive: Any, send: Any, path: str) -> None:
+        step = self.misfortunes.next("http", scope["method"], path)
+        match step.action:
+            case "refuse":
+                _reset(scope)
+            case "status":
+                await _answer(send, int(step.options.get("status", 500)), step.options)
+            case "reset":
+
+                async def lost(_: Any) -> None:
+                    _reset(scope)
+
+                await self.app(scope, receive, lost)
+            case "stall":
+
+                async def silent(_: Any) -> None:
+                    await asyncio.sleep(3600)
+
+                await self.app(scope, receive, silent)
+            case "replace":
+                done = False
+                options = step.options
+
+                async def other(_: Any) -> None:
+                    nonlocal done
+                    if not done:
+                        done = True
+                        await _answer(send, int(options.get("status", 200)), options)
+
+                await self.app(scope, receive, other)
+            case "delay":
+                await asyncio.sleep(float(step.options.get("seconds", 1)))
+                await self.app(scope, receive, send)
+            case "close" | "trickle":
+                _shape(scope, step)
+                await self.app(scope, receive, send)
+            case _:
+                await self.app(scope, receive, send)
+
+    async def _websocket(self, scope: Any, receive: Any, send: Any, path: str) -> None:
+        step = self.misfortunes.next("ws-open", "GET", path)
+        if step.action == "refuse":
+            _reset(scope)
+            return
+        twice = 0
+        over = asyncio.Event()
+
+        async def receiving() -> Any:
+            nonlocal twice
+            while True:
+                message = await receive()
+                if message["type"] != "websocket.receive":
+                    return message
+                if self.misfortunes.down:
+                    _reset(scope)
+                    return {"type": "websocket.disconnect", "code": 1006}
+                text = message.get("text") or (message.get("bytes") or b"").decode(errors="replace")
+                hit = self.misfortunes.next("ws", "SEND", path, text)
+                match hit.action:
+                    case "drop":
+                        continue
+                    case "delay":
+                        await asyncio.sleep(float(hit.options.get("seconds", 1)))
+                    case "duplicate":
+                        twice = int(hit.options.get("count", 2))
+                    case "disconnect":
+                        if int(hit.options.get("code", 1006)) == 1006:
+                            _reset(scope)
+                        else:
+                            await send({"type": "websocket.close", "code": int(hit.options["code"])})
+                        return {"type": "websocket.disconnect", "code": 1006}
+                    case "reset":
+                        over.set()  # carried out, but nothing it answers reaches the client
+                    case "replace":
+                        await send({"type": "websocket.send", "text": str(hit.options.get("body", ""))})
+                        continue
+                    case _:
+                        pass
+                return message
+
+        async def sending(message: Any) -> None:
+            nonlocal twice
+            if message["type"] == "websocket.send":
+                if self.misfortunes.down or over.is_set():
+                    _reset(scope)
+                    return
+                if twice > 0:
+                    twice -= 1
+                    await send(message)
+            await send(message)
+
+        await self.app(scope, receiving, sending)
+
+
+async def _answer(send: Any, status: int, options: Mapping[str, Any]) -> None:
+    body = options.get("body", "")
+    raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    content_type = str(options.get("content_type", "application/json")).encode()
+    headers = [(b"content-type", content_type), (b"content-length", str(len(raw)).encode())]
+    headers += [(key.lower().encode(), str(value).encode()) for key, value in options.get("headers", {}).items()]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": raw})
+
+
+_live: dict[tuple[str, int], "_Shaped"] = {}
+
+
+def _reset(scope: Any) -> None:
+    """Cut this exchange's connection with a reset, as a crashed peer would."""
+    shaped = _live.get(tuple(scope["client"]))
+    if shaped is not None:
+        shaped.reset()
+
+
+def _shape(scope: Any, step: Step) -> None:
+    shaped = _live.get(tuple(scope["client"]))
+    if shaped is None:
+        return
+    if step.action == "close":
+        shaped.remaining = int(step.options.get("bytes", 0))
+    else:
+        shaped.trickle_seconds = float(step.options.get("seconds", 0.01))
+
+
+class _Shaped:
+    """A transport that can be cut, slowed or reset; everything else passes through."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self.remaining: int | None = None
+        self.trickle_seconds = 0.0
+        self._queue: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self.remaining is not None:
+            part = data[: self.remaining]
+            self.remaining -= len(part)
+            self._transport.write(part)
+            if self.remaining <= 0:
+                self._transport.close()
+        elif self.trickle_seconds:
+            loop = asyncio.get_running_loop()
+            for index in range(len(data)):
+                loop.call_later(self.trickle_seconds * (index + 1), self._transport.write, data[index : index + 1])
+        else:
+            self._transport.write(data)
+
+    def reset(self) -> None:
+        raw = self._transport.get_extra_info("socket")
+        if raw is not None and raw.fileno() >= 0:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
+
+
+class FaultyHTTP(H11Protocol):
+    """uvicorn's HTTP protocol on a transport that misfortunes can reach."""
+
+    def connection_made(self, transport: Any) -> None:
+        shaped = _Shaped(transport)
+        self._peer = transport.get_extra_info("peername")
+        if self._peer:
+            _live[tuple(self._peer[:2])] = shaped
+        super().connection_made(shaped)  # type: ignore[arg-type]  # stands in for the transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._peer:
+            _live.pop(tuple(self._peer[:2]), None)
+        super().connection_lost(exc)
+
+
+class FaultyWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol; takes over the shaped transport from the HTTP side."""
+
+    def connection_made(self, transport: Any) -> None:
+        peer = transport.get_extra_info("peername")
+        if peer and tuple(peer[:2]) not in _live:
+            _live[tuple(peer[:2])] = transport if isinstance(transport, _Shaped) else _Shaped(transport)
+        super().connection_made(transport)
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # a refusal ends the handshake too; uvicorn would log it as an error

@@ -1,0 +1,111 @@
+"""HTTP to a provider: one request, one whole answer or one error of ours.
+
+Here foreign errors become ours, and nowhere else. What matters is whether a byte of the request may have left, so that
+is *observed* (httpx's trace tells when writing begins) and never guessed from an exception's name:
+
+    nothing written               UnreachableError   safe to repeat
+    written, no whole answer      SilentError        a read may be repeated, a money call never blindly
+    answer too large, 3xx         ReplyError         redirects are never followed
+
+Statuses are the adapter's business, except that nothing is interpreted for it here.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from bot.errors import ReplyError, SilentError, UnreachableError
+
+MAX_BODY_BYTES = 1 << 20
+_WRITING = ("send_request_headers.started", "send_connection_init.started")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One whole HTTP answer. `headers` are looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Rest:
+    """HTTP to one provider's host."""
+
+    def __init__(
+        self,
+        provider: str,
+        base_url: str,
+        *,
+        connect_seconds: float = 5.0,
+        read_seconds: float = 15.0,
+        total_seconds: float = 30.0,
+        connections: int = 8,
+        ca_file: str | None = None,
+    ) -> None:
+        """`base_url` is the only host this object ever talks to; with `ca_file` only that certificate is trusted."""
+        self._provider = provider
+        self._total_seconds = total_seconds
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+            trust_env=False,
+            verify=ssl.create_default_context(cafile=ca_file) if base_url.startswith("https") else False,
+        )
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Send once, read the whole answer.
+
+        Raises:
+            UnreachableError, SilentError, ReplyError: As the table above says.
+        """
+        wrote = False
+
+        async def trace(event: str, _: Any) -> None:
+            nonlocal wrote
+            wrote = wrote or event.endswith(_WRITING)
+
+        request = self._client.build_request(
+            method, path, headers=headers, params=params, content=content, extensions={"trace": trace}
+        )
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                response = await self._client.send(request, stream=True)
+                try:
+                    body = await self._whole(response)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.HTTPError, ssl.SSLError, OSError) as error:
+            kind = type(error).__name__
+            if wrote:
+                raise SilentError(self._provider, kind) from None
+            raise UnreachableError(self._provider, kind) from None
+        if response.is_redirect:
+            raise ReplyError(self._provider, f"redirect ({response.status_code}) not followed")
+        return Answer(response.status_code, response.headers, body)
+
+    async def _whole(self, response: httpx.Response) -> bytes:
+        parts = bytearray()
+        async for chunk in response.aiter_bytes(64 << 10):
+            parts += chunk
+            if len(parts) > MAX_BODY_BYTES:
+                raise ReplyError(self._provider, "answer larger than 1 MiB")
+        return bytes(parts)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()

@@ -1,0 +1,100 @@
+"""JSON read without mercy (SAFETY M62). Pure.
+
+The standard parser takes `NaN`, turns `1e400` into infinity, keeps the last of two equal keys and dies on depth. Here
+numbers are exact decimals or integers, and each of those is an error. Replies about money are read by this parser as
+well as by the typed decoder; simulators read requests with it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import NoReturn
+
+Json = str | int | bool | None | Decimal | Sequence["Json"] | Mapping[str, "Json"]
+"""What `loads` returns; numbers with a point or exponent are `Decimal`."""
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+MAX_INTEGER_DIGITS = 20
+
+
+def loads(raw: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
+    """Parse one JSON text.
+
+    Raises:
+        ValueError: Not JSON, too large, too deep, a duplicate key, NaN or infinity, a number out of bounds.
+    """
+    data = raw.encode() if isinstance(raw, str) else raw
+    if len(data) > max_bytes:
+        raise ValueError("larger than allowed")
+    if _depth(data) > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    text = data.decode("utf-8")  # UnicodeDecodeError is a ValueError
+    parsed: Json = json.loads(
+        text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object
+    )
+    if "\\ud" in text.lower():
+        _check_encodable(parsed)
+    return parsed
+
+
+def _check_encodable(value: Json) -> None:
+    """`\\ud800` alone is JSON, but no text: it could never be written again. UnicodeEncodeError is a ValueError."""
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            key.encode()
+            _check_encodable(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            _check_encodable(inner)
+
+
+def _depth(data: bytes) -> int:
+    """Deepest nesting, counted without recursion; brackets inside strings do not count."""
+    depth = deepest = 0
+    inside = escaped = False
+    for byte in data:
+        if inside:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                inside = False
+        elif byte == 0x22:
+            inside = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent beyond what Decimal can hold; it is an ArithmeticError
+        raise ValueError("number out of bounds") from None
+    if not number.is_finite() or abs(number.adjusted()) > 60:
+        raise ValueError("number out of bounds")
+    return number
+
+
+def _integer(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_INTEGER_DIGITS:
+        raise ValueError("number out of bounds")
+    return int(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("duplicate key")
+    return result

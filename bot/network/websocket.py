@@ -1,0 +1,333 @@
+"""A socket that answers questions: `Dialogue` with a real WebSocket under it.
+
+The line connects when it is first needed, greets (the adapter's login), and is connected anew at the next question
+after it broke; questions that were waiting fail, they are never asked again from here. The reader never does the
+adapter's work: it hands each frame to `hear`, which says which keys the frame settles.
+
+Everything that belongs to one connection (who waits for what, the reader, the keep-alive) lives and dies with that
+connection, so that a late frame or a slow farewell of the old one never touches a question asked on the new one (M33).
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import websockets.asyncio.client
+import websockets.exceptions
+
+from bot.clock import Clock
+from bot.errors import ProviderError, ReplyError, SilentError, UnreachableError
+from bot.network.dialogue import Dialogue, Waiting
+
+MAX_FRAME_BYTES = 1 << 20
+_UNREADABLE = {1002: "not WebSocket as documented", 1007: "text that is not UTF-8", 1009: "frame larger than 1 MiB"}
+"""Codes with which *we* end a connection because of what arrived (RFC 6455, section 7.4.1)."""
+
+_log = logging.getLogger(__name__)
+_quiet = logging.getLogger("countersign.websocket.frames")
+_quiet.setLevel(logging.ERROR)  # frames hold tokens; they are never logged
+_quiet.propagate = False
+_quiet.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One key a frame settles, with its value or the error to raise instead."""
+
+    key: Hashable
+    value: Any = None
+    error: ProviderError | None = None
+
+
+Hear = Callable[[str | bytes], Iterable[Settled]]
+Greet = Callable[["Line"], Awaitable[None]]
+KeepAlive = Callable[["Line"], Awaitable[None]]
+TurnedAway = Callable[[int], ProviderError | None]
+
+
+class Line:
+    """One WebSocket to one provider, for one login."""
+
+    def __init__(
+        self,
+        provider: str,
+        url: str,
+        *,
+        clock: Clock,
+        hear: Hear,
+        greet: Greet,
+        keep_alive: KeepAlive | None = None,
+        keep_alive_seconds: float = 30.0,
+        connect_seconds: float = 5.0,
+        answer_seconds: float = 15.0,
+        rest_seconds: float = 0.0,
+        turned_away: TurnedAway | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        """
+        Args:
+            hear: Called with each frame; says what it settles. A `ReplyError` it raises closes the line.
+            greet: Called once per connection before any other question; asks with `ask` like everybody.
+            keep_alive: Called every `keep_alive_seconds` while connected, for the provider's own ping.
+            rest_seconds: At least so long lies between two attempts to connect.
+            turned_away: What an HTTP status instead of a socket means; without it, or for None, `UnreachableError`.
+        """
+        self._provider = provider
+        self._url = url
+        self._clock = clock
+        self._hear = hear
+        self._greet = greet
+        self._keep_alive = keep_alive
+        self._keep_alive_seconds = keep_alive_seconds
+        self._connect_seconds = connect_seconds
+        self._answer_seconds = answer_seconds
+        self._rest_seconds = rest_seconds
+        self._turned_away = turned_away
+        self._ca_file = ca_file
+        self._tls: ssl.SSLContext | None = None
+        self._attempt: asyncio.Task[None] | None = None
+        self._attempted_at: float | None = None
+        self._greeting: _Talk | None = None
+        self._talk: _Talk | None = None
+        self._closed = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether a greeted socket is open now."""
+        return self._talk is not None
+
+    async def open(self) -> None:
+        """Connect and greet unless that is done. Concurrent callers share one attempt, and its failure.
+
+        A caller who gives up waiting does not end the attempt for the others.
+
+        Raises:
+            UnreachableError: No connection.
+            ProviderError: Whatever the greeting met.
+        """
+        if self._talk is not None:
+            return
+        if self._closed:
+            raise UnreachableError(self._provider, "line is closed")
+        if self._attempt is None:
+            self._attempt = asyncio.create_task(self._begin())
+            self._attempt.add_done_callback(self._attempted)
+        await asyncio.shield(self._attempt)
+
+    async def ask(self, text: str, expect: Sequence[Hashable], *, timeout_seconds: float | None = None) -> list[Any]:
+        """Send one frame on the open socket and wait until every key in `expect` is settled, in that order.
+
+        The first error among them is raised at once. Call `open` first; the greeting itself asks without it.
+
+        Raises:
+            UnreachableError: Not connected, nothing was sent.
+            SilentError: Sent, and the socket broke or the time was up.
+            ProviderError: What `hear` settled a key with.
+        """
+        talk = self._talk or self._greeting
+        if talk is None:
+            raise UnreachableError(self._provider, "not connected")
+        seconds = self._answer_seconds if timeout_seconds is None else timeout_seconds
+        return await talk.ask(text, expect, seconds, self._clock.monotonic() + seconds)
+
+    async def close(self) -> None:
+        """End the line for good. Waiting questions fail."""
+        self._closed = True
+        attempt = self._attempt
+        if attempt is not None and attempt is not asyncio.current_task():
+            attempt.cancel()
+            await asyncio.wait([attempt])
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """End this connection; the next `open` makes a new one."""
+        talk, self._talk = self._talk, None
+        if talk is not None:
+            await talk.end()
+
+    async def _begin(self) -> None:
+        try:
+            await self._rest()
+            talk = _Talk(self._provider, await self._connect(), self._hear, self._over)
+            self._greeting = talk
+            try:
+                await self._greet(self)
+            except BaseException:
+                await talk.end()
+                raise
+            finally:
+                self._greeting = None
+        except asyncio.CancelledError:
+            if self._closed:  # `close` did it: those who wait are told, not cancelled
+                raise UnreachableError(self._provider, "line is closed") from None
+            raise
+        if talk.over:
+            raise SilentError(self._provider, "connection closed")
+        self._talk = talk
+        if self._keep_alive is not None:
+            talk.keep(self._keeping(talk, self._keep_alive))
+
+    def _attempted(self, attempt: asyncio.Task[None]) -> None:
+        self._attempt = None
+        if not attempt.cancelled():
+            attempt.exception()  # seen here: everybody who waited may have given up
+
+    def _over(self, talk: "_Talk") -> None:
+        if self._talk is talk:
+            self._talk = None
+
+    async def _rest(self) -> None:
+        if self._attempted_at is not None:
+            left = self._attempted_at + self._rest_seconds - self._clock.monotonic()
+            if left > 0:
+                await self._clock.sleep(left)
+        self._attempted_at = self._clock.monotonic()
+
+    async def _connect(self) -> websockets.asyncio.client.ClientConnection:
+        try:
+            if self._tls is None and self._url.startswith("wss"):
+                self._tls = ssl.create_default_context(cafile=self._ca_file)  # OSError when that file is not to be had
+            return await _Connect(
+                self._url,
+                ssl=self._tls,
+                compression=None,
+                proxy=None,
+                max_size=MAX_FRAME_BYTES,
+                open_timeout=self._connect_seconds,
+                ping_interval=20,
+                ping_timeout=20,
+                close_timeout=1,
+                logger=_quiet,
+            )
+        except websockets.exceptions.InvalidStatus as error:
+            status = error.response.status_code
+            meant = self._turned_away(status) if self._turned_away is not None else None
+            raise meant or UnreachableError(self._provider, f"handshake answered {status}") from None
+        except (OSError, TimeoutError, websockets.exceptions.WebSocketException) as error:
+            raise UnreachableError(self._provider, type(error).__name__) from None
+
+    async def _keeping(self, talk: "_Talk", keep_alive: KeepAlive) -> None:
+        while not talk.over:
+            await self._clock.sleep(self._keep_alive_seconds)
+            try:
+                await keep_alive(self)
+            except ProviderError as error:
+                _log.info("keep-alive failed", extra={"provider": self._provider, "error": type(error).__name__})
+                self._over(talk)
+                await talk.end()
+
+
+class _Connect(websockets.asyncio.client.connect):
+    """The library's connect, but a redirect is an answer like any other: followed, it would carry a login elsewhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class _Talk:
+    """One connection: who waits for what on it, and the tasks that end with it."""
+
+    def __init__(
+        self,
+        provider: str,
+        socket: websockets.asyncio.client.ClientConnection,
+        hear: Hear,
+        ended: Callable[["_Talk"], None],
+    ) -> None:
+        self._provider = provider
+        self._socket = socket
+        self._hear = hear
+        self._ended = ended
+        self._dialogue = Dialogue()
+        self._futures: dict[Waiting, asyncio.Future[Any]] = {}
+        self._keeper: asyncio.Task[None] | None = None
+        self.over = False
+        self._reader = asyncio.create_task(self._read())
+
+    def keep(self, keeping: Coroutine[Any, Any, None]) -> None:
+        """Run the keep-alive for as long as this connection lasts."""
+        self._keeper = asyncio.create_task(keeping)
+
+    async def ask(self, text: str, expect: Sequence[Hashable], seconds: float, deadline: float) -> list[Any]:
+        if self.over:
+            raise UnreachableError(self._provider, "not connected")
+        asked = [self._dialogue.expect(key, deadline) for key in expect]
+        futures = [asyncio.get_running_loop().create_future() for _ in asked]
+        self._futures.update(zip(asked, futures, strict=True))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._socket.send(text)
+                return await asyncio.gather(*futures)
+        except (TimeoutError, websockets.exceptions.WebSocketException, OSError) as error:
+            raise SilentError(self._provider, type(error).__name__) from None
+        finally:
+            for waiting, future in zip(asked, futures, strict=True):
+                self._dialogue.forget(waiting)
+                self._futures.pop(waiting, None)
+                if future.done() and not future.cancelled():
+                    future.exception()  # seen here, so that asyncio does not report it as never retrieved
+                future.cancel()
+
+    async def end(self) -> None:
+        """Say goodbye and let go. What was waiting fails; a second call does nothing."""
+        await self._farewell()
+        tasks = [self._reader] if self._keeper is None else [self._reader, self._keeper]
+        left = [task for task in tasks if task is not asyncio.current_task() and not task.done()]
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left)
+
+    async def _read(self) -> None:
+        error: ProviderError = SilentError(self._provider, "connection closed")
+        try:
+            async for frame in self._socket:
+                for settled in self._hear(frame):
+                    self._settle(settled)
+        except ReplyError as unreadable:
+            error = unreadable
+        except websockets.exceptions.ConnectionClosed as closed:
+            error = _why(self._provider, closed) or error
+        except Exception as slip:  # noqa: BLE001  # an adapter's slip fails its questions, it never leaves them hanging
+            # without the traceback: a message there may quote the frame
+            _log.error("frame not heard", extra={"provider": self._provider, "error": type(slip).__name__})
+            error = ReplyError(self._provider, f"not heard: {type(slip).__name__}")
+        finally:
+            self.over = True
+            self._ended(self)
+            self._fail(error)
+            if self._keeper is not None and self._keeper is not asyncio.current_task():
+                self._keeper.cancel()
+            await self._farewell()
+
+    async def _farewell(self) -> None:
+        with contextlib.suppress(OSError, websockets.exceptions.WebSocketException):
+            await self._socket.close()
+
+    def _settle(self, settled: Settled) -> None:
+        waiting = self._dialogue.settle(settled.key)
+        future = self._futures.pop(waiting, None) if waiting is not None else None
+        if future is None or future.done():
+            return
+        if settled.error is not None:
+            future.set_exception(settled.error)
+        else:
+            future.set_result(settled.value)
+
+    def _fail(self, error: ProviderError) -> None:
+        for waiting in self._dialogue.abandon():
+            future = self._futures.pop(waiting, None)
+            if future is not None and not future.done():
+                future.set_exception(error)
+
+
+def _why(provider: str, closed: websockets.exceptions.ConnectionClosed) -> ReplyError | None:
+    """The reply that made us end the connection; None when the other side ended it, or nobody did."""
+    if closed.sent is None or closed.rcvd_then_sent:
+        return None
+    reason = _UNREADABLE.get(closed.sent.code)
+    return None if reason is None else ReplyError(provider, reason)
