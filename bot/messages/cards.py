@@ -1,0 +1,123 @@
+"""Cards: what was shown to a person and carries buttons.
+
+A button names a card by its id and the version it was drawn from; what the card is about lies here, so a card outlives
+a restart and an old button loses politely.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.clock import Clock
+from bot.store import Database, Tables
+from bot.store.columns import at, moment, packed
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card. Its buttons serve `person_id` only."""
+
+    id: int
+    kind: str
+    person_id: int
+    chat_id: int
+    version: int
+    body: Mapping[str, Any]
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person has begun to fill in. At most one each; secrets so far lie in the vault, not here."""
+
+    person_id: int
+    kind: str
+    body: Mapping[str, Any]
+
+
+class Cards:
+    """Cards and drafts in their tables."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def make(
+        self, kind: str, person_id: int, chat_id: int, body: Mapping[str, Any], life: timedelta = timedelta(hours=1)
+    ) -> Card:
+        """A new card with a random 63-bit id."""
+        now = self._clock.now()
+        card = Card(secrets.randbits(63), kind, person_id, chat_id, 1, body, now, now + life)
+        await self._database.write(
+            lambda tables: tables.conn.execute(
+                "INSERT INTO cards VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (card.id, kind, person_id, chat_id, 1, packed(body), at(now), at(card.expires_at)),
+            )
+        )
+        return card
+
+    async def find(self, card_id: int) -> Card | None:
+        """The card, expired or not; None when there is none."""
+        row = await self._database.read(
+            lambda tables: tables.conn.execute("SELECT * FROM cards WHERE id = ?", (card_id,)).fetchone()
+        )
+        if row is None:
+            return None
+        number, kind, person_id, chat_id, version, body, created_at, expires_at = row
+        return Card(number, kind, person_id, chat_id, version, json.loads(body), moment(created_at), moment(expires_at))
+
+    async def advance(self, card: Card, body: Mapping[str, Any] | None = None) -> bool:
+        """Move to the next version, if nobody did meanwhile: buttons drawn before lose. Answers whether it was us."""
+        text = packed(card.body if body is None else body)
+        return await self._database.write(
+            lambda tables: (
+                tables.conn.execute(
+                    "UPDATE cards SET version = version + 1, body = ? WHERE id = ? AND version = ?",
+                    (text, card.id, card.version),
+                ).rowcount
+                == 1
+            )
+        )
+
+    async def draft(self, person_id: int) -> Draft | None:
+        """What the person has begun."""
+        row = await self._database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT person_id, kind, body FROM drafts WHERE person_id = ?", (person_id,)
+            ).fetchone()
+        )
+        if row is None:
+            return None
+        owner, kind, body = row
+        return Draft(owner, kind, json.loads(body))
+
+    async def save(self, draft: Draft) -> None:
+        """Write the draft, replacing the person's earlier one."""
+        now = at(self._clock.now())
+        await self._database.write(
+            lambda tables: tables.conn.execute(
+                "INSERT OR REPLACE INTO drafts VALUES (?, ?, ?, ?)",
+                (draft.person_id, draft.kind, packed(draft.body), now),
+            )
+        )
+
+    async def drop(self, person_id: int) -> bool:
+        """Throw the draft away; answers whether there was one."""
+        return await self._database.write(
+            lambda tables: tables.conn.execute("DELETE FROM drafts WHERE person_id = ?", (person_id,)).rowcount == 1
+        )
+
+    async def prune(self) -> int:
+        """Forget cards a week after they expired, and drafts a day old."""
+        now = self._clock.now()
+
+        def change(tables: Tables) -> int:
+            old = at(now - timedelta(days=7))
+            tables.conn.execute("DELETE FROM drafts WHERE updated_at < ?", (at(now - timedelta(days=1)),))
+            return tables.conn.execute("DELETE FROM cards WHERE expires_at < ?", (old,)).rowcount
+
+        return await self._database.write(change)

@@ -1,0 +1,140 @@
+"""What is to be told, kept until it has been told.
+
+A service writes its state, its audit row and its outbox rows in one transaction; the notifier drains them by lane. At
+least once to Telegram, exactly once in the table: a dedupe key keeps the same fact from being queued twice. After eight
+tries or a day a row is dead: visible in /status, never in the way of the others.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+
+from bot.clock import Clock
+from bot.store import Database, Tables
+from bot.store.columns import at, packed
+
+MAX_TRIES = 8
+MAX_AGE = timedelta(hours=24)
+
+
+class Lane(IntEnum):
+    """Who goes first (SAFETY R11)."""
+
+    DECISIONS = 0
+    SECURITY = 1
+    EVENTS = 2
+    PRICES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to be told to one chat. `lines` are plain text; only the notifier knows markup."""
+
+    lane: Lane
+    chat_id: int
+    title: str
+    lines: tuple[str, ...] = ()
+    dedupe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A notice on its way."""
+
+    id: int
+    notice: Notice
+    tries: int
+    created_at: int
+
+
+class Outbox:
+    """Rows waiting to be sent."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def put(self, tables: Tables, notice: Notice) -> None:
+        """Queue inside the caller's transaction. The same dedupe key a second time is nothing."""
+        now = at(self._clock.now())
+        tables.conn.execute(
+            "INSERT OR IGNORE INTO outbox (dedupe, lane, chat_id, body, state, not_before, created_at)"
+            " VALUES (?, ?, ?, ?, 'waiting', ?, ?)",
+            (
+                notice.dedupe,
+                int(notice.lane),
+                notice.chat_id,
+                packed({"title": notice.title, "lines": list(notice.lines)}),
+                now,
+                now,
+            ),
+        )
+
+    async def due(self, limit: int = 20) -> list[Queued]:
+        """The next rows to send: by lane, then by age."""
+        now = at(self._clock.now())
+        rows = await self._database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT id, lane, chat_id, body, tries, created_at FROM outbox"
+                " WHERE state = 'waiting' AND not_before <= ? ORDER BY lane, id LIMIT ?",
+                (now, limit),
+            ).fetchall()
+        )
+        return [_queued(row) for row in rows]
+
+    async def sent(self, row: Queued, message_id: int) -> None:
+        """Telegram took it."""
+        await self._set(row, "sent", 0, str(message_id))
+
+    async def later(self, row: Queued, seconds: float, trouble: str) -> None:
+        """Try again after `seconds`; dead after too many tries or too long a time."""
+        too_old = at(self._clock.now()) - row.created_at > MAX_AGE.total_seconds() * 1000
+        state = "dead" if row.tries + 1 >= MAX_TRIES or too_old else "waiting"
+        await self._set(row, state, seconds, trouble)
+
+    async def give_up(self, row: Queued, trouble: str) -> None:
+        """It will never be delivered."""
+        await self._set(row, "dead", 0, trouble)
+
+    async def depth(self) -> dict[str, int]:
+        """Rows by state, of those not sent."""
+        rows = await self._database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT state, count(*) FROM outbox WHERE state != 'sent' GROUP BY state"
+            ).fetchall()
+        )
+        return {"waiting": 0, "dead": 0} | dict(rows)
+
+    async def prune(self) -> int:
+        """Forget what was sent more than 14 days ago."""
+        oldest = at(self._clock.now() - timedelta(days=14))
+        return await self._database.write(
+            lambda tables: (
+                tables.conn.execute("DELETE FROM outbox WHERE state = 'sent' AND sent_at < ?", (oldest,)).rowcount
+            )
+        )
+
+    async def _set(self, row: Queued, state: str, seconds: float, told: str) -> None:
+        now = at(self._clock.now())
+        sent = state == "sent"
+        await self._database.write(
+            lambda tables: tables.conn.execute(
+                "UPDATE outbox SET state = ?, tries = tries + 1, not_before = ?, sent_at = ?, message_id = ?,"
+                " trouble = ? WHERE id = ? AND state = 'waiting'",
+                (
+                    state,
+                    now + int(seconds * 1000),
+                    now if sent else None,
+                    int(told) if sent else None,
+                    None if sent else told,
+                    row.id,
+                ),
+            )
+        )
+
+
+def _queued(row: tuple[int, int, int, str, int, int]) -> Queued:
+    number, lane, chat_id, body, tries, created_at = row
+    said = json.loads(body)
+    return Queued(number, Notice(Lane(lane), chat_id, said["title"], tuple(said["lines"])), tries, created_at)

@@ -1,0 +1,1 @@
+"""Where secrets lie sealed, and where they are lent from."""

@@ -1,0 +1,115 @@
+"""The master key and what grows from it (SAFETY 4.1, 4.2).
+
+Text form: `csk1-` and base 32 (lower case, no padding) of the 32 key bytes and 4 bytes of their SHA-256, so that a typo
+is told apart from a wrong key. Everything else is derived with HKDF-SHA256 over the install's salt; nothing is ever
+encrypted with the master key itself.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+from typing import final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from bot.errors import KeyTextError
+
+PREFIX = "csk1-"
+KEY_BYTES = 32
+_CHECK_BYTES = 4
+
+
+@final
+class MasterKey:
+    """32 random bytes that never show."""
+
+    __slots__ = ("__key",)
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise KeyTextError("a master key has 32 bytes")
+        if len(set(key)) < 8:
+            raise KeyTextError("the key is not random: too few different bytes")
+        self.__key = key
+
+    @classmethod
+    def new(cls) -> "MasterKey":
+        """A fresh key from the operating system."""
+        return cls(os.urandom(KEY_BYTES))
+
+    @classmethod
+    def from_text(cls, text: str) -> "MasterKey":
+        """From the text form.
+
+        Raises:
+            KeyTextError: Not a key, or a typo in it; a whole key is never called a typo.
+        """
+        text = text.strip()
+        if not text.lower().startswith(PREFIX):
+            raise KeyTextError(f"a master key begins with {PREFIX}")
+        body = text[len(PREFIX) :].upper()
+        try:
+            raw = base64.b32decode(body + "=" * (-len(body) % 8))
+        except ValueError:
+            raise KeyTextError("the key's text has a character that does not belong there") from None
+        if len(raw) != KEY_BYTES + _CHECK_BYTES:
+            raise KeyTextError("the key's text is too short or too long")
+        key, check = raw[:KEY_BYTES], raw[KEY_BYTES:]
+        if not hmac.compare_digest(check, _checksum(key)):
+            raise KeyTextError("the key's text has a typo: its checksum does not fit")
+        return cls(key)
+
+    def to_text(self) -> str:
+        """The text form, for the key file and for paper."""
+        return PREFIX + base64.b32encode(self.__key + _checksum(self.__key)).decode().rstrip("=").lower()
+
+    def derive(self, salt: bytes, info: str) -> bytes:
+        """32 bytes for one purpose."""
+        return HKDF(SHA256(), 32, salt, f"countersign/v1/{info}".encode()).derive(self.__key)
+
+    def __repr__(self) -> str:
+        return "MasterKey(‹secret›)"
+
+
+def _checksum(key: bytes) -> bytes:
+    return hashlib.sha256(b"countersign/key" + key).digest()[:_CHECK_BYTES]
+
+
+@final
+class KeyTree:
+    """The keys of one install, derived once at start."""
+
+    __slots__ = ("__audit", "__callback", "__keks", "__master", "__salt", "check_value", "fingerprint")
+
+    def __init__(self, master: MasterKey, install_id: str, salt: bytes) -> None:
+        self.__master = master
+        self.__salt = salt
+        self.__keks: dict[int, bytes] = {}
+        self.__callback = master.derive(salt, "callback")
+        self.__audit = master.derive(salt, "audit/0")
+        self.check_value = hmac.digest(master.derive(salt, "kcv"), install_id.encode(), "sha256")[:16]
+        self.fingerprint = fingerprint_of(self.check_value)
+
+    def kek(self, kek_id: int) -> bytes:
+        """The key that wraps data keys of generation `kek_id`."""
+        if kek_id not in self.__keks:
+            self.__keks[kek_id] = self.__master.derive(self.__salt, f"kek/{kek_id}")
+        return self.__keks[kek_id]
+
+    def button_code(self, message: bytes) -> bytes:
+        """16 bytes that only this install can make (M14)."""
+        return hmac.digest(self.__callback, message, "sha256")[:16]
+
+    def audit_code(self, hashed: bytes) -> bytes:
+        """The MAC of one audit row."""
+        return hmac.digest(self.__audit, hashed, "sha256")
+
+    def __repr__(self) -> str:
+        return f"KeyTree({self.fingerprint})"
+
+
+def fingerprint_of(check_value: bytes) -> str:
+    """Four bytes of the check value in hex: says which key without saying what it is."""
+    return check_value[:4].hex()
