@@ -1,0 +1,1 @@
+"""The providers: one folder each, strangers to one another."""

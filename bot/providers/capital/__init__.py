@@ -1,0 +1,36 @@
+"""Capital.com, a CFD broker: see README.md beside this file."""
+
+from bot.providers.base import Ability, Lend, LoginField, Spec, Surroundings
+from bot.providers.capital.client import Capital, Settings
+from bot.providers.capital.wire import NAME
+from bot.providers.records import Environment
+
+
+def _build(lend: Lend, surroundings: Surroundings) -> Capital:
+    return Capital(SPEC, lend, surroundings)
+
+
+SPEC = Spec(
+    name=NAME,
+    title="Capital.com",
+    fields=(
+        LoginField(
+            "api_key",
+            "API key",
+            "Settings → API integrations, with two-factor login switched on; live and demo have keys of their own",
+            pattern=r"[!-~]{8,128}",
+        ),
+        LoginField("identifier", "Login e-mail", "the address you sign in with", secret=False, pattern=r"\S{3,254}"),
+        LoginField(
+            "password",
+            "API key password",
+            "the password chosen when this key was made; for an old key without one, the account's own",
+            pattern=r".{1,169}",
+        ),
+    ),
+    environments=(Environment.LIVE, Environment.DEMO),
+    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
+    settings=Settings,
+    build=_build,
+    revoke="Delete the API key at Capital.com under Settings → API integrations.",
+)

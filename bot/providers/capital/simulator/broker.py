@@ -1,0 +1,246 @@
+"""The broker as the frame serves it: the vendor's paths, each with the few lines that answer it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from bot.loopback.server import LedgerEntry, Switches
+from bot.providers.capital.simulator import demo, replies
+from bot.providers.capital.simulator.calls import Call, Refused, Reply, read
+from bot.providers.capital.simulator.controls import Controls
+from bot.providers.capital.simulator.dealing import Dealing
+from bot.providers.capital.simulator.limits import Limits
+from bot.providers.capital.simulator.market import INSTRUMENTS
+from bot.providers.capital.simulator.orders import parse_order
+from bot.providers.capital.simulator.sessions import Access, Sessions
+from bot.providers.capital.simulator.world import World
+
+BASE = "/api/v1"
+MOST_EPICS = 50
+
+_HEADERS = {
+    "Vary": "Origin",
+    "Content-Security-Policy": "connect-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "X-XSS-Protection": "1; mode=block",
+    "Cache-Control": "no-cache, no-store, max-age=0, must-revalidate",
+    "Pragma": "no-cache",
+    "Expires": "0",
+    "X-Frame-Options": "DENY",
+}
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+Open = Callable[[Call], Reply]
+Authenticated = Callable[[Call, Access], Reply]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Broker:
+    """Satisfies `bot.loopback.server.Simulator`."""
+
+    name = "capital"
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.limits = Limits(world)
+        self.sessions = Sessions(world, self.limits)
+        self.dealing = Dealing(world)
+        self._controls = Controls(world, self.sessions, self.dealing)
+
+    @property
+    def switches(self) -> Switches:
+        return self.world.switches
+
+    @switches.setter
+    def switches(self, value: Switches) -> None:
+        self.world.switches = value
+
+    def credentials(self) -> Mapping[str, Any]:
+        return {"api_key": demo.API_KEY, "identifier": demo.IDENTIFIER, "password": demo.PASSWORD}
+
+    def ledger(self) -> Sequence[LedgerEntry]:
+        return self.world.state.ledger
+
+    def dump(self) -> Mapping[str, Any]:
+        return self.world.dump()
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.world.load(state)
+
+    def controls(self) -> Sequence[BaseRoute]:
+        return self._controls.routes()
+
+    def routes(self) -> Sequence[BaseRoute]:
+        unguarded: list[tuple[str, str, Open]] = [
+            ("GET", "/time", self.time),
+            ("GET", "/session/encryptionKey", self.encryption_key),
+            ("POST", "/session", self.login),
+        ]
+        guarded: list[tuple[str, str, Authenticated]] = [
+            ("GET", "/ping", self.ping),
+            ("GET", "/session", self.session),
+            ("PUT", "/session", self.switch),
+            ("DELETE", "/session", self.logout),
+            ("GET", "/accounts", self.accounts),
+            ("GET", "/accounts/preferences", self.preferences),
+            ("GET", "/positions", self.positions),
+            ("POST", "/positions", self.open_position),
+            ("GET", "/positions/{deal_id}", self.position),
+            ("DELETE", "/positions/{deal_id}", self.close_position),
+            ("GET", "/confirms/{reference}", self.confirmation),
+            ("GET", "/markets", self.markets),
+            ("GET", "/markets/{epic}", self.market),
+        ]
+        routes: list[BaseRoute] = []
+        for method, path, answer in unguarded:
+            routes += _both_spellings(method, path, self._endpoint(answer))
+        for method, path, serve in guarded:
+            routes += _both_spellings(method, path, self._endpoint(self._guarded(serve)))
+        everything = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+        return [*routes, Route(f"{BASE}/{{rest:path}}", self._endpoint(_unknown), methods=everything)]
+
+    def _endpoint(self, answer: Open) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            try:
+                reply = answer(await read(request))
+            except _RefusedInside as inside:
+                return _respond(inside.status, {"errorCode": inside.code}, inside.headers)
+            except Refused as refused:
+                return _respond(refused.status, {"errorCode": refused.code}, {})
+            return _respond(200, reply.body, reply.headers, reply.media)
+
+        return endpoint
+
+    def _guarded(self, serve: Authenticated) -> Open:
+        """Tokens first; every answer carries them again, a refusal too."""
+
+        def answer(call: Call) -> Reply:
+            access = self.sessions.admit(call.headers)
+            if self.world.state.options.rotate_tokens:
+                access = self.sessions.rotate(access)
+            try:
+                self.limits.any_call(access.user.identifier)
+                reply = serve(call, access)
+            except Refused as refused:
+                raise _RefusedInside(refused, access.headers()) from None
+            return Reply(reply.body, reply.headers or access.headers(), reply.media)
+
+        return answer
+
+    def time(self, _: Call) -> Reply:
+        return Reply({"serverTime": self.world.now_ms()})
+
+    def encryption_key(self, call: Call) -> Reply:
+        user = self.sessions.key_owner(call.headers)
+        self.limits.any_call(user.identifier)
+        return Reply({"encryptionKey": self.sessions.public_key(), "timeStamp": self.world.now_ms()})
+
+    def login(self, call: Call) -> Reply:
+        access = self.sessions.login(call.headers, call.body)
+        body = replies.login(self.world, access.user, access.account)
+        return Reply(body, access.headers(), "text/plain")
+
+    def ping(self, _: Call, __: Access) -> Reply:
+        return Reply({"status": "OK"})
+
+    def session(self, _: Call, access: Access) -> Reply:
+        return Reply(replies.session(self.world, access.user, access.account))
+
+    def switch(self, call: Call, access: Access) -> Reply:
+        account_id = call.body.get("accountId")
+        if account_id is None:
+            raise Refused(401, "error.null.accountId")
+        if not isinstance(account_id, str):
+            raise Refused(400, "error.invalid.accountId")
+        switched = self.sessions.switch(access, account_id)
+        body = {"trailingStopsEnabled": True, "dealingEnabled": True, **replies.environment()}
+        return Reply(body, switched.headers())
+
+    def logout(self, _: Call, access: Access) -> Reply:
+        self.sessions.leave(access)
+        return Reply({"status": "SUCCESS"}, {}, "text/plain")
+
+    def accounts(self, _: Call, access: Access) -> Reply:
+        return Reply(replies.accounts(self.world, access.user))
+
+    def preferences(self, _: Call, access: Access) -> Reply:
+        return Reply(replies.preferences(access.account))
+
+    def positions(self, _: Call, access: Access) -> Reply:
+        rows = self.world.held(access.account)
+        return Reply({"positions": [replies.position(self.world, row) for row in rows]})
+
+    def position(self, call: Call, access: Access) -> Reply:
+        row = self.world.state.positions.get(call.path["deal_id"])
+        if row is None or row.account_id != access.account.id:
+            raise Refused(404, "error.not-found.dealId")
+        return Reply(replies.position(self.world, row))
+
+    def open_position(self, call: Call, access: Access) -> Reply:
+        self.limits.order(access.user.identifier)
+        order = parse_order(self.world, access.account, call.body)
+        return Reply({"dealReference": self.dealing.place(access.account, order)})
+
+    def close_position(self, call: Call, access: Access) -> Reply:
+        return Reply({"dealReference": self.dealing.close(access.account, call.path["deal_id"])})
+
+    def confirmation(self, call: Call, _: Access) -> Reply:
+        word = self.dealing.confirmation(call.path["reference"])
+        return Reply(replies.confirmation(word))
+
+    def market(self, call: Call, access: Access) -> Reply:
+        if call.path["epic"] not in INSTRUMENTS:
+            raise Refused(404, "error.not-found.epic")
+        return Reply(replies.details(self.world, access.account, call.path["epic"]))
+
+    def markets(self, call: Call, access: Access) -> Reply:
+        """A search term wins over epics, whose answer has another key; unknown epics are left out of it."""
+        term, epics = call.query.get("searchTerm"), call.query.get("epics")
+        if term == "":
+            raise Refused(400, "error.null.searchTerm")
+        if term is None and epics is not None:
+            return self._details(access, epics)
+        found = [epic for epic in INSTRUMENTS if _fits(epic, term or "")]
+        return Reply({"markets": [replies.market(self.world, epic) for epic in found]})
+
+    def _details(self, access: Access, epics: str) -> Reply:
+        if not epics:
+            raise Refused(400, "error.null.epic")
+        wanted = epics.split(",")
+        if len(wanted) > MOST_EPICS:
+            raise Refused(400, "error.invalid.epics")
+        known = [epic for epic in wanted if epic in INSTRUMENTS]
+        return Reply({"marketDetails": [replies.details(self.world, access.account, epic) for epic in known]})
+
+
+class _RefusedInside(Refused):
+    """A refusal to an admitted caller; carries the tokens as every authenticated answer does."""
+
+    def __init__(self, refused: Refused, headers: Mapping[str, str]) -> None:
+        super().__init__(refused.status, refused.code)
+        self.headers = headers
+
+
+def _both_spellings(method: str, path: str, endpoint: Endpoint) -> list[BaseRoute]:
+    """With and without the slash some clients put at the end."""
+    return [Route(f"{BASE}{path}{end}", endpoint, methods=[method]) for end in ("", "/")]
+
+
+def _unknown(_: Call) -> Reply:
+    raise Refused(404, "error.not-found.path")
+
+
+def _fits(epic: str, term: str) -> bool:
+    wanted = term.casefold()
+    return wanted in epic.casefold() or wanted in INSTRUMENTS[epic].name.casefold()
+
+
+def _respond(
+    status: int, body: Mapping[str, object], headers: Mapping[str, str], media: str = "application/json"
+) -> Response:
+    return Response(_ENCODER.encode(body), status, {**_HEADERS, **headers}, media)

@@ -1,0 +1,29 @@
+"""Broctagon's forex CRM, one tenant of it: see README.md beside this file."""
+
+from bot.providers.base import Ability, Lend, LoginField, Spec, Surroundings
+from bot.providers.crm.client import Crm, Settings
+from bot.providers.crm.wire import NAME
+from bot.providers.records import Environment
+
+
+def _build(lend: Lend, surroundings: Surroundings) -> Crm:
+    return Crm(SPEC, lend, surroundings)
+
+
+SPEC = Spec(
+    name=NAME,
+    title="Broctagon CRM",
+    fields=(
+        LoginField(
+            "api_key",
+            "API key",
+            "Settings → Dev Space → Open API Keys; it is shown once, when it is made",
+            pattern=r"[!-~]{8,256}",
+        ),
+    ),
+    environments=(Environment.LIVE, Environment.DEMO),
+    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
+    settings=Settings,
+    build=_build,
+    revoke="Delete the API key in the CRM under Settings → Dev Space → Open API Keys.",
+)

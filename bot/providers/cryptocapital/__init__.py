@@ -1,0 +1,40 @@
+"""Crypto Capital: bank accounts whose every message is signed. See README.md beside this file."""
+
+from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.cryptocapital.auth import PROCESS_NONCES, Nonces
+from bot.providers.cryptocapital.client import NAME, CryptoCapital, Settings
+from bot.providers.records import Environment
+
+
+def build(lend: Lend, surroundings: Surroundings, nonces: Nonces = PROCESS_NONCES) -> Provider:
+    """One login. `nonces` gives out the numbers its operations carry; money needs one that outlives the process."""
+    return CryptoCapital(SPEC, lend, surroundings, nonces)
+
+
+SPEC = Spec(
+    name=NAME,
+    title="Crypto Capital",
+    fields=(
+        LoginField(
+            key="private_key",
+            title="Private key",
+            hint="The base64 text of your signing key: 44 characters, the last one is =",
+            pattern=r"[A-Za-z0-9+/]{43}=",
+        ),
+        LoginField(
+            key="accounts",
+            title="Account numbers",
+            hint="The accounts your key is registered for: ten digits each, with commas between",
+            secret=False,
+            pattern=r"[0-9]{10}( *, *[0-9]{10}){0,31}",
+        ),
+    ),
+    environments=(Environment.LIVE,),
+    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES}),
+    settings=Settings,
+    build=build,
+    revoke=(
+        "Register another public key for these accounts in Crypto Capital's web interface; "
+        "the newest key replaces the one used here."
+    ),
+)

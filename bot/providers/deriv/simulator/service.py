@@ -1,0 +1,151 @@
+"""The socket side: handshake, frames in, messages out, silence, and the pulse that lets time pass."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from bot.clock import Clock
+from bot.loopback.server import LedgerEntry, Switches
+from bot.providers.deriv.simulator import opening
+from bot.providers.deriv.simulator.connection import Connection
+from bot.providers.deriv.simulator.controls import Controls
+from bot.providers.deriv.simulator.handlers import HANDLERS
+from bot.providers.deriv.simulator.hub import Hub
+from bot.providers.deriv.simulator.world import Movement, State, World
+
+PATH = "/websockets/v3"
+IDLE_SECONDS = 120.0
+"""A connection without a message in either direction for so long is closed, on real time."""
+
+_PULSE_SECONDS = 0.2
+_APP_ID = re.compile(r"[1-9][0-9]{0,17}")
+_SILENT_TOO_LONG, _TOO_SLOW = 1000, 1013
+
+
+class DerivSimulator:
+    """The service behind `/websockets/v3`."""
+
+    name = "deriv"
+
+    def __init__(self, seed: int, clock: Clock) -> None:
+        self.switches = Switches()
+        self.idle_seconds = IDLE_SECONDS
+        self.world = World(seed, clock)
+        opening.furnish(self.world)
+        self.hub = Hub(self.world, self.switches, HANDLERS)
+        self._opened = 0
+        self._heart: asyncio.Task[None] | None = None
+
+    def routes(self) -> Sequence[BaseRoute]:
+        return [WebSocketRoute(PATH, self.serve)]
+
+    def controls(self) -> Sequence[BaseRoute]:
+        return Controls(self.hub, self._set_idle).routes()
+
+    def _set_idle(self, seconds: float) -> None:
+        self.idle_seconds = seconds
+
+    def credentials(self) -> Mapping[str, Any]:
+        seed = self.world.seed
+        return {
+            "app_id": str(opening.app_number(seed)),
+            "token": opening.token_text(seed, "full"),
+            "token_read": opening.token_text(seed, "read"),
+            "token_oauth": opening.token_text(seed, "oauth"),
+        }
+
+    def ledger(self) -> Sequence[LedgerEntry]:
+        """Deposits, purchases and sales since the opening; a loss is a sale at 0."""
+        return [_entry(movement) for movement in self.world.state.movements if not movement.opening]
+
+    def dump(self) -> Mapping[str, Any]:
+        state: dict[str, Any] = msgspec.to_builtins(self.world.state, str_keys=True)
+        return {"seed": self.world.seed, **state}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.world.seed = int(state["seed"])
+        self.world.state = msgspec.convert(state, State, strict=False)
+        self.world.fresh.clear()
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """One connection from handshake to end."""
+        app_id = websocket.query_params.get("app_id", "")
+        if not _APP_ID.fullmatch(app_id):
+            await websocket.send_denial_response(Response(status_code=401))
+            return
+        await websocket.accept()
+        self._opened += 1
+        connection = Connection(self._opened, int(app_id), websocket.query_params.get("l", "EN").upper())
+        self.hub.connections.add(connection)
+        self._beat()
+        writer = asyncio.create_task(self._write(websocket, connection))
+        try:
+            await self._read(websocket, connection)
+        finally:
+            self.hub.left(connection)
+            if self._heart is not None and not self.hub.connections:
+                self._heart.cancel()
+            writer.cancel()
+            with suppress(asyncio.CancelledError):
+                await writer
+
+    async def _read(self, websocket: WebSocket, connection: Connection) -> None:
+        while True:
+            message = await websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            connection.heard = asyncio.get_running_loop().time()
+            text = message.get("text")
+            self.hub.take(connection, message.get("bytes") or b"" if text is None else text)
+
+    async def _write(self, websocket: WebSocket, connection: Connection) -> None:
+        """Send what is queued; close when nothing moves either way, or when the client does not keep up."""
+        loop = asyncio.get_running_loop()
+        connection.heard = loop.time()
+        with suppress(WebSocketDisconnect, RuntimeError):  # it went away while something was being sent
+            while not connection.overrun:
+                try:
+                    async with asyncio.timeout(min(1.0, self.idle_seconds / 4)):
+                        message = await connection.outbox.get()
+                except TimeoutError:
+                    if loop.time() - connection.heard >= self.idle_seconds:
+                        await websocket.close(_SILENT_TOO_LONG)
+                        return
+                else:
+                    await websocket.send_text(message)
+                    connection.heard = loop.time()
+            await websocket.close(_TOO_SLOW)
+
+    def _beat(self) -> None:
+        """Start the pulse; a heart that was told to stop does not count."""
+        if self._heart is None or self._heart.cancelling() or self._heart.done():
+            self._heart = asyncio.create_task(self._pulse())
+
+    async def _pulse(self) -> None:
+        """Let prices tick and contracts end; cancelled when the last client leaves."""
+        while True:
+            self.hub.pulse()
+            await asyncio.sleep(_PULSE_SECONDS)
+
+
+def _entry(movement: Movement) -> LedgerEntry:
+    contract = f"contract {movement.contract_id}"
+    other = "cashier" if movement.contract_id is None else contract
+    inward = movement.action != "buy"
+    return LedgerEntry(
+        id=str(movement.transaction_id),
+        kind=movement.action,
+        source=other if inward else movement.loginid,
+        target=movement.loginid if inward else other,
+        amount=format(abs(movement.amount), "f"),
+        currency=movement.currency,
+        reference=str(movement.contract_id or movement.transaction_id),
+        at_ms=movement.at_ms,
+    )

@@ -1,0 +1,96 @@
+"""What every adapter hands back: plain frozen records in our own words.
+
+A number without the time it was true is not shown, so each record says when it was read (`as_of`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from bot.money import Currency, Money
+
+Item = TypeVar("Item")
+
+
+class Environment(StrEnum):
+    """Whether an account holds real money."""
+
+    LIVE = "live"
+    DEMO = "demo"
+
+
+class Direction(StrEnum):
+    """Which way a position gains."""
+
+    LONG = "long"
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account number inside a connection."""
+
+    id: str
+    name: str
+    currency: Currency | None
+    environment: Environment
+    kind: str = ""
+    """The provider's own word for the kind of account, for showing only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What one account, or one wallet, holds.
+
+    `amount` is the account's value as the provider states it; `available` what may leave it now, when it says so.
+    """
+
+    account: str
+    name: str
+    amount: Money
+    as_of: datetime
+    environment: Environment
+    available: Money | None = None
+    profit: Money | None = None
+    """Open profit or loss that is part of `amount`."""
+    kind: str = ""
+    owner: str = ""
+    """Whose it is, where a connection sees several people's accounts (the CRM)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One open position or contract."""
+
+    account: str
+    id: str
+    symbol: str
+    name: str
+    as_of: datetime
+    direction: Direction | None = None
+    size: Decimal | None = None
+    size_unit: str = ""
+    entry: Decimal | None = None
+    now: Decimal | None = None
+    profit: Money | None = None
+    margin: Money | None = None
+    stop: Decimal | None = None
+    limit: Decimal | None = None
+    opened_at: datetime | None = None
+    expires_at: datetime | None = None
+    price_paid: Money | None = None
+    payout: Money | None = None
+    description: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[Item]):
+    """One answer to one question: the items, and what the reader must know about them."""
+
+    items: tuple[Item, ...]
+    as_of: datetime
+    notes: tuple[str, ...] = ()
+    """Plain sentences, for example that only the first 200 clients were read."""
