@@ -1,0 +1,94 @@
+"""Asking several connections at once.
+
+Each is asked side by side with its own time limit; one that fails costs its own line, never the answer. Totals never
+mix currencies, nor demo money with real.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from bot.access.model import Person, Right
+from bot.clock import Clock
+from bot.errors import NotAllowedError, ProviderError, RecordUnreadableError, SilentError
+from bot.money import Currency, Money
+from bot.operations.connections import Connection, Connections
+from bot.providers.base import Provider
+from bot.providers.records import Balance, Environment, Position, Reading
+
+Item = TypeVar("Item")
+ANSWER_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Item]):
+    """What one connection said, or why it did not."""
+
+    connection: Connection
+    reading: Reading[Item] | None
+    trouble: ProviderError | RecordUnreadableError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[Item]):
+    """What all of them said."""
+
+    answers: tuple[Answer[Item], ...]
+    asked_at: datetime
+
+
+class Balances:
+    """Balances and positions over the connections a person may see."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    async def balances(self, person: Person, word: str | None = None) -> Sheet[Balance]:
+        """Of the connections called `word`, or of all. `NotFoundError` when there is none of that name."""
+        return await self._ask(person, word, lambda provider: provider.balances())
+
+    async def positions(self, person: Person, word: str | None = None) -> Sheet[Position]:
+        """The same for what is open."""
+        return await self._ask(person, word, lambda provider: provider.positions())
+
+    async def _ask(
+        self, person: Person, word: str | None, question: Callable[[Provider], Awaitable[Reading[Item]]]
+    ) -> Sheet[Item]:
+        if not person.may(Right.READ):
+            raise NotAllowedError(Right.READ)
+        asked_at = self._clock.now()
+        if word is None:
+            chosen = await self._connections.visible_to(person)
+        else:
+            chosen = await self._connections.named(person, word)
+        answers = await asyncio.gather(*(self._one(connection, question) for connection in chosen))
+        return Sheet(tuple(answers), asked_at)
+
+    async def _one(
+        self, connection: Connection, question: Callable[[Provider], Awaitable[Reading[Item]]]
+    ) -> Answer[Item]:
+        try:
+            async with self._connections.session(connection) as provider:
+                try:
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        return Answer(connection, await question(provider))
+                except TimeoutError:
+                    raise SilentError(connection.provider, f"no answer in {ANSWER_SECONDS:.0f} s") from None
+        except (ProviderError, RecordUnreadableError) as error:
+            return Answer(connection, None, error)
+
+
+def totals(answers: Sequence[Answer[Balance]]) -> dict[Environment, list[Money]]:
+    """Sums per currency in the order of their codes, real and demo money apart."""
+    sums: dict[tuple[Environment, Currency], Money] = {}
+    for answer in answers:
+        for balance in answer.reading.items if answer.reading else ():
+            key = (balance.environment, balance.amount.currency)
+            sums[key] = sums[key] + balance.amount if key in sums else balance.amount
+    result: dict[Environment, list[Money]] = {}
+    for (environment, _), money in sorted(sums.items(), key=lambda pair: (pair[0][0], pair[0][1].code)):
+        result.setdefault(environment, []).append(money)
+    return result

@@ -1,0 +1,181 @@
+"""Linking a login step by step.
+
+A draft is a record: what has been said so far lies in the drafts table, secrets among it sealed in the vault at once,
+so that a restart in the middle loses nothing and shows nothing. Which question comes next follows from what is
+missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from bot.access.model import Person, Right, Role, Roster
+from bot.errors import InputError, NotAllowedError
+from bot.messages.cards import Cards, Draft
+from bot.operations.connections import Connection, Connections, Wanted, check_field, check_label
+from bot.providers.base import LoginField, Spec
+from bot.providers.records import Environment
+from bot.providers.registry import PROVIDERS, provider_named
+from bot.secret import Secret
+from bot.vault.service import Subject, Vault
+
+KIND = "connect"
+EVERYONE = "everyone at the desk"
+NOBODY_ELSE = "only me"
+
+
+class Asking(StrEnum):
+    """What the draft still lacks."""
+
+    PROVIDER = "provider"
+    ENVIRONMENT = "environment"
+    LABEL = "label"
+    SHARE = "share"
+    FIELD = "field"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next question. `options` can be tapped as well as typed."""
+
+    asking: Asking
+    options: tuple[str, ...]
+    spec: Spec | None = None
+    field: LoginField | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The end: the connection, and what was found with it."""
+
+    connection: Connection
+    found: str
+
+
+class Linking:
+    """The guided way to `Connections.link`."""
+
+    def __init__(self, cards: Cards, vault: Vault, connections: Connections) -> None:
+        self._cards = cards
+        self._vault = vault
+        self._connections = connections
+
+    async def begin(self, person: Person, words: list[str]) -> Step:
+        """A fresh draft, filled as far as `words` (provider, environment, label) say."""
+        if not person.may(Right.LINK):
+            raise NotAllowedError(Right.LINK)
+        await self.cancel(person)
+        body: dict[str, Any] = {}
+        for word in words:
+            body = _filled(body, next_step(body), word)
+        await self._cards.save(Draft(person.id, KIND, body))
+        return next_step(body)
+
+    async def waiting(self, person: Person) -> Step | None:
+        """The open question of this person's draft, if there is one."""
+        draft = await self._cards.draft(person.id)
+        return next_step(draft.body) if draft is not None and draft.kind == KIND else None
+
+    async def answer(self, person: Person, text: str, roster: Roster) -> Step | Linked | None:
+        """Take one answer; the next question, or the linked connection; None when nothing was being linked.
+
+        Raises:
+            InputError: The answer does not fit; the question stands.
+            ProviderError: The last field was given, and the login was not accepted: the draft is gone.
+        """
+        draft = await self._cards.draft(person.id)
+        if draft is None or draft.kind != KIND:
+            return None
+        step = next_step(draft.body)
+        body = _filled(draft.body, step, text)
+        if step.field is not None and step.field.secret:
+            await self._vault.keep(_subject(person), {step.field.key: Secret(text.strip())})
+        await self._cards.save(Draft(person.id, KIND, body))
+        following = next_step_or_none(body)
+        if following is not None:
+            return following
+        return await self._finish(person, body, roster)
+
+    async def cancel(self, person: Person) -> bool:
+        """Throw the draft away, sealed parts too; answers whether there was one."""
+        await self._vault.erase(_subject(person).name)
+        return await self._cards.drop(person.id)
+
+    async def _finish(self, person: Person, body: Mapping[str, Any], roster: Roster) -> Linked:
+        secrets = await self._vault.open(_subject(person))
+        fields = secrets | {key: Secret(value) for key, value in body.get("plain", {}).items()}
+        share = frozenset(Role) if body["share"] == EVERYONE else frozenset[Role]()
+        wanted = Wanted(body["provider"], body["label"], Environment(body["environment"]), fields, share)
+        await self.cancel(person)
+        connection, found = await self._connections.link(person, wanted, roster)
+        return Linked(connection, found)
+
+
+def next_step(body: Mapping[str, Any]) -> Step:
+    """The first thing a draft lacks."""
+    step = next_step_or_none(body)
+    if step is None:
+        raise InputError("that is more than needed", "/connect capital demo main")
+    return step
+
+
+def next_step_or_none(body: Mapping[str, Any]) -> Step | None:
+    if "provider" not in body:
+        return Step(Asking.PROVIDER, tuple(PROVIDERS))
+    spec = provider_named(body["provider"])
+    if "environment" not in body:
+        return Step(Asking.ENVIRONMENT, tuple(one.value for one in spec.environments), spec)
+    if "label" not in body:
+        return Step(Asking.LABEL, ("main",), spec)
+    if "share" not in body:
+        return Step(Asking.SHARE, (EVERYONE, NOBODY_ELSE), spec)
+    field = missing_field(body)
+    if field is None:
+        return None
+    return Step(Asking.FIELD, (field.default,) if field.default else (), spec, field)
+
+
+def missing_field(body: Mapping[str, Any]) -> LoginField | None:
+    """The first field of the login that has not been given yet."""
+    if "provider" not in body:
+        return None
+    given = set(body.get("given", ()))
+    return next((field for field in provider_named(body["provider"]).fields if field.key not in given), None)
+
+
+def _filled(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
+    """The draft with one more answer; a secret's text is not part of it, only that it was given."""
+    answer = text.strip()
+    match step.asking:
+        case Asking.PROVIDER | Asking.ENVIRONMENT | Asking.SHARE:
+            if answer.lower() not in step.options:
+                raise InputError(f"please choose: {', '.join(step.options)}", step.options[0])
+            changed: dict[str, Any] = {**body, step.asking.value: answer.lower()}
+            return _with_only_choice(changed)
+        case Asking.LABEL:
+            check_label(answer.lower())
+            return {**body, "label": answer.lower()}
+        case Asking.FIELD:
+            return _with_field(body, step, answer)
+
+
+def _with_only_choice(body: dict[str, Any]) -> dict[str, Any]:
+    """A provider with one environment is not asked about it."""
+    environments = provider_named(body["provider"]).environments
+    return {"environment": environments[0].value, **body} if len(environments) == 1 else body
+
+
+def _with_field(body: Mapping[str, Any], step: Step, answer: str) -> dict[str, Any]:
+    field = step.field
+    if field is None or step.spec is None:
+        raise InputError("nothing is being asked", "/connect")
+    check_field(field, answer)
+    plain = body.get("plain", {})
+    if not field.secret:
+        plain = {**plain, field.key: answer}
+    return {**body, "plain": plain, "given": [*body.get("given", ()), field.key]}
+
+
+def _subject(person: Person) -> Subject:
+    return Subject(f"draft/{person.id}", person.id, "draft", "draft", "draft")

@@ -1,0 +1,81 @@
+"""How every part is doing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot import __version__
+from bot.access.model import Person
+from bot.clock import Clock
+from bot.messages.inbox import Inbox
+from bot.messages.outbox import Outbox
+from bot.operations.connections import Connection, Connections, Health
+from bot.store import Database
+
+
+@dataclass(slots=True)
+class Pulse:
+    """What the Telegram side notes while it works; numbers only grow."""
+
+    started_at: datetime
+    mode: str = "polling"
+    asked_at: datetime | None = None
+    """Last completed getUpdates, or last webhook call."""
+    update_at: datetime | None = None
+    taken: int = 0
+    strangers: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    incidents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStatus:
+    """One connection and how it went lately."""
+
+    connection: Connection
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything /status shows."""
+
+    version: str
+    now: datetime
+    pulse: Pulse
+    connections: tuple[ConnectionStatus, ...]
+    inbox_waiting: int
+    outbox: Mapping[str, int]
+    database: str
+    database_bytes: int
+
+
+class StatusDesk:
+    """Gathers the status."""
+
+    def __init__(
+        self, database: Database, inbox: Inbox, outbox: Outbox, connections: Connections, pulse: Pulse, clock: Clock
+    ) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._outbox = outbox
+        self._connections = connections
+        self._pulse = pulse
+        self._clock = clock
+
+    async def look(self, person: Person) -> Status:
+        """The state of all parts; connections only as far as this person may see them."""
+        visible = await self._connections.visible_to(person)
+        health = self._connections.health
+        return Status(
+            version=__version__,
+            now=self._clock.now(),
+            pulse=self._pulse,
+            connections=tuple(ConnectionStatus(one, health.get(one.id, Health())) for one in visible),
+            inbox_waiting=await self._inbox.waiting(),
+            outbox=await self._outbox.depth(),
+            database=await self._database.read(
+                lambda tables: str(tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0])
+            ),
+            database_bytes=self._database.path.stat().st_size,
+        )

@@ -1,0 +1,145 @@
+"""The rooms, joined. Opened in one place, closed in one place, so that tests open the same house."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import msgspec
+
+from bot.access.service import Access
+from bot.audit.service import Audit
+from bot.clock import Clock, SystemClock
+from bot.config import Config
+from bot.errors import StartRefusedError
+from bot.messages.cards import Cards
+from bot.messages.inbox import Inbox
+from bot.messages.outbox import Outbox
+from bot.operations.balances import Balances
+from bot.operations.connections import Connections
+from bot.operations.linking import Linking
+from bot.operations.status import Pulse, StatusDesk
+from bot.ports import Signer
+from bot.providers.registry import PROVIDERS
+from bot.store import Database, Tables
+from bot.vault.keys import KeyTree, MasterKey
+from bot.vault.service import Vault, check_key, grow_keys, read_key_file
+
+DATABASE = "countersign.sqlite"
+LOCK = "lock"
+EX_TEMPFAIL = 75
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Every room, open."""
+
+    config: Config
+    clock: Clock
+    database: Database
+    keys: KeyTree
+    signer: Signer
+    audit: Audit
+    access: Access
+    vault: Vault
+    inbox: Inbox
+    outbox: Outbox
+    cards: Cards
+    connections: Connections
+    linking: Linking
+    balances: Balances
+    status: StatusDesk
+    pulse: Pulse
+
+
+class _ButtonSigner:
+    """The vault's button key, bound to this install's epoch: after a restore old buttons are dead."""
+
+    def __init__(self, keys: KeyTree, epoch: int) -> None:
+        self._keys = keys
+        self._epoch = epoch.to_bytes(8, "big")
+
+    def sign(self, message: bytes) -> bytes:
+        return self._keys.button_code(self._epoch + message)
+
+
+def provider_settings() -> dict[str, type[msgspec.Struct]]:
+    """The configuration table of each provider."""
+    return {name: spec.settings for name, spec in PROVIDERS.items()}
+
+
+@contextmanager
+def holding(config: Config) -> Iterator[None]:
+    """Hold the data directory: one program at a time (R41).
+
+    Raises:
+        StartRefusedError: Somebody holds it; exit 75, the holder's process id in the sentence.
+    """
+    config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(config.data_dir / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            reason = f"{config.data_dir} is in use by process {holder}; stop it first"
+            raise StartRefusedError(reason, EX_TEMPFAIL) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+@asynccontextmanager
+async def house(config: Config, clock: Clock | None = None) -> AsyncIterator[House]:
+    """Open everything below Telegram; the caller holds the data directory.
+
+    Raises:
+        KeyTextError, WrongKeyError, StoreDamagedError, StartRefusedError: Nothing was changed.
+    """
+    clock = clock or SystemClock()
+    path = config.data_dir / DATABASE
+    master: MasterKey = read_key_file(config.key_file)
+    check_key(master, path)
+    database = await Database.open(path)
+    try:
+        keys = await grow_keys(master, database)
+        yield await _furnish(config, clock, database, keys)
+    finally:
+        await database.close()
+
+
+async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTree) -> House:
+    meta = await database.read(_meta)
+    epoch = int(meta["epoch"])
+    audit = Audit(clock, keys.audit_code, epoch)
+    access = Access(database, audit, clock, config.people.groups)
+    await access.start(config.people.admins, config.people.members)
+    vault = Vault(database, keys, meta["install_id"], clock)
+    inbox, outbox, cards = Inbox(database, clock), Outbox(database, clock), Cards(database, clock)
+    connections = Connections(database, vault, audit, outbox, clock, config.providers)
+    pulse = Pulse(started_at=clock.now(), mode="polling" if config.webhook is None else "webhook")
+    return House(
+        config=config,
+        clock=clock,
+        database=database,
+        keys=keys,
+        signer=_ButtonSigner(keys, epoch),
+        audit=audit,
+        access=access,
+        vault=vault,
+        inbox=inbox,
+        outbox=outbox,
+        cards=cards,
+        connections=connections,
+        linking=Linking(cards, vault, connections),
+        balances=Balances(connections, clock),
+        status=StatusDesk(database, inbox, outbox, connections, pulse, clock),
+        pulse=pulse,
+    )
+
+
+def _meta(tables: Tables) -> dict[str, str]:
+    return {row["key"]: row["value"] for row in tables["meta"].rows}

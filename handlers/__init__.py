@@ -1,0 +1,198 @@
+"""The doors of the desk, in one ordered list, and how they are hung."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from html import escape
+from typing import Any, Final
+
+from telegram import BotCommand, BotCommandScopeAllGroupChats, BotCommandScopeAllPrivateChats, Update
+from telegram.error import TelegramError
+from telegram.ext import (
+    ApplicationBuilder,
+    CallbackQueryHandler,
+    CommandHandler,
+    ContextTypes,
+    MessageHandler,
+    TypeHandler,
+    filters,
+)
+
+from bot.errors import CountersignError
+from bot.ids import incident_number
+from bot.messages.cards import Card
+from bot.wiring import House
+from handlers import balances, connections, failures, pages, people, positions, start, status
+from handlers.buttons import read
+from handlers.context import Desk, DeskContext
+from handlers.doors import Door
+from handlers.gate import gate
+from handlers.pacing import Pacer
+from handlers.transport import Transport
+
+_log = logging.getLogger(__name__)
+
+DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
+    *balances.DOORS,
+    *positions.DOORS,
+    *connections.DOORS,
+    *status.DOORS,
+    *people.DOORS,
+    *start.DOORS,
+)
+BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
+
+
+def build(house: House, transport: Transport) -> Desk:
+    """The library's application with our doors in it; nothing is running yet, nothing was sent."""
+    telegram = house.config.telegram
+    desk: object = (
+        ApplicationBuilder()
+        .application_class(Desk, {"services": house})
+        .token(house.config.token.reveal())
+        .base_url(telegram.base_url)
+        .base_file_url(telegram.base_url.replace("/bot", "/file/bot"))
+        .request(transport)
+        .get_updates_request(transport)
+        .rate_limiter(Pacer(telegram.pacing))
+        .context_types(ContextTypes(context=DeskContext))
+        .updater(None)
+        .job_queue(None)
+        .build()
+    )
+    if not isinstance(desk, Desk):
+        raise TypeError("not our application")
+    hang(desk)
+    return desk
+
+
+def hang(desk: Desk) -> None:
+    """Hang the doors: the gate first, then commands, taps, plain text, and whatever is left."""
+    new = filters.UpdateType.MESSAGE
+    desk.add_handler(TypeHandler(Update, gate), group=-1)
+    for door in DOORS_IN_ORDER:
+        desk.add_handler(CommandHandler(door.command, _opener(door), new))
+    desk.add_handler(CallbackQueryHandler(tap))
+    desk.add_handler(MessageHandler(filters.COMMAND & new, unknown_command))
+    desk.add_handler(MessageHandler(filters.TEXT & filters.ChatType.PRIVATE & new, plain_text))
+    desk.add_error_handler(unforeseen)
+
+
+async def register_menu(desk: Desk) -> None:
+    """Tell Telegram the command menus: everything in private, what makes sense in groups there."""
+    menu = [BotCommand(door.command, door.summary) for door in DOORS_IN_ORDER if not door.hidden]
+    in_groups = [command for command in menu if not BY_COMMAND[command.command].only_in_private]
+    await desk.bot.set_my_commands(menu, BotCommandScopeAllPrivateChats())
+    await desk.bot.set_my_commands(in_groups, BotCommandScopeAllGroupChats())
+
+
+def _opener(door: Door) -> Callable[[Update, DeskContext], Coroutine[Any, Any, None]]:
+    async def opened(update: Update, context: DeskContext) -> None:
+        await enter(context, door, (context.args or [])[:20])
+
+    return opened
+
+
+async def enter(context: DeskContext, door: Door, words: list[str]) -> None:
+    """Let a person through one door and show what it answers; errors become sentences."""
+    if door.only_in_private and not context.where.is_private:
+        await context.say(f"/{door.command} works in our private chat only.")
+        return
+    try:
+        reply = await _ask(context, door, words)
+    except CountersignError as error:
+        await context.say(escape(failures.sentence(error), quote=False))
+        return
+    if reply is None:
+        return
+    if door.private:
+        await pages.show_privately(context, reply)
+    else:
+        await pages.show(context, reply, context.where.chat_id)
+
+
+async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Reply | None:
+    joining = door.command in ("join", "start")
+    if not joining and not context.person.may(door.right):
+        raise failures.not_allowed(door.right)
+    async with context.typing(context.where.chat_id):
+        return await door.open(context, words)
+
+
+async def tap(update: Update, context: DeskContext) -> None:
+    """A button: check that it is ours, this person's and current; answer the tap first, then do it."""
+    query = update.callback_query
+    if query is None:
+        return
+    services = context.services
+    found = read(query.data or "", context.person.id, services.signer, services.clock.now())
+    card = await services.cards.find(found.card_id) if found is not None else None
+    if found is None or card is None or card.person_id != context.person.id or query.message is None:
+        await query.answer("This button is too old or not yours. Please ask again.")
+        return
+    if card.version & 0xFF != found.card_version:
+        await query.answer("This button is from an earlier state of the message.")
+        return
+    answering = asyncio.create_task(_answer(query.answer()))
+    try:
+        toast = await _act(context, card, found.choice, query.message.message_id)
+    except CountersignError as error:
+        await context.say(escape(failures.sentence(error), quote=False))
+        toast = None
+    await answering
+    if toast is not None:
+        await context.say(escape(toast))
+
+
+async def _answer(answering: Awaitable[bool]) -> None:
+    try:
+        await answering
+    except TelegramError as error:  # "query is too old" and the like: the tap is carried out all the same
+        _log.info("tap not answered", extra={"error": type(error).__name__})
+
+
+async def _act(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    match card.kind:
+        case pages.KIND if choice == pages.REFRESH:
+            return await _refresh(context, card, message_id)
+        case pages.KIND:
+            return await pages.turn(context, card, choice, message_id)
+        case connections.STEP:
+            return await connections.chosen(context, card, choice, message_id)
+        case connections.UNLINK:
+            return await connections.unlink(context, card, choice, message_id)
+        case _:
+            return "This button belongs to something that no longer exists."
+
+
+async def _refresh(context: DeskContext, card: Card, message_id: int) -> str | None:
+    command, *words = str(card.body["again"]).lstrip("/").split()
+    reply = await _ask(context, BY_COMMAND[command], words)
+    return None if reply is None else await pages.refreshed(context, card, reply, message_id)
+
+
+async def unknown_command(update: Update, context: DeskContext) -> None:
+    """One line with a right example; in a group only when it is surely meant for us."""
+    text = (update.message.text or "") if update.message else ""
+    command, _, addressed = text.split()[0].lstrip("/").partition("@")
+    if not context.where.is_private and addressed.lower() != (context.bot.username or "").lower():
+        return
+    await context.say(failures.unknown_command(command, BY_COMMAND))
+
+
+async def plain_text(update: Update, context: DeskContext) -> None:
+    """An answer to a question of ours, or a hint."""
+    if not await connections.typed(update, context):
+        await context.say("I understand commands, for example /balance. /help shows all of them.")
+
+
+async def unforeseen(update: object, context: DeskContext) -> None:
+    """The last net: log first, then one neutral sentence with an incident number."""
+    number = incident_number()
+    context.services.pulse.incidents += 1
+    _log.error("incident", extra={"incident": number}, exc_info=context.error)
+    if isinstance(update, Update) and update.effective_chat is not None and hasattr(context, "where"):
+        try:
+            await context.say(failures.incident(number))
+        except TelegramError as error:
+            _log.warning("incident not told", extra={"incident": number, "error": type(error).__name__})

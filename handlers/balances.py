@@ -1,0 +1,16 @@
+"""/balance: what the accounts hold."""
+
+from bot.access.model import Right
+from handlers import render
+from handlers.context import DeskContext
+from handlers.doors import Door, Words, at_most_one, taste_of
+from handlers.pages import Reply
+
+
+async def balance(context: DeskContext, words: Words) -> Reply:
+    word = at_most_one(words, "/balance main")
+    sheet = await context.services.balances.balances(context.person, word)
+    return Reply(render.balances(sheet, taste_of(context)), again=" ".join(["/balance", *words]))
+
+
+DOORS = (Door("balance", "Balances of all connections, or of one", "/balance main", Right.READ, balance, private=True),)

@@ -1,0 +1,77 @@
+"""What a button carries (SAFETY M14).
+
+    version 1 B | card id 8 B | card version 1 B | choice 1 B | expiry 4 B (epoch seconds) | code 16 B
+
+31 bytes, base64url without padding: 42 of the 64 allowed. The code covers all of it and the person it was made for, so
+a button serves that person only, until it expires, on this install and epoch; what comes back is treated as attacker
+text.
+"""
+
+import base64
+import hmac
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup
+
+from bot.messages.cards import Card
+from bot.ports import Signer
+
+_FORM = struct.Struct(">BQBBI")
+_CODE_BYTES = 16
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """A button's content, proven to be ours and this person's."""
+
+    card_id: int
+    card_version: int
+    choice: int
+    expires_at: int
+
+
+def data_for(card: Card, choice: int, signer: Signer, version: int | None = None) -> str:
+    """The callback data of one button. `version` is the card's after the change being drawn."""
+    drawn = (card.version if version is None else version) & 0xFF
+    head = _FORM.pack(_VERSION, card.id, drawn, choice, int(card.expires_at.timestamp()))
+    return base64.urlsafe_b64encode(head + _code(head, card.person_id, signer)).decode().rstrip("=")
+
+
+def read(data: str, person_id: int, signer: Signer, now: datetime) -> Tap | None:
+    """The tap, or None when it is not ours, not this person's, or too late."""
+    try:
+        raw = base64.b64decode(data + "=" * (-len(data) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    if len(raw) != _FORM.size + _CODE_BYTES:
+        return None
+    head, code = raw[: _FORM.size], raw[_FORM.size :]
+    version, card_id, card_version, choice, expires_at = _FORM.unpack(head)
+    if version != _VERSION or not hmac.compare_digest(code, _code(head, person_id, signer)):
+        return None
+    if now.timestamp() > expires_at:
+        return None
+    return Tap(card_id, card_version, choice, expires_at)
+
+
+def keyboard(
+    card: Card, rows: Sequence[Sequence[tuple[str, int]]], signer: Signer, version: int | None = None
+) -> InlineKeyboardMarkup:
+    """Rows of (label, choice)."""
+    return InlineKeyboardMarkup(
+        [
+            [
+                InlineKeyboardButton(label, callback_data=data_for(card, choice, signer, version))
+                for label, choice in row
+            ]
+            for row in rows
+        ]
+    )
+
+
+def _code(head: bytes, person_id: int, signer: Signer) -> bytes:
+    return signer.sign(head + person_id.to_bytes(8, "big"))

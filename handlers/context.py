@@ -1,0 +1,91 @@
+"""What a handler holds in its hand: the services and the person, typed."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from telegram import InlineKeyboardMarkup, LinkPreviewOptions, Message
+from telegram.constants import ChatAction, ChatType, ParseMode
+from telegram.error import TelegramError
+from telegram.ext import Application, CallbackContext, ExtBot
+
+from bot.access.model import Person
+from bot.messages.outbox import Lane
+from bot.wiring import House
+
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_PATIENCE_SECONDS = 0.4
+
+
+class Desk(Application[ExtBot[Lane], "DeskContext", None, None, None, None]):
+    """The library's application, carrying our services."""
+
+    def __init__(self, services: House, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.services = services
+
+
+class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
+    """One update's context. `person` is set by the gate before any door is reached."""
+
+    person: Person
+    where: "Where"
+
+    @property
+    def services(self) -> House:
+        application = self.application
+        if not isinstance(application, Desk):
+            raise TypeError("not our application")
+        return application.services
+
+    async def say(
+        self,
+        html: str,
+        *,
+        chat_id: int | None = None,
+        keyboard: InlineKeyboardMarkup | None = None,
+    ) -> Message:
+        """Send one message to where this came from, or to `chat_id`. `html` has been escaped by `render`."""
+        return await self.bot.send_message(
+            self.where.chat_id if chat_id is None else chat_id,
+            html,
+            parse_mode=ParseMode.HTML,
+            message_thread_id=self.where.thread_id if chat_id is None else None,
+            reply_markup=keyboard,
+            link_preview_options=_NO_PREVIEW,
+        )
+
+    @asynccontextmanager
+    async def typing(self, chat_id: int) -> AsyncIterator[None]:
+        """Show "typing …" for as long as the block takes, if it takes long enough to wonder."""
+        task = asyncio.create_task(self._typing(chat_id))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _typing(self, chat_id: int) -> None:
+        await asyncio.sleep(_PATIENCE_SECONDS)
+        while True:
+            with contextlib.suppress(TelegramError):
+                await self.bot.send_chat_action(chat_id, ChatAction.TYPING)
+            await asyncio.sleep(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where an update came from."""
+
+    chat_id: int
+    chat_type: str
+    telegram_id: int
+    thread_id: int | None = None
+
+    @property
+    def is_private(self) -> bool:
+        return self.chat_type == ChatType.PRIVATE

@@ -1,0 +1,124 @@
+"""Long answers: split between blocks, paged with buttons, never cut.
+
+A paged answer is a card that holds its pages as they were asked for; turning a page shows the same moment, Refresh asks
+again.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from telegram import InlineKeyboardMarkup
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, Forbidden
+
+from bot.messages.cards import Card
+from handlers.buttons import keyboard
+from handlers.context import DeskContext
+
+KIND = "pages"
+PREVIOUS, NEXT, REFRESH = 0, 1, 2
+_PAGE_CHARACTERS = 3500
+_PAGE_LINES = 45
+_ASK_PRIVATELY = "I cannot write to you privately yet. Open a private chat with me, press Start, and ask again."
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a door answers: HTML blocks, each kept whole. `again` is the command line that asks for it anew."""
+
+    blocks: Sequence[str]
+    again: str | None = None
+
+
+def paged(blocks: Sequence[str]) -> list[str]:
+    """Blocks → pages that Telegram takes; a block too long for one page is split on lines."""
+    pages: list[str] = []
+    for block in blocks:
+        for piece in _pieces(block):
+            joined = f"{pages[-1]}\n\n{piece}" if pages else piece
+            if pages and len(joined) <= _PAGE_CHARACTERS and joined.count("\n") < _PAGE_LINES:
+                pages[-1] = joined
+            else:
+                pages.append(piece)
+    return pages or ["Nothing to show."]
+
+
+def _pieces(block: str) -> list[str]:
+    """A block as it is, or on several pages when it is longer than one; `<pre>` is closed and opened anew."""
+    if len(block) <= _PAGE_CHARACTERS:
+        return [block]
+    pieces, current, inside = [], "", False
+    for line in block.split("\n"):
+        if current and len(current) + len(line) > _PAGE_CHARACTERS:
+            pieces.append(current + ("</pre>" if inside else ""))
+            current = ("<pre>" if inside else "") + line
+        else:
+            current = f"{current}\n{line}" if current else line
+        inside = inside ^ (line.count("<pre>") != line.count("</pre>"))
+    return [*pieces, current]
+
+
+async def show(context: DeskContext, reply: Reply, chat_id: int) -> None:
+    """Send an answer; with buttons when it has pages or can be refreshed."""
+    pages = paged(reply.blocks)
+    if len(pages) == 1 and reply.again is None:
+        await context.say(pages[0], chat_id=chat_id)
+        return
+    services = context.services
+    body = {"pages": pages, "at": 0, "again": reply.again}
+    card = await services.cards.make(KIND, context.person.id, chat_id, body)
+    await context.say(pages[0], chat_id=chat_id, keyboard=_keyboard(context, card, body, card.version))
+
+
+async def turn(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    """Show the page before or after, in place; answers a toast when there is nothing to turn."""
+    at = int(card.body["at"]) + (1 if choice == NEXT else -1)
+    if not 0 <= at < len(card.body["pages"]):
+        return "That was the last page."
+    return await _redraw(context, card, {**card.body, "at": at}, message_id)
+
+
+async def refreshed(context: DeskContext, card: Card, reply: Reply, message_id: int) -> str | None:
+    """Show a new answer in place of the old one."""
+    return await _redraw(context, card, {**card.body, "pages": paged(reply.blocks), "at": 0}, message_id)
+
+
+async def _redraw(context: DeskContext, card: Card, body: dict[str, Any], message_id: int) -> str | None:
+    if not await context.services.cards.advance(card, body):
+        return "Already changed."
+    with contextlib.suppress(BadRequest):  # "message is not modified" and "message to edit not found" are both fine
+        await context.bot.edit_message_text(
+            body["pages"][body["at"]],
+            card.chat_id,
+            message_id,
+            parse_mode=ParseMode.HTML,
+            reply_markup=_keyboard(context, card, body, card.version + 1),
+        )
+    return None
+
+
+def _keyboard(context: DeskContext, card: Card, body: dict[str, Any], version: int) -> InlineKeyboardMarkup:
+    at, count = body["at"], len(body["pages"])
+    row = []
+    if at > 0:
+        row.append((f"‹ {at}", PREVIOUS))
+    if body["again"]:
+        row.append(("Refresh" if count == 1 else f"Refresh · {at + 1}/{count}", REFRESH))
+    if at + 1 < count:
+        row.append((f"{at + 2} ›", NEXT))
+    return keyboard(card, [row], context.services.signer, version)
+
+
+async def show_privately(context: DeskContext, reply: Reply) -> None:
+    """An answer that is nobody else's business goes to the person's private chat, wherever it was asked."""
+    if context.where.is_private:
+        await show(context, reply, context.where.chat_id)
+        return
+    try:
+        await show(context, reply, context.where.telegram_id)
+    except Forbidden:
+        await context.say(_ASK_PRIVATELY)
+        return
+    await context.say("Sent to you privately.")

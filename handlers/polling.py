@@ -1,0 +1,107 @@
+"""Fetching updates.
+
+The offset moves only after the batch before it is in the inbox: a batch that cannot be stored is fetched again, however
+often that takes. Raw bytes are kept; nothing is built from them for strangers.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
+
+from bot.errors import StoreError
+from handlers.context import Desk
+from handlers.intake import ALLOWED_UPDATES, TelegramIntake
+from handlers.transport import Transport
+
+_log = logging.getLogger(__name__)
+LONG_POLL_SECONDS: Final = 25
+CONFLICT_SECONDS: Final = 10.0
+"""Another program fetches with the same token: wait, do not fight."""
+_MAX_PAUSE_SECONDS: Final = 30.0
+
+
+class _Parameters(msgspec.Struct, frozen=True):
+    retry_after: int | None = None
+
+
+class _Batch(msgspec.Struct):
+    ok: bool
+    result: list[msgspec.Raw] = []
+    error_code: int = 0
+    description: str = ""
+    parameters: _Parameters = _Parameters()
+
+
+class _Numbered(msgspec.Struct):
+    update_id: int
+
+
+_read = msgspec.json.Decoder(_Batch).decode
+_number = msgspec.json.Decoder(_Numbered).decode
+
+
+class Poller:
+    """Asks Telegram, over and over, until stopped."""
+
+    def __init__(self, desk: Desk, intake: TelegramIntake, transport: Transport) -> None:
+        self._desk = desk
+        self._intake = intake
+        self._transport = transport
+        self._offset: int | None = None
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Poll for ever. `InvalidToken` ends it: no waiting will mend that."""
+        while True:
+            try:
+                await self._once()
+                self._failures = 0
+            except InvalidToken:
+                raise
+            except (TelegramError, StoreError) as error:
+                await self._pause(error)
+
+    async def _once(self) -> None:
+        updates = await self._fetch()
+        self._desk.services.pulse.asked_at = self._desk.services.clock.now()
+        if updates:
+            await self._intake.take(updates)
+            self._offset = max(_number(body).update_id for body in updates) + 1
+
+    async def _fetch(self) -> Sequence[bytes]:
+        wishes = {"timeout": LONG_POLL_SECONDS, "limit": 100, "allowed_updates": ALLOWED_UPDATES}
+        if self._offset is not None:
+            wishes["offset"] = self._offset
+        address = f"{self._desk.bot.base_url}/getUpdates"
+        status, body = await self._transport.ask(address, wishes, LONG_POLL_SECONDS + 10)
+        try:
+            batch = _read(body)
+        except (msgspec.MsgspecError, RecursionError):
+            raise NetworkError(f"unreadable answer ({status})") from None
+        if not batch.ok:
+            raise _error(batch)
+        return [bytes(raw) for raw in batch.result]
+
+    async def _pause(self, error: Exception) -> None:
+        self._failures += 1
+        seconds = min(0.5 * 2.0 ** min(self._failures - 1, 10), _MAX_PAUSE_SECONDS)
+        if isinstance(error, Conflict):
+            seconds = CONFLICT_SECONDS
+        elif isinstance(error, RetryAfter):
+            seconds = float(error._retry_after.total_seconds())
+        _log.warning("updates not fetched", extra={"error": type(error).__name__, "next_try_seconds": seconds})
+        await asyncio.sleep(seconds)
+
+
+def _error(batch: _Batch) -> TelegramError:
+    if batch.error_code in (401, 404):
+        return InvalidToken("Telegram does not accept the token")
+    if batch.error_code == 409:
+        return Conflict(batch.description)
+    if batch.error_code == 429:
+        return RetryAfter(batch.parameters.retry_after or 5)
+    return NetworkError(f"Telegram answered {batch.error_code}")

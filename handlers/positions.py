@@ -1,0 +1,25 @@
+"""/positions: what is open."""
+
+from bot.access.model import Right
+from handlers import render
+from handlers.context import DeskContext
+from handlers.doors import Door, Words, at_most_one, taste_of
+from handlers.pages import Reply
+
+
+async def positions(context: DeskContext, words: Words) -> Reply:
+    word = at_most_one(words, "/positions main")
+    sheet = await context.services.balances.positions(context.person, word)
+    return Reply(render.positions(sheet, taste_of(context)), again=" ".join(["/positions", *words]))
+
+
+DOORS = (
+    Door(
+        "positions",
+        "Open positions of all connections, or of one",
+        "/positions main",
+        Right.READ,
+        positions,
+        private=True,
+    ),
+)
