@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -221,13 +221,12 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def _value(kind: Any, raw: object, path: str, problems: list[Problem]) -> Any:
-    """One value of the wanted kind, or None and a problem. A list keeps its good items."""
+    """One value of the wanted kind, or None and a problem; so too for each item of a list."""
     if get_origin(kind) is dict and isinstance(raw, dict):
         return raw
     if get_origin(kind) is list and isinstance(raw, list):
         (inner,) = get_args(kind)
-        items = [_value(inner, item, f"{path}[{index}]", problems) for index, item in enumerate(raw)]
-        return [item for item in items if item is not None]
+        return [_value(inner, item, f"{path}[{index}]", problems) for index, item in enumerate(raw)]
     table = _struct_in(kind)
     if table is not None and get_origin(kind) is not list:
         return _table(table, raw, path, problems)
@@ -246,6 +245,8 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
 
 
 def _expected(kind: Any) -> str:
+    if get_origin(kind) is Annotated:
+        return _expected(get_args(kind)[0])
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
     if get_origin(kind) is list:
@@ -293,6 +294,8 @@ def _provider_settings(
 
 
 def _token(table: Partial, at: Path, environ: Mapping[str, str], problems: list[Problem]) -> Secret | None:
+    if any(problem.path in ("telegram.token_file", "telegram.token_env") for problem in problems):
+        return None
     if (table.token_file is None) == (table.token_env is None):
         found = "neither `token_file` nor `token_env`" if table.token_file is None else "both"
         problems.append(Problem("telegram", found, "either `token_file` or `token_env`"))
@@ -325,7 +328,7 @@ def _webhook(table: Partial, at: Path, problems: list[Problem]) -> WebhookConfig
     if table.url is not None:
         _check_address(f"{where}.url", table.url, problems)
     host, _, port = table.listen.rpartition(":")
-    if not host or not (port.isascii() and port.isdecimal()) or not 0 <= int(port) < 65536:
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) >= 65536:
         problems.append(Problem(f"{where}.listen", repr(table.listen[:60]), "host:port, e.g. 127.0.0.1:8088"))
         return None
     return None if secret is None else WebhookConfig(table.url, Secret(secret), host, int(port))
@@ -364,14 +367,15 @@ def _check_telegram(table: Partial, problems: list[Problem]) -> None:
 def _check_people(people: Partial, problems: list[Problem]) -> None:
     if people is None or people.admins is None:
         return
-    if not people.admins and not any("admin" in (member.roles or ()) for member in people.members):
+    members = [(index, member) for index, member in enumerate(people.members) if member is not None]
+    if not people.admins and not any("admin" in (member.roles or ()) for _, member in members):
         problems.append(Problem("people.admins", "no admin", "at least one numeric Telegram id"))
     _check_ids("people.admins[{}]", people.admins, problems)
-    _check_ids("people.members[{}].id", [member.id for member in people.members], problems)
+    _check_ids("people.members[{}].id", [member and member.id for member in people.members], problems)
     for index, group in enumerate(people.groups):
-        if group >= 0:
+        if group is not None and group >= 0:
             problems.append(Problem(f"people.groups[{index}]", str(group), "a group's id, a negative number"))
-    for index, member in enumerate(people.members):
+    for index, member in members:
         name = member.name
         if name is not None and not (name.strip() and len(name) <= 64 and name.isprintable()):
             found = ascii(name[:40])

@@ -6,18 +6,20 @@ knows the desk's time zone and locale.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from html import escape
+from itertools import groupby
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from babel.numbers import format_decimal
 
 from bot.money import Money
-from bot.operations.balances import Answer, Sheet, totals
+from bot.operations.balances import Answer, Holding, Sheet, totals
 from bot.operations.connections import Connection, Health
 from bot.operations.status import Status
 from bot.providers.records import Balance, Direction, Environment, Position
@@ -27,7 +29,11 @@ _INVISIBLE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f"
     r"\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff0-\ufffb\U000e0000-\U000e0fff]"
 )
+_LINKED = re.compile(r"((?<!\w)[/@#])(?=\w)")
+"""What Telegram would make tappable; a word joiner behind it prevents that and shows nothing."""
 _MAX_NAME = 60
+_SUMMED_FROM = 12
+"""A connection with more lines than this is summed up when all connections were asked for."""
 Item = TypeVar("Item")
 
 
@@ -75,7 +81,7 @@ def visible(text: str, limit: int = _MAX_NAME) -> str:
 def literal(text: str, limit: int = _MAX_NAME) -> str:
     """Outside text, safe inside HTML; a slash or @ in front of a word cannot become a link."""
     shown = visible(text, limit)
-    return escape(re.sub(r"([/@#])(?=\w)", "\\1\u2060", shown), quote=False)
+    return escape(_LINKED.sub("\\1\u2060", shown), quote=False)
 
 
 def bold(text: str) -> str:
@@ -85,10 +91,10 @@ def bold(text: str) -> str:
 def table(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
     """Columns in a fixed-width block; `right` names those aligned to the right. Cells are plain text."""
     align = set(right)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(
-            cell.rjust(width) if column in align else cell.ljust(width)
+            _pad(cell, width, to_right=column in align)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -96,30 +102,68 @@ def table(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
     return "<pre>" + escape("\n".join(lines), quote=False) + "</pre>"
 
 
-def balances(sheet: Sheet[Balance], taste: Taste) -> list[str]:
-    """One block for each connection, and the totals."""
+def _width(text: str) -> int:
+    """Columns a text takes in a fixed-width font: wide characters two, marks that sit on others none."""
+    return sum(
+        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
+    )
+
+
+def _pad(text: str, width: int, *, to_right: bool) -> str:
+    gap = " " * (width - _width(text))
+    return gap + text if to_right else text + gap
+
+
+def balances(sheet: Sheet[Balance], taste: Taste, *, summed: bool) -> list[str]:
+    """One block for each connection, and the totals. `summed`: a connection with many lines shows its sums only."""
     if not sheet.answers:
         return [_no_connections()]
     blocks = [f"{bold('Balances')} · {taste.time(sheet.asked_at)} {sheet.asked_at.astimezone(taste.zone):%Z}"]
-    blocks += [block for answer in sheet.answers for block in _balances_of(answer, taste)]
-    sums = totals(sheet.answers)
+    blocks += [block for answer in sheet.answers for block in _balances_of(answer, taste, summed=summed)]
     missing = sum(answer.reading is None for answer in sheet.answers)
-    if sums:
+    sums = totals(sheet.answers)
+    if sums and len(sheet.answers) > missing:
         blocks.append(_totals(sums, missing, taste))
     return blocks
 
 
-def _balances_of(answer: Answer[Balance], taste: Taste) -> list[str]:
+def _balances_of(answer: Answer[Balance], taste: Taste, *, summed: bool) -> list[str]:
     head = _head(answer, taste)
     if answer.reading is None:
         return [f"{head}\n{_trouble(answer)}"]
-    if not answer.reading.items:
+    items = answer.reading.items
+    if not items:
         return [f"{head}\nNo accounts."]
     notes = "".join(f"\n<i>{literal(note, 300)}</i>" for note in answer.reading.notes)
-    blocks = [_balance_table(part, taste) for part in _parts(answer.reading.items, 12)]
+    if summed and len(items) > _SUMMED_FROM:
+        return [f"{head}\n{_summed(answer, items, taste)}{notes}"]
+    owners = list(dict.fromkeys(item.owner for item in items))
+    blocks = [
+        block
+        for owner, group in groupby(
+            sorted(items, key=lambda item: owners.index(item.owner)), key=lambda item: item.owner
+        )
+        for block in _of_owner(owner, list(group), taste)
+    ]
     blocks[0] = f"{head}\n{blocks[0]}"
     blocks[-1] += notes
     return blocks
+
+
+def _of_owner(owner: str, items: Sequence[Balance], taste: Taste) -> list[str]:
+    """Tables of at most twelve lines, the owner's name above the first."""
+    blocks = [_balance_table(part, taste) for part in _parts(items, _SUMMED_FROM)]
+    if owner:
+        blocks[0] = f"{literal(owner)}\n{blocks[0]}"
+    return blocks
+
+
+def _summed(answer: Answer[Balance], items: Sequence[Balance], taste: Taste) -> str:
+    owners = len({item.owner for item in items if item.owner})
+    whose = f" of {owners} clients" if owners else ""
+    rows = [[money.currency.code, taste.amount(money)] for moneys in totals([answer]).values() for money in moneys]
+    name = escape(answer.connection.name)
+    return f"{len(items)} accounts{whose}:\n{table(rows, right=(1,))}\nEach of them: <code>/balance {name}</code>"
 
 
 def _balance_table(items: Sequence[Balance], taste: Taste) -> str:
@@ -128,18 +172,26 @@ def _balance_table(items: Sequence[Balance], taste: Taste) -> str:
         free = ""
         if item.available is not None and item.available != item.amount:
             free = f"free {taste.amount(item.available)}"
-        who = visible(f"{item.owner} · {item.name or item.account}" if item.owner else item.name or item.account, 26)
-        rows.append([who, taste.amount(item.amount), item.amount.currency.code, free])
+        rows.append(
+            [visible(item.name or item.account, 24), taste.amount(item.amount), item.amount.currency.code, free]
+        )
     if not any(row[3] for row in rows):
         rows = [row[:3] for row in rows]
     return table(rows, right=(1,))
 
 
-def _totals(sums: dict[Environment, list[Money]], missing: int, taste: Taste) -> str:
+_HOLDINGS = {
+    Holding.OWN_LIVE: "Real money",
+    Holding.OWN_DEMO: "Demo money",
+    Holding.CLIENTS_LIVE: "Clients' money",
+    Holding.CLIENTS_DEMO: "Clients' money, demo",
+}
+
+
+def _totals(sums: Mapping[Holding, Sequence[Money]], missing: int, taste: Taste) -> str:
     lines = [bold("Total") + (f" of what answered ({missing} did not)" if missing else "")]
-    for environment, moneys in sums.items():
-        if len(sums) > 1 or environment is Environment.DEMO:
-            lines.append("Demo money" if environment is Environment.DEMO else "Real money")
+    for holding, moneys in sums.items():
+        lines.append(_HOLDINGS[holding])
         lines.append(table([[money.currency.code, taste.amount(money)] for money in moneys], right=(1,)))
     return "\n".join(lines)
 

@@ -61,7 +61,7 @@ class Inbox:
 
         try:
             return await self._database.write(change)
-        except StoreError:
+        except BaseException:  # whatever it was, the marks are not lost
             self._finished[:0] = finished
             raise
 
@@ -75,7 +75,8 @@ class Inbox:
         """What a crash or a stop left behind, oldest first."""
         rows = await self._database.read(
             lambda tables: tables.conn.execute(
-                "SELECT update_id, chat_id, body, origin FROM inbox WHERE done_at IS NULL ORDER BY update_id"
+                "SELECT update_id, chat_id, body, origin FROM inbox WHERE done_at IS NULL"
+                " ORDER BY received_at, update_id"  # after a quiet week Telegram's ids may begin anew, and lower
             ).fetchall()
         )
         return [Incoming(*row) for row in rows]
@@ -93,17 +94,20 @@ class Inbox:
         )
 
     async def waiting(self) -> int:
-        """How many rows are not handled yet."""
-        return await self._database.read(
+        """How many rows are not handled yet; those whose mark is still in memory are."""
+        rows = await self._database.read(
             lambda tables: int(tables.conn.execute("SELECT count(*) FROM inbox WHERE done_at IS NULL").fetchone()[0])
         )
+        return max(0, rows - len(self._finished))
 
     async def _mark_soon(self) -> None:
-        await self._clock.sleep(MARK_SECONDS)
-        try:
-            await self.flush()
-        except StoreError as error:
-            _log.warning("marks not written, kept for the next batch", extra={"error": type(error).__name__})
+        while self._finished:  # also what is finished while marks are being written
+            await self._clock.sleep(MARK_SECONDS)
+            try:
+                await self.flush()
+            except StoreError as error:
+                _log.warning("marks not written, kept for the next batch", extra={"error": type(error).__name__})
+                return
 
     @staticmethod
     def _mark(tables: Tables, finished: Iterable[int], now: int) -> None:

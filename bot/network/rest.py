@@ -5,7 +5,7 @@ is *observed* (httpx's trace tells when writing begins) and never guessed from a
 
     nothing written               UnreachableError   safe to repeat
     written, no whole answer      SilentError        a read may be repeated, a money call never blindly
-    answer too large, 3xx         ReplyError         redirects are never followed
+    answer too large, packed, 3xx ReplyError         redirects are never followed
 
 Statuses are the adapter's business, except that nothing is interpreted for it here.
 """
@@ -13,7 +13,7 @@ Statuses are the adapter's business, except that nothing is interpreted for it h
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -29,8 +29,8 @@ class Answer:
     """One whole HTTP answer. `headers` are looked up without regard to case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # session tokens travel here
+    body: bytes = field(repr=False)
 
 
 class Rest:
@@ -52,11 +52,12 @@ class Rest:
         self._total_seconds = total_seconds
         self._client = httpx.AsyncClient(
             base_url=base_url,
+            headers={"accept-encoding": "identity"},  # a packed answer could be a thousand times its size
             timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds),
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
             trust_env=False,
-            verify=ssl.create_default_context(cafile=ca_file) if base_url.startswith("https") else False,
+            verify=False if base_url.lower().startswith("http://") else ssl.create_default_context(cafile=ca_file),
         )
 
     async def ask(
@@ -70,9 +71,14 @@ class Rest:
     ) -> Answer:
         """Send once, read the whole answer.
 
+        Args:
+            path: Begins with `/`; joined to the base address.
+
         Raises:
             UnreachableError, SilentError, ReplyError: As the table above says.
         """
+        if not path.startswith("/"):
+            raise ValueError("a path on this provider's host begins with /")
         wrote = False
 
         async def trace(event: str, _: Any) -> None:
@@ -99,8 +105,10 @@ class Rest:
         return Answer(response.status_code, response.headers, body)
 
     async def _whole(self, response: httpx.Response) -> bytes:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ReplyError(self._provider, "a packed answer that was not asked for")
         parts = bytearray()
-        async for chunk in response.aiter_bytes(64 << 10):
+        async for chunk in response.aiter_raw(64 << 10):
             parts += chunk
             if len(parts) > MAX_BODY_BYTES:
                 raise ReplyError(self._provider, "answer larger than 1 MiB")

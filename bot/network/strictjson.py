@@ -16,6 +16,9 @@ Json = str | int | bool | None | Decimal | Sequence["Json"] | Mapping[str, "Json
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_INTEGER_DIGITS = 20
+MAX_NUMBER_CHARACTERS = 80
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 def loads(raw: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
@@ -27,7 +30,7 @@ def loads(raw: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
     data = raw.encode() if isinstance(raw, str) else raw
     if len(data) > max_bytes:
         raise ValueError("larger than allowed")
-    if _depth(data) > MAX_DEPTH:
+    if _too_deep(data):
         raise ValueError("nested too deeply")
     text = data.decode("utf-8")  # UnicodeDecodeError is a ValueError
     parsed: Json = json.loads(
@@ -51,29 +54,22 @@ def _check_encodable(value: Json) -> None:
             _check_encodable(inner)
 
 
-def _depth(data: bytes) -> int:
-    """Deepest nesting, counted without recursion; brackets inside strings do not count."""
-    depth = deepest = 0
-    inside = escaped = False
-    for byte in data:
-        if inside:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                inside = False
-        elif byte == 0x22:
-            inside = True
-        elif byte in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"]}":
-            depth -= 1
-    return deepest
+def _too_deep(data: bytes) -> bool:
+    """Whether brackets nest deeper than allowed; those inside strings do not count. Unbalanced ones are the parser's.
+
+    No recursion, and no loop over a megabyte in Python: strings are cut out, everything but brackets is dropped, and
+    then each round takes away the innermost pairs.
+    """
+    outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    brackets = b"".join(outside).translate(_ONE_KIND, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+    return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
 
 
 def _decimal(text: str) -> Decimal:
+    if len(text) > MAX_NUMBER_CHARACTERS:
+        raise ValueError("number out of bounds")
     try:
         number = Decimal(text)
     except InvalidOperation:  # an exponent beyond what Decimal can hold; it is an ArithmeticError

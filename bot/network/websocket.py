@@ -20,7 +20,7 @@ import websockets.asyncio.client
 import websockets.exceptions
 
 from bot.clock import Clock
-from bot.errors import ProviderError, ReplyError, SilentError, UnreachableError
+from bot.errors import CountersignError, ProviderError, ReplyError, SilentError, UnreachableError
 from bot.network.dialogue import Dialogue, Waiting
 
 MAX_FRAME_BYTES = 1 << 20
@@ -215,7 +215,7 @@ class Line:
             await self._clock.sleep(self._keep_alive_seconds)
             try:
                 await keep_alive(self)
-            except ProviderError as error:
+            except CountersignError as error:
                 _log.info("keep-alive failed", extra={"provider": self._provider, "error": type(error).__name__})
                 self._over(talk)
                 await talk.end()

@@ -1,13 +1,14 @@
 """Asking several connections at once.
 
 Each is asked side by side with its own time limit; one that fails costs its own line, never the answer. Totals never
-mix currencies, nor demo money with real.
+mix currencies, demo money with real, or clients' money with the desk's.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 from bot.access.model import Person, Right
@@ -81,14 +82,32 @@ class Balances:
             return Answer(connection, None, error)
 
 
-def totals(answers: Sequence[Answer[Balance]]) -> dict[Environment, list[Money]]:
-    """Sums per currency in the order of their codes, real and demo money apart."""
-    sums: dict[tuple[Environment, Currency], Money] = {}
+class Holding(StrEnum):
+    """Whose money, and whether it is real: sums never cross these lines."""
+
+    OWN_LIVE = "own, live"
+    OWN_DEMO = "own, demo"
+    CLIENTS_LIVE = "clients, live"
+    CLIENTS_DEMO = "clients, demo"
+
+
+def holding_of(balance: Balance) -> Holding:
+    """A balance with an owner is a client's: the desk looks after it, it is not the desk's."""
+    demo = balance.environment is Environment.DEMO
+    if balance.owner:
+        return Holding.CLIENTS_DEMO if demo else Holding.CLIENTS_LIVE
+    return Holding.OWN_DEMO if demo else Holding.OWN_LIVE
+
+
+def totals(answers: Sequence[Answer[Balance]]) -> dict[Holding, list[Money]]:
+    """Sums per currency in the order of their codes, within each kind of holding."""
+    sums: dict[tuple[Holding, Currency], Money] = {}
     for answer in answers:
         for balance in answer.reading.items if answer.reading else ():
-            key = (balance.environment, balance.amount.currency)
+            key = (holding_of(balance), balance.amount.currency)
             sums[key] = sums[key] + balance.amount if key in sums else balance.amount
-    result: dict[Environment, list[Money]] = {}
-    for (environment, _), money in sorted(sums.items(), key=lambda pair: (pair[0][0], pair[0][1].code)):
-        result.setdefault(environment, []).append(money)
+    result: dict[Holding, list[Money]] = {}
+    order = list(Holding)
+    for (holding, _), money in sorted(sums.items(), key=lambda pair: (order.index(pair[0][0]), pair[0][1].code)):
+        result.setdefault(holding, []).append(money)
     return result

@@ -16,7 +16,7 @@ from typing import Any
 from bot.access.model import Person, Right, Role, Roster
 from bot.audit.service import Audit
 from bot.clock import Clock
-from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError, ProviderError
+from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError, ProviderError, UnsupportedError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.ports import Deed
 from bot.providers.base import Lend, Login, LoginField, Provider, Spec, Surroundings
@@ -188,6 +188,8 @@ class Connections:
         health = self.health.setdefault(connection.id, Health())
         try:
             yield provider
+        except UnsupportedError:
+            raise  # nothing was asked
         except ProviderError as error:
             health.bad_at, health.trouble = self._clock.now(), error
             raise

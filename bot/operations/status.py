@@ -72,7 +72,7 @@ class StatusDesk:
             now=self._clock.now(),
             pulse=self._pulse,
             connections=tuple(ConnectionStatus(one, health.get(one.id, Health())) for one in visible),
-            inbox_waiting=await self._inbox.waiting(),
+            inbox_waiting=max(0, await self._inbox.waiting() - 1),  # the question itself is one
             outbox=await self._outbox.depth(),
             database=await self._database.read(
                 lambda tables: str(tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0])

@@ -1,4 +1,4 @@
-"""What is sent to the CRM, and what its replies mean. Samples are whole replies; expected values are written by hand."""
+"""What is sent to the CRM, and what its replies mean. Samples are whole replies; expectations are written by hand."""
 
 import json
 from collections.abc import Callable
