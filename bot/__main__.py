@@ -27,11 +27,13 @@ from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
 from bot.vault.keys import MasterKey
 from bot.vault.service import check_key, read_key_file
-from bot.wiring import DATABASE, House, holding, house, provider_settings
+from bot.wiring import DATABASE, House, holding, house, mark_clean_stop, provider_settings
 
 _log = logging.getLogger("countersign")
 EX_CONFIG = 78
 EX_SOFTWARE = 70
+STOP_SECONDS = 25.0
+"""After being told to stop for so long the process ends on the spot; everything that matters is a row."""
 _CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path), required=True, help="The TOML configuration."
 )
@@ -289,6 +291,7 @@ async def _with_house(config: Config, work: Any) -> None:
                 await work(rooms)
             finally:
                 await rooms.connections.close()
+                await mark_clean_stop(rooms)
 
 
 async def _run(config: Config) -> None:
@@ -308,6 +311,7 @@ async def _run(config: Config) -> None:
                     for task in done:
                         task.result()
             await rooms.connections.close()
+            await mark_clean_stop(rooms)
             _log.info("stopped")
 
 
@@ -323,7 +327,7 @@ async def _updates(config: Config, work: Any) -> AsyncIterator[list[Coroutine[An
 
 
 async def _told_to_stop() -> None:
-    """Until SIGTERM or SIGINT. A second one ends the process on the spot: everything that matters is a row."""
+    """Until SIGTERM or SIGINT. A second one, or too long a time, ends the process on the spot."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -331,6 +335,7 @@ async def _told_to_stop() -> None:
         if stop.is_set():
             os._exit(1)
         stop.set()
+        loop.call_later(STOP_SECONDS, os._exit, 1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)

@@ -23,11 +23,13 @@ from bot.operations.status import Pulse, StatusDesk
 from bot.ports import Signer
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
+from bot.store.columns import at
 from bot.vault.keys import KeyTree, MasterKey
 from bot.vault.service import Vault, check_key, grow_keys, read_key_file
 
 DATABASE = "countersign.sqlite"
 LOCK = "lock"
+_CLEAN_STOP = "clean_stop"
 EX_TEMPFAIL = 75
 
 
@@ -112,7 +114,7 @@ async def house(config: Config, clock: Clock | None = None) -> AsyncIterator[Hou
 
 
 async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTree) -> House:
-    meta = await database.read(_meta)
+    meta = await database.write(_take_up)
     epoch = int(meta["epoch"])
     audit = Audit(clock, keys.audit_code, epoch)
     access = Access(database, audit, clock, config.people.groups)
@@ -120,7 +122,11 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     vault = Vault(database, keys, meta["install_id"], clock)
     inbox, outbox, cards = Inbox(database, clock), Outbox(database, clock), Cards(database, clock)
     connections = Connections(database, vault, audit, outbox, clock, config.providers)
-    pulse = Pulse(started_at=clock.now(), mode="polling" if config.webhook is None else "webhook")
+    pulse = Pulse(
+        started_at=clock.now(),
+        mode="polling" if config.webhook is None else "webhook",
+        after_crash="ran_before" in meta and _CLEAN_STOP not in meta,
+    )
     return House(
         config=config,
         clock=clock,
@@ -141,5 +147,17 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     )
 
 
-def _meta(tables: Tables) -> dict[str, str]:
-    return {row["key"]: row["value"] for row in tables["meta"].rows}
+def _take_up(tables: Tables) -> dict[str, str]:
+    """The install's facts. The mark of a clean stop is used up by reading it: a run that crashes leaves none."""
+    meta = {row["key"]: row["value"] for row in tables["meta"].rows}
+    tables.conn.execute("DELETE FROM meta WHERE key = ?", (_CLEAN_STOP,))
+    tables.conn.execute("INSERT OR REPLACE INTO meta VALUES ('ran_before', 'yes')")
+    return meta
+
+
+async def mark_clean_stop(rooms: House) -> None:
+    """The last thing a run writes."""
+    now = str(at(rooms.clock.now()))
+    await rooms.database.write(
+        lambda tables: tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_CLEAN_STOP, now))
+    )

@@ -73,9 +73,13 @@ class Taste:
 
 
 def visible(text: str, limit: int = _MAX_NAME) -> str:
-    """Outside text on one line, nothing hidden in it, cut before it is escaped."""
+    """Outside text on one line, nothing hidden in it, cut before it is escaped.
+
+    Text with right-to-left letters is isolated, so that it turns around itself and not the amounts beside it.
+    """
     shown = _INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", " ".join(text.split()))
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    return f"\u2068{shown}\u2069" if any(unicodedata.bidirectional(one) in ("R", "AL") for one in shown) else shown
 
 
 def literal(text: str, limit: int = _MAX_NAME) -> str:
@@ -103,10 +107,14 @@ def table(rows: Sequence[Sequence[str]], right: Iterable[int] = ()) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns a text takes in a fixed-width font: wide characters two, marks that sit on others none."""
-    return sum(
-        0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text
-    )
+    """Columns a text takes in a fixed-width font: wide characters two, marks and isolates none."""
+    return sum(_columns(one) for one in text)
+
+
+def _columns(one: str) -> int:
+    if unicodedata.category(one) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(one) in "WF" else 1
 
 
 def _pad(text: str, width: int, *, to_right: bool) -> str:
@@ -259,7 +267,8 @@ def status(state: Status, taste: Taste) -> list[str]:
         f"Updates: {pulse.taken} taken, {pulse.strangers} from strangers dropped, {refused} refused",
         f"Queues: {state.inbox_waiting} in, {state.outbox['waiting']} out, {state.outbox['dead']} undeliverable",
         f"Database: {escape(state.database)}, {state.database_bytes / 1e6:.1f} MB",
-        f"Incidents since start: {pulse.incidents}",
+        f"Incidents since start: {pulse.incidents}"
+        + (", and the run before did not end cleanly" if pulse.after_crash else ""),
     ]
     providers = [_connection_status(one.connection, one.health, state.now) for one in state.connections]
     return ["\n".join(lines), "\n".join([bold("Providers"), *(providers or ["No connections you can see."])])]

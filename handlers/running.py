@@ -70,6 +70,8 @@ async def running(house: House) -> AsyncIterator[Running]:
     transport = Transport(house.config.telegram.concurrency + 4)
     desk = build(house, transport)
     await _greet(desk)
+    if desk.bot.bot.can_read_all_group_messages:
+        _log.warning("privacy mode is off: this bot reads everything said in its groups; turn it on with BotFather")
     await desk.start()
     work = Running(desk, transport)
     menu = asyncio.create_task(_menu(desk))

@@ -26,6 +26,8 @@ class Pulse:
     strangers: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     incidents: int = 0
+    after_crash: bool = False
+    """The run before this one did not end cleanly."""
 
 
 @dataclass(frozen=True, slots=True)
