@@ -24,7 +24,7 @@ from bot.messages.cards import Card
 from bot.wiring import House
 from handlers import balances, connections, failures, pages, people, positions, start, status
 from handlers.buttons import read
-from handlers.context import Desk, DeskContext
+from handlers.context import Desk, DeskContext, Mouth
 from handlers.doors import Door
 from handlers.gate import gate
 from handlers.pacing import Pacer
@@ -46,15 +46,18 @@ BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
 def build(house: House, transport: Transport) -> Desk:
     """The library's application with our doors in it; nothing is running yet, nothing was sent."""
     telegram = house.config.telegram
+    bot = Mouth(
+        house.config.token.reveal(),
+        base_url=telegram.base_url,
+        base_file_url=telegram.base_url.replace("/bot", "/file/bot"),
+        request=transport,
+        get_updates_request=transport,
+        rate_limiter=Pacer(telegram.pacing),
+    )
     desk: object = (
         ApplicationBuilder()
         .application_class(Desk, {"services": house})
-        .token(house.config.token.reveal())
-        .base_url(telegram.base_url)
-        .base_file_url(telegram.base_url.replace("/bot", "/file/bot"))
-        .request(transport)
-        .get_updates_request(transport)
-        .rate_limiter(Pacer(telegram.pacing))
+        .bot(bot)
         .context_types(ContextTypes(context=DeskContext))
         .updater(None)
         .job_queue(None)

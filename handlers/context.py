@@ -20,12 +20,22 @@ _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _PATIENCE_SECONDS = 0.4
 
 
+class Mouth(ExtBot[Lane]):
+    """The library's bot, whose own `repr` would show the token."""
+
+    def __repr__(self) -> str:
+        return "Mouth()"
+
+
 class Desk(Application[ExtBot[Lane], "DeskContext", None, None, None, None]):
     """The library's application, carrying our services."""
 
     def __init__(self, services: House, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.services = services
+
+    def __repr__(self) -> str:
+        return "Desk()"
 
 
 class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
