@@ -25,6 +25,7 @@
         │   └── BusyError                asked too often; may carry `retry_after_seconds`
         ├── FaultError               the provider's own failure (5xx and the like)
         ├── UnsupportedError         this provider has no such ability
+        ├── UnconfiguredError        the configuration lacks what this provider needs
         └── OutcomeUnknownError      a money call left and nothing definite came back
 
 Three questions shape it: whose fault is it, may it be repeated, who must act. Errors carry facts; the sentences
@@ -214,6 +215,14 @@ class UnsupportedError(ProviderError):
     def __init__(self, provider: str, ability: str) -> None:
         super().__init__(provider, f"no {ability}")
         self.ability = ability
+
+
+class UnconfiguredError(ProviderError):
+    """The configuration lacks what this provider needs; `setting` names it."""
+
+    def __init__(self, provider: str, setting: str) -> None:
+        super().__init__(provider, f"not configured: {setting}")
+        self.setting = setting
 
 
 class OutcomeUnknownError(ProviderError):

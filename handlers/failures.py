@@ -25,6 +25,7 @@ from bot.errors import (
     StoreDamagedError,
     StoreError,
     StoreFullError,
+    UnconfiguredError,
     UnreachableError,
     UnsupportedError,
     VaultError,
@@ -85,6 +86,8 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{which} refused ({error.code})."
         case FaultError():
             return f"{which} has trouble of its own right now. Try again in a few minutes."
+        case UnconfiguredError():
+            return f"{title}: its address is missing in the configuration ({error.setting}). An admin must add it."
         case UnsupportedError():
             return f"{title} has no {error.ability}."
         case _:

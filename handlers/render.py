@@ -140,9 +140,9 @@ def _balances_of(answer: Answer[Balance], taste: Taste, *, summed: bool) -> list
     if answer.reading is None:
         return [f"{head}\n{_trouble(answer)}"]
     items = answer.reading.items
-    if not items:
-        return [f"{head}\nNo accounts."]
     notes = "".join(f"\n<i>{literal(note, 300)}</i>" for note in answer.reading.notes)
+    if not items:
+        return [f"{head}\nNo accounts.{notes}"]
     if summed and len(items) > _SUMMED_FROM:
         return [f"{head}\n{_summed(answer, items, taste)}{notes}"]
     owners = list(dict.fromkeys(item.owner for item in items))
@@ -218,9 +218,9 @@ def _positions_of(answer: Answer[Position], taste: Taste) -> list[str]:
     head = _head(answer, taste)
     if answer.reading is None:
         return [f"{head}\n{_trouble(answer)}"]
-    if not answer.reading.items:
-        return [f"{head}\nNothing open."]
     notes = "".join(f"\n<i>{literal(note, 300)}</i>" for note in answer.reading.notes)
+    if not answer.reading.items:
+        return [f"{head}\nNothing open.{notes}"]
     parts = ["\n".join(_position(item, taste) for item in part) for part in _parts(answer.reading.items, 6)]
     parts[0] = f"{head}\n{parts[0]}"
     parts[-1] += notes

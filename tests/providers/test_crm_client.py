@@ -31,6 +31,7 @@ from bot.errors import (
     RefusedError,
     ReplyError,
     SilentError,
+    UnconfiguredError,
     UnreachableError,
 )
 from bot.loopback.server import Listening, running, serving
@@ -135,6 +136,7 @@ class Paper:
 
     replies: dict[str, Reply] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    clock: HandClock = field(default_factory=HandClock)
     provider: Crm = field(init=False)
 
     async def answer(self, request: Request) -> Response:
@@ -159,7 +161,7 @@ async def paper() -> AsyncIterator[Paper]:
     origin = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     async with running(config, listener):
-        tenant.provider = build(KEY, HandClock(), url=origin)
+        tenant.provider = build(KEY, tenant.clock, url=origin)
         yield tenant
         await tenant.provider.close()
 
@@ -325,6 +327,21 @@ async def test_at_most_four_questions_are_under_way(paper: Paper) -> None:
     }
     assert len((await paper.provider.balances()).items) == 12
     assert peak == 4
+
+
+async def test_a_reading_is_as_old_as_its_oldest_number(paper: Paper) -> None:
+    def wallets(_: Request) -> object:
+        paper.clock.seconds += 10
+        return {"USD": 1}
+
+    paper.replies = {
+        USERS: listing([client(number) for number in range(3)]),
+        CONNECTIONS: lambda _: [],
+        WALLETS: wallets,
+    }
+    reading = await paper.provider.balances()
+    assert reading.as_of == min(balance.as_of for balance in reading.items)
+    assert START < reading.as_of < max(balance.as_of for balance in reading.items) == START + timedelta(seconds=30)
 
 
 async def test_a_client_without_a_wallet_holds_nothing(paper: Paper) -> None:
@@ -562,7 +579,7 @@ async def test_a_redirect_is_not_followed(desk: Desk) -> None:
 async def test_without_an_address_the_configuration_is_named() -> None:
     provider = build(KEY, HandClock())
     for ask in (provider.check, provider.accounts, provider.balances, provider.positions):
-        with pytest.raises(RefusedError, match=r"providers\.crm\.url"):
+        with pytest.raises(UnconfiguredError, match=r"providers\.crm\.url"):
             await ask()
     await provider.close()
 

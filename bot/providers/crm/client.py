@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 import stamina
 
-from bot.errors import FaultError, RefusedError, SilentError, UnreachableError
+from bot.errors import FaultError, RefusedError, SilentError, UnconfiguredError, UnreachableError
 from bot.network.pacing import Breaker, retry_after
 from bot.network.rest import Answer, Rest
 from bot.providers.base import Lend, Spec, Surroundings
@@ -28,7 +28,6 @@ TRADE_WINDOWS = 8
 _AT_A_TIME = 4
 _PAGE = 200
 """Far below the 500 allowed: a whole page must fit in an answer of 1 MiB."""
-_UNCONFIGURED = "its address is missing in the configuration: providers.crm.url"
 
 Item = TypeVar("Item")
 _Origin = Annotated[
@@ -237,7 +236,7 @@ class Crm:
     async def _exchange(self, request: wire.Request) -> Answer:
         """One request, one whole answer; whatever its status, the breaker hears of it."""
         if self._rest is None:
-            raise RefusedError(wire.NAME, _UNCONFIGURED)
+            raise UnconfiguredError(wire.NAME, "providers.crm.url")
         async with self._lend() as login:
             headers = auth.headers(login, request, self._version)
         if self._closed:

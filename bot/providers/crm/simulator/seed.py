@@ -62,7 +62,7 @@ _USD_RATES = {"USD": "1", "EUR": "1.0842", "CNY": "0.1408", "USDT": "1", "JPY": 
 
 def demo_world(seed: int, clock: Clock) -> World:
     """A world as it stands now; nothing in it counts as carried out by the simulator."""
-    dice = random.Random(seed)  # noqa: S311  # a believable past, not a secret
+    dice = random.Random(seed)  # a believable past, not a secret
     now = clock.now().replace(minute=0, second=0, microsecond=0)
     world = World(seed=seed, settings=Settings(api_keys=[]))
     world.settings.api_keys.append("crm-demo-" + world.new_id("key") + world.new_id("key"))
