@@ -3,48 +3,42 @@
 A script is a list of steps, each `{"match": {...}, "nth": 1, "times": 1, "action": "...", ...}`:
 
     match    all given keys must fit: "path" (substring), "method", "kind" ("http"|"ws"), "contains" (text in the
-             WebSocket frame, client to server)
+             WebSocket frame, client to server; nothing else contains anything)
     nth      the first matching exchange that is hit, counted from 1 (default 1)
     times    how many in a row are hit (default 1; 0 = for ever)
-    action   refuse    the connection is reset before the request is looked at
+    action   refuse    the connection is reset before the request is looked at; for a WebSocket, before it opens
              reset     the request is carried out, then the connection is reset without an answer
              close     the answer is cut after `bytes` bytes, then the connection is closed
              stall     the answer never comes; the connection stays open
              trickle   the answer comes one byte each `seconds`
-             status    answered with `status` and `body` instead; the request is not carried out
-             replace   carried out, but answered with `body` (and `status`, default 200; `content_type`)
+             status    HTTP: answered with `status`, `body`, `headers` instead; the request is not carried out
+             replace   answered with `body` instead (and `status`, default 200; `content_type`); an HTTP request is
+                       carried out, a WebSocket frame is not
              delay     the answer comes `seconds` late
              drop      WebSocket: the frame from the client is lost
              duplicate WebSocket: the next `count` (2) frames to the client come twice
              disconnect WebSocket: the server closes with `code` (default 1006: no close frame)
 
-Which exchange is hit is decided when a request begins, or a WebSocket frame arrives from the client.
+Which exchange is hit is decided when a request begins, a WebSocket opens, or a frame arrives from the client. A step
+looks only at exchanges its action can happen to.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-_ACTIONS = {
-    "refuse",
-    "reset",
-    "close",
-    "stall",
-    "trickle",
-    "status",
-    "replace",
-    "delay",
-    "drop",
-    "duplicate",
-    "disconnect",
-}
+_HTTP = frozenset({"refuse", "reset", "close", "stall", "trickle", "status", "replace", "delay"})
+_OPENING = frozenset({"refuse"})
+_FRAME = frozenset({"reset", "close", "stall", "trickle", "replace", "delay", "drop", "duplicate", "disconnect"})
+_ACTIONS = _HTTP | _FRAME
 
 
 @dataclass(slots=True)
@@ -95,7 +89,8 @@ class Misfortunes:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.down = False
-        self._transports: dict[tuple[str, int], asyncio.Transport] = {}
+        self.open: list[Any] = []
+        """The scope of each WebSocket that is open."""
 
     def add(self, script: Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
         """Append steps; an empty list clears the script."""
@@ -110,12 +105,15 @@ class Misfortunes:
     def set_down(self, down: bool) -> None:
         """While down, vendor paths are reset at once and open WebSockets are cut."""
         self.down = down
+        if down:
+            for scope in self.open:
+                _reset(scope)
 
-    def next(self, kind: str, method: str, path: str, text: str = "") -> Step:
-        """The step that hits this exchange; `NOTHING` when none does."""
+    def next(self, kind: str, method: str, path: str, possible: Set[str], text: str = "") -> Step:
+        """The step that hits this exchange, of those whose action is `possible`; `NOTHING` when none does."""
         chosen = NOTHING
         for step in list(self.steps):
-            if chosen is NOTHING and step.hits(kind, method, path, text):
+            if chosen is NOTHING and step.action in possible and step.hits(kind, method, path, text):
                 chosen = step
             if step.spent:
                 self.steps.remove(step)
@@ -143,10 +141,14 @@ class _Middleware:
         elif scope["type"] == "http":
             await self._http(scope, receive, send, path)
         else:
-            await self._websocket(scope, receive, send, path)
+            self.misfortunes.open.append(scope)
+            try:
+                await self._websocket(scope, receive, send, path)
+            finally:
+                self.misfortunes.open.remove(scope)
 
     async def _http(self, scope: Any, receive: Any, send: Any, path: str) -> None:
-        step = self.misfortunes.next("http", scope["method"], path)
+        step = self.misfortunes.next("http", scope["method"], path, _HTTP)
         match step.action:
             case "refuse":
                 _reset(scope)
@@ -161,9 +163,12 @@ class _Middleware:
             case "stall":
 
                 async def silent(_: Any) -> None:
-                    await asyncio.sleep(3600)
+                    while (await receive())["type"] != "http.disconnect":
+                        pass  # until the client gives up, or this server ends
+                    raise ConnectionError("the client gave up waiting")
 
-                await self.app(scope, receive, silent)
+                with contextlib.suppress(ConnectionError):
+                    await self.app(scope, receive, silent)
             case "replace":
                 done = False
                 options = step.options
@@ -178,22 +183,19 @@ class _Middleware:
             case "delay":
                 await asyncio.sleep(float(step.options.get("seconds", 1)))
                 await self.app(scope, receive, send)
-            case "close" | "trickle":
+            case _:  # `close` and `trickle` happen further below, in the transport
                 _shape(scope, step)
-                await self.app(scope, receive, send)
-            case _:
                 await self.app(scope, receive, send)
 
     async def _websocket(self, scope: Any, receive: Any, send: Any, path: str) -> None:
-        step = self.misfortunes.next("ws-open", "GET", path)
-        if step.action == "refuse":
+        if self.misfortunes.next("ws", "GET", path, _OPENING).action == "refuse":
             _reset(scope)
             return
         twice = 0
-        over = asyncio.Event()
+        over = silent = False
 
         async def receiving() -> Any:
-            nonlocal twice
+            nonlocal twice, over, silent
             while True:
                 message = await receive()
                 if message["type"] != "websocket.receive":
@@ -202,7 +204,7 @@ class _Middleware:
                     _reset(scope)
                     return {"type": "websocket.disconnect", "code": 1006}
                 text = message.get("text") or (message.get("bytes") or b"").decode(errors="replace")
-                hit = self.misfortunes.next("ws", "SEND", path, text)
+                hit = self.misfortunes.next("ws", "SEND", path, _FRAME, text)
                 match hit.action:
                     case "drop":
                         continue
@@ -217,7 +219,11 @@ class _Middleware:
                             await send({"type": "websocket.close", "code": int(hit.options["code"])})
                         return {"type": "websocket.disconnect", "code": 1006}
                     case "reset":
-                        over.set()  # carried out, but nothing it answers reaches the client
+                        over = True  # carried out, but nothing it answers reaches the client
+                    case "stall":
+                        silent = True
+                    case "close" | "trickle":
+                        _shape(scope, hit)
                     case "replace":
                         await send({"type": "websocket.send", "text": str(hit.options.get("body", ""))})
                         continue
@@ -228,8 +234,9 @@ class _Middleware:
         async def sending(message: Any) -> None:
             nonlocal twice
             if message["type"] == "websocket.send":
-                if self.misfortunes.down or over.is_set():
+                if self.misfortunes.down or over:
                     _reset(scope)
+                if self.misfortunes.down or over or silent:
                     return
                 if twice > 0:
                     twice -= 1
@@ -260,12 +267,14 @@ def _reset(scope: Any) -> None:
 
 
 def _shape(scope: Any, step: Step) -> None:
+    """The answer to this exchange is cut or slowed; the next one on the same connection is not."""
     shaped = _live.get(tuple(scope["client"]))
     if shaped is None:
         return
+    shaped.trickle_seconds = 0.0
     if step.action == "close":
         shaped.remaining = int(step.options.get("bytes", 0))
-    else:
+    elif step.action == "trickle":
         shaped.trickle_seconds = float(step.options.get("seconds", 0.01))
 
 
@@ -276,7 +285,8 @@ class _Shaped:
         self._transport = transport
         self.remaining: int | None = None
         self.trickle_seconds = 0.0
-        self._queue: list[bytes] = []
+        self._free_at = 0.0
+        """When the last byte of a trickle has left, on the loop's clock."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -285,15 +295,30 @@ class _Shaped:
         if self.remaining is not None:
             part = data[: self.remaining]
             self.remaining -= len(part)
-            self._transport.write(part)
+            if not self._transport.is_closing():
+                self._transport.write(part)
             if self.remaining <= 0:
                 self._transport.close()
-        elif self.trickle_seconds:
-            loop = asyncio.get_running_loop()
+        elif self.trickle_seconds or self._trickling():
             for index in range(len(data)):
-                loop.call_later(self.trickle_seconds * (index + 1), self._transport.write, data[index : index + 1])
+                self._free_at = max(self._free_at, asyncio.get_running_loop().time()) + self.trickle_seconds
+                asyncio.get_running_loop().call_at(self._free_at, self._drip, data[index : index + 1])
         else:
             self._transport.write(data)
+
+    def close(self) -> None:
+        """What still trickles is sent first."""
+        if self._trickling():
+            asyncio.get_running_loop().call_at(self._free_at, self._transport.close)
+        else:
+            self._transport.close()
+
+    def _trickling(self) -> bool:
+        return self._free_at > asyncio.get_running_loop().time()
+
+    def _drip(self, byte: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(byte)
 
     def reset(self) -> None:
         raw = self._transport.get_extra_info("socket")

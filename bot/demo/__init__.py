@@ -1,0 +1,1 @@
+"""The play: simulators, people and a page around the real bot."""

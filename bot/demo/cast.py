@@ -1,0 +1,38 @@
+"""Who is at the desk in the demo, and what a newcomer may try first."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person of the play. `part` is the word the page's tests know them by."""
+
+    id: int
+    name: str
+    part: str
+    title: str
+    roles: tuple[str, ...]
+    suggestions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The desk's own chat, with everybody and the bot in it."""
+
+    id: int
+    title: str
+
+
+READING = ("/balance", "/positions", "/connections", "/status", "/help")
+
+PEOPLE = (
+    Person(710_001, "Olga", "operator", "Operator", ("operator",), READING),
+    Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), READING),
+    Person(710_003, "Ben", "second-approver", "Second approver", ("approver", "viewer"), READING),
+    Person(710_004, "Vera", "viewer", "Viewer", ("viewer",), READING),
+    Person(710_005, "Adam", "admin", "Admin", ("admin",), ("/status", "/whoami", "/connections", "/help")),
+)
+GROUP = Group(-1_002_710_000_001, "Treasury desk")
+
+OPERATOR = PEOPLE[0]
+ADMINS = tuple(person for person in PEOPLE if "admin" in person.roles)

@@ -1,0 +1,274 @@
+"""The demo as a newcomer meets it: the real bot, the page in a real browser, nothing in between."""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.support.browser import browsing
+from tests.support.playing import Demo, playing
+
+pytestmark = pytest.mark.browser
+
+LAPTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+ANSWER_MS = 30_000
+CRYPTO_ACCOUNT = "Treasury Operating"
+"""Where money arrives at Crypto Capital, as its owner named it."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with playing(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@pytest.fixture
+def page(browser: Browser, demo: Demo) -> Iterator[Page]:
+    with browser.new_context(viewport=LAPTOP) as context:  # type: ignore[arg-type]  # a TypedDict of the library
+        page = context.new_page()
+        mistakes: list[str] = []
+        page.on("pageerror", lambda error: mistakes.append(str(error)))
+        page.on("console", lambda line: mistakes.append(line.text) if line.type == "error" else None)
+        page.goto(demo.address)
+        page.wait_for_selector("body[data-ready]")
+        yield page
+        assert mistakes == []
+
+
+def _pane(page: Page, number: int = 0) -> Locator:
+    return page.get_by_test_id(f"pane-{number}")
+
+
+def _be(page: Page, part: str, chat: str = "chat-private") -> Locator:
+    """Become this person, in that chat."""
+    page.get_by_test_id(f"person-{part}").click()
+    _pane(page).get_by_test_id(chat).click()
+    return _pane(page)
+
+
+def _say(pane: Locator, text: str) -> None:
+    pane.get_by_test_id("composer").fill(text)
+    if text.startswith("/"):
+        pane.get_by_test_id("composer").press("Escape")  # closes the command menu
+    pane.get_by_test_id("send").click()
+
+
+def _from_bot(pane: Locator) -> Locator:
+    return pane.locator("[data-testid=message][data-from=bot]")
+
+
+def _ask(pane: Locator, command: str, answer: str | re.Pattern[str]) -> Locator:
+    """Say a command and wait for the bot's new message with that in it."""
+    before = _from_bot(pane).count()
+    _say(pane, command)
+    expect(_from_bot(pane).nth(before)).to_contain_text(answer, timeout=ANSWER_MS)
+    return _from_bot(pane).nth(before)
+
+
+def test_an_operator_asks_for_balances_and_presses_a_button(page: Page) -> None:
+    pane = _be(page, "operator")
+    expect(page.get_by_test_id("bot-status")).to_have_attribute("data-state", "running")
+    answer = _ask(pane, "/balance", CRYPTO_ACCOUNT)
+    for name in ("capital", "deriv", "cryptocapital", "crm"):
+        expect(answer).to_contain_text(name)
+    number = answer.get_attribute("data-message-id")
+    pane.locator(f"[data-message-id='{number}']").get_by_test_id("button").first.click()
+    expect(pane.locator(f"[data-message-id='{number}'][data-edited]")).to_be_visible(timeout=ANSWER_MS)
+    page.wait_for_timeout(1500)  # the flash of an edit fades before the picture is taken
+    if path := os.environ.get("COUNTERSIGN_SCREENSHOT"):
+        page.screenshot(path=path)
+
+
+def test_positions_come_from_the_providers_that_have_them(page: Page) -> None:
+    pane = _be(page, "operator")
+    answer = _ask(pane, "/positions", "Gold")
+    expect(answer).to_contain_text("crm/main")
+    card = pane.locator(f"[data-message-id='{answer.get_attribute('data-message-id')}']")
+    card.get_by_test_id("button").filter(has_text="2 ›").click()
+    expect(card).to_contain_text("deriv/main", timeout=ANSWER_MS)
+
+
+def test_money_that_arrives_shows_in_the_next_answer(page: Page) -> None:
+    pane = _be(page, "operator")
+    before = _ask(pane, "/balance", CRYPTO_ACCOUNT).inner_text()
+    page.get_by_test_id("control-money-arrives").click()
+    expect(page.get_by_test_id("log-entry").first).to_contain_text("12,500.00 arrived")
+    after = _ask(pane, "/balance", CRYPTO_ACCOUNT).inner_text()
+    row = re.compile(rf"{CRYPTO_ACCOUNT}.*")
+    assert row.findall(before) != row.findall(after)
+
+
+def test_a_provider_that_is_down_costs_its_part_of_the_answer_only(page: Page) -> None:
+    pane = _be(page, "operator")
+    power = page.get_by_test_id("control-down-crm")
+    power.click()
+    expect(power).to_have_attribute("aria-checked", "false")
+    try:
+        answer = _ask(pane, "/balance", CRYPTO_ACCOUNT)
+        expect(answer).to_contain_text("Try again in a minute")
+        expect(answer).to_contain_text("capital/main")
+    finally:
+        power.click()
+    expect(power).to_have_attribute("aria-checked", "true")
+
+
+def test_the_command_menu_is_the_bots_own(page: Page) -> None:
+    pane = _be(page, "operator")
+    pane.get_by_test_id("commands").click()
+    items = pane.get_by_test_id("menu-item")
+    expect(items.filter(has_text="/balance")).to_have_count(1)
+    pane.get_by_test_id("composer").fill("/pos")
+    expect(items).to_have_count(1)
+    before = _from_bot(pane).count()
+    pane.get_by_test_id("composer").press("Enter")
+    expect(_from_bot(pane).nth(before)).to_contain_text("Gold", timeout=ANSWER_MS)
+
+
+def test_a_suggestion_is_one_click(page: Page) -> None:
+    pane = _be(page, "viewer")
+    before = _from_bot(pane).count()
+    pane.get_by_test_id("suggestion").filter(has_text="/help").click()
+    expect(_from_bot(pane).nth(before)).to_contain_text("/balance", timeout=ANSWER_MS)
+
+
+def test_hostile_text_is_shown_as_it_was_written(page: Page) -> None:
+    hostile = '</b><img src=x onerror="document.title=1"><a href="javascript:alert(1)">x</a>'
+    pane = _be(page, "viewer", "chat-group")
+    _say(pane, hostile)
+    shown = pane.locator("[data-from=self]").last
+    expect(shown.locator(".text")).to_have_text(hostile)
+    assert shown.locator("img, a").count() == 0
+    assert page.title() == "Countersign – demo desk"
+
+
+def test_two_people_side_by_side_see_the_same_group(page: Page) -> None:
+    page.get_by_test_id("side-by-side").click()
+    first, second = _pane(page, 0), _pane(page, 1)
+    first.get_by_test_id("chat-group").click()
+    second.get_by_test_id("chat-group").click()
+    _say(first, "good morning")
+    expect(first.locator("[data-from=self]").last).to_contain_text("good morning")
+    heard = second.locator("[data-from=other]").last
+    expect(heard).to_contain_text("good morning")
+    heard.hover()
+    heard.get_by_test_id("reply").click()
+    _say(second, "and to you")
+    expect(first.locator("[data-from=other]").last.locator(".quote")).to_contain_text("good morning")
+    mine = second.locator("[data-from=self]").last
+    mine.hover()
+    mine.get_by_test_id("edit").click()
+    _say(second, "and to you, Olga")
+    expect(first.locator("[data-from=other]").last).to_contain_text("and to you, Olga")
+    expect(first.locator("[data-from=other]").last).to_have_attribute("data-edited", "")
+
+
+def _show(page: Page, demo: Demo, **message: Any) -> Locator:
+    """A message with raw fields, as the bot might send it one day, in Vera's private chat."""
+    stage = page.request.get(f"{demo.address}stage").json()
+    vera = next(person["id"] for person in stage["people"] if person["part"] == "viewer")
+    bot = {"id": stage["bot"]["id"], "is_bot": True, "first_name": stage["bot"]["name"]}
+    sent = {"from": vera, "chat": vera, "message": {"from": bot, **message}}
+    number = page.request.post(f"{demo.address}telegram/send", data=sent).json()["message_id"]
+    return _be(page, "viewer").locator(f"[data-message-id='{number}']")
+
+
+def test_every_kind_of_formatting_has_its_look(page: Page, demo: Demo) -> None:
+    text = "bold code table link evil hidden /help"
+    places = {"bold": "bold", "code": "code", "pre": "table", "text_link": "link", "spoiler": "hidden"}
+    entities = [{"type": kind, "offset": text.index(word), "length": len(word)} for kind, word in places.items()]
+    entities[3]["url"] = "https://example.org/"
+    entities.append({"type": "text_link", "offset": text.index("evil"), "length": 4, "url": "javascript:alert(1)"})
+    entities.append({"type": "bot_command", "offset": text.index("/help"), "length": 5})
+    shown = _show(page, demo, text=text, entities=entities)
+    for tag, word in {"strong": "bold", "code": "code", "pre": "table", "a": "link", ".spoiler": "hidden"}.items():
+        expect(shown.locator(tag)).to_have_text(word)
+    expect(shown.locator("a")).to_have_attribute("href", "https://example.org/")
+    shown.locator(".spoiler").click()
+    expect(shown.locator(".spoiler.shown")).to_be_visible()
+    before = _from_bot(_pane(page)).count()
+    shown.get_by_role("button", name="/help").click()
+    expect(_from_bot(_pane(page)).nth(before)).to_contain_text("/balance", timeout=ANSWER_MS)
+
+
+def test_nested_formatting_keeps_every_character(page: Page, demo: Demo) -> None:
+    entities = [
+        {"type": "bold", "offset": 0, "length": 11},
+        {"type": "italic", "offset": 3, "length": 5},
+        {"type": "code", "offset": 12, "length": 4},
+    ]
+    shown = _show(page, demo, text="💶 five euros cash, gone", entities=entities)
+    expect(shown.locator(".text")).to_have_text("💶 five euros cash, gone")
+    expect(shown.locator("strong")).to_have_text("💶 five eur")
+    expect(shown.locator("strong em")).to_have_text("five ")
+    expect(shown.locator("code")).to_have_text("s ca")
+
+
+def test_a_document_is_a_download(page: Page, demo: Demo) -> None:
+    document = {"file_id": "F1", "file_name": "statement.csv", "file_size": 2048}
+    link = _show(page, demo, document=document, caption="May").get_by_test_id("document")
+    expect(link).to_contain_text("2.0 KB")
+    expect(link).to_have_attribute("download", "statement.csv")
+
+
+def test_a_deleted_message_goes(page: Page) -> None:
+    pane = _be(page, "viewer", "chat-group")
+    _say(pane, "never mind this")
+    mine = pane.locator("[data-from=self]").filter(has_text="never mind this")
+    mine.hover()
+    mine.get_by_test_id("delete").click()
+    expect(mine).to_have_count(0)
+
+
+def test_what_others_write_is_counted_until_it_is_read(page: Page) -> None:
+    pane = _be(page, "operator", "chat-group")
+    _say(pane, "who is there?")
+    ben = page.get_by_test_id("person-second-approver")
+    expect(ben.locator(".badge")).to_have_text(re.compile(r"\d+"))
+    ben.click()
+    expect(pane.get_by_test_id("who")).to_have_text("Ben")
+    expect(ben.locator(".badge")).to_have_count(0)
+
+
+def test_everything_is_there_after_a_reload(page: Page) -> None:
+    pane = _be(page, "admin", "chat-group")
+    _say(pane, "written before the reload")
+    expect(pane.locator("[data-from=self]").last).to_contain_text("written before")
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    expect(_be(page, "admin", "chat-group").locator("[data-from=self]").last).to_contain_text("written before")
+
+
+def test_a_phone_shows_one_column_without_sideways_scrolling(browser: Browser, demo: Demo) -> None:
+    with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as context:  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(demo.address)
+        page.wait_for_selector("body[data-ready]")
+        pane = _be(page, "approver")
+        _ask(pane, "/balance", CRYPTO_ACCOUNT)
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        assert pane.get_by_test_id("messages").evaluate("node => node.scrollWidth - node.clientWidth") == 0
+        page.get_by_test_id("strip-toggle").click()
+        page.get_by_test_id("control-gold-up").click()
+        expect(page.get_by_test_id("log-entry").first).to_contain_text("Gold is quoted")
+
+
+def test_a_bot_that_crashes_comes_back_and_answers(page: Page) -> None:
+    pane = _be(page, "operator")
+    page.get_by_test_id("control-bot-crash").click()
+    status = page.get_by_test_id("bot-status")
+    expect(status).not_to_have_attribute("data-state", "running")
+    _say(pane, "/whoami")
+    before = _from_bot(pane).count()
+    expect(status).to_have_attribute("data-state", "running", timeout=ANSWER_MS)
+    expect(page.get_by_test_id("log-entry").first).to_contain_text("The bot is back")
+    expect(_from_bot(pane).nth(before)).to_contain_text("Olga", timeout=ANSWER_MS)
