@@ -4,18 +4,18 @@ import asyncio
 import contextlib
 import ctypes
 import importlib
-import json
 import logging
 import os
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import msgspec
 
 from bot import __version__, http, jobs, logs
 from bot.access.model import Person, Role
@@ -120,9 +120,10 @@ def simulate(name: str, port: int, seed: int, state: Path | None, tls: bool) -> 
     async def stand() -> None:
         simulator = importlib.import_module(module).make(seed)
         async with serving(simulator, port=port, state=state, tls=tls) as listening:
+            stop = _hearing()
             click.echo(listening.line())
             sys.stdout.flush()
-            await _told_to_stop()
+            await stop.wait()
 
     _finish(stand())
 
@@ -200,31 +201,52 @@ def credentials_add(
 ) -> None:
     """Link a provider login; it is tried before it is kept."""
     if batch:
-        lines = [json.loads(line) for line in sys.stdin if line.strip()]
+        lines = list(_batch(sys.stdin))
     elif owner is None or provider is None:
         raise click.UsageError("--owner and --provider are needed, or --batch")
     else:
         fields = {
-            field.key: click.prompt(f"{field.title} ({field.hint})", hide_input=field.secret, default=field.default)
+            field.key: Secret(
+                click.prompt(f"{field.title} ({field.hint})", hide_input=field.secret, default=field.default)
+            )
             for field in provider_named(provider).fields
         }
-        lines = [
-            {"owner": owner, "provider": provider, "label": label, "environment": environment, "fields": fields,
-             "share": list(share)}
-        ]  # fmt: skip
+        roles = [Role(role) for role in share]
+        lines = [_Line(owner, provider, label, Environment(environment), fields, roles)]
     _finish(_with_house(_loaded(config_path), lambda rooms: _link_all(rooms, lines)))
 
 
-async def _link_all(rooms: House, lines: Iterable[Mapping[str, Any]]) -> None:
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One login to link, as `--batch` reads it."""
+
+    owner: int
+    provider: str
+    label: str
+    environment: Environment
+    fields: dict[str, Secret]
+    share: list[Role] = []
+
+
+def _batch(text: Iterable[str]) -> Iterator[_Line]:
+    for number, line in enumerate(text, 1):
+        if not line.strip():
+            continue
+        try:
+            yield msgspec.json.decode(line, type=_Line, dec_hook=_secret)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            raise click.UsageError(logs.redact(f"Line {number} cannot be read: {error}")) from None
+
+
+def _secret(_: type, text: object) -> Secret:
+    if not isinstance(text, str):
+        raise TypeError("a field is a text")
+    return Secret(text)
+
+
+async def _link_all(rooms: House, lines: Iterable[_Line]) -> None:
     for line in lines:
-        wanted = Wanted(
-            line["provider"],
-            line["label"],
-            Environment(line["environment"]),
-            {name: Secret(value) for name, value in line["fields"].items()},
-            frozenset(Role(role) for role in line.get("share", ())),
-        )
-        connection, found = await rooms.connections.link(_owner(rooms, line["owner"]), wanted, rooms.access.roster)
+        wanted = Wanted(line.provider, line.label, line.environment, line.fields, frozenset(line.share))
+        connection, found = await rooms.connections.link(_owner(rooms, line.owner), wanted, rooms.access.roster)
         click.echo(f"linked {connection.name}: {found}")
 
 
@@ -327,19 +349,32 @@ async def _updates(config: Config, work: Any) -> AsyncIterator[list[Coroutine[An
 
 
 async def _told_to_stop() -> None:
-    """Until SIGTERM or SIGINT. A second one, or too long a time, ends the process on the spot."""
+    """Until SIGTERM or SIGINT."""
+    await _hearing().wait()
+
+
+def _hearing() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT, from now on. One more a second later, or too long a time, ends the process on the spot.
+
+    Within that second it is the same wish: `timeout` and terminals tell the process and its whole group.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    first = 0.0
 
     def told() -> None:
+        nonlocal first
         if stop.is_set():
-            os._exit(1)
+            if loop.time() - first > 1:
+                os._exit(1)
+            return
+        first = loop.time()
         stop.set()
         loop.call_later(STOP_SECONDS, os._exit, 1)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told)
-    await stop.wait()
+    return stop
 
 
 def _loaded(path: Path) -> Config:

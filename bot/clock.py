@@ -6,8 +6,10 @@ wire, in rows (milliseconds) and in tokens.
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -37,10 +39,10 @@ class SystemClock:
 
 
 def to_millis(moment: datetime) -> int:
-    """Aware time → epoch milliseconds, as rows hold it."""
-    return int(moment.timestamp() * 1000)
+    """Aware time → epoch milliseconds, as rows hold it. Reckoned in whole numbers: a float loses one now and then."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def from_millis(millis: int) -> datetime:
     """Epoch milliseconds → aware UTC."""
-    return datetime.fromtimestamp(millis / 1000, UTC)
+    return _EPOCH + timedelta(milliseconds=millis)

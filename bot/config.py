@@ -9,6 +9,7 @@ import difflib
 import math
 import os
 import re
+import ssl
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -153,8 +154,8 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
     problems: list[Problem] = []
     raw = _read(path)
     file: Partial = _table(_File, raw, "", problems)
-    settings = _provider_settings(raw.get("providers", {}), providers, problems)
     at = path.resolve().parent
+    settings = _provider_settings(raw.get("providers", {}), providers, at, problems)
     token = webhook = None
     if file.telegram is not None:
         token = _token(file.telegram, at, environ, problems)
@@ -213,7 +214,11 @@ def _table(kind: type[msgspec.Struct], raw: object, path: str, problems: list[Pr
             problems.append(Problem(_join(path, name), "nothing", _expected(field.type)))
         if values.get(name) is None:
             values[name] = None if field.required else _default(field)
-    return kind(**values)
+    try:
+        return kind(**values)
+    except ValueError as error:  # what a Struct checks about itself
+        problems.append(Problem(path, f"what does not fit together ({redact(str(error))})", "settings that do"))
+        return None
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
@@ -246,7 +251,8 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
 
 def _expected(kind: Any) -> str:
     if get_origin(kind) is Annotated:
-        return _expected(get_args(kind)[0])
+        base, *limits = get_args(kind)
+        return " ".join([_expected(base), *(_limits(limit) for limit in limits)])
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
     if get_origin(kind) is list:
@@ -255,6 +261,11 @@ def _expected(kind: Any) -> str:
         return "a table"
     options = [option for option in get_args(kind) if option is not type(None)] or [kind]
     return " or ".join(_WORDS.get(option, getattr(option, "__name__", str(option))) for option in options)
+
+
+def _limits(meta: msgspec.Meta) -> str:
+    words = {"gt": "above", "ge": "at least", "lt": "below", "le": "at most", "pattern": "of the form"}
+    return " and ".join(f"{word} {limit}" for name, word in words.items() if (limit := getattr(meta, name)) is not None)
 
 
 _WORDS: Mapping[Any, str] = {
@@ -283,14 +294,27 @@ def _join(path: str, key: str) -> str:
 
 
 def _provider_settings(
-    raw: object, kinds: Mapping[str, type[msgspec.Struct]], problems: list[Problem]
+    raw: object, kinds: Mapping[str, type[msgspec.Struct]], at: Path, problems: list[Problem]
 ) -> dict[str, Any]:
     tables = raw if isinstance(raw, dict) else {}  # when it is none, `_table` has said so
     for name in tables:
         if name not in kinds:
             problems.append(Problem(f"providers.{name}", "an unknown provider", "one of " + ", ".join(kinds)))
     settings = {name: _table(kind, tables.get(name, {}), f"providers.{name}", problems) for name, kind in kinds.items()}
+    for name, value in settings.items():
+        if getattr(value, "ca_file", None) is not None:
+            settings[name] = _with_ca_file(value, at, f"providers.{name}.ca_file", problems)
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _with_ca_file(settings: Any, at: Path, where: str, problems: list[Problem]) -> Any:
+    """The same settings; their certificate, like every path, is relative to the file."""
+    path = at / settings.ca_file
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        problems.append(Problem(where, f"{path} ({type(error).__name__})", "a file of PEM certificates"))
+    return msgspec.structs.replace(settings, ca_file=str(path))
 
 
 def _token(table: Partial, at: Path, environ: Mapping[str, str], problems: list[Problem]) -> Secret | None:

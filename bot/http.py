@@ -17,13 +17,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.config import WebhookConfig
-from bot.errors import StoreError
+from bot.errors import StartRefusedError, StoreError
 from bot.loopback.server import running
 from bot.ports import Intake
 
 MAX_BODY_BYTES = 256 << 10
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105  # a header's name
 PATH = "/telegram"
+EX_UNAVAILABLE = 69
 _log = logging.getLogger(__name__)
 
 
@@ -33,10 +34,10 @@ def build_app(webhook: WebhookConfig, intake: Intake) -> Starlette:
     async def telegram(request: Request) -> Response:
         presented = request.headers.get(SECRET_HEADER, "")
         if not hmac.compare_digest(presented.encode(), webhook.secret.reveal().encode()):
-            return Response(status_code=401)
+            return _goodbye(401)
         body = await _capped(request)
         if body is None:
-            return Response(status_code=413)
+            return _goodbye(413)
         try:
             await intake.take([body])
         except StoreError as error:
@@ -48,6 +49,11 @@ def build_app(webhook: WebhookConfig, intake: Intake) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     return Starlette(routes=[Route(PATH, telegram, methods=["POST"]), Route("/health", health)])
+
+
+def _goodbye(status: int) -> Response:
+    """The connection ends with this: what else was to come is not read, not even to be thrown away."""
+    return Response(status_code=status, headers={"connection": "close"})
 
 
 async def _capped(request: Request) -> bytes | None:
@@ -68,8 +74,12 @@ async def _capped(request: Request) -> bytes | None:
 
 @asynccontextmanager
 async def serving(webhook: WebhookConfig, intake: Intake) -> AsyncIterator[int]:
-    """Listen for the length of the block; gives the port."""
-    listener = socket.create_server((webhook.host, webhook.port))
+    """Listen for the length of the block; gives the port. `StartRefusedError` when that cannot be; exit 69."""
+    try:
+        listener = socket.create_server((webhook.host, webhook.port))
+    except OSError as error:
+        where = f"{webhook.host}:{webhook.port}"
+        raise StartRefusedError(f"cannot listen on {where}: {error.strerror}", EX_UNAVAILABLE) from None
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio leaves it off; answers would wait 40 ms
     config = uvicorn.Config(
         build_app(webhook, intake),

@@ -49,6 +49,8 @@ class Currency:
     @classmethod
     def of(cls, text: str) -> Self:
         """From a provider's or a person's spelling; `ValueError` when it cannot be a code."""
+        if not text.isascii():  # 'ſ'.upper() is 'S', 'ı'.upper() is 'I'
+            raise ValueError("not a currency code")
         return cls(text.upper())
 
     @property
@@ -73,6 +75,8 @@ class Money:
     currency: Currency
 
     def __post_init__(self) -> None:
+        if type(self.amount) is not Decimal:
+            raise TypeError("an amount is a Decimal")
         check_number(self.amount)
 
     @classmethod
@@ -97,19 +101,20 @@ class Money:
     @classmethod
     def reading(cls, amount: Decimal | int, currency: Currency) -> Self:
         """What a provider reported, digit for digit. `ValueError` outside the bounds."""
-        return cls(Decimal(amount), currency)
+        return cls(Decimal(amount) if isinstance(amount, int) else amount, currency)
 
     @property
     def is_exact(self) -> bool:
         """Whether it has no more decimals than its currency, so that it could be moved."""
-        exponent = self.amount.normalize().as_tuple().exponent
+        exponent = self.amount.normalize(_EXACT).as_tuple().exponent
         return self.currency.known and isinstance(exponent, int) and -exponent <= self.currency.digits
 
     def text(self) -> str:
-        """Canonical text: no exponent, at least the currency's decimals. What rows hold."""
-        exponent = self.amount.as_tuple().exponent
+        """Canonical text: no exponent, at least the currency's decimals, no minus before nought. What rows hold."""
+        amount = self.amount or self.amount.copy_abs()
+        exponent = amount.as_tuple().exponent
         have = -exponent if isinstance(exponent, int) and exponent < 0 else 0
-        return f"{self.amount:.{max(have, self.currency.digits)}f}"
+        return f"{amount:.{max(have, self.currency.digits)}f}"
 
     def __add__(self, other: "Money") -> "Money":
         if other.currency != self.currency:
@@ -128,6 +133,6 @@ def check_number(number: Decimal) -> Decimal:
     if not number.is_finite():
         raise ValueError("not a finite number")
     exponent = number.as_tuple().exponent
-    if abs(number) >= _LIMIT or not isinstance(exponent, int) or exponent < -_MAX_DECIMALS:
+    if number.copy_abs() >= _LIMIT or not isinstance(exponent, int) or exponent < -_MAX_DECIMALS:
         raise ValueError("number out of bounds")
     return number

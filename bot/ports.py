@@ -34,6 +34,16 @@ class Signer(Protocol):
         """16 bytes over the install's epoch and `message`."""
 
 
+class Sealer(Protocol):
+    """Closes what waits in a table for a moment and may hold a secret."""
+
+    def seal(self, plain: bytes) -> bytes:
+        """Only this install can open it."""
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """What `seal` took; `ValueError` for anything else."""
+
+
 class Intake(Protocol):
     """Takes raw Telegram updates, whichever way they came."""
 

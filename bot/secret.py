@@ -6,8 +6,10 @@ the log formatter passes everything through it.
 """
 
 import hmac
+import json
 import weakref
 from typing import Any, NoReturn, final
+from urllib.parse import quote, quote_plus
 
 MASK = "‹secret›"
 _SHORTEST = 6
@@ -17,12 +19,29 @@ _alive: "weakref.WeakValueDictionary[int, Secret]" = weakref.WeakValueDictionary
 
 
 def conceal(line: str) -> str:
-    """`line` without any secret that exists right now."""
-    texts = {secret.reveal() for secret in list(_alive.values())}
-    for text in sorted(texts, key=len, reverse=True):
-        if len(text) >= _SHORTEST and text in line:
-            line = line.replace(text, MASK)
+    """`line` without any secret that exists right now, be it written plain, in a repr, in JSON or in a URL."""
+    # `valuerefs` copies in one step: other threads may be making secrets meanwhile.
+    texts = {secret.reveal() for ref in _alive.valuerefs() if (secret := ref()) is not None}
+    forms = {form for text in texts if len(text) >= _SHORTEST for form in _forms(text)}
+    for form in sorted(forms, key=len, reverse=True):
+        if form in line:
+            line = line.replace(form, MASK)
     return line
+
+
+def _forms(text: str) -> set[str]:
+    if text.isascii() and text.isalnum():
+        return {text}
+    once = {
+        text,
+        repr(text)[1:-1],
+        ascii(text)[1:-1],
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+    }
+    twice = {json.dumps(form, ensure_ascii=False)[1:-1] for form in once}  # a repr that became part of a JSON line
+    quoted = {write(text, safe, errors="replace") for write in (quote, quote_plus) for safe in ("", "/")}
+    return once | twice | quoted
 
 
 @final

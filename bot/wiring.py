@@ -20,10 +20,11 @@ from bot.operations.balances import Balances
 from bot.operations.connections import Connections
 from bot.operations.linking import Linking
 from bot.operations.status import Pulse, StatusDesk
-from bot.ports import Signer
+from bot.ports import Sealer, Signer
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
 from bot.store.columns import at
+from bot.vault.envelope import KEY_ID_BYTES, NONCE_BYTES, seal, unseal, with_lengths
 from bot.vault.keys import KeyTree, MasterKey
 from bot.vault.service import Vault, check_key, grow_keys, read_key_file
 
@@ -42,6 +43,7 @@ class House:
     database: Database
     keys: KeyTree
     signer: Signer
+    sealer: Sealer
     audit: Audit
     access: Access
     vault: Vault
@@ -64,6 +66,20 @@ class _ButtonSigner:
 
     def sign(self, message: bytes) -> bytes:
         return self._keys.button_code(self._epoch + message)
+
+
+class _UpdateSealer:
+    """Seals updates while they wait in the inbox; in the form of every sealed record."""
+
+    def __init__(self, keys: KeyTree, install_id: str) -> None:
+        self._keys = keys
+        self._belonging = with_lengths("countersign/inbox", install_id)
+
+    def seal(self, plain: bytes) -> bytes:
+        return seal(self._keys.inbox, bytes(KEY_ID_BYTES), os.urandom(NONCE_BYTES), plain, self._belonging)
+
+    def unseal(self, sealed: bytes) -> bytes:
+        return unseal(self._keys.inbox, sealed, self._belonging)
 
 
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
@@ -133,6 +149,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         database=database,
         keys=keys,
         signer=_ButtonSigner(keys, epoch),
+        sealer=_UpdateSealer(keys, meta["install_id"]),
         audit=audit,
         access=access,
         vault=vault,

@@ -8,10 +8,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from bot.access.model import Invite, Person, Role, Roster
+from bot.access.model import Invite, Person, Right, Role, Roster
 from bot.clock import Clock
 from bot.config import Member
-from bot.errors import ConflictError, NotFoundError
+from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError
 from bot.ids import one_time_code
 from bot.ports import Deed, Recorder
 from bot.secret import Secret
@@ -61,7 +61,16 @@ class Access:
         return people[0]
 
     async def invite(self, by: Person, role: Role) -> Secret:
-        """A one-use code for `role`, good for 24 hours. Only its hash is kept."""
+        """A one-use code for `role`, good for 24 hours. Only its hash is kept.
+
+        Raises:
+            NotAllowedError: `by` may not invite.
+            InputError: The role is admin, which one person alone cannot hand on.
+        """
+        if not by.may(Right.INVITE):
+            raise NotAllowedError(Right.INVITE)
+        if role is Role.ADMIN:
+            raise InputError("an admin is named in the configuration, not invited", "/invite operator")
         code = one_time_code()
         now = self._clock.now()
 

@@ -271,7 +271,7 @@ def _shape(scope: Any, step: Step) -> None:
     shaped = _live.get(tuple(scope["client"]))
     if shaped is None:
         return
-    shaped.trickle_seconds = 0.0
+    shaped.remaining, shaped.trickle_seconds = None, 0.0
     if step.action == "close":
         shaped.remaining = int(step.options.get("bytes", 0))
     elif step.action == "trickle":
@@ -285,8 +285,9 @@ class _Shaped:
         self._transport = transport
         self.remaining: int | None = None
         self.trickle_seconds = 0.0
-        self._free_at = 0.0
-        """When the last byte of a trickle has left, on the loop's clock."""
+        self._slow = bytearray()
+        """What trickles still."""
+        self._ending = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -299,26 +300,30 @@ class _Shaped:
                 self._transport.write(part)
             if self.remaining <= 0:
                 self._transport.close()
-        elif self.trickle_seconds or self._trickling():
-            for index in range(len(data)):
-                self._free_at = max(self._free_at, asyncio.get_running_loop().time()) + self.trickle_seconds
-                asyncio.get_running_loop().call_at(self._free_at, self._drip, data[index : index + 1])
+        elif self._slow:
+            self._slow += data
+        elif self.trickle_seconds and data:
+            self._slow += data
+            self._drip()
         else:
             self._transport.write(data)
 
     def close(self) -> None:
         """What still trickles is sent first."""
-        if self._trickling():
-            asyncio.get_running_loop().call_at(self._free_at, self._transport.close)
-        else:
+        self._ending = True
+        if not self._slow:
             self._transport.close()
 
-    def _trickling(self) -> bool:
-        return self._free_at > asyncio.get_running_loop().time()
-
-    def _drip(self, byte: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(byte)
+    def _drip(self) -> None:
+        """One byte, and the next one in a while."""
+        if self._transport.is_closing():
+            return
+        if self._slow:
+            self._transport.write(bytes(self._slow[:1]))
+            del self._slow[:1]
+            asyncio.get_running_loop().call_later(self.trickle_seconds, self._drip)
+        elif self._ending:
+            self._transport.close()
 
     def reset(self) -> None:
         raw = self._transport.get_extra_info("socket")

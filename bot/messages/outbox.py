@@ -6,6 +6,7 @@ tries or a day a row is dead: visible in /status, never in the way of the others
 """
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
@@ -71,14 +72,15 @@ class Outbox:
             ),
         )
 
-    async def due(self, limit: int = 20) -> list[Queued]:
-        """The next rows to send: by lane, then by age."""
+    async def due(self, limit: int = 20, busy: Collection[int] = ()) -> list[Queued]:
+        """The next rows to send, by lane, then by age; none of the chats in `busy`."""
         now = at(self._clock.now())
         rows = await self._database.read(
             lambda tables: tables.conn.execute(
                 "SELECT id, lane, chat_id, body, tries, created_at FROM outbox"
-                " WHERE state = 'waiting' AND not_before <= ? ORDER BY lane, id LIMIT ?",
-                (now, limit),
+                " WHERE state = 'waiting' AND not_before <= ?"
+                " AND chat_id NOT IN (SELECT value FROM json_each(?)) ORDER BY lane, id LIMIT ?",
+                (now, packed(list(busy)), limit),
             ).fetchall()
         )
         return [_queued(row) for row in rows]
@@ -96,6 +98,20 @@ class Outbox:
     async def give_up(self, row: Queued, trouble: str) -> None:
         """It will never be delivered."""
         await self._set(row, "dead", 0, trouble)
+
+    async def unreachable(self, row: Queued, trouble: str, tell: Sequence[Notice]) -> None:
+        """Its chat takes nothing from us: all that waits for it is dead, and `tell` is queued in the same commit."""
+
+        def change(tables: Tables) -> None:
+            tables.conn.execute(
+                "UPDATE outbox SET state = 'dead', tries = tries + 1, trouble = ?"
+                " WHERE chat_id = ? AND state = 'waiting'",
+                (trouble, row.notice.chat_id),
+            )
+            for notice in tell:
+                self.put(tables, notice)
+
+        await self._database.write(change)
 
     async def depth(self) -> dict[str, int]:
         """Rows by state, of those not sent."""

@@ -55,6 +55,15 @@ class Connection:
         """Its owner, and whoever holds a role it is shared with."""
         return person.id == self.owner or bool(self.shared_with & person.roles)
 
+    def unlinked_by(self, person: Person) -> bool:
+        """Whether this person may unlink it: its owner may, and an admin."""
+        return person.id == self.owner or Role.ADMIN in person.roles
+
+    def check_unlink(self, person: Person) -> None:
+        """`NotAllowedError` unless they may."""
+        if not self.unlinked_by(person):
+            raise NotAllowedError("unlink a connection of somebody else")
+
     @property
     def subject(self) -> Subject:
         """Under which name its fields are sealed."""
@@ -132,6 +141,11 @@ class Connections:
         finally:
             await provider.close()
 
+    async def check_free(self, provider: str, label: str) -> None:
+        """`ConflictError` when that provider has a connection with this label."""
+        if any(one.name == f"{provider}/{label}" for one in await self.everything()):
+            raise ConflictError(f"there is a connection {provider}/{label} already")
+
     async def link(self, by: Person, wanted: Wanted, roster: Roster) -> tuple[Connection, str]:
         """Try the credential, then keep it.
 
@@ -143,8 +157,7 @@ class Connections:
         if not by.may(Right.LINK):
             raise NotAllowedError(Right.LINK)
         check_label(wanted.label)
-        if any(one.name == f"{wanted.provider}/{wanted.label}" for one in await self.everything()):
-            raise ConflictError(f"there is a connection {wanted.provider}/{wanted.label} already")
+        await self.check_free(wanted.provider, wanted.label)
         found = await self.try_out(wanted)
 
         def change(tables: Tables) -> int:
@@ -161,8 +174,7 @@ class Connections:
 
     async def unlink(self, by: Person, connection: Connection, roster: Roster) -> None:
         """Erase a connection and its sealed fields, and end its session. For its owner, and for admins."""
-        if by.id != connection.owner and Role.ADMIN not in by.roles:
-            raise NotAllowedError("unlink a connection of somebody else")
+        connection.check_unlink(by)
 
         def change(tables: Tables) -> None:
             if not tables.conn.execute("DELETE FROM connections WHERE id = ?", (connection.id,)).rowcount:
@@ -244,7 +256,7 @@ def check_fields(spec: Spec, fields: Mapping[str, Secret]) -> None:
 def check_field(field: LoginField, text: str) -> None:
     """`InputError` unless the text has the field's shape."""
     if not re.fullmatch(field.pattern, text, re.ASCII | re.DOTALL):
-        raise InputError(f"that does not look like the {field.title}", field.hint)
+        raise InputError(f"that does not look like the {field.title} ({field.hint}); send it again, or /cancel", "")
 
 
 def _lend_once(fields: Mapping[str, Secret]) -> Lend:

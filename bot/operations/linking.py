@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.errors import InputError, NotAllowedError
+from bot.errors import ConflictError, InputError, NotAllowedError
+from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
 from bot.operations.connections import Connection, Connections, Wanted, check_field, check_label
 from bot.providers.base import LoginField, Spec
@@ -43,6 +44,16 @@ class Step:
     options: tuple[str, ...]
     spec: Spec | None = None
     field: LoginField | None = None
+    draft: str = ""
+
+    @property
+    def asks_secret(self) -> bool:
+        return self.field is not None and self.field.secret
+
+    @property
+    def question(self) -> str:
+        """Which question of which draft this is: a button made for another one does not answer it."""
+        return f"{self.draft}/{self.asking}/{self.field.key if self.field else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +76,10 @@ class Linking:
         """A fresh draft, filled as far as `words` (provider, environment, label) say."""
         if not person.may(Right.LINK):
             raise NotAllowedError(Right.LINK)
-        await self.cancel(person)
-        body: dict[str, Any] = {}
+        body: dict[str, Any] = {"id": short_id()}
         for word in words:
-            body = _filled(body, next_step(body), word)
+            body = await self._with_answer(body, next_step(body), word)
+        await self.cancel(person)
         await self._cards.save(Draft(person.id, KIND, body))
         return next_step(body)
 
@@ -77,30 +88,45 @@ class Linking:
         draft = await self._cards.draft(person.id)
         return next_step(draft.body) if draft is not None and draft.kind == KIND else None
 
-    async def answer(self, person: Person, text: str, roster: Roster) -> Step | Linked | None:
+    async def answer(self, person: Person, text: str, roster: Roster, origin: str) -> Step | Linked | None:
         """Take one answer; the next question, or the linked connection; None when nothing was being linked.
 
+        Args:
+            origin: What the answer came with. The same twice (a crash came between) is one answer, and never the
+                answer to the next question: a password would end up where a name belongs.
         Raises:
             InputError: The answer does not fit; the question stands.
-            ProviderError: The last field was given, and the login was not accepted: the draft is gone.
+            ProviderError, ConflictError: The last field was given, and the login was not accepted, or the label was
+                taken meanwhile: the draft is gone.
         """
         draft = await self._cards.draft(person.id)
         if draft is None or draft.kind != KIND:
             return None
         step = next_step(draft.body)
-        body = _filled(draft.body, step, text)
+        if draft.body.get("last") == origin:
+            return step
+        body = {**await self._with_answer(draft.body, step, text), "last": origin}
         if step.field is not None and step.field.secret:
             await self._vault.keep(_subject(person), {step.field.key: Secret(text.strip())})
-        await self._cards.save(Draft(person.id, KIND, body))
         following = next_step_or_none(body)
-        if following is not None:
-            return following
-        return await self._finish(person, body, roster)
+        if following is None:
+            return await self._finish(person, body, roster)
+        await self._cards.save(Draft(person.id, KIND, body))
+        return following
 
     async def cancel(self, person: Person) -> bool:
         """Throw the draft away, sealed parts too; answers whether there was one."""
         await self._vault.erase(_subject(person).name)
         return await self._cards.drop(person.id)
+
+    async def _with_answer(self, body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
+        filled = _filled(body, step, text)
+        if step.asking is Asking.LABEL:
+            try:
+                await self._connections.check_free(filled["provider"], filled["label"])
+            except ConflictError as error:
+                raise InputError(f"{error.reason}; choose another word", f"{filled['label']}-2"[:24]) from None
+        return filled
 
     async def _finish(self, person: Person, body: Mapping[str, Any], roster: Roster) -> Linked:
         secrets = await self._vault.open(_subject(person))
@@ -121,19 +147,20 @@ def next_step(body: Mapping[str, Any]) -> Step:
 
 
 def next_step_or_none(body: Mapping[str, Any]) -> Step | None:
+    draft = body.get("id", "")
     if "provider" not in body:
-        return Step(Asking.PROVIDER, tuple(PROVIDERS))
+        return Step(Asking.PROVIDER, tuple(PROVIDERS), draft=draft)
     spec = provider_named(body["provider"])
     if "environment" not in body:
-        return Step(Asking.ENVIRONMENT, tuple(one.value for one in spec.environments), spec)
+        return Step(Asking.ENVIRONMENT, tuple(one.value for one in spec.environments), spec, draft=draft)
     if "label" not in body:
-        return Step(Asking.LABEL, ("main",), spec)
+        return Step(Asking.LABEL, ("main",), spec, draft=draft)
     if "share" not in body:
-        return Step(Asking.SHARE, (EVERYONE, NOBODY_ELSE), spec)
+        return Step(Asking.SHARE, (EVERYONE, NOBODY_ELSE), spec, draft=draft)
     field = missing_field(body)
     if field is None:
         return None
-    return Step(Asking.FIELD, (field.default,) if field.default else (), spec, field)
+    return Step(Asking.FIELD, (field.default,) if field.default else (), spec, field, draft)
 
 
 def missing_field(body: Mapping[str, Any]) -> LoginField | None:

@@ -3,17 +3,21 @@
 Everything that touches the file runs, one after the other, in the thread this object owns. A read is a function of the
 tables; a change is a function that runs inside `BEGIN IMMEDIATE`, so that what it checked is still true when it writes.
 Changes that wait together share one durable commit (`synchronous=FULL`): each has a savepoint of its own, so that one
-that fails takes nothing of the others with it. A future resolves only after its commit.
+that fails takes nothing of the others with it. A future resolves only after its commit. Reads that wait together are
+answered together: waking the loop for each would cost more than the reads do.
 
 `sqlite3` errors become ours here and nowhere else.
 """
 
 import asyncio
+import contextlib
+import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +30,18 @@ Tables = sqlite_utils.Database
 """What a read or a change gets: the tables, through sqlite-utils or `.conn`."""
 
 Result = TypeVar("Result")
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "secure_delete=ON",
+    "temp_store=MEMORY",
+    "mmap_size=0",
+)
 _SHARED_COMMIT = 256
 """At most this many changes in one commit."""
+_SHARED_ANSWER = 32
+"""At most this many reads before the first of them is answered."""
 
 
 @dataclass(slots=True)
@@ -37,16 +51,30 @@ class _Job:
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
 
-    def resolve(self, result: Any, error: BaseException | None) -> None:
-        self.loop.call_soon_threadsafe(self._finish, result, error)
-
-    def _finish(self, result: Any, error: BaseException | None) -> None:
+    def finish(self, result: Any, error: BaseException | None) -> None:
+        """In the asker's loop only."""
         if self.future.done():
             return
         if error is not None:
             self.future.set_exception(error)
         else:
             self.future.set_result(result)
+
+
+_Done = tuple[_Job, Any, BaseException | None]
+"""A job with its result, or with what went wrong."""
+
+
+def _hand_back(done: Iterable[_Done]) -> None:
+    """Finish the jobs in the loops they came from, waking each loop once."""
+    for loop, jobs in groupby(done, key=lambda each: each[0].loop):
+        with contextlib.suppress(RuntimeError):  # the askers' loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(_finish_all, list(jobs))
+
+
+def _finish_all(done: Iterable[_Done]) -> None:
+    for job, result, error in done:
+        job.finish(result, error)
 
 
 class Database:
@@ -58,13 +86,15 @@ class Database:
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
         self._tables: Tables | None = None
         self._held: _Job | None = None
+        self._closing = False
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
         """Open or create the file, check it, and bring its schema up to date.
 
         Raises:
-            StoreDamagedError: Not a database, fails its check, or written by a newer program. Nothing was changed.
+            StoreDamagedError: Not a database, empty, fails its check, or written by a newer program. Nothing was
+                changed.
         """
         database = cls(path)
         loop = asyncio.get_running_loop()
@@ -82,6 +112,7 @@ class Database:
 
     async def close(self) -> None:
         """Finish what was asked, then close the file. A second call does nothing."""
+        self._closing = True
         if self._thread.is_alive():
             self._jobs.put(None)
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
@@ -89,7 +120,7 @@ class Database:
     def _submit(self, work: Callable[[Tables], Result], *, changes: bool) -> "asyncio.Future[Result]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        if not self._thread.is_alive():
+        if self._closing or not self._thread.is_alive():
             future.set_exception(StoreError("the database is closed"))
             return future
         self._jobs.put(_Job(work, changes, loop, future))
@@ -97,23 +128,15 @@ class Database:
 
     def _prepare(self) -> None:
         try:
-            if self.path.exists() and self.path.stat().st_size > 0:
+            if self.path.exists():
                 _inspect(self.path)
-            self.path.touch(mode=0o600)
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=5)
-            for pragma in (
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                "foreign_keys=ON",
-                "secure_delete=ON",
-                "temp_store=MEMORY",
-                "mmap_size=0",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-            self._tables = Tables(connection)
-            MIGRATIONS.apply(self._tables)
+            else:
+                _create(self.path)
+            self._tables = _connected(self.path)
         except sqlite3.Error as error:
             raise _translated(error) from None
+        except OSError as error:
+            raise StoreFullError(f"{self.path}: {error.strerror}") from None
 
     def _run(self) -> None:
         tables = self._tables
@@ -125,20 +148,20 @@ class Database:
             if job is None:
                 break
             if job.changes:
-                self._commit_together(tables, self._waiting_with(job))
+                _hand_back(self._committed(tables, self._waiting_with(job, _SHARED_COMMIT)))
             else:
-                self._answer(tables, job)
+                _hand_back([_answered(tables, each) for each in self._waiting_with(job, _SHARED_ANSWER)])
         tables.conn.close()
 
-    def _waiting_with(self, first: _Job) -> list[_Job]:
-        """`first` and the changes right behind it in the queue; what ends the run is held for the next turn."""
+    def _waiting_with(self, first: _Job, limit: int) -> list[_Job]:
+        """`first` and its like right behind it in the queue; what ends the run is held for the next turn."""
         batch = [first]
-        while len(batch) < _SHARED_COMMIT:
+        while len(batch) < limit:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if job is None or not job.changes:
+            if job is None or job.changes != first.changes:
                 if job is None:
                     self._jobs.put(None)
                 else:
@@ -147,16 +170,8 @@ class Database:
             batch.append(job)
         return batch
 
-    def _answer(self, tables: Tables, job: _Job) -> None:
-        try:
-            job.resolve(job.work(tables), None)
-        except sqlite3.Error as error:
-            job.resolve(None, _translated(error))
-        except BaseException as error:  # noqa: BLE001  # belongs to the asker, who gets it
-            job.resolve(None, error)
-
-    def _commit_together(self, tables: Tables, batch: list[_Job]) -> None:
-        results: list[tuple[_Job, Any, BaseException | None]] = []
+    def _committed(self, tables: Tables, batch: list[_Job]) -> list[_Done]:
+        results: list[_Done] = []
         connection = tables.conn
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -167,14 +182,13 @@ class Database:
             connection.execute("COMMIT")
         except BaseException as error:  # noqa: BLE001  # every asker of this commit gets it
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            for job in batch:
-                job.resolve(None, _translated(error) if isinstance(error, sqlite3.Error) else error)
-            return
-        for job, result, failure in results:
-            job.resolve(result, failure)
+                with contextlib.suppress(sqlite3.Error):  # the next BEGIN says so again; this thread must live
+                    connection.execute("ROLLBACK")
+            reason = _translated(error) if isinstance(error, sqlite3.Error) else error
+            return [(job, None, reason) for job in batch]
+        return results
 
-    def _in_savepoint(self, tables: Tables, job: _Job) -> tuple[_Job, Any, BaseException | None]:
+    def _in_savepoint(self, tables: Tables, job: _Job) -> _Done:
         tables.conn.execute("SAVEPOINT one")
         try:
             result = job.work(tables)
@@ -192,11 +206,56 @@ class Database:
         return job, result, None
 
 
+def _answered(tables: Tables, job: _Job) -> _Done:
+    try:
+        return job, job.work(tables), None
+    except sqlite3.Error as error:
+        return job, None, _translated(error)
+    except BaseException as error:  # noqa: BLE001  # belongs to the asker, who gets it
+        return job, None, error
+
+
+def _connected(path: Path) -> Tables:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        tables = Tables(connection)
+        MIGRATIONS.apply(tables)
+    except BaseException:
+        connection.close()
+        raise
+    return tables
+
+
+def _create(path: Path) -> None:
+    """Make a new database under another name and move it here when it is whole: an empty file is never one of ours."""
+    making = path.with_name(f"{path.name}.new")
+    for name in (making.name, f"{making.name}-wal", f"{making.name}-shm"):
+        making.with_name(name).unlink(missing_ok=True)
+    making.touch(mode=0o600)
+    _connected(making).conn.close()
+    making.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def peek(path: Path, question: Callable[[Tables], Result]) -> Result | None:
-    """Ask a closed file one question, read-only; None when there is no file yet. For checks before anything changes."""
-    if not path.exists() or path.stat().st_size == 0:
+    """Ask a closed file one question, read-only; None when there is no file yet. For checks before anything changes.
+
+    Raises:
+        StoreDamagedError: The file is empty, or no database.
+    """
+    if not path.exists():
         return None
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    if path.stat().st_size == 0:
+        raise StoreDamagedError("it is empty")
+    # Without a journal the file alone is the truth, and looking at it need not leave one behind.
+    how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
     try:
         return question(Tables(connection))
     except sqlite3.Error as error:

@@ -53,7 +53,7 @@ CREATE TABLE invites (
 ) STRICT;
 
 CREATE TABLE connections (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     owner INTEGER NOT NULL REFERENCES persons (id),
     provider TEXT NOT NULL,
     label TEXT NOT NULL COLLATE NOCASE,
@@ -149,6 +149,8 @@ CREATE TABLE audit (
     hash BLOB NOT NULL,
     mac BLOB NOT NULL
 ) STRICT;
+CREATE TRIGGER audit_grows BEFORE INSERT ON audit WHEN NEW.seq <= (SELECT max(seq) FROM audit)
+    BEGIN SELECT RAISE(ABORT, 'audit rows are appended'); END;
 CREATE TRIGGER audit_is_final BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows are final'); END;
 CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows stay'); END;
 """,

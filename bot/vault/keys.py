@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import os
-from typing import final
+from typing import NoReturn, final
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -72,6 +72,9 @@ class MasterKey:
     def __repr__(self) -> str:
         return "MasterKey(‹secret›)"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a MasterKey is not pickled")
+
 
 def _checksum(key: bytes) -> bytes:
     return hashlib.sha256(b"countersign/key" + key).digest()[:_CHECK_BYTES]
@@ -81,7 +84,7 @@ def _checksum(key: bytes) -> bytes:
 class KeyTree:
     """The keys of one install, derived once at start."""
 
-    __slots__ = ("__audit", "__callback", "__keks", "__master", "__salt", "check_value", "fingerprint")
+    __slots__ = ("__audit", "__callback", "__inbox", "__keks", "__master", "__salt", "check_value", "fingerprint")
 
     def __init__(self, master: MasterKey, install_id: str, salt: bytes) -> None:
         self.__master = master
@@ -89,6 +92,7 @@ class KeyTree:
         self.__keks: dict[int, bytes] = {}
         self.__callback = master.derive(salt, "callback")
         self.__audit = master.derive(salt, "audit/0")
+        self.__inbox = master.derive(salt, "inbox/0")
         self.check_value = hmac.digest(master.derive(salt, "kcv"), install_id.encode(), "sha256")[:16]
         self.fingerprint = fingerprint_of(self.check_value)
 
@@ -97,6 +101,11 @@ class KeyTree:
         if kek_id not in self.__keks:
             self.__keks[kek_id] = self.__master.derive(self.__salt, f"kek/{kek_id}")
         return self.__keks[kek_id]
+
+    @property
+    def inbox(self) -> bytes:
+        """The key that seals updates while they wait."""
+        return self.__inbox
 
     def button_code(self, message: bytes) -> bytes:
         """16 bytes that only this install can make (M14)."""
@@ -108,6 +117,9 @@ class KeyTree:
 
     def __repr__(self) -> str:
         return f"KeyTree({self.fingerprint})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a KeyTree is not pickled")
 
 
 def fingerprint_of(check_value: bytes) -> str:

@@ -5,6 +5,7 @@ key. A record is one field of one credential. Replacing a field writes a new rec
 """
 
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from bot.clock import Clock
-from bot.errors import KeyTextError, RecordUnreadableError, StartRefusedError, WrongKeyError
+from bot.errors import KeyTextError, RecordUnreadableError, StartRefusedError, StoreDamagedError, WrongKeyError
 from bot.ids import short_id
 from bot.secret import Secret
 from bot.store import Database, Tables
@@ -24,6 +25,7 @@ from bot.vault.keys import KEY_BYTES, KeyTree, MasterKey, fingerprint_of
 DATA_KEY_USES: Final = 1 << 24
 """After so many records a person gets a fresh data key (SAFETY 4.4)."""
 Lender = Callable[[], AbstractAsyncContextManager[Mapping[str, Secret]]]
+_HEX = re.compile(r"(?:[0-9a-f]{2}){16,32}")
 _KEK = 1
 _MODE = "kek"
 
@@ -69,9 +71,14 @@ def _identity(tables: Tables) -> tuple[str, str, str]:
         return "", "", ""
     meta = {row["key"]: row["value"] for row in tables["meta"].rows}
     if "key_check" not in meta:
-        if "sealed" in tables.table_names() and tables["sealed"].count:
+        names = set(tables.table_names())
+        if any(name in names and tables[name].count for name in ("sealed", "data_keys")):
             raise StartRefusedError("the database holds sealed records but no key check value; nothing was changed", 78)
         return "", "", ""
+    if not meta.get("install_id") or not all(
+        _HEX.fullmatch(meta.get(key, "")) for key in ("install_salt", "key_check")
+    ):
+        raise StoreDamagedError("it does not say whose it is")
     return meta["install_id"], meta["install_salt"], meta["key_check"]
 
 
@@ -87,7 +94,10 @@ async def grow_keys(master: MasterKey, database: Database) -> KeyTree:
             rows = fresh | {"key_check": keys.check_value.hex()}
             tables.table("meta").insert_all(({"key": key, "value": value} for key, value in rows.items()), pk="key")
             return keys
-        return KeyTree(master, meta["install_id"], bytes.fromhex(meta["install_salt"]))
+        keys = KeyTree(master, meta["install_id"], bytes.fromhex(meta["install_salt"]))
+        if keys.check_value.hex() != meta["key_check"]:
+            raise WrongKeyError(fingerprint_of(bytes.fromhex(meta["key_check"])), keys.fingerprint)
+        return keys
 
     return await database.write(settle)
 
@@ -236,6 +246,8 @@ class Vault:
         if row is None:
             raise ValueError("no such data key for this person")
         wrapped, kek_id = row
+        if key_id_of(wrapped) != kek_id.to_bytes(KEY_ID_BYTES, "big"):
+            raise ValueError("wrapped by another key than it says")
         return unseal(self._keys.kek(kek_id), wrapped, self._wrapping(person_id, key_id, kek_id))
 
     def _wrapping(self, person_id: int, key_id: bytes, kek_id: int) -> bytes:

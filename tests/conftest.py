@@ -1,0 +1,61 @@
+"""For every test: no socket leaves this machine, and time is moved by hand."""
+
+import socket
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.store import Database
+from tests.support.clock import HandClock
+
+
+def _is_here(host: object) -> bool:
+    if host in (None, "", b"", "localhost", b"localhost"):
+        return True
+    text = host.decode() if isinstance(host, bytes) else str(host)
+    try:
+        return ip_address(text.partition("%")[0]).is_loopback or text in ("0.0.0.0", "::")  # noqa: S104  # a name for "here"
+    except ValueError:
+        return False
+
+
+def _close_the_world() -> None:
+    """Connecting elsewhere, and even asking where elsewhere is, fails the test that does it."""
+    whole = {"connect": socket.socket.connect, "connect_ex": socket.socket.connect_ex}
+    ask = socket.getaddrinfo
+
+    def guarded(name: str) -> Any:
+        def call(self: socket.socket, address: Any) -> Any:
+            if self.family != socket.AF_UNIX and not _is_here(address[0]):
+                raise AssertionError(f"a test reached for the network: {address!r}")
+            return whole[name](self, address)
+
+        return call
+
+    def resolve(host: Any, *rest: Any, **more: Any) -> Any:
+        if not _is_here(host):
+            raise AssertionError(f"a test asked where {host!r} is")
+        return ask(host, *rest, **more)
+
+    socket.socket.connect = guarded("connect")  # type: ignore[method-assign]
+    socket.socket.connect_ex = guarded("connect_ex")  # type: ignore[method-assign]
+    socket.getaddrinfo = resolve
+
+
+_close_the_world()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """An open, empty database."""
+    store = await Database.open(tmp_path / "countersign.sqlite")
+    yield store
+    await store.close()

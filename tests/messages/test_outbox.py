@@ -1,0 +1,168 @@
+"""What is to be told waits in its lane until it has been told, once."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import StoreError
+from bot.messages.outbox import Lane, Notice, Outbox, Queued
+from bot.store import Database, Tables
+from tests.support.clock import HandClock
+
+
+@pytest.fixture
+def outbox(database: Database, clock: HandClock) -> Outbox:
+    return Outbox(database, clock)
+
+
+def notice(title: str, lane: Lane = Lane.EVENTS, chat: int = 7, dedupe: str | None = None) -> Notice:
+    return Notice(lane, chat, title, ("a line", "</b>\u202e & 'another'"), dedupe)
+
+
+async def put(database: Database, outbox: Outbox, *notices: Notice) -> None:
+    def change(tables: Tables) -> None:
+        for one in notices:
+            outbox.put(tables, one)
+
+    await database.write(change)
+
+
+async def titles(outbox: Outbox, limit: int = 20) -> list[str]:
+    return [row.notice.title for row in await outbox.due(limit)]
+
+
+async def first(outbox: Outbox) -> Queued:
+    return (await outbox.due())[0]
+
+
+async def test_a_notice_comes_out_as_it_went_in(outbox: Outbox, database: Database, clock: HandClock) -> None:
+    await put(database, outbox, notice("Linked", Lane.SECURITY, -100_5, "k"))
+    (row,) = await outbox.due()
+    assert row.notice == Notice(Lane.SECURITY, -100_5, "Linked", ("a line", "</b>\u202e & 'another'"))
+    assert (row.tries, row.created_at) == (0, 1772442000000)
+
+
+async def test_lanes_go_before_age_and_age_within_a_lane(outbox: Outbox, database: Database) -> None:
+    await put(
+        database,
+        outbox,
+        notice("price", Lane.PRICES),
+        notice("event 1", Lane.EVENTS),
+        notice("decision 1", Lane.DECISIONS),
+        notice("security", Lane.SECURITY),
+        notice("event 2", Lane.EVENTS),
+        notice("decision 2", Lane.DECISIONS),
+    )
+    assert await titles(outbox) == ["decision 1", "decision 2", "security", "event 1", "event 2", "price"]
+    assert await titles(outbox, 2) == ["decision 1", "decision 2"]
+
+
+async def test_ten_thousand_prices_do_not_stand_before_one_decision(outbox: Outbox, database: Database) -> None:
+    await put(database, outbox, *(notice(f"p{number}", Lane.PRICES) for number in range(10_000)))
+    await put(database, outbox, notice("approve?", Lane.DECISIONS))
+    assert (await titles(outbox))[0] == "approve?"
+
+
+async def test_the_same_fact_is_queued_once_even_after_it_was_sent(outbox: Outbox, database: Database) -> None:
+    await put(
+        database, outbox, notice("one", dedupe="rule/7/up"), notice("two", dedupe="rule/7/up"), notice("x"), notice("x")
+    )
+    assert await titles(outbox) == ["one", "x", "x"]
+    await outbox.sent(await first(outbox), 55)
+    await put(database, outbox, notice("three", dedupe="rule/7/up"))
+    assert await titles(outbox) == ["x", "x"]
+
+
+async def test_a_notice_shares_the_fate_of_the_change_it_belongs_to(outbox: Outbox, database: Database) -> None:
+    def change(tables: Tables) -> None:
+        outbox.put(tables, notice("never"))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.write(change)
+    assert await titles(outbox) == []
+
+
+async def test_what_was_sent_is_marked_with_its_message_and_not_sent_again(outbox: Outbox, database: Database) -> None:
+    await put(database, outbox, notice("a"))
+    row = await first(outbox)
+    await outbox.sent(row, 4711)
+    assert await outbox.due() == []
+    await outbox.later(row, 0, "late answer")  # of a second sender that lost
+    await outbox.give_up(row, "late answer")
+    marks = "SELECT state, tries, message_id, trouble FROM outbox"
+    assert await database.read(lambda tables: tables.conn.execute(marks).fetchall()) == [("sent", 1, 4711, None)]
+    assert await outbox.depth() == {"waiting": 0, "dead": 0}
+
+
+async def test_a_database_that_refuses_the_mark_leaves_the_row_waiting(
+    outbox: Outbox, database: Database, clock: HandClock
+) -> None:
+    await put(database, outbox, notice("a"))
+    row = await first(outbox)
+    await database.close()
+    with pytest.raises(StoreError):
+        await outbox.sent(row, 1)
+    again = await Database.open(database.path)
+    assert await titles(Outbox(again, clock)) == ["a"]  # told twice rather than never
+    await again.close()
+
+
+async def test_later_means_not_before_then(outbox: Outbox, database: Database, clock: HandClock) -> None:
+    await put(database, outbox, notice("a"), notice("b"))
+    await outbox.later(await first(outbox), 7.5, "told to wait")
+    assert await titles(outbox) == ["b"]
+    await clock.move(7.4)
+    assert await titles(outbox) == ["b"]
+    await clock.move(0.1)
+    assert await titles(outbox) == ["a", "b"]
+    assert (await first(outbox)).tries == 1
+
+
+async def test_after_eight_tries_a_row_is_dead_and_the_others_go_on(outbox: Outbox, database: Database) -> None:
+    await put(database, outbox, notice("poison"), notice("fine"))
+    for _ in range(8):
+        row = await first(outbox)
+        assert row.notice.title == "poison"
+        await outbox.later(row, 0, "TimedOut")
+    assert await titles(outbox) == ["fine"]
+    assert await outbox.depth() == {"waiting": 1, "dead": 1}
+
+
+async def test_after_a_day_a_row_is_dead_at_its_next_failure(
+    outbox: Outbox, database: Database, clock: HandClock
+) -> None:
+    await put(database, outbox, notice("old"))
+    await clock.move(timedelta(hours=24).total_seconds())
+    await outbox.later(await first(outbox), 1, "TimedOut")
+    assert await outbox.depth() == {"waiting": 1, "dead": 0}
+    await clock.move(1)
+    await outbox.later(await first(outbox), 1, "TimedOut")
+    assert await outbox.depth() == {"waiting": 0, "dead": 1}
+
+
+async def test_giving_up_says_why(outbox: Outbox, database: Database) -> None:
+    await put(database, outbox, notice("a"))
+    await outbox.give_up(await first(outbox), "Forbidden")
+    marks = "SELECT state, trouble, sent_at FROM outbox"
+    assert await database.read(lambda tables: tables.conn.execute(marks).fetchall()) == [("dead", "Forbidden", None)]
+
+
+async def test_only_what_was_sent_long_ago_is_forgotten(outbox: Outbox, database: Database, clock: HandClock) -> None:
+    await put(database, outbox, notice("sent"), notice("dead"), notice("waiting"))
+    sent, dead, _ = await outbox.due()
+    await outbox.sent(sent, 1)
+    await outbox.give_up(dead, "Forbidden")
+    await clock.move(timedelta(days=14).total_seconds())
+    assert await outbox.prune() == 0
+    await clock.move(1)
+    assert await outbox.prune() == 1
+    assert await outbox.depth() == {"waiting": 1, "dead": 1}
+
+
+async def test_two_who_mark_at_once_count_one_try(outbox: Outbox, database: Database) -> None:
+    await put(database, outbox, notice("a"))
+    row = await first(outbox)
+    await asyncio.gather(*(outbox.sent(row, number) for number in (1, 2, 3)))
+    assert await database.read(lambda tables: tables.conn.execute("SELECT tries FROM outbox").fetchall()) == [(1,)]
