@@ -17,17 +17,27 @@ from typing import Any, NoReturn
 import click
 import msgspec
 
-from bot import __version__, http, jobs, logs
+from bot import __version__, jobs, logs
 from bot.access.model import Person, Role
 from bot.config import Config, load
-from bot.errors import ConfigError, CountersignError, NotFoundError, StartRefusedError, VaultError, WrongKeyError
+from bot.errors import (
+    ConfigError,
+    CountersignError,
+    NotFoundError,
+    StartRefusedError,
+    StoreError,
+    StoreNewerError,
+    VaultError,
+    WrongKeyError,
+)
 from bot.operations.connections import Wanted
 from bot.providers.records import Environment
 from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
+from bot.store.database import inspect
 from bot.vault.keys import MasterKey
 from bot.vault.service import check_key, read_key_file
-from bot.wiring import DATABASE, House, holding, house, mark_clean_stop, provider_settings
+from bot.wiring import DATABASE, House, holding, house, mark_clean_stop, people_differing, provider_settings
 
 _log = logging.getLogger("countersign")
 EX_CONFIG = 78
@@ -71,8 +81,12 @@ def check(config_path: Path) -> None:
     config = _loaded(config_path)
     try:
         check_key(read_key_file(config.key_file), config.data_dir / DATABASE)
+        inspect(config.data_dir / DATABASE)
+        differences = people_differing(config)
     except CountersignError as error:
         _refuse(error)
+    for difference in differences:
+        click.echo(f"note: {difference}")
     click.echo(f"{config_path}: all well")
 
 
@@ -246,7 +260,9 @@ def _secret(_: type, text: object) -> Secret:
 async def _link_all(rooms: House, lines: Iterable[_Line]) -> None:
     for line in lines:
         wanted = Wanted(line.provider, line.label, line.environment, line.fields, frozenset(line.share))
-        connection, found = await rooms.connections.link(_owner(rooms, line.owner), wanted, rooms.access.roster)
+        connection, found = await rooms.connections.link(
+            _owner(rooms, line.owner), wanted, rooms.access.roster, telegram_id=None
+        )
         click.echo(f"linked {connection.name}: {found}")
 
 
@@ -297,7 +313,8 @@ def credentials_remove(config_path: Path, name: str) -> None:
     async def remove(rooms: House) -> None:
         for one in await rooms.connections.everything():
             if one.name == name:
-                await rooms.connections.unlink(await rooms.access.get(one.owner), one, rooms.access.roster)
+                owner = await rooms.access.get(one.owner)
+                await rooms.connections.unlink(owner, one, rooms.access.roster, telegram_id=None)
                 click.echo(f"unlinked {name}. {one.spec.revoke}".strip())
                 return
         raise NotFoundError("connection", name)
@@ -313,28 +330,49 @@ async def _with_house(config: Config, work: Any) -> None:
                 await work(rooms)
             finally:
                 await rooms.connections.close()
-                await mark_clean_stop(rooms)
+                if not rooms.pulse.after_crash:  # the next run shall still say so
+                    await mark_clean_stop(rooms)
 
 
 async def _run(config: Config) -> None:
-    """Everything up, until told to stop; then everything down."""
-    from handlers.running import running
-
+    """Everything up, until told to stop; then everything down, whatever went wrong on the way."""
+    stop = _hearing()  # from the first moment on: a desk that still waits for Telegram can be told to stop, too
     with holding(config):
         async with house(config) as rooms:
-            with jobs.scheduled(rooms):
-                async with running(rooms) as work, _updates(config, work) as fetching:
-                    _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-                    tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), _told_to_stop())]
-                    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                    for task in rest:
-                        task.cancel()
-                    await asyncio.gather(*rest, return_exceptions=True)
-                    for task in done:
-                        task.result()
-            await rooms.connections.close()
-            await mark_clean_stop(rooms)
+            serving = asyncio.create_task(_serve(config, rooms))
+            told = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                told.cancel()
+                if not serving.done():
+                    serving.cancel()
+                await asyncio.wait({serving})
+                await rooms.connections.close()
+                with contextlib.suppress(StoreError):
+                    await mark_clean_stop(rooms)
+            if not serving.cancelled():
+                serving.result()
             _log.info("stopped")
+
+
+async def _serve(config: Config, rooms: House) -> None:
+    """The Telegram side and the clockwork, until cancelled, or until a part of them cannot go on."""
+    from handlers.running import running
+
+    with jobs.scheduled(rooms):
+        async with running(rooms) as work, _updates(config, work) as fetching:
+            _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
+            tasks = [asyncio.create_task(part) for part in (*fetching, work.notify())]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                results = await asyncio.gather(*tasks, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
 
 
 @asynccontextmanager
@@ -343,6 +381,8 @@ async def _updates(config: Config, work: Any) -> AsyncIterator[list[Coroutine[An
     if config.webhook is None:
         yield [work.poll()]
         return
+    from bot import http  # a server nobody needs otherwise
+
     async with http.serving(config.webhook, work.intake):
         await work.announce_webhook()
         yield []
@@ -409,7 +449,7 @@ def _refuse(error: CountersignError) -> NoReturn:
     from handlers.failures import sentence
 
     click.echo(sentence(error) if not isinstance(error, VaultError) else str(error), err=True)
-    sys.exit(EX_CONFIG if isinstance(error, VaultError) else EX_SOFTWARE)
+    sys.exit(EX_CONFIG if isinstance(error, VaultError | StoreNewerError) else EX_SOFTWARE)
 
 
 if __name__ == "__main__":

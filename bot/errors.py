@@ -14,7 +14,8 @@
     ├── StoreError
     │   ├── StoreBusyError           another program holds the database
     │   ├── StoreFullError           the disk is full or refuses
-    │   └── StoreDamagedError        the file is not what it should be, or newer than this program
+    │   ├── StoreDamagedError        the file is not what it should be
+    │   └── StoreNewerError          the file was written by a newer version of this program
     └── ProviderError                carries `provider`
         ├── UnreachableError         nothing was sent: refused, no such host, TLS, no free connection
         ├── SilentError              it was sent (or may have been), and no whole answer came
@@ -148,8 +149,16 @@ class StoreFullError(StoreError):
     """No space, or the disk refuses to write."""
 
 
+class StoreNewerError(StoreError):
+    """The file was written by a newer version of this program; `names` are its steps this one does not know."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = tuple(names)
+
+
 class StoreDamagedError(StoreError):
-    """The file is damaged, or was written by a newer version of this program."""
+    """The file is damaged."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -31,6 +31,8 @@ DIGITS: dict[str, int] = {
 """Decimals of each known currency (ISO 4217, and the crypto units the providers name)."""
 
 _LIMIT = Decimal(10) ** 15
+_SUM_LIMIT = Decimal(10) ** 24
+"""A sum of many readings may be larger than any of them."""
 _MAX_DECIMALS = 18
 _EXACT = Context(prec=60)  # wide enough that a sum is never rounded
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,18}))?", re.ASCII)
@@ -69,7 +71,7 @@ class Currency:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """An amount in one currency. Signed; bounded by 10^15 and 18 decimals."""
+    """An amount in one currency. Signed; at most 18 decimals. What comes in is below 10^15, a sum below 10^24."""
 
     amount: Decimal
     currency: Currency
@@ -77,7 +79,7 @@ class Money:
     def __post_init__(self) -> None:
         if type(self.amount) is not Decimal:
             raise TypeError("an amount is a Decimal")
-        check_number(self.amount)
+        _check(self.amount, _SUM_LIMIT)
 
     @classmethod
     def parse(cls, text: str, currency: Currency) -> Self:
@@ -101,7 +103,9 @@ class Money:
     @classmethod
     def reading(cls, amount: Decimal | int, currency: Currency) -> Self:
         """What a provider reported, digit for digit. `ValueError` outside the bounds."""
-        return cls(Decimal(amount) if isinstance(amount, int) else amount, currency)
+        money = cls(Decimal(amount) if isinstance(amount, int) else amount, currency)
+        check_number(money.amount)
+        return money
 
     @property
     def is_exact(self) -> bool:
@@ -130,9 +134,13 @@ class Money:
 
 def check_number(number: Decimal) -> Decimal:
     """The number itself when it is finite and within bounds, else `ValueError`. For amounts, prices and sizes."""
+    return _check(number, _LIMIT)
+
+
+def _check(number: Decimal, limit: Decimal) -> Decimal:
     if not number.is_finite():
         raise ValueError("not a finite number")
     exponent = number.as_tuple().exponent
-    if number.copy_abs() >= _LIMIT or not isinstance(exponent, int) or exponent < -_MAX_DECIMALS:
+    if number.copy_abs() >= limit or not isinstance(exponent, int) or exponent < -_MAX_DECIMALS:
         raise ValueError("number out of bounds")
     return number

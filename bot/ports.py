@@ -37,10 +37,10 @@ class Signer(Protocol):
 class Sealer(Protocol):
     """Closes what waits in a table for a moment and may hold a secret."""
 
-    def seal(self, plain: bytes) -> bytes:
-        """Only this install can open it."""
+    def seal(self, plain: bytes, row: int) -> bytes:
+        """Only this install can open it, and only as what it was sealed as: the content of row number `row`."""
 
-    def unseal(self, sealed: bytes) -> bytes:
+    def unseal(self, sealed: bytes, row: int) -> bytes:
         """What `seal` took; `ValueError` for anything else."""
 
 

@@ -24,7 +24,8 @@ from bot.ports import Sealer, Signer
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.vault.envelope import KEY_ID_BYTES, NONCE_BYTES, seal, unseal, with_lengths
+from bot.store.database import peek
+from bot.vault.envelope import KEY_ID_BYTES, NONCE_BYTES, key_id_of, seal, unseal, with_lengths
 from bot.vault.keys import KeyTree, MasterKey
 from bot.vault.service import Vault, check_key, grow_keys, read_key_file
 
@@ -69,22 +70,66 @@ class _ButtonSigner:
 
 
 class _UpdateSealer:
-    """Seals updates while they wait in the inbox; in the form of every sealed record."""
+    """Seals updates while they wait in the inbox, in the form of every sealed record; each month has its own key."""
 
-    def __init__(self, keys: KeyTree, install_id: str) -> None:
+    def __init__(self, keys: KeyTree, install_id: str, clock: Clock) -> None:
         self._keys = keys
-        self._belonging = with_lengths("countersign/inbox", install_id)
+        self._install_id = install_id
+        self._clock = clock
 
-    def seal(self, plain: bytes) -> bytes:
-        return seal(self._keys.inbox, bytes(KEY_ID_BYTES), os.urandom(NONCE_BYTES), plain, self._belonging)
+    def seal(self, plain: bytes, row: int) -> bytes:
+        now = self._clock.now()
+        month = now.year * 100 + now.month
+        key_id = month.to_bytes(KEY_ID_BYTES, "big")
+        return seal(self._keys.inbox(month), key_id, os.urandom(NONCE_BYTES), plain, self._belonging(row))
 
-    def unseal(self, sealed: bytes) -> bytes:
-        return unseal(self._keys.inbox, sealed, self._belonging)
+    def unseal(self, sealed: bytes, row: int) -> bytes:
+        month = int.from_bytes(key_id_of(sealed), "big")
+        return unseal(self._keys.inbox(month), sealed, self._belonging(row))
+
+    def _belonging(self, row: int) -> bytes:
+        return with_lengths("countersign/inbox", self._install_id, str(row))
 
 
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
     """The configuration table of each provider."""
     return {name: spec.settings for name, spec in PROVIDERS.items()}
+
+
+def people_differing(config: Config) -> list[str]:
+    """Where the configuration's people differ from the desk's, in sentences. They seed an empty desk, and no other."""
+
+    def look(tables: Tables) -> dict[int, set[str]]:
+        if "persons" not in tables.table_names():
+            return {}
+        rows = tables.conn.execute(
+            "SELECT telegram_id, role FROM telegram_ids LEFT JOIN roles USING (person_id) ORDER BY telegram_id"
+        )
+        known: dict[int, set[str]] = {}
+        for telegram_id, role in rows:
+            known.setdefault(telegram_id, set()).add(role)
+        return known
+
+    known = peek(config.data_dir / DATABASE, look)
+    if not known:
+        return []
+    wanted: dict[int, set[str]] = {member.id: set(member.roles) for member in config.people.members}
+    for admin in config.people.admins:
+        wanted.setdefault(admin, set()).add("admin")
+    return [
+        _difference(person, roles, known.get(person)) for person, roles in wanted.items() if roles != known.get(person)
+    ]
+
+
+def _difference(telegram_id: int, wanted: set[str], have: set[str] | None) -> str:
+    """What differs about one person."""
+    there = (
+        "unknown at the desk" if have is None else f"{', '.join(sorted(filter(None, have))) or 'no role'} at the desk"
+    )
+    return (
+        f"{telegram_id} is {', '.join(sorted(wanted))} in the configuration and {there}; the configuration seeds an "
+        "empty desk only, so what the desk has counts (/invite adds people and roles)"
+    )
 
 
 @contextmanager
@@ -149,7 +194,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         database=database,
         keys=keys,
         signer=_ButtonSigner(keys, epoch),
-        sealer=_UpdateSealer(keys, meta["install_id"]),
+        sealer=_UpdateSealer(keys, meta["install_id"], clock),
         audit=audit,
         access=access,
         vault=vault,
@@ -157,7 +202,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         outbox=outbox,
         cards=cards,
         connections=connections,
-        linking=Linking(cards, vault, connections),
+        linking=Linking(cards, vault, connections, clock),
         balances=Balances(connections, clock),
         status=StatusDesk(database, inbox, outbox, connections, pulse, clock),
         pulse=pulse,

@@ -7,9 +7,10 @@ from html import escape
 from typing import Any, Final
 
 from telegram import BotCommand, BotCommandScopeAllGroupChats, BotCommandScopeAllPrivateChats, Update
-from telegram.error import TelegramError
+from telegram.error import Forbidden, TelegramError
 from telegram.ext import (
     ApplicationBuilder,
+    ApplicationHandlerStop,
     CallbackQueryHandler,
     CommandHandler,
     ContextTypes,
@@ -18,6 +19,7 @@ from telegram.ext import (
     filters,
 )
 
+from bot.access.model import Right
 from bot.errors import CountersignError
 from bot.ids import incident_number
 from bot.messages.cards import Card
@@ -26,7 +28,7 @@ from handlers import balances, connections, failures, pages, people, positions, 
 from handlers.buttons import read
 from handlers.context import Desk, DeskContext, Mouth
 from handlers.doors import Door
-from handlers.gate import gate
+from handlers.gate import answerable_chat, gate
 from handlers.pacing import Pacer
 from handlers.transport import Transport
 
@@ -49,7 +51,7 @@ def build(house: House, transport: Transport) -> Desk:
     bot = Mouth(
         house.config.token.reveal(),
         base_url=telegram.base_url,
-        base_file_url=telegram.base_url.replace("/bot", "/file/bot"),
+        base_file_url=telegram.base_url.removesuffix("/bot") + "/file/bot",
         request=transport,
         get_updates_request=transport,
         rate_limiter=Pacer(telegram.pacing),
@@ -97,21 +99,24 @@ def _opener(door: Door) -> Callable[[Update, DeskContext], Coroutine[Any, Any, N
 
 
 async def enter(context: DeskContext, door: Door, words: list[str]) -> None:
-    """Let a person through one door and show what it answers; errors become sentences."""
+    """Let a person through one door and show what it answers; errors become sentences, as private as the answer."""
     if door.only_in_private and not context.where.is_private:
         await context.say(f"/{door.command} works in our private chat only.")
         return
     try:
         reply = await _ask(context, door, words)
     except CountersignError as error:
-        await context.say(escape(failures.sentence(error), quote=False))
-        return
+        reply = pages.Reply([_told(error)])
     if reply is None:
         return
     if door.private:
         await pages.show_privately(context, reply)
     else:
         await pages.show(context, reply, context.where.chat_id)
+
+
+def _told(error: CountersignError) -> str:
+    return escape(failures.sentence(error), quote=False)
 
 
 async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Reply | None:
@@ -123,7 +128,15 @@ async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Repl
 
 
 async def tap(update: Update, context: DeskContext) -> None:
-    """A button: check that it is ours, this person's and current; answer the tap first, then do it."""
+    """A button; what goes wrong with it is told in a sentence."""
+    try:
+        await _tapped(update, context)
+    except CountersignError as error:
+        await context.say(_told(error))
+
+
+async def _tapped(update: Update, context: DeskContext) -> None:
+    """Check that the button is ours, this person's and current; answer the tap first, then do it."""
     query = update.callback_query
     if query is None:
         return
@@ -131,20 +144,20 @@ async def tap(update: Update, context: DeskContext) -> None:
     found = read(query.data or "", context.person.id, services.signer, services.clock.now())
     card = await services.cards.find(found.card_id) if found is not None else None
     if found is None or card is None or card.person_id != context.person.id or query.message is None:
-        await query.answer("This button is too old or not yours. Please ask again.")
+        await _answer(query.answer("This button is too old or not yours. Please ask again."))
         return
-    if card.version & 0xFF != found.card_version:
-        await query.answer("This button is from an earlier state of the message.")
+    if card.version & 0xFF != found.card_version or card.chat_id != query.message.chat.id:
+        await _answer(query.answer("Already done."))
         return
     answering = asyncio.create_task(_answer(query.answer()))
     try:
-        toast = await _act(context, card, found.choice, query.message.message_id)
+        said = await _act(context, card, found.choice, query.message.message_id)
     except CountersignError as error:
-        await context.say(escape(failures.sentence(error), quote=False))
-        toast = None
-    await answering
-    if toast is not None:
-        await context.say(escape(toast))
+        said = failures.sentence(error)
+    finally:
+        await answering
+    if said is not None:
+        await context.say(escape(said, quote=False))
 
 
 async def _answer(answering: Awaitable[bool]) -> None:
@@ -155,6 +168,9 @@ async def _answer(answering: Awaitable[bool]) -> None:
 
 
 async def _act(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    right = _right_for(card)
+    if not context.person.may(right):
+        raise failures.not_allowed(right)
     match card.kind:
         case pages.KIND if choice == pages.REFRESH:
             return await _refresh(context, card, message_id)
@@ -168,6 +184,14 @@ async def _act(context: DeskContext, card: Card, choice: int, message_id: int) -
             return "This button belongs to something that no longer exists."
 
 
+def _right_for(card: Card) -> Right:
+    """What a tap needs now, whatever its owner was allowed when the card was made."""
+    if card.kind != pages.KIND:
+        return Right.LINK
+    again = str(card.body["again"] or "").lstrip("/").split()
+    return BY_COMMAND[again[0]].right if again else Right.TALK
+
+
 async def _refresh(context: DeskContext, card: Card, message_id: int) -> str | None:
     command, *words = str(card.body["again"]).lstrip("/").split()
     reply = await _ask(context, BY_COMMAND[command], words)
@@ -175,7 +199,12 @@ async def _refresh(context: DeskContext, card: Card, message_id: int) -> str | N
 
 
 async def unknown_command(update: Update, context: DeskContext) -> None:
-    """One line with a right example; in a group only when it is surely meant for us."""
+    """One line with a right example; in a group only when it is surely meant for us.
+
+    While a secret is asked for, it is the answer: a password may begin with a slash, and must not be echoed.
+    """
+    if context.where.is_private and await connections.typed_secret(update, context):
+        return
     text = (update.message.text or "") if update.message else ""
     command, _, addressed = text.split()[0].lstrip("/").partition("@")
     if not context.where.is_private and addressed.lower() != (context.bot.username or "").lower():
@@ -185,17 +214,30 @@ async def unknown_command(update: Update, context: DeskContext) -> None:
 
 async def plain_text(update: Update, context: DeskContext) -> None:
     """An answer to a question of ours, or a hint."""
-    if not await connections.typed(update, context):
+    try:
+        answered = await connections.typed(update, context)
+    except CountersignError as error:
+        await context.say(_told(error))
+        return
+    if not answered:
         await context.say("I understand commands, for example /balance. /help shows all of them.")
 
 
 async def unforeseen(update: object, context: DeskContext) -> None:
-    """The last net: log first, then one neutral sentence with an incident number."""
+    """The last net: log first, then one neutral sentence with an incident number. No later door sees the update.
+
+    The library makes a new context for this, without person or place.
+    """
+    if isinstance(context.error, Forbidden):
+        _log.info("the chat does not take messages from us")
+        raise ApplicationHandlerStop
     number = incident_number()
     context.services.pulse.incidents += 1
     _log.error("incident", extra={"incident": number}, exc_info=context.error)
-    if isinstance(update, Update) and update.effective_chat is not None and hasattr(context, "where"):
+    chat_id = answerable_chat(update, context.services.access.roster) if isinstance(update, Update) else None
+    if chat_id is not None:
         try:
-            await context.say(failures.incident(number))
+            await context.bot.send_message(chat_id, failures.incident(number))
         except TelegramError as error:
             _log.warning("incident not told", extra={"incident": number, "error": type(error).__name__})
+    raise ApplicationHandlerStop

@@ -8,9 +8,11 @@ from handlers.pages import Reply
 
 
 async def balance(context: DeskContext, words: Words) -> Reply:
-    word = at_most_one(words, "/balance main")
+    word = at_most_one(words, "/balance capital")
     sheet = await context.services.balances.balances(context.person, word)
-    return Reply(render.balances(sheet, taste_of(context), summed=word is None), again=" ".join(["/balance", *words]))
+    return Reply(render.balances(sheet, taste_of(context)), again=" ".join(["/balance", *words]))
 
 
-DOORS = (Door("balance", "Balances of all connections, or of one", "/balance main", Right.READ, balance, private=True),)
+DOORS = (
+    Door("balance", "Balances of all connections, or of one", "/balance capital", Right.READ, balance, private=True),
+)

@@ -2,9 +2,9 @@
 
     version 1 B | card id 8 B | card version 1 B | choice 1 B | expiry 4 B (epoch seconds) | code 16 B
 
-31 bytes, base64url without padding: 42 of the 64 allowed. The code covers all of it and the person it was made for, so
-a button serves that person only, until it expires, on this install and epoch; what comes back is treated as attacker
-text.
+31 bytes, base64url without padding: 42 of the 64 allowed, and one spelling only (the last character has spare bits).
+The code covers all of it and the person it was made for, so a button serves that person only, until it expires, on this
+install and epoch; what comes back is treated as attacker text.
 """
 
 import base64
@@ -38,7 +38,7 @@ def data_for(card: Card, choice: int, signer: Signer, version: int | None = None
     """The callback data of one button. `version` is the card's after the change being drawn."""
     drawn = (card.version if version is None else version) & 0xFF
     head = _FORM.pack(_VERSION, card.id, drawn, choice, int(card.expires_at.timestamp()))
-    return base64.urlsafe_b64encode(head + _code(head, card.person_id, signer)).decode().rstrip("=")
+    return _text(head + _code(head, card.person_id, signer))
 
 
 def read(data: str, person_id: int, signer: Signer, now: datetime) -> Tap | None:
@@ -47,7 +47,7 @@ def read(data: str, person_id: int, signer: Signer, now: datetime) -> Tap | None
         raw = base64.b64decode(data + "=" * (-len(data) % 4), altchars=b"-_", validate=True)
     except ValueError:
         return None
-    if len(raw) != _FORM.size + _CODE_BYTES:
+    if len(raw) != _FORM.size + _CODE_BYTES or _text(raw) != data:
         return None
     head, code = raw[: _FORM.size], raw[_FORM.size :]
     version, card_id, card_version, choice, expires_at = _FORM.unpack(head)
@@ -71,6 +71,10 @@ def keyboard(
             for row in rows
         ]
     )
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _code(head: bytes, person_id: int, signer: Signer) -> bytes:

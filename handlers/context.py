@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from bot.access.model import Person
 from bot.messages.outbox import Lane
 from bot.wiring import House
 
-_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+os.environ.setdefault("PTB_TIMEDELTA", "true")  # without it the library warns at every RetryAfter
+NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _PATIENCE_SECONDS = 0.4
 
 
@@ -63,24 +65,33 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
             self.where.chat_id if chat_id is None else chat_id,
             html,
             parse_mode=ParseMode.HTML,
-            message_thread_id=self.where.thread_id if chat_id is None else None,
+            message_thread_id=self.where.thread_id if chat_id in (None, self.where.chat_id) else None,
             reply_markup=keyboard,
-            link_preview_options=_NO_PREVIEW,
+            link_preview_options=NO_PREVIEW,
         )
 
     @asynccontextmanager
     async def typing(self, chat_id: int) -> AsyncIterator[None]:
-        """Show "typing …" for as long as the block takes, if it takes long enough to wonder."""
-        task = asyncio.create_task(self._typing(chat_id))
+        """Show "typing …" for as long as the block takes, if it takes long enough to wonder.
+
+        Most answers come sooner than that, so what they pay is a timer, not a task.
+        """
+        tasks: list[asyncio.Task[None]] = []
+
+        def start() -> None:
+            tasks.append(asyncio.create_task(self._typing(chat_id)))
+
+        timer = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, start)
         try:
             yield
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            timer.cancel()
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     async def _typing(self, chat_id: int) -> None:
-        await asyncio.sleep(_PATIENCE_SECONDS)
         while True:
             with contextlib.suppress(TelegramError):
                 await self.bot.send_chat_action(chat_id, ChatAction.TYPING)

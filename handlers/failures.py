@@ -25,6 +25,7 @@ from bot.errors import (
     StoreDamagedError,
     StoreError,
     StoreFullError,
+    StoreNewerError,
     UnconfiguredError,
     UnreachableError,
     UnsupportedError,
@@ -41,14 +42,12 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
         return _of_store(error)
     match error:
         case InputError():
-            return f"{_upper(error.reason)}. For example: {error.example}"
+            example = f" For example: {error.example}" if error.example else ""
+            return f"{_upper(error.reason)}.{example}"
         case NotAllowedError():
             return f"That needs the right to {error.needed}, which you do not have. An admin can give it."
         case NotFoundError():
-            known = (
-                f" There is: {', '.join(error.known)}." if error.known else " You can see none yet: /connect links one."
-            )
-            return f"There is no {error.what} “{error.name}” that you can see.{known}"
+            return _not_found(error)
         case ConflictError():
             return f"{_upper(error.reason)}. Nothing was changed."
         case RecordUnreadableError():
@@ -59,7 +58,19 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
         case VaultError():
             return "The vault could not do that. An admin finds the reason in the log."
         case _:
-            return "That did not work. Nothing was changed."
+            return "That did not work; nothing was changed. Try again, and tell an admin if it stays so."
+
+
+def _not_found(error: NotFoundError) -> str:
+    if error.what == "invitation":
+        return "That invitation is not known, was used already, or is too old. Ask an admin for a new one."
+    known = f" There is: {', '.join(error.known)}." if error.known else ""
+    near = difflib.get_close_matches(error.name.lower(), [*error.known, *(one.split("/")[0] for one in error.known)], 1)
+    if near:
+        known = f" Did you mean {near[0]}?{known}"
+    if error.what == "connection" and not error.known:
+        known = " You can see none yet: /connect links one."
+    return f"There is no {error.what} “{visible_word(error.name)}” that you can see.{known}"
 
 
 def _of_provider(error: ProviderError, connection: str | None) -> str:
@@ -68,28 +79,32 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
     again = f"/disconnect {connection} and /connect it anew" if connection else "check it and give it again"
     match error:
         case UnreachableError():
-            return f"{which} could not be reached; nothing was sent. Try again in a minute."
+            return f"{which} could not be reached. Try again in a minute."
         case OutcomeUnknownError():
-            return f"{which}: it was sent, and the outcome is not known yet. It will not be sent again by itself."
+            return (
+                f"{which}: it was sent, and the outcome is not known yet. It will not be sent again by itself; "
+                "look there before you ask for it again."
+            )
         case SilentError():
-            return f"{which} took the question and did not answer. Try again in a minute."
+            return f"{which} did not answer in time. Try again in a minute."
         case ReplyError():
             return f"{which} gave an answer that cannot be trusted, so no number is shown. Try again in a minute."
         case CredentialRefusedError():
-            return f"{which} does not accept this login ({error.code}). Next: {again}."
+            return f"{which} does not accept this login ({visible_word(error.code, 64)}). Next: {again}."
         case ScopeMissingError():
-            return f"{which}: this key lacks the permission “{error.scope}”. Make one that has it, then {again}."
+            scope = visible_word(error.scope, 64)
+            return f"{which}: this key lacks the permission “{scope}”. Make one that has it, then {again}."
         case BusyError():
             wait = f" in {error.retry_after_seconds:.0f} s" if error.retry_after_seconds else " in a minute"
             return f"{which} was asked too often. Try again{wait}."
         case RefusedError():
-            return f"{which} refused ({error.code})."
+            return f"{which} refused ({visible_word(error.code, 64)}). If that is unexpected, tell an admin."
         case FaultError():
             return f"{which} has trouble of its own right now. Try again in a few minutes."
         case UnconfiguredError():
             return f"{title}: its address is missing in the configuration ({error.setting}). An admin must add it."
         case UnsupportedError():
-            return f"{title} has no {error.ability}."
+            return f"{title} has no {error.ability}. /connections says what each can do."
         case _:
             return f"{which} did not answer as it should. Try again in a minute."
 
@@ -101,14 +116,19 @@ def _of_store(error: StoreError) -> str:
         case StoreFullError():
             return "The disk is full or refuses to write; nothing was changed. An admin must make room."
         case StoreDamagedError():
-            return "The database is damaged; nothing was changed. An admin must restore a backup."
+            return f"The database is damaged ({error.reason}); nothing was changed. An admin must restore a backup."
+        case StoreNewerError():
+            return (
+                f"The database was written by a newer version of this program ({', '.join(error.names)}); "
+                "nothing was changed. An admin must install that version."
+            )
         case _:
             return "The database refused; nothing was changed. An admin finds the reason in the log."
 
 
 def incident(number: str) -> str:
     """The neutral sentence for anything unforeseen."""
-    return f"Something went wrong that should not have. Nothing more was done. Please quote incident {number}."
+    return f"Something went wrong that should not have; nothing more was done. Tell an admin: incident {number}."
 
 
 def _upper(text: str) -> str:
@@ -127,6 +147,7 @@ def unknown_command(command: str, known: Iterable[str]) -> str:
     return f"I do not know /{escape(visible_word(command), quote=False)}. {example}"
 
 
-def visible_word(word: str) -> str:
-    """A person's own word, cut to what a sentence can carry."""
-    return "".join(character if character.isprintable() else "?" for character in word[:32])
+def visible_word(word: str, limit: int = 32) -> str:
+    """A person's or a provider's own word, cut to what a sentence can carry, with nothing hidden in it."""
+    shown = "".join(character if character.isprintable() else "?" for character in word[:limit])
+    return shown if len(word) <= limit else shown + "…"

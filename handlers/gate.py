@@ -5,14 +5,18 @@ through: not an edit, a forward, a message sent through another bot or in a chan
 get silence and a counter; a known person gets one hint where it helps.
 """
 
+import logging
+
 from telegram import Message, Update, User
 from telegram.constants import ChatType
+from telegram.error import TelegramError
 from telegram.ext import ApplicationHandlerStop
 
-from bot.access.model import Person
+from bot.access.model import Person, Roster
 from handlers.context import DeskContext, Where
 from handlers.joining import code_in
 
+_log = logging.getLogger(__name__)
 _HINTS = {
     "edited": "Edits are not read. Please send it as a new message.",
     "forwarded": "Forwarded messages are not read. Please type it yourself.",
@@ -26,7 +30,8 @@ async def gate(update: Update, context: DeskContext) -> None:
     chat = update.effective_chat
     if user is None or chat is None:
         raise _stop(context, "no sender")
-    thread = update.message.message_thread_id if update.message and update.message.is_topic_message else None
+    message = update.effective_message
+    thread = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
     context.where = Where(chat.id, chat.type, user.id, thread)
     person = context.services.access.roster.person(user.id)
     if person is None and not _may_join(update, context):
@@ -34,12 +39,19 @@ async def gate(update: Update, context: DeskContext) -> None:
     reason = _objection(update, context, user)
     if reason is not None:
         if reason in _HINTS and context.where.is_private and person is not None:
-            await context.say(_HINTS[reason])
+            await _hint(context, _HINTS[reason])
         raise _stop(context, reason)
     if person is not None:
         context.person = person
     else:
         context.person = Person(0, user.full_name, frozenset(), frozenset({user.id}))
+
+
+async def _hint(context: DeskContext, sentence: str) -> None:
+    try:
+        await context.say(sentence)
+    except TelegramError as error:  # the update is stopped all the same
+        _log.info("hint not told", extra={"error": type(error).__name__})
 
 
 def _objection(update: Update, context: DeskContext, user: User) -> str | None:
@@ -67,6 +79,14 @@ def _origin(message: Message) -> str | None:
     if message.via_bot is not None:
         return "via a bot"
     return None
+
+
+def answerable_chat(update: Update, roster: Roster) -> int | None:
+    """Where this update's sender may be answered: a known person, in private or in the desk's own group."""
+    user, chat = update.effective_user, update.effective_chat
+    if user is None or chat is None or roster.person(user.id) is None:
+        return None
+    return chat.id if chat.id == user.id or chat.id in roster.groups else None
 
 
 def _may_join(update: Update, context: DeskContext) -> bool:

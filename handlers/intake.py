@@ -1,8 +1,9 @@
 """From Telegram's wire to the inbox, and from the inbox to the doors.
 
 Whether an update was fetched or pushed, it comes here as raw bytes. Just enough of it is read to drop strangers before
-a row is written; the rest of a batch is one commit; only then may Telegram be told. After that each chat has its own
-queue: updates of one chat are handled in order, different chats side by side, at most `concurrency` at a time.
+a row is written; the rest of a batch is one commit; only then may Telegram be told. Rows are sealed: a person may have
+typed a password. After that each chat has its own queue: updates of one chat are handled in order, different chats side
+by side, at most `concurrency` at a time.
 """
 
 import asyncio
@@ -60,6 +61,8 @@ class _Peeked(msgspec.Struct):
 
 
 _peek = msgspec.json.Decoder(_Peeked).decode
+CHAT_BACKLOG = 100
+"""And with so many in one chat, the rest of that chat is dropped: one stuck client does not make the desk deaf."""
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member", "chat_member"]
 
 
@@ -74,6 +77,10 @@ class ChatQueues:
         self._room = asyncio.Event()
         self._room.set()
         self.waiting = 0
+
+    def full(self, chat_id: int) -> bool:
+        """Whether one chat has as much waiting as one chat may."""
+        return len(self._queues.get(chat_id, ())) >= CHAT_BACKLOG
 
     def put(self, item: Incoming) -> None:
         """Queue behind what its chat already has."""
@@ -102,19 +109,32 @@ class ChatQueues:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
                 task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _drain(self, chat_id: int) -> None:
         queue = self._queues[chat_id]
         try:
             while queue:
-                async with self._slots:
-                    await self._handle(queue[0])
+                try:
+                    async with self._slots:
+                        await self._handle(queue[0])
+                except asyncio.CancelledError:
+                    if _being_cancelled():
+                        raise
+                    _log.error("a handler was cancelled from within", extra={"update_id": queue[0].update_id})
                 queue.popleft()
                 self.waiting -= 1
                 if self.waiting < BACKLOG:
                     self._room.set()
         finally:
+            self.waiting -= len(queue)
             del self._queues[chat_id]
+
+
+def _being_cancelled() -> bool:
+    """Whether somebody cancels this task, rather than something it waited for having been cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class TelegramIntake:
@@ -128,11 +148,16 @@ class TelegramIntake:
     async def take(self, updates: Sequence[bytes]) -> None:
         """Drop strangers, keep the rest in one commit, queue it. `StoreError`: nothing was kept, offer it again."""
         await self.queues.room()
+        self._pulse.asked_at = self._services.clock.now()
         batch = list(self._wanted(updates))
         if not batch:
             return
         for item in await self._services.inbox.keep(batch):
-            self.queues.put(item)
+            if self.queues.full(item.chat_id):
+                self._services.inbox.finish(item.update_id)  # a stuck client; its chat has enough to go on with
+                self._refused("too many at once")
+            else:
+                self.queues.put(item)
         self._pulse.taken += len(batch)
         self._pulse.update_at = self._services.clock.now()
 
@@ -153,7 +178,7 @@ class TelegramIntake:
             try:
                 peeked = _peek(body)
             except (msgspec.MsgspecError, RecursionError):
-                self._pulse.refused["unreadable"] = self._pulse.refused.get("unreadable", 0) + 1
+                self._refused("unreadable")
                 continue
             sender, chat_id, origin = _who(peeked)
             if sender is None or chat_id is None:
@@ -161,7 +186,10 @@ class TelegramIntake:
             if sender not in known and not self._invited(peeked):
                 self._pulse.strangers += 1
                 continue
-            yield Incoming(peeked.update_id, chat_id, body, origin)
+            yield Incoming(peeked.update_id, chat_id, self._services.sealer.seal(body, peeked.update_id), origin)
+
+    def _refused(self, reason: str) -> None:
+        self._pulse.refused[reason] = self._pulse.refused.get(reason, 0) + 1
 
     def _invited(self, peeked: _Peeked) -> bool:
         message = peeked.message
@@ -173,7 +201,8 @@ class TelegramIntake:
     async def _handle(self, item: Incoming) -> None:
         """One update through the doors. Whatever happens, it is dealt with: errors have their own handler."""
         try:
-            update = Update.de_json(msgspec.json.decode(item.body), self._desk.bot)
+            body = self._services.sealer.unseal(item.body, item.update_id)
+            update = Update.de_json(msgspec.json.decode(body), self._desk.bot)
             await self._desk.process_update(update)
         except Exception:  # an update the library cannot read must not stop its chat  # noqa: BLE001
             _log.exception("update could not be handled", extra={"update_id": item.update_id})

@@ -1,64 +1,150 @@
 """Drains the outbox: whatever is not a direct reply leaves here, by lane, until Telegram has it (SAFETY R10–R14)."""
 
 import asyncio
+import contextlib
 import logging
-from html import escape
 
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter, TelegramError
+from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from bot.errors import StoreError
-from bot.messages.outbox import Queued
-from handlers.context import Desk
-from handlers.render import bold, visible
+from bot.messages.outbox import Lane, Notice, Queued
+from handlers.context import NO_PREVIEW, Desk
+from handlers.render import bold, literal, visible
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
+_MARK_SECONDS = 2.0
+_SIDE_BY_SIDE = 20
+"""Chats that are written to at the same time; in each of them one notice after the other."""
 
 
 class Notifier:
-    """One loop; several chats at a time."""
+    """One loop; several chats at a time. A slow chat delays nobody else."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._outbox = desk.services.outbox
+        self._sending: dict[int, asyncio.Task[None]] = {}
+        self._took: dict[int, int] = {}
+        """Rows Telegram has (and its message's id) whose mark could not be written: they are not sent again."""
+        self._one_less = asyncio.Event()
+        self._token_refused = False
 
     async def run(self) -> None:
-        """Look for due rows until cancelled. A database that refuses is asked again."""
-        while True:
-            try:
-                await self.drain()
-            except StoreError as error:
-                _log.warning("outbox not read", extra={"error": type(error).__name__})
-            await asyncio.sleep(_LOOK_SECONDS)
+        """Look for due rows until cancelled. A database that refuses is asked again.
+
+        Raises:
+            InvalidToken: Telegram does not accept the token; what waits stays in the outbox.
+        """
+        try:
+            while not self._token_refused:
+                await self._look()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._one_less.wait(), _LOOK_SECONDS)
+        finally:
+            await self._stop()
+        raise InvalidToken("Telegram does not accept the token")
 
     async def drain(self) -> None:
-        """Send what is due now, side by side; order within a chat follows lane and age."""
-        chats: dict[int, list[Queued]] = {}
-        for row in await self._outbox.due():
-            chats.setdefault(row.notice.chat_id, []).append(row)
-        await asyncio.gather(*(self._send_all(rows) for rows in chats.values()))
+        """Send what is due now, and no more than that."""
+        try:
+            while not self._token_refused and await self._look():
+                await asyncio.wait(self._sending.values())
+        finally:
+            await self._stop()
 
-    async def _send_all(self, rows: list[Queued]) -> None:
-        for row in rows:
+    async def _stop(self) -> None:
+        """What Telegram may have taken already gets a moment to be marked."""
+        tasks = list(self._sending.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=_MARK_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self) -> bool:
+        """Begin with the first due row of each chat that is not being written to; answers whether anything goes on."""
+        self._one_less.clear()
+        try:
+            due = await self._outbox.due(busy=self._sending)
+        except StoreError as error:
+            _log.warning("outbox not read", extra={"error": type(error).__name__})
+            return False
+        for row in due:
+            if row.notice.chat_id not in self._sending and len(self._sending) < _SIDE_BY_SIDE:
+                self._sending[row.notice.chat_id] = asyncio.create_task(self._deal_with(row))
+        return bool(self._sending)
+
+    async def _deal_with(self, row: Queued) -> None:
+        try:
             await self._send(row)
+            self._one_less.set()
+        except StoreError as error:  # the row stays due; looked at again in a while, not at once
+            _log.warning("outbox not marked", extra={"error": type(error).__name__})
+        except Exception as slip:  # noqa: BLE001  # a slip of ours: told, and the row gets no further than eight tries
+            _log.exception("notice not sent", extra={"outbox": row.id})
+            self._desk.services.pulse.incidents += 1
+            with contextlib.suppress(StoreError):
+                await self._outbox.later(row, 60.0, type(slip).__name__, own_fault=True)
+        finally:
+            del self._sending[row.notice.chat_id]
 
     async def _send(self, row: Queued) -> None:
         try:
-            message = await self._desk.bot.send_message(
-                row.notice.chat_id, _html(row), parse_mode=ParseMode.HTML, rate_limit_args=row.notice.lane
-            )
+            if row.id not in self._took:
+                self._took[row.id] = await self._say(row)
         except RetryAfter as error:
             await self._outbox.later(row, error._retry_after.total_seconds(), "told to wait")
-        except (Forbidden, BadRequest, InvalidToken) as error:
+        except Forbidden as error:
+            _log.warning("chat out of reach", extra={"outbox": row.id})
+            await self._outbox.unreachable(row, type(error).__name__, self._to_admins(row.notice.chat_id))
+        except BadRequest as error:
             _log.warning("notice undeliverable", extra={"outbox": row.id, "error": type(error).__name__})
             await self._outbox.give_up(row, type(error).__name__)
+        except InvalidToken:
+            self._token_refused = True
         except TelegramError as error:
-            await self._outbox.later(row, min(2.0**row.tries, 300.0), type(error).__name__)
+            pause = min(2.0 ** min(row.tries, 9), 300.0)
+            own_fault = not isinstance(error, NetworkError)
+            await self._outbox.later(row, pause, type(error).__name__, own_fault=own_fault)
         else:
-            await self._outbox.sent(row, message.message_id)
+            await self._outbox.sent(row, self._took[row.id])
+            del self._took[row.id]
+
+    async def _say(self, row: Queued) -> int:
+        """As HTML; as plain text when Telegram cannot read that. Answers the message's id."""
+        notice, bot = row.notice, self._desk.bot
+        try:
+            message = await bot.send_message(
+                notice.chat_id,
+                _html(notice),
+                parse_mode=ParseMode.HTML,
+                link_preview_options=NO_PREVIEW,
+                rate_limit_args=notice.lane,
+            )
+        except BadRequest as error:
+            if "parse" not in str(error):
+                raise
+            message = await bot.send_message(
+                notice.chat_id, _plain(notice), link_preview_options=NO_PREVIEW, rate_limit_args=notice.lane
+            )
+        return message.message_id
+
+    def _to_admins(self, chat_id: int) -> list[Notice]:
+        """Admins hear of a chat that is out of reach, once."""
+        line = f"The chat {chat_id} takes no messages from this bot: it was blocked there, or removed from the group."
+        return [
+            Notice(Lane.SECURITY, admin_id, "Not delivered", (line,), f"unreachable/{chat_id}/{admin_id}")
+            for admin in self._desk.services.access.roster.admins
+            for admin_id in admin.telegram_ids
+            if admin_id != chat_id
+        ]
 
 
-def _html(row: Queued) -> str:
-    lines = [escape(visible(line, 600), quote=False) for line in row.notice.lines]
-    return "\n".join([bold(row.notice.title), *lines])
+def _html(notice: Notice) -> str:
+    return "\n".join([bold(notice.title), *(literal(line, 600) for line in notice.lines)])
+
+
+def _plain(notice: Notice) -> str:
+    return "\n".join([notice.title, *(visible(line, 600) for line in notice.lines)])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiolimiter import AsyncLimiter
-from telegram.error import RetryAfter
+from telegram.error import BadRequest, NetworkError, RetryAfter
 from telegram.ext import BaseRateLimiter
 
 from bot.config import Pacing
@@ -26,6 +26,8 @@ _BURST = 3
 _LOOK_SECONDS = 0.03
 _FAIR_EVERY = 10
 _MAX_WAIT_SECONDS = 60.0
+_MORE_TRIES = 3
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(order=True, slots=True)
@@ -72,15 +74,24 @@ class Pacer(BaseRateLimiter[Lane]):
         chat_id = data.get("chat_id")
         if chat_id is None or endpoint in _FREE or not endpoint.startswith(_PACED):
             return await callback(*args, **kwargs)
-        await self.turn(chat_id, Lane.DECISIONS if rate_limit_args is None else rate_limit_args)
-        try:
-            return await callback(*args, **kwargs)
-        except RetryAfter as error:
-            self._pause(chat_id, error)
-            if rate_limit_args is not None:
-                raise  # the outbox keeps it and comes again
-            await self.turn(chat_id, Lane.DECISIONS)
-            return await callback(*args, **kwargs)
+        has_lane = rate_limit_args is not None  # then the outbox keeps it, and comes again
+        lane = rate_limit_args if rate_limit_args is not None else Lane.DECISIONS
+        left = 0 if has_lane else _MORE_TRIES
+        while True:
+            await self.turn(chat_id, lane)
+            try:
+                return await callback(*args, **kwargs)
+            except RetryAfter as error:
+                self._pause(chat_id, error)
+                if left == 0:
+                    raise
+            except BadRequest:
+                raise
+            except NetworkError:  # it may have arrived: a second answer is the lesser evil (R13)
+                if left == 0:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS * (_MORE_TRIES - left + 1))
+            left -= 1
 
     async def turn(self, chat_id: int | str, lane: Lane) -> None:
         """Wait for a turn in that chat."""
@@ -140,8 +151,7 @@ class Pacer(BaseRateLimiter[Lane]):
         return found
 
     def _pause(self, chat_id: int | str, error: RetryAfter) -> None:
-        wait = error.retry_after
-        seconds = min(float(wait if isinstance(wait, (int, float)) else wait.total_seconds()), _MAX_WAIT_SECONDS)
+        seconds = min(error._retry_after.total_seconds(), _MAX_WAIT_SECONDS)
         now = time.monotonic()
         self._paused = {key: until for key, until in self._paused.items() if until > now}
         self._paused[chat_id] = now + seconds
@@ -150,4 +160,7 @@ class Pacer(BaseRateLimiter[Lane]):
 
 
 def _limiter(amount: float, seconds: float) -> AsyncLimiter | None:
-    return AsyncLimiter(amount, seconds) if amount > 0 else None
+    """None lifts it. A limiter below one could never be used: it is stretched until it lets one through."""
+    if amount <= 0:
+        return None
+    return AsyncLimiter(amount, seconds) if amount >= 1 else AsyncLimiter(1, seconds / amount)

@@ -13,13 +13,15 @@ from telegram import InlineKeyboardMarkup
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, Forbidden
 
+from bot.errors import StoreError
 from bot.messages.cards import Card
 from handlers.buttons import keyboard
-from handlers.context import DeskContext
+from handlers.context import NO_PREVIEW, DeskContext
 
 KIND = "pages"
 PREVIOUS, NEXT, REFRESH = 0, 1, 2
-_PAGE_CHARACTERS = 3500
+_PAGE_UNITS = 3500
+"""UTF-16 units, as Telegram counts (it takes 4096): an emoji is two."""
 _PAGE_LINES = 45
 _ASK_PRIVATELY = "I cannot write to you privately yet. Open a private chat with me, press Start, and ask again."
 
@@ -38,7 +40,7 @@ def paged(blocks: Sequence[str]) -> list[str]:
     for block in blocks:
         for piece in _pieces(block):
             joined = f"{pages[-1]}\n\n{piece}" if pages else piece
-            if pages and len(joined) <= _PAGE_CHARACTERS and joined.count("\n") < _PAGE_LINES:
+            if pages and _units(joined) <= _PAGE_UNITS and joined.count("\n") < _PAGE_LINES:
                 pages[-1] = joined
             else:
                 pages.append(piece)
@@ -47,17 +49,21 @@ def paged(blocks: Sequence[str]) -> list[str]:
 
 def _pieces(block: str) -> list[str]:
     """A block as it is, or on several pages when it is longer than one; `<pre>` is closed and opened anew."""
-    if len(block) <= _PAGE_CHARACTERS:
+    if _units(block) <= _PAGE_UNITS:
         return [block]
     pieces, current, inside = [], "", False
     for line in block.split("\n"):
-        if current and len(current) + len(line) > _PAGE_CHARACTERS:
+        if current and _units(current) + _units(line) > _PAGE_UNITS:
             pieces.append(current + ("</pre>" if inside else ""))
             current = ("<pre>" if inside else "") + line
         else:
             current = f"{current}\n{line}" if current else line
         inside = inside ^ (line.count("<pre>") != line.count("</pre>"))
     return [*pieces, current]
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 async def show(context: DeskContext, reply: Reply, chat_id: int) -> None:
@@ -68,7 +74,12 @@ async def show(context: DeskContext, reply: Reply, chat_id: int) -> None:
         return
     services = context.services
     body = {"pages": pages, "at": 0, "again": reply.again}
-    card = await services.cards.make(KIND, context.person.id, chat_id, body)
+    try:
+        card = await services.cards.make(KIND, context.person.id, chat_id, body)
+    except StoreError:  # no buttons then, but the answer is there
+        for page in pages:
+            await context.say(page, chat_id=chat_id)
+        return
     await context.say(pages[0], chat_id=chat_id, keyboard=_keyboard(context, card, body, card.version))
 
 
@@ -87,7 +98,7 @@ async def refreshed(context: DeskContext, card: Card, reply: Reply, message_id: 
 
 async def _redraw(context: DeskContext, card: Card, body: dict[str, Any], message_id: int) -> str | None:
     if not await context.services.cards.advance(card, body):
-        return "Already changed."
+        return None  # a second tap: the first one was taken
     with contextlib.suppress(BadRequest):  # "message is not modified" and "message to edit not found" are both fine
         await context.bot.edit_message_text(
             body["pages"][body["at"]],
@@ -95,6 +106,7 @@ async def _redraw(context: DeskContext, card: Card, body: dict[str, Any], messag
             message_id,
             parse_mode=ParseMode.HTML,
             reply_markup=_keyboard(context, card, body, card.version + 1),
+            link_preview_options=NO_PREVIEW,
         )
     return None
 

@@ -3,11 +3,11 @@
 from html import escape
 
 from bot.access.model import Right, Role
-from bot.errors import InputError, NotAllowedError
+from bot.errors import InputError
 from handlers.context import DeskContext
 from handlers.doors import Door, Words
 from handlers.pages import Reply
-from handlers.render import bold, literal
+from handlers.render import literal
 
 
 async def whoami(context: DeskContext, words: Words) -> Reply:
@@ -15,13 +15,14 @@ async def whoami(context: DeskContext, words: Words) -> Reply:
         raise InputError("it takes no words", "/whoami")
     person = await context.services.access.get(context.person.id)
     roles = ", ".join(sorted(person.roles)) or "no role yet"
-    return Reply(
-        [f"You are {bold(literal(person.name))}: {roles}.\nTelegram id <code>{context.where.telegram_id}</code>"]
-    )
+    rights = ", ".join(right for right in Right if right is not Right.TALK and person.may(right))
+    may = f"You may {rights}." if rights else "You may do nothing here yet; an admin can give you a role."
+    first = f"You are <b>{literal(person.name)}</b>: {roles}. {may}"
+    return Reply([f"{first}\nTelegram id <code>{context.where.telegram_id}</code>"])
 
 
 async def invite(context: DeskContext, words: Words) -> Reply:
-    roles = [role.value for role in Role]
+    roles = [role.value for role in Role if role is not Role.ADMIN]  # the configuration names the admins
     if len(words) != 1 or words[0].lower() not in roles:
         raise InputError(f"name one role: {', '.join(roles)}", "/invite viewer")
     role = Role(words[0].lower())
@@ -35,12 +36,9 @@ async def invite(context: DeskContext, words: Words) -> Reply:
 async def join(context: DeskContext, words: Words) -> Reply:
     if len(words) != 1:
         raise InputError("it takes the code you were given", "/join the-code")
-    if not context.where.is_private:
-        raise NotAllowedError("join from a group; write to me privately")
     person, role = await context.services.access.join(words[0], context.where.telegram_id, context.person.name)
-    return Reply(
-        [f"Welcome, {bold(literal(person.name))}. You are now {role.value} of this desk. /help shows what you can do."]
-    )
+    a_role = f"an {role.value}" if role.value[0] in "aeiou" else f"a {role.value}"
+    return Reply([f"Welcome, <b>{literal(person.name)}</b>. You are now {a_role} here. /help shows what you can do."])
 
 
 DOORS = (

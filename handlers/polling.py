@@ -5,12 +5,13 @@ often that takes. Raw bytes are kept; nothing is built from them for strangers.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from bot.errors import StoreError
 from handlers.context import Desk
@@ -19,8 +20,14 @@ from handlers.transport import Transport
 
 _log = logging.getLogger(__name__)
 LONG_POLL_SECONDS: Final = 25
-CONFLICT_SECONDS: Final = 10.0
-"""Another program fetches with the same token: wait, do not fight."""
+BATCH: Final = 100
+"""Updates a call, the most Telegram gives. After fewer than that nothing more was waiting."""
+BREATH_SECONDS: Final = 0.002
+"""The answers to a small batch leave before Telegram is asked again: people wait for those, nobody for a long poll."""
+CONFLICT_SECONDS: Final = 60.0
+"""Another program fetches with the same token: wait, do not fight (R25)."""
+ANSWER_SECONDS: Final = 90.0
+"""An answer that has not come whole by then never will (R24)."""
 _MAX_PAUSE_SECONDS: Final = 30.0
 
 
@@ -70,14 +77,19 @@ class Poller:
         self._desk.services.pulse.asked_at = self._desk.services.clock.now()
         if updates:
             await self._intake.take(updates)
-            self._offset = max(_number(body).update_id for body in updates) + 1
+            self._offset = max(_numbers(updates)) + 1
+            await asyncio.sleep(0 if len(updates) == BATCH else BREATH_SECONDS)
 
     async def _fetch(self) -> Sequence[bytes]:
-        wishes = {"timeout": LONG_POLL_SECONDS, "limit": 100, "allowed_updates": ALLOWED_UPDATES}
+        wishes = {"timeout": LONG_POLL_SECONDS, "limit": BATCH, "allowed_updates": ALLOWED_UPDATES}
         if self._offset is not None:
             wishes["offset"] = self._offset
         address = f"{self._desk.bot.base_url}/getUpdates"
-        status, body = await self._transport.ask(address, wishes, LONG_POLL_SECONDS + 10)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                status, body = await self._transport.ask(address, wishes, LONG_POLL_SECONDS + 10)
+        except TimeoutError:
+            raise TimedOut from None
         try:
             batch = _read(body)
         except (msgspec.MsgspecError, RecursionError):
@@ -94,7 +106,18 @@ class Poller:
         elif isinstance(error, RetryAfter):
             seconds = float(error._retry_after.total_seconds())
         _log.warning("updates not fetched", extra={"error": type(error).__name__, "next_try_seconds": seconds})
-        await asyncio.sleep(seconds)
+        await self._desk.services.clock.sleep(seconds)
+
+
+def _numbers(updates: Sequence[bytes]) -> list[int]:
+    """The ids of a batch. One without an id is passed over; `NetworkError` when none has one."""
+    numbers = []
+    for body in updates:
+        with contextlib.suppress(msgspec.MsgspecError, RecursionError):
+            numbers.append(_number(body).update_id)
+    if not numbers:
+        raise NetworkError("updates without ids")
+    return numbers
 
 
 def _error(batch: _Batch) -> TelegramError:

@@ -8,7 +8,7 @@ from handlers.pages import Reply
 
 
 async def positions(context: DeskContext, words: Words) -> Reply:
-    word = at_most_one(words, "/positions main")
+    word = at_most_one(words, "/positions capital")
     sheet = await context.services.balances.positions(context.person, word)
     return Reply(render.positions(sheet, taste_of(context)), again=" ".join(["/positions", *words]))
 
@@ -17,7 +17,7 @@ DOORS = (
     Door(
         "positions",
         "Open positions of all connections, or of one",
-        "/positions main",
+        "/positions capital",
         Right.READ,
         positions,
         private=True,

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from bot.errors import StartRefusedError
+from bot.errors import StartRefusedError, StoreError
 from bot.wiring import House
 from handlers import build, register_menu
 from handlers.context import Desk
@@ -18,8 +18,9 @@ from handlers.polling import Poller
 from handlers.transport import Transport
 
 _log = logging.getLogger(__name__)
-FINISH_SECONDS = 20.0
-EX_NOPERM = 77
+FINISH_SECONDS = 11.0
+"""What is being handled may take so long to end; with the last notices and the log-outs that makes 20 s (R40)."""
+EX_UNAVAILABLE, EX_NOPERM = 69, 77
 
 
 class Running:
@@ -29,35 +30,45 @@ class Running:
         self.desk = desk
         self.intake = TelegramIntake(desk, desk.services.config.telegram.concurrency)
         self._transport = transport
+        self._notifier = Notifier(desk)
 
     async def poll(self) -> None:
-        """Fetch updates for ever."""
-        with contextlib.suppress(TelegramError):  # if something is wrong, polling says so soon enough
-            await self.desk.bot.delete_webhook(drop_pending_updates=False)
-        await Poller(self.desk, self.intake, self._transport).run()
+        """Fetch updates for ever. `StartRefusedError` when Telegram stops accepting the token; exit 77."""
+        with _token_needed():
+            await _patiently(lambda: self.desk.bot.delete_webhook(drop_pending_updates=False))
+            await Poller(self.desk, self.intake, self._transport).run()
 
     async def announce_webhook(self) -> None:
-        """Tell Telegram where to push."""
+        """Tell Telegram where to push. `StartRefusedError` when it does not want to; exit 69."""
         webhook = self.desk.services.config.webhook
-        if webhook is not None:
-            await self.desk.bot.set_webhook(
-                webhook.url,
-                secret_token=webhook.secret.reveal(),
-                allowed_updates=ALLOWED_UPDATES,
-                drop_pending_updates=False,
-            )
+        if webhook is None:
+            return
+        try:
+            with _token_needed():
+                await _patiently(
+                    lambda: self.desk.bot.set_webhook(
+                        webhook.url,
+                        secret_token=webhook.secret.reveal(),
+                        allowed_updates=ALLOWED_UPDATES,
+                        drop_pending_updates=False,
+                    )
+                )
+        except BadRequest as error:
+            raise StartRefusedError(f"Telegram does not accept the webhook: {error.message}", EX_UNAVAILABLE) from None
 
     async def notify(self) -> None:
-        """Drain the outbox for ever."""
-        await Notifier(self.desk).run()
+        """Drain the outbox for ever. `StartRefusedError` as for `poll`."""
+        with _token_needed():
+            await self._notifier.run()
 
     async def finish(self) -> None:
         """Let what runs end within its time; what has not begun stays in the inbox. Then flush what is due."""
         await self.intake.queues.stop(FINISH_SECONDS)
-        await self.desk.services.inbox.flush()
+        with contextlib.suppress(StoreError):  # marks that are not written replay what was handled, no worse
+            await self.desk.services.inbox.flush()
         with contextlib.suppress(TimeoutError, TelegramError):
             async with asyncio.timeout(3):
-                await Notifier(self.desk).drain()
+                await self._notifier.drain()
 
 
 @asynccontextmanager
@@ -69,32 +80,47 @@ async def running(house: House) -> AsyncIterator[Running]:
     """
     transport = Transport(house.config.telegram.concurrency + 4)
     desk = build(house, transport)
-    await _greet(desk)
-    if desk.bot.bot.can_read_all_group_messages:
-        _log.warning("privacy mode is off: this bot reads everything said in its groups; turn it on with BotFather")
-    await desk.start()
-    work = Running(desk, transport)
-    menu = asyncio.create_task(_menu(desk))
-    left = await work.intake.replay()
-    if left:
-        _log.info("updates from an earlier run are handled now", extra={"count": left})
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(transport.shutdown)
+        await _greet(desk)
+        stack.push_async_callback(desk.shutdown)
+        if desk.bot.bot.can_read_all_group_messages:
+            _log.warning("privacy mode is off: this bot reads everything said in its groups; BotFather can turn it on")
+        await desk.start()
+        stack.push_async_callback(desk.stop)
+        work = Running(desk, transport)
+        stack.push_async_callback(work.finish)
+        menu = asyncio.create_task(_menu(desk))
+        stack.callback(menu.cancel)
+        left = await work.intake.replay()
+        if left:
+            _log.info("updates from an earlier run are handled now", extra={"count": left})
         yield work
-    finally:
-        menu.cancel()
-        await work.finish()
-        await desk.stop()
-        await desk.shutdown()
 
 
 async def _greet(desk: Desk) -> None:
     """`getMe`, until Telegram answers: a desk that starts before its network is patient."""
+    with _token_needed():
+        await _patiently(desk.initialize)
+
+
+@contextlib.contextmanager
+def _token_needed() -> Iterator[None]:
+    """The library's own error holds the token."""
+    try:
+        yield
+    except InvalidToken:
+        raise StartRefusedError("Telegram does not accept the bot token", EX_NOPERM) from None
+
+
+async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
+    """Once it succeeds. A refusal that no waiting will mend is raised."""
     pause = 0.5
     while True:
         try:
-            await desk.initialize()
-        except InvalidToken:
-            raise StartRefusedError("Telegram does not accept the bot token", EX_NOPERM) from None
+            await call()
+        except (InvalidToken, BadRequest):
+            raise
         except TelegramError as error:
             _log.warning("Telegram not reached", extra={"error": type(error).__name__, "next_try_seconds": pause})
             await asyncio.sleep(pause)
@@ -104,7 +130,8 @@ async def _greet(desk: Desk) -> None:
 
 
 async def _menu(desk: Desk) -> None:
+    """The command menu, as soon as Telegram takes it."""
     try:
-        await register_menu(desk)
+        await _patiently(lambda: register_menu(desk))
     except TelegramError as error:
         _log.warning("command menu not registered", extra={"error": type(error).__name__})

@@ -12,11 +12,12 @@ from handlers.render import bold, literal
 
 
 async def start(context: DeskContext, words: Words) -> Reply:
-    """A payload is an invitation or nothing: a link never makes this bot do anything else."""
-    if words and (context.person.id == 0 or context.services.access.is_invited(words[0])):
+    """A payload is an invitation, in private, or nothing: a link never makes this bot do anything else."""
+    invited = bool(words) and context.where.is_private and context.services.access.is_invited(words[0])
+    if invited or context.person.id == 0:
         return await join(context, words)
     name = literal(context.services.config.desk.name)
-    hello = f"Hello {bold(literal(context.person.name))}. This is {bold(name)}'s operations desk."
+    hello = f"Hello <b>{literal(context.person.name)}</b>. This is <b>{name}</b>'s operations desk."
     what = "I read the accounts you link and tell you what they hold. Try /balance, or /help for everything."
     return Reply([hello, what])
 
@@ -28,7 +29,7 @@ async def help_(context: DeskContext, words: Words) -> Reply:
         raise InputError("it takes no words", "/help")
     usable = [door for door in DOORS_IN_ORDER if not door.hidden and context.person.may(door.right)]
     lines = [f"/{door.command} – {escape(door.summary)}" for door in usable]
-    more = "A name after a command narrows it: <code>/balance main</code>, <code>/positions capital</code>."
+    more = "A name after a command narrows it: <code>/balance capital</code>, <code>/positions capital</code>."
     return Reply([bold("What you can ask"), "\n".join(lines), more])
 
 

@@ -4,7 +4,7 @@ from bot.access.model import Right
 from bot.errors import InputError
 from handlers import render
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
+from handlers.doors import Door, Words
 from handlers.pages import Reply
 
 
@@ -12,7 +12,7 @@ async def status(context: DeskContext, words: Words) -> Reply:
     if words:
         raise InputError("it takes no words", "/status")
     state = await context.services.status.look(context.person)
-    return Reply(render.status(state, taste_of(context)), again="/status")
+    return Reply(render.status(state), again="/status")
 
 
 DOORS = (Door("status", "Health of the bot and of every provider", "/status", Right.TALK, status, private=True),)

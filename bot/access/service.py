@@ -102,19 +102,21 @@ class Access:
 
         Raises:
             NotFoundError: No such code, used, or expired.
-            ConflictError: The Telegram id belongs to somebody suspended.
+            ConflictError: The Telegram id belongs to somebody suspended, or to whoever made the invitation.
         """
         now = self._clock.now()
 
         def change(tables: Tables) -> tuple[int, Role]:
             row = tables.conn.execute(
-                "SELECT role FROM invites WHERE code_hash = ? AND used_at IS NULL AND expires_at > ?",
+                "SELECT role, created_by FROM invites WHERE code_hash = ? AND used_at IS NULL AND expires_at > ?",
                 (_hash(code), at(now)),
             ).fetchone()
             if row is None:
                 raise NotFoundError("invitation", "this one")
             role = Role(row[0])
             person_id = self._person_for(tables, telegram_id, name)
+            if person_id == row[1]:
+                raise ConflictError("that invitation is your own; somebody else must use it")
             tables.conn.execute("INSERT OR IGNORE INTO roles VALUES (?, ?)", (person_id, role.value))
             tables.conn.execute(
                 "UPDATE invites SET used_by = ?, used_at = ? WHERE code_hash = ?", (person_id, at(now), _hash(code))
@@ -167,25 +169,23 @@ class Access:
 
 
 def _people(tables: Tables, where: str, values: tuple[int, ...]) -> list[Person]:
+    # One statement: each further one is a turn more that the database's thread must wait for.
     # `where` is one of the two constants above; values are bound.
-    rows = tables.conn.execute(f"SELECT id, name FROM persons {where} ORDER BY id", values).fetchall()  # noqa: S608
+    rows = tables.conn.execute(
+        "SELECT id, name,"  # noqa: S608
+        " (SELECT group_concat(role) FROM roles WHERE person_id = persons.id),"
+        " (SELECT group_concat(telegram_id) FROM telegram_ids WHERE person_id = persons.id)"
+        f" FROM persons {where} ORDER BY id",
+        values,
+    ).fetchall()
     return [
-        Person(
-            person_id,
-            name,
-            frozenset(
-                Role(role)
-                for (role,) in tables.conn.execute("SELECT role FROM roles WHERE person_id = ?", (person_id,))
-            ),
-            frozenset(
-                found
-                for (found,) in tables.conn.execute(
-                    "SELECT telegram_id FROM telegram_ids WHERE person_id = ?", (person_id,)
-                )
-            ),
-        )
-        for person_id, name in rows
+        Person(person_id, name, frozenset(map(Role, _listed(roles))), frozenset(map(int, _listed(telegram_ids))))
+        for person_id, name, roles, telegram_ids in rows
     ]
+
+
+def _listed(joined: str | None) -> list[str]:
+    return joined.split(",") if joined else []
 
 
 def _hash(code: str) -> str:

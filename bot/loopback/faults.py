@@ -138,6 +138,9 @@ class _Middleware:
             _reset(scope)
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})
+            await asyncio.sleep(
+                0.01
+            )  # let the server see that the client has gone, or it logs an answer that never came
         elif scope["type"] == "http":
             await self._http(scope, receive, send, path)
         else:

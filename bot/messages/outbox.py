@@ -1,8 +1,9 @@
 """What is to be told, kept until it has been told.
 
 A service writes its state, its audit row and its outbox rows in one transaction; the notifier drains them by lane. At
-least once to Telegram, exactly once in the table: a dedupe key keeps the same fact from being queued twice. After eight
-tries or a day a row is dead: visible in /status, never in the way of the others.
+least once to Telegram, exactly once in the table: a dedupe key keeps the same fact from being queued twice. After a
+day, or eight tries that failed by its own fault, a row is dead: visible in /status, never in the way of the others. An
+unreachable Telegram uses up time only.
 """
 
 import json
@@ -87,17 +88,46 @@ class Outbox:
 
     async def sent(self, row: Queued, message_id: int) -> None:
         """Telegram took it."""
-        await self._set(row, "sent", 0, str(message_id))
+        now = at(self._clock.now())
+        await self._database.write(
+            lambda tables: tables.conn.execute(
+                "UPDATE outbox SET state = 'sent', tries = tries + 1, sent_at = ?, message_id = ?, trouble = NULL"
+                " WHERE id = ? AND state = 'waiting'",
+                (now, message_id, row.id),
+            )
+        )
 
-    async def later(self, row: Queued, seconds: float, trouble: str) -> None:
-        """Try again after `seconds`; dead after too many tries or too long a time."""
-        too_old = at(self._clock.now()) - row.created_at > MAX_AGE.total_seconds() * 1000
-        state = "dead" if row.tries + 1 >= MAX_TRIES or too_old else "waiting"
-        await self._set(row, state, seconds, trouble)
+    async def later(self, row: Queued, seconds: float, trouble: str, *, own_fault: bool = False) -> None:
+        """Try again after `seconds`, and nothing else in that chat before; dead after a day.
+
+        `own_fault`: the trouble is this row's, not Telegram's or the line's: dead after eight tries.
+        """
+        now = at(self._clock.now())
+        too_old = now - row.created_at > MAX_AGE.total_seconds() * 1000
+        if too_old or (own_fault and row.tries + 1 >= MAX_TRIES):
+            await self.give_up(row, trouble)
+            return
+        not_before = now + int(seconds * 1000)
+
+        def change(tables: Tables) -> None:
+            tables.conn.execute(
+                "UPDATE outbox SET tries = tries + 1, trouble = ? WHERE id = ? AND state = 'waiting'", (trouble, row.id)
+            )
+            tables.conn.execute(
+                "UPDATE outbox SET not_before = max(not_before, ?) WHERE chat_id = ? AND state = 'waiting'",
+                (not_before, row.notice.chat_id),
+            )
+
+        await self._database.write(change)
 
     async def give_up(self, row: Queued, trouble: str) -> None:
         """It will never be delivered."""
-        await self._set(row, "dead", 0, trouble)
+        await self._database.write(
+            lambda tables: tables.conn.execute(
+                "UPDATE outbox SET state = 'dead', tries = tries + 1, trouble = ? WHERE id = ? AND state = 'waiting'",
+                (trouble, row.id),
+            )
+        )
 
     async def unreachable(self, row: Queued, trouble: str, tell: Sequence[Notice]) -> None:
         """Its chat takes nothing from us: all that waits for it is dead, and `tell` is queued in the same commit."""
@@ -123,29 +153,15 @@ class Outbox:
         return {"waiting": 0, "dead": 0} | dict(rows)
 
     async def prune(self) -> int:
-        """Forget what was sent more than 14 days ago."""
-        oldest = at(self._clock.now() - timedelta(days=14))
+        """Forget what was sent more than 14 days ago, and what was never delivered after 60."""
+        now = self._clock.now()
+        sent, dead = at(now - timedelta(days=14)), at(now - timedelta(days=60))
         return await self._database.write(
             lambda tables: (
-                tables.conn.execute("DELETE FROM outbox WHERE state = 'sent' AND sent_at < ?", (oldest,)).rowcount
-            )
-        )
-
-    async def _set(self, row: Queued, state: str, seconds: float, told: str) -> None:
-        now = at(self._clock.now())
-        sent = state == "sent"
-        await self._database.write(
-            lambda tables: tables.conn.execute(
-                "UPDATE outbox SET state = ?, tries = tries + 1, not_before = ?, sent_at = ?, message_id = ?,"
-                " trouble = ? WHERE id = ? AND state = 'waiting'",
-                (
-                    state,
-                    now + int(seconds * 1000),
-                    now if sent else None,
-                    int(told) if sent else None,
-                    None if sent else told,
-                    row.id,
-                ),
+                tables.conn.execute(
+                    "DELETE FROM outbox WHERE (state = 'sent' AND sent_at < ?) OR (state = 'dead' AND created_at < ?)",
+                    (sent, dead),
+                ).rowcount
             )
         )
 

@@ -116,7 +116,13 @@ class Line:
         if self._attempt is None:
             self._attempt = asyncio.create_task(self._begin())
             self._attempt.add_done_callback(self._attempted)
-        await asyncio.shield(self._attempt)
+        attempt = self._attempt
+        try:
+            await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            if attempt.cancelled() and self._closed:  # `close` did it before the attempt had begun
+                raise UnreachableError(self._provider, "line is closed") from None
+            raise
 
     async def ask(self, text: str, expect: Sequence[Hashable], *, timeout_seconds: float | None = None) -> list[Any]:
         """Send one frame on the open socket and wait until every key in `expect` is settled, in that order.

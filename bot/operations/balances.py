@@ -5,7 +5,8 @@ mix currencies, demo money with real, or clients' money with the desk's.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -13,12 +14,13 @@ from typing import Generic, TypeVar
 
 from bot.access.model import Person, Right
 from bot.clock import Clock
-from bot.errors import NotAllowedError, ProviderError, RecordUnreadableError, SilentError
+from bot.errors import NotAllowedError, ProviderError, RecordUnreadableError, ReplyError, SilentError, StoreError
 from bot.money import Currency, Money
 from bot.operations.connections import Connection, Connections
 from bot.providers.base import Provider
 from bot.providers.records import Balance, Environment, Position, Reading
 
+_log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 ANSWER_SECONDS = 20.0
 
@@ -80,14 +82,19 @@ class Balances:
                     raise SilentError(connection.provider, f"no answer in {ANSWER_SECONDS:.0f} s") from None
         except (ProviderError, RecordUnreadableError) as error:
             return Answer(connection, None, error)
+        except StoreError:
+            raise
+        except Exception as slip:  # one adapter's slip costs its own line, not the answer  # noqa: BLE001
+            _log.exception("adapter slipped", extra={"connection": connection.name})
+            return Answer(connection, None, ReplyError(connection.provider, type(slip).__name__))
 
 
 class Holding(StrEnum):
     """Whose money, and whether it is real: sums never cross these lines."""
 
     OWN_LIVE = "own, live"
-    OWN_DEMO = "own, demo"
     CLIENTS_LIVE = "clients, live"
+    OWN_DEMO = "own, demo"
     CLIENTS_DEMO = "clients, demo"
 
 
@@ -100,14 +107,39 @@ def holding_of(balance: Balance) -> Holding:
 
 
 def totals(answers: Sequence[Answer[Balance]]) -> dict[Holding, list[Money]]:
-    """Sums per currency in the order of their codes, within each kind of holding."""
+    """Sums per currency in the order of their codes, within each kind of holding.
+
+    An account that several connections show counts once, by provider and account number.
+    """
     sums: dict[tuple[Holding, Currency], Money] = {}
-    for answer in answers:
-        for balance in answer.reading.items if answer.reading else ():
-            key = (holding_of(balance), balance.amount.currency)
-            sums[key] = sums[key] + balance.amount if key in sums else balance.amount
+    for balance in _each_once(answers):
+        key = (holding_of(balance), balance.amount.currency)
+        sums[key] = sums[key] + balance.amount if key in sums else balance.amount
     result: dict[Holding, list[Money]] = {}
     order = list(Holding)
     for (holding, _), money in sorted(sums.items(), key=lambda pair: (order.index(pair[0][0]), pair[0][1].code)):
         result.setdefault(holding, []).append(money)
     return result
+
+
+def counted_once(answers: Sequence[Answer[Balance]]) -> list[tuple[str, str]]:
+    """Pairs of connections (the later, the earlier) that show the same account."""
+    first: dict[tuple[str, str], str] = {}
+    pairs: dict[tuple[str, str], None] = {}
+    for answer in answers:
+        name = answer.connection.name
+        for balance in answer.reading.items if answer.reading else ():
+            earlier = first.setdefault((answer.connection.provider, balance.account), name)
+            if earlier != name:
+                pairs[name, earlier] = None
+    return list(pairs)
+
+
+def _each_once(answers: Sequence[Answer[Balance]]) -> Iterator[Balance]:
+    first: dict[tuple[str, str], str] = {}
+    for answer in answers:
+        for balance in answer.reading.items if answer.reading else ():
+            if first.setdefault((answer.connection.provider, balance.account), answer.connection.name) == (
+                answer.connection.name
+            ):
+                yield balance

@@ -146,9 +146,13 @@ class Connections:
         if any(one.name == f"{provider}/{label}" for one in await self.everything()):
             raise ConflictError(f"there is a connection {provider}/{label} already")
 
-    async def link(self, by: Person, wanted: Wanted, roster: Roster) -> tuple[Connection, str]:
-        """Try the credential, then keep it.
+    async def link(
+        self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None
+    ) -> tuple[Connection, str]:
+        """Try the credential, then keep it; `by` becomes its owner.
 
+        Args:
+            telegram_id: With which id the owner asked; None when it was done at the host's terminal in their name.
         Raises:
             NotAllowedError, InputError: Before anything is asked.
             ConflictError: That provider has a connection with this label.
@@ -164,24 +168,26 @@ class Connections:
             number = self._insert(tables, by, wanted)
             connection = _read_one(tables, number)
             self._vault.keeping(connection.subject, wanted.fields)(tables)
-            deed = Deed("connection.linked", connection.name, by.id, details={"environment": connection.environment})
-            self._audit.record(tables, deed)
-            self._tell_admins(tables, roster, by, f"{by.name} linked {connection.name} ({connection.environment}).")
+            self._audit.record(tables, _deed("connection.linked", connection, by, telegram_id))
+            self._tell_admins(tables, roster, by, telegram_id, f"linked {connection.name} ({connection.environment})")
             return number
 
         number = await self._database.write(change)
         return await self._database.read(lambda tables: _read_one(tables, number)), found
 
-    async def unlink(self, by: Person, connection: Connection, roster: Roster) -> None:
-        """Erase a connection and its sealed fields, and end its session. For its owner, and for admins."""
+    async def unlink(self, by: Person, connection: Connection, roster: Roster, *, telegram_id: int | None) -> None:
+        """Erase a connection and its sealed fields, and end its session. For its owner, for admins, and for the host.
+
+        `telegram_id` as for `link`.
+        """
         connection.check_unlink(by)
 
         def change(tables: Tables) -> None:
             if not tables.conn.execute("DELETE FROM connections WHERE id = ?", (connection.id,)).rowcount:
                 raise ConflictError("it is gone already")
             self._vault.erasing(connection.subject.name)(tables)
-            self._audit.record(tables, Deed("connection.unlinked", connection.name, by.id))
-            self._tell_admins(tables, roster, by, f"{by.name} unlinked {connection.name}.")
+            self._audit.record(tables, _deed("connection.unlinked", connection, by, telegram_id))
+            self._tell_admins(tables, roster, by, telegram_id, f"unlinked {connection.name}")
 
         await self._database.write(change)
         self.health.pop(connection.id, None)
@@ -231,17 +237,27 @@ class Connections:
         tables.conn.executemany("INSERT INTO shares VALUES (?, ?)", roles)
         return cursor.lastrowid
 
-    def _tell_admins(self, tables: Tables, roster: Roster, by: Person, line: str) -> None:
+    def _tell_admins(self, tables: Tables, roster: Roster, by: Person, telegram_id: int | None, what: str) -> None:
+        """Every admin but the one who did it; what was done at the terminal, every one."""
+        line = f"{by.name} {what}." if telegram_id is not None else f"At the host's terminal, for {by.name}: {what}."
         for admin in roster.admins:
-            if admin.id != by.id:
-                for telegram_id in admin.telegram_ids:
-                    self._outbox.put(tables, Notice(Lane.SECURITY, telegram_id, "Connections changed", (line,)))
+            if admin.id != by.id or telegram_id is None:
+                for number in admin.telegram_ids:
+                    self._outbox.put(tables, Notice(Lane.SECURITY, number, "Connections changed", (line,)))
+
+
+def _deed(action: str, connection: Connection, by: Person, telegram_id: int | None) -> Deed:
+    """Who really did it: a person in the chat, or whoever sat at the host's terminal (nobody we know)."""
+    details: dict[str, str | int] = {"environment": connection.environment.value}
+    if telegram_id is None:
+        return Deed(action, connection.name, details=details | {"via": "terminal", "for_person": by.id})
+    return Deed(action, connection.name, by.id, telegram_id, details)
 
 
 def check_label(label: str) -> None:
     """`InputError` unless it is a label a person can type without thinking."""
     if not LABEL.fullmatch(label) or label in PROVIDERS:
-        raise InputError("a label is 1 to 24 of a-z, 0-9, - and _, and not a provider's name", "main")
+        raise InputError("a label is one short word of small letters, digits, - or _, and no provider's name", "main")
 
 
 def check_fields(spec: Spec, fields: Mapping[str, Secret]) -> None:

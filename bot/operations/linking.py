@@ -7,11 +7,13 @@ missing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.errors import ConflictError, InputError, NotAllowedError
+from bot.clock import Clock, to_millis
+from bot.errors import ConflictError, InputError, NotAllowedError, ProviderError
 from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
 from bot.operations.connections import Connection, Connections, Wanted, check_field, check_label
@@ -24,6 +26,8 @@ from bot.vault.service import Subject, Vault
 KIND = "connect"
 EVERYONE = "everyone at the desk"
 NOBODY_ELSE = "only me"
+WARY_FOR = timedelta(minutes=10)
+_ENDED = "ended"
 
 
 class Asking(StrEnum):
@@ -67,7 +71,8 @@ class Linked:
 class Linking:
     """The guided way to `Connections.link`."""
 
-    def __init__(self, cards: Cards, vault: Vault, connections: Connections) -> None:
+    def __init__(self, cards: Cards, vault: Vault, connections: Connections, clock: Clock) -> None:
+        self._clock = clock
         self._cards = cards
         self._vault = vault
         self._connections = connections
@@ -79,7 +84,7 @@ class Linking:
         body: dict[str, Any] = {"id": short_id()}
         for word in words:
             body = await self._with_answer(body, next_step(body), word)
-        await self.cancel(person)
+        await self._forget(person)
         await self._cards.save(Draft(person.id, KIND, body))
         return next_step(body)
 
@@ -88,7 +93,9 @@ class Linking:
         draft = await self._cards.draft(person.id)
         return next_step(draft.body) if draft is not None and draft.kind == KIND else None
 
-    async def answer(self, person: Person, text: str, roster: Roster, origin: str) -> Step | Linked | None:
+    async def answer(
+        self, person: Person, text: str, roster: Roster, *, origin: str, telegram_id: int
+    ) -> Step | Linked | None:
         """Take one answer; the next question, or the linked connection; None when nothing was being linked.
 
         Args:
@@ -96,8 +103,9 @@ class Linking:
                 answer to the next question: a password would end up where a name belongs.
         Raises:
             InputError: The answer does not fit; the question stands.
-            ProviderError, ConflictError: The last field was given, and the login was not accepted, or the label was
-                taken meanwhile: the draft is gone.
+            ProviderError: The last field was given, and the login was not accepted or could not be tried: its secrets
+                are erased and asked for again.
+            ConflictError: The label was taken meanwhile: the draft is gone.
         """
         draft = await self._cards.draft(person.id)
         if draft is None or draft.kind != KIND:
@@ -110,14 +118,29 @@ class Linking:
             await self._vault.keep(_subject(person), {step.field.key: Secret(text.strip())})
         following = next_step_or_none(body)
         if following is None:
-            return await self._finish(person, body, roster)
+            return await self._finish(person, body, roster, telegram_id)
         await self._cards.save(Draft(person.id, KIND, body))
         return following
 
     async def cancel(self, person: Person) -> bool:
         """Throw the draft away, sealed parts too; answers whether there was one."""
+        was_linking = await self.waiting(person) is not None
+        await self._forget(person)
+        if was_linking:
+            until = to_millis(self._clock.now() + WARY_FOR)
+            await self._cards.save(Draft(person.id, _ENDED, {"until": until}))
+        return was_linking
+
+    async def ended_lately(self, person: Person) -> bool:
+        """Whether a draft was thrown away minutes ago, so that what is pasted now may still be a secret."""
+        draft = await self._cards.draft(person.id)
+        if draft is None or draft.kind != _ENDED:
+            return False
+        return int(draft.body["until"]) > to_millis(self._clock.now())
+
+    async def _forget(self, person: Person) -> None:
         await self._vault.erase(_subject(person).name)
-        return await self._cards.drop(person.id)
+        await self._cards.drop(person.id)
 
     async def _with_answer(self, body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
         filled = _filled(body, step, text)
@@ -128,14 +151,28 @@ class Linking:
                 raise InputError(f"{error.reason}; choose another word", f"{filled['label']}-2"[:24]) from None
         return filled
 
-    async def _finish(self, person: Person, body: Mapping[str, Any], roster: Roster) -> Linked:
+    async def _finish(self, person: Person, body: Mapping[str, Any], roster: Roster, telegram_id: int) -> Linked:
         secrets = await self._vault.open(_subject(person))
         fields = secrets | {key: Secret(value) for key, value in body.get("plain", {}).items()}
         share = frozenset(Role) if body["share"] == EVERYONE else frozenset[Role]()
         wanted = Wanted(body["provider"], body["label"], Environment(body["environment"]), fields, share)
-        await self.cancel(person)
-        connection, found = await self._connections.link(person, wanted, roster)
+        try:
+            connection, found = await self._connections.link(person, wanted, roster, telegram_id=telegram_id)
+        except ProviderError:
+            await self._ask_secrets_again(person, body)
+            raise
+        except (ConflictError, NotAllowedError):
+            await self.cancel(person)
+            raise
+        await self._forget(person)
         return Linked(connection, found)
+
+    async def _ask_secrets_again(self, person: Person, body: Mapping[str, Any]) -> None:
+        """Everything else stays; what was sealed is erased, and the draft stands before its first secret."""
+        await self._vault.erase(_subject(person).name)
+        fields = provider_named(body["provider"]).fields
+        kept = [field.key for field in fields if field.key in body["given"] and not field.secret]
+        await self._cards.save(Draft(person.id, KIND, {**body, "given": kept, "id": short_id()}))
 
 
 def next_step(body: Mapping[str, Any]) -> Step:
@@ -177,7 +214,7 @@ def _filled(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
     match step.asking:
         case Asking.PROVIDER | Asking.ENVIRONMENT | Asking.SHARE:
             if answer.lower() not in step.options:
-                raise InputError(f"please choose: {', '.join(step.options)}", step.options[0])
+                raise InputError(f"please tap or type one of: {', '.join(step.options)}", step.options[0])
             changed: dict[str, Any] = {**body, step.asking.value: answer.lower()}
             return _with_only_choice(changed)
         case Asking.LABEL:

@@ -26,6 +26,9 @@ class Pulse:
     strangers: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     incidents: int = 0
+    database: str = "ok"
+    """Verdict of the last whole check of the file: at start, then every hour."""
+    database_checked_at: datetime | None = None
     after_crash: bool = False
     """The run before this one did not end cleanly."""
 
@@ -48,7 +51,6 @@ class Status:
     connections: tuple[ConnectionStatus, ...]
     inbox_waiting: int
     outbox: Mapping[str, int]
-    database: str
     database_bytes: int
 
 
@@ -65,6 +67,13 @@ class StatusDesk:
         self._pulse = pulse
         self._clock = clock
 
+    async def check_database(self) -> None:
+        """Let SQLite check the whole file: seconds for a large one, so by the clock, not by request."""
+        self._pulse.database = await self._database.read(
+            lambda tables: str(tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0])
+        )
+        self._pulse.database_checked_at = self._clock.now()
+
     async def look(self, person: Person) -> Status:
         """The state of all parts; connections only as far as this person may see them."""
         visible = await self._connections.visible_to(person)
@@ -76,8 +85,5 @@ class StatusDesk:
             connections=tuple(ConnectionStatus(one, health.get(one.id, Health())) for one in visible),
             inbox_waiting=max(0, await self._inbox.waiting() - 1),  # the question itself is one
             outbox=await self._outbox.depth(),
-            database=await self._database.read(
-                lambda tables: str(tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0])
-            ),
             database_bytes=self._database.path.stat().st_size,
         )

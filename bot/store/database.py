@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 import sqlite_utils
 
-from bot.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
+from bot.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreNewerError
 from bot.store.schema import MIGRATIONS, known_names
 
 Tables = sqlite_utils.Database
@@ -55,6 +55,8 @@ class _Job:
         """In the asker's loop only."""
         if self.future.done():
             return
+        if isinstance(error, StopIteration):
+            error = RuntimeError("a database job ended with StopIteration")  # a future refuses that one
         if error is not None:
             self.future.set_exception(error)
         else:
@@ -93,8 +95,8 @@ class Database:
         """Open or create the file, check it, and bring its schema up to date.
 
         Raises:
-            StoreDamagedError: Not a database, empty, fails its check, or written by a newer program. Nothing was
-                changed.
+            StoreDamagedError: Not a database, empty, or fails its check. Nothing was changed.
+            StoreNewerError: Written by a newer version of this program. Nothing was changed.
         """
         database = cls(path)
         loop = asyncio.get_running_loop()
@@ -129,7 +131,7 @@ class Database:
     def _prepare(self) -> None:
         try:
             if self.path.exists():
-                _inspect(self.path)
+                inspect(self.path)
             else:
                 _create(self.path)
             self._tables = _connected(self.path)
@@ -184,8 +186,7 @@ class Database:
             if connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):  # the next BEGIN says so again; this thread must live
                     connection.execute("ROLLBACK")
-            reason = _translated(error) if isinstance(error, sqlite3.Error) else error
-            return [(job, None, reason) for job in batch]
+            return [(job, None, _reason_of(error)) for job in batch]  # an error of its own for each
         return results
 
     def _in_savepoint(self, tables: Tables, job: _Job) -> _Done:
@@ -204,6 +205,10 @@ class Database:
             return job, None, error
         tables.conn.execute("RELEASE one")
         return job, result, None
+
+
+def _reason_of(error: BaseException) -> BaseException:
+    return _translated(error) if isinstance(error, sqlite3.Error) else error
 
 
 def _answered(tables: Tables, job: _Job) -> _Done:
@@ -264,8 +269,8 @@ def peek(path: Path, question: Callable[[Tables], Result]) -> Result | None:
         connection.close()
 
 
-def _inspect(path: Path) -> None:
-    """Refuse a damaged or newer file before anything is written to it (R44)."""
+def inspect(path: Path) -> None:
+    """Refuse a damaged or newer file, before anything is written to it (R44). No file yet is fine."""
 
     def look(tables: Tables) -> tuple[str, set[str]]:
         verdict = tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -281,7 +286,7 @@ def _inspect(path: Path) -> None:
         raise StoreDamagedError("its own check fails")
     newer = applied - known_names()
     if newer:
-        raise StoreDamagedError(f"written by a newer version of this program ({', '.join(sorted(newer))})")
+        raise StoreNewerError(sorted(newer))
 
 
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}

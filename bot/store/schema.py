@@ -37,6 +37,7 @@ CREATE TABLE telegram_ids (
     telegram_id INTEGER PRIMARY KEY,
     person_id INTEGER NOT NULL REFERENCES persons (id)
 ) STRICT;
+CREATE INDEX telegram_ids_of ON telegram_ids (person_id);
 CREATE TABLE roles (
     person_id INTEGER NOT NULL REFERENCES persons (id),
     role TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'approver', 'auditor', 'admin')),

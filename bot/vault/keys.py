@@ -84,7 +84,7 @@ def _checksum(key: bytes) -> bytes:
 class KeyTree:
     """The keys of one install, derived once at start."""
 
-    __slots__ = ("__audit", "__callback", "__inbox", "__keks", "__master", "__salt", "check_value", "fingerprint")
+    __slots__ = ("__audit", "__callback", "__inboxes", "__keks", "__master", "__salt", "check_value", "fingerprint")
 
     def __init__(self, master: MasterKey, install_id: str, salt: bytes) -> None:
         self.__master = master
@@ -92,7 +92,7 @@ class KeyTree:
         self.__keks: dict[int, bytes] = {}
         self.__callback = master.derive(salt, "callback")
         self.__audit = master.derive(salt, "audit/0")
-        self.__inbox = master.derive(salt, "inbox/0")
+        self.__inboxes: dict[int, bytes] = {}
         self.check_value = hmac.digest(master.derive(salt, "kcv"), install_id.encode(), "sha256")[:16]
         self.fingerprint = fingerprint_of(self.check_value)
 
@@ -102,10 +102,11 @@ class KeyTree:
             self.__keks[kek_id] = self.__master.derive(self.__salt, f"kek/{kek_id}")
         return self.__keks[kek_id]
 
-    @property
-    def inbox(self) -> bytes:
-        """The key that seals updates while they wait."""
-        return self.__inbox
+    def inbox(self, generation: int) -> bytes:
+        """The key that seals updates while they wait; a generation is a month, `yyyymm`."""
+        if generation not in self.__inboxes:
+            self.__inboxes[generation] = self.__master.derive(self.__salt, f"inbox/{generation}")
+        return self.__inboxes[generation]
 
     def button_code(self, message: bytes) -> bytes:
         """16 bytes that only this install can make (M14)."""

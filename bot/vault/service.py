@@ -138,6 +138,8 @@ class Vault:
         @asynccontextmanager
         async def lend() -> AsyncIterator[Mapping[str, Secret]]:
             fields = await self.open(subject)
+            if not fields:
+                raise RecordUnreadableError(f"{subject.provider} {subject.label}")  # erased meanwhile, or lost
             try:
                 yield fields
             finally:

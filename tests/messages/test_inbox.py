@@ -5,13 +5,14 @@ import itertools
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from bot.errors import StoreError, StoreFullError
 from bot.messages.inbox import MARK_SECONDS, Inbox, Incoming
-from bot.store import Database
+from bot.store import Database, Tables
 from tests.support.clock import HandClock
 
 DAY = 86_400.0
@@ -26,8 +27,8 @@ def inbox(database: Database, clock: HandClock) -> Inbox:
     return Inbox(database, clock)
 
 
-async def until(clock: HandClock, condition: "asyncio.Event | None" = None) -> None:
-    """Let the lazy marks be written: move the clock and let the tasks run."""
+async def a_moment(clock: HandClock) -> None:
+    """As long as marks may wait; whoever slept goes on."""
     for _ in range(5):
         await asyncio.sleep(0)
     await clock.move(MARK_SECONDS)
@@ -37,17 +38,16 @@ async def settled(inbox: Inbox, clock: HandClock) -> None:
     """Until no mark is waiting any more."""
     async with asyncio.timeout(5):
         while inbox._marking is not None and not inbox._marking.done():
-            await until(clock)
+            await a_moment(clock)
             await asyncio.sleep(0.001)
 
 
-async def fill(database: Database, room_pages: int | None) -> None:
-    """No more room in the file than it has now; or room again."""
+async def leave_room(database: Database, pages: int) -> None:
+    """The disk has room for so many more pages."""
 
-    def limit(tables: "object") -> None:
-        connection = tables.conn  # type: ignore[attr-defined]
-        pages = connection.execute("PRAGMA page_count").fetchone()[0]
-        connection.execute(f"PRAGMA max_page_count = {pages if room_pages is None else room_pages}").fetchone()
+    def limit(tables: Tables) -> None:
+        used = tables.conn.execute("PRAGMA page_count").fetchone()[0]
+        tables.conn.execute(f"PRAGMA max_page_count = {used + pages}").fetchone()
 
     await database.read(limit)
 
@@ -110,9 +110,10 @@ async def test_a_row_that_was_handled_loses_its_text_and_is_not_handed_out(
 async def test_a_mark_is_written_by_itself_after_a_moment(inbox: Inbox, clock: HandClock) -> None:
     await inbox.keep([message(1)])
     inbox.finish(1)
-    await asyncio.sleep(0)
-    assert await inbox.waiting() == 1
+    assert await inbox.unfinished() == [message(1)]  # not on disk yet
+    assert await inbox.waiting() == 0  # but handled
     await settled(inbox, clock)
+    assert await inbox.unfinished() == []
     assert await inbox.waiting() == 0
 
 
@@ -120,13 +121,11 @@ async def test_a_mark_made_while_marks_are_being_written_is_written_too(
     inbox: Inbox, database: Database, clock: HandClock
 ) -> None:
     """The writing of the first mark is held up; the second comes meanwhile; nothing else ever comes."""
-    import threading
-
     go = threading.Event()
     await inbox.keep([message(1), message(2)])
     held = asyncio.ensure_future(database.read(lambda _: go.wait(5)))
     inbox.finish(1)
-    await until(clock)
+    await a_moment(clock)
     for _ in range(5):
         await asyncio.sleep(0)
     assert inbox._finished == []  # on its way
@@ -134,7 +133,7 @@ async def test_a_mark_made_while_marks_are_being_written_is_written_too(
     go.set()
     await held
     await settled(inbox, clock)
-    assert await inbox.waiting() == 0
+    assert await inbox.unfinished() == []
 
 
 async def test_marks_go_with_the_next_batch(inbox: Inbox, clock: HandClock) -> None:
@@ -150,12 +149,12 @@ async def test_a_full_disk_keeps_nothing_of_the_batch_and_loses_no_mark(
 ) -> None:
     await inbox.keep([message(1)])
     inbox.finish(1)
-    await fill(database, None)
+    await leave_room(database, 0)
     big = [message(2), message(3, body=b"x" * 200_000)]
     with pytest.raises(StoreFullError):
         await inbox.keep(big)
     assert [item.update_id for item in await inbox.unfinished()] == [1]
-    await fill(database, 1_000_000)
+    await leave_room(database, 1_000_000)
     assert await inbox.keep(big) == big  # offered again
     assert [item.update_id for item in await inbox.unfinished()] == [2, 3]
     await settled(inbox, clock)

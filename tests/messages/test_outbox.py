@@ -109,23 +109,47 @@ async def test_a_database_that_refuses_the_mark_leaves_the_row_waiting(
     await again.close()
 
 
-async def test_later_means_not_before_then(outbox: Outbox, database: Database, clock: HandClock) -> None:
-    await put(database, outbox, notice("a"), notice("b"))
+async def test_later_means_not_before_then_for_the_whole_chat_and_nobody_else(
+    outbox: Outbox, database: Database, clock: HandClock
+) -> None:
+    await put(database, outbox, notice("a"), notice("b"), notice("elsewhere", chat=8))
     await outbox.later(await first(outbox), 7.5, "told to wait")
-    assert await titles(outbox) == ["b"]
+    assert await titles(outbox) == ["elsewhere"]
     await clock.move(7.4)
-    assert await titles(outbox) == ["b"]
+    assert await titles(outbox) == ["elsewhere"]
     await clock.move(0.1)
+    assert await titles(outbox) == ["a", "b", "elsewhere"]
+    assert [row.tries for row in await outbox.due()] == [1, 0, 0]
+
+
+async def test_a_shorter_wait_does_not_shorten_a_longer_one(
+    outbox: Outbox, database: Database, clock: HandClock
+) -> None:
+    await put(database, outbox, notice("a"), notice("b"))
+    a, b = await outbox.due()
+    await outbox.later(a, 30, "told to wait")
+    await outbox.later(b, 1, "told to wait")
+    await clock.move(29)
+    assert await titles(outbox) == []
+    await clock.move(1)
     assert await titles(outbox) == ["a", "b"]
-    assert (await first(outbox)).tries == 1
 
 
-async def test_after_eight_tries_a_row_is_dead_and_the_others_go_on(outbox: Outbox, database: Database) -> None:
+async def test_trouble_on_the_line_uses_up_time_only(outbox: Outbox, database: Database) -> None:
+    await put(database, outbox, notice("a"))
+    for _ in range(50):
+        await outbox.later(await first(outbox), 0, "TimedOut")
+    assert (await first(outbox)).tries == 50
+
+
+async def test_after_eight_tries_by_its_own_fault_a_row_is_dead_and_the_others_go_on(
+    outbox: Outbox, database: Database
+) -> None:
     await put(database, outbox, notice("poison"), notice("fine"))
     for _ in range(8):
         row = await first(outbox)
         assert row.notice.title == "poison"
-        await outbox.later(row, 0, "TimedOut")
+        await outbox.later(row, 0, "BadRequest", own_fault=True)
     assert await titles(outbox) == ["fine"]
     assert await outbox.depth() == {"waiting": 1, "dead": 1}
 
@@ -149,6 +173,15 @@ async def test_giving_up_says_why(outbox: Outbox, database: Database) -> None:
     assert await database.read(lambda tables: tables.conn.execute(marks).fetchall()) == [("dead", "Forbidden", None)]
 
 
+async def test_a_chat_that_takes_nothing_is_given_up_whole_and_somebody_is_told(
+    outbox: Outbox, database: Database
+) -> None:
+    await put(database, outbox, notice("a"), notice("b"), notice("elsewhere", chat=8))
+    await outbox.unreachable(await first(outbox), "Forbidden", [notice("7 is not reached", Lane.SECURITY, chat=9)])
+    assert await titles(outbox) == ["7 is not reached", "elsewhere"]
+    assert await outbox.depth() == {"waiting": 2, "dead": 2}
+
+
 async def test_only_what_was_sent_long_ago_is_forgotten(outbox: Outbox, database: Database, clock: HandClock) -> None:
     await put(database, outbox, notice("sent"), notice("dead"), notice("waiting"))
     sent, dead, _ = await outbox.due()
@@ -159,6 +192,9 @@ async def test_only_what_was_sent_long_ago_is_forgotten(outbox: Outbox, database
     await clock.move(1)
     assert await outbox.prune() == 1
     assert await outbox.depth() == {"waiting": 1, "dead": 1}
+    await clock.move(timedelta(days=46).total_seconds())
+    assert await outbox.prune() == 1
+    assert await outbox.depth() == {"waiting": 1, "dead": 0}
 
 
 async def test_two_who_mark_at_once_count_one_try(outbox: Outbox, database: Database) -> None:

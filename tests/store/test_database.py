@@ -8,13 +8,13 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from bot.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError
+from bot.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreNewerError
 from bot.store import Database, Tables
 from bot.store.database import peek
 
@@ -30,6 +30,18 @@ class Change:
         if self.failure is not None:
             raise self.failure
         return self.key
+
+
+class Twice:
+    """A change of two rows."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
+
+    def __call__(self, tables: Tables) -> str:
+        for key in self.keys:
+            tables.conn.execute("INSERT INTO meta VALUES (?, 'x')", (key,))
+        return self.keys[0]
 
 
 def note(key: str, value: str = "x") -> Change:
@@ -107,7 +119,7 @@ async def test_changes_that_wait_together_share_a_commit_and_one_that_fails_take
         note("a"),
         Change("b", "x", ZeroDivisionError("own error")),
         note("c"),
-        note("a"),  # the same key again: the table refuses
+        Twice("f", "a"),  # the second is there already: the table refuses, and the first goes too
         Change("d", "x", KeyboardInterrupt()),
         note("e"),
     ]
@@ -124,7 +136,7 @@ async def test_changes_that_wait_together_share_a_commit_and_one_that_fails_take
     assert await database.read(keys) == ["a", "c", "e"]
 
 
-async def together(database: Database, changes: list[Change]) -> list[object]:
+async def together(database: Database, changes: Sequence[Change | Twice]) -> list[object]:
     """Queue all `changes` while the thread is held, then let it go."""
     blocker = Blocker()
     held = asyncio.ensure_future(database.read(blocker))
@@ -256,6 +268,14 @@ async def test_while_another_program_holds_the_file_changes_are_busy_and_reads_g
     assert await database.read(keys) == ["a", "c"]
 
 
+async def test_a_change_does_not_even_look_before_it_may_write(database: Database) -> None:
+    looked = []
+    await database.read(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 50").fetchone())
+    with another_program(database.path, "BEGIN IMMEDIATE"), pytest.raises(StoreBusyError):
+        await database.write(lambda tables: looked.append(keys(tables)))
+    assert looked == []
+
+
 async def test_a_full_disk_refuses_whole_changes_and_recovers_without_a_restart(database: Database) -> None:
     await database.write(note("before"))
     pages = await database.read(lambda tables: tables.conn.execute("PRAGMA page_count").fetchone()[0])
@@ -338,10 +358,10 @@ async def test_a_damaged_newer_or_empty_file_is_refused_and_not_touched(tmp_path
     before = path.read_bytes()
 
     for _ in range(2):
-        with pytest.raises(StoreDamagedError) as caught:
+        with pytest.raises(StoreNewerError if damage is _newer else StoreDamagedError) as caught:
             await Database.open(path)
         if damage is _newer:
-            assert "m999_from_the_future" in caught.value.reason
+            assert "m999_from_the_future" in str(caught.value)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["db"]
 

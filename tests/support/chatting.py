@@ -42,6 +42,8 @@ NO_PACING = "[telegram.pacing]\nper_chat_per_second = 0\noverall_per_second = 0\
 NOBODY_LISTENS = "127.0.0.1:9"
 PROVIDERS = ("capital", "deriv", "cryptocapital", "crm")
 Message = dict[str, Any]
+OLGA_IS = "You are Olga: operator. You may read balances and positions, link provider logins.\nTelegram id 1002"
+"""What /whoami tells the operator."""
 
 
 class WalkingClock:
@@ -279,7 +281,9 @@ class Desk:
         """Link a simulator without the conversation."""
         fields = {key: Secret(text) for key, text in login_of(name, self.sides[name].credentials).items()}
         wanted = Wanted(name, label, environment, fields, frozenset(share))
-        connection, _ = await self.rooms.connections.link(self.person(owner), wanted, self.rooms.access.roster)
+        connection, _ = await self.rooms.connections.link(
+            self.person(owner), wanted, self.rooms.access.roster, telegram_id=owner
+        )
         return connection
 
     def refused(self, reason: str) -> int:

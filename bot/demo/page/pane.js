@@ -352,6 +352,7 @@ export class Pane {
   pressed(event) {
     if (!this.menu.hidden && ["ArrowDown", "ArrowUp", "Tab", "Escape"].includes(event.key)) {
       event.preventDefault();
+      this.moved = event.key.startsWith("Arrow");
       if (event.key === "ArrowDown") this.mark(this.marked + 1);
       else if (event.key === "ArrowUp") this.mark(this.marked - 1);
       else if (event.key === "Escape") this.menu.hidden = true;
@@ -361,9 +362,7 @@ export class Pane {
     if (event.key === "Escape") this.cancel();
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
-      const typed = this.box.value.slice(1).toLowerCase();
-      const exact = (this.commands || []).some((each) => each.command === typed);
-      if (!this.menu.hidden && !exact) this.menu.children[this.marked]?.click();
+      if (!this.menu.hidden && this.moved) this.menu.children[this.marked]?.click();
       else this.submit();
     }
   }

@@ -1,12 +1,14 @@
 """Capital.com, a CFD broker: see README.md beside this file."""
 
-from bot.providers.base import Ability, Lend, LoginField, Spec, Surroundings
-from bot.providers.capital.client import Capital, Settings
+from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.capital.settings import Settings
 from bot.providers.capital.wire import NAME
 from bot.providers.records import Environment
 
 
-def _build(lend: Lend, surroundings: Surroundings) -> Capital:
+def _build(lend: Lend, surroundings: Surroundings) -> Provider:
+    from bot.providers.capital.client import Capital  # with the first login: most starts ask nobody
+
     return Capital(SPEC, lend, surroundings)
 
 

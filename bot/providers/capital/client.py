@@ -8,9 +8,7 @@ cost requests of the same ten a second, and hide that the key was revoked.
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import Annotated
 
-import msgspec
 import stamina
 
 from bot.errors import CredentialRefusedError, FaultError, ProviderError, SilentError, UnreachableError
@@ -18,26 +16,10 @@ from bot.network.pacing import Breaker, Bucket, retry_after
 from bot.network.rest import Answer, Rest
 from bot.providers.base import Lend, Spec, Surroundings
 from bot.providers.capital import auth, wire
+from bot.providers.capital.settings import Settings
 from bot.providers.records import Account, Balance, Environment, Position, Reading
 
 _LOGOUT_SECONDS = 3.0
-_Origin = Annotated[
-    str, msgspec.Meta(pattern=r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?/?$")
-]
-_Rate = Annotated[float, msgspec.Meta(gt=0, le=10_000)]
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table `[providers.capital]`. Plain http is for simulators on this machine only."""
-
-    live_url: _Origin = "https://api-capital.backend-capital.com"
-    demo_url: _Origin = "https://demo-api-capital.backend-capital.com"
-    encrypted_password: bool = True
-    """Send the password as RSA ciphertext, inside TLS."""
-    requests_per_second: _Rate = 10.0
-    logins_per_second: _Rate = 1.0
-    ca_file: str | None = None
-    """A certificate to trust instead of the system's, for simulators."""
 
 
 class Capital:

@@ -1,12 +1,14 @@
 """Broctagon's forex CRM, one tenant of it: see README.md beside this file."""
 
-from bot.providers.base import Ability, Lend, LoginField, Spec, Surroundings
-from bot.providers.crm.client import Crm, Settings
+from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.crm.settings import Settings
 from bot.providers.crm.wire import NAME
 from bot.providers.records import Environment
 
 
-def _build(lend: Lend, surroundings: Surroundings) -> Crm:
+def _build(lend: Lend, surroundings: Surroundings) -> Provider:
+    from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
+
     return Crm(SPEC, lend, surroundings)
 
 

@@ -7,9 +7,8 @@ window of trades for each server), so at most four are under way at a time; the 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-import msgspec
 import stamina
 
 from bot.errors import FaultError, RefusedError, SilentError, UnconfiguredError, UnreachableError
@@ -17,6 +16,7 @@ from bot.network.pacing import Breaker, retry_after
 from bot.network.rest import Answer, Rest
 from bot.providers.base import Lend, Spec, Surroundings
 from bot.providers.crm import auth, wire
+from bot.providers.crm.settings import Settings
 from bot.providers.records import Account, Balance, Position, Reading
 
 MOST_CLIENTS = 200
@@ -30,20 +30,6 @@ _PAGE = 200
 """Far below the 500 allowed: a whole page must fit in an answer of 1 MiB."""
 
 Item = TypeVar("Item")
-_Origin = Annotated[
-    str, msgspec.Meta(pattern=r"\A((https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?/?)?\Z")
-]
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table `[providers.crm]`. Plain http is for simulators on this machine only."""
-
-    url: _Origin = ""
-    """The tenant's own host, as the CRM shows it beside the API keys; empty means not configured."""
-    auth_version: auth.Version = "v2"
-    """How bodies are signed. A refused signature is told; the other way is never tried."""
-    ca_file: str | None = None
-    """A certificate to trust instead of the system's, for simulators."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,19 @@
 
 from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.cryptocapital.auth import PROCESS_NONCES, Nonces
-from bot.providers.cryptocapital.client import NAME, CryptoCapital, Settings
+from bot.providers.cryptocapital.settings import Settings
 from bot.providers.records import Environment
 
 
 def build(lend: Lend, surroundings: Surroundings, nonces: Nonces = PROCESS_NONCES) -> Provider:
     """One login. `nonces` gives out the numbers its operations carry; money needs one that outlives the process."""
+    from bot.providers.cryptocapital.client import CryptoCapital  # with the first login: most starts ask nobody
+
     return CryptoCapital(SPEC, lend, surroundings, nonces)
 
 
 SPEC = Spec(
-    name=NAME,
+    name="cryptocapital",
     title="Crypto Capital",
     fields=(
         LoginField(

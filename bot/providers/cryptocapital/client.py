@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from bot.clock import to_millis
 from bot.errors import (
     CredentialRefusedError,
@@ -38,39 +36,13 @@ from bot.network.websocket import Line, Settled
 from bot.providers.base import Ability, Lend, Login, Spec, Surroundings, unsupported
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.auth import Doubt, Form, Nonces, PinnedKey, Signer, Trust, fingerprint
+from bot.providers.cryptocapital.settings import Settings
 from bot.providers.cryptocapital.wire import Holding, Op
 from bot.providers.records import Account, Balance, Position, Reading
 
 NAME = "cryptocapital"
-LIVE_SERVER_KEY = "BLmiS8rOACxx3WQfZp/xXyeqjtyrJE6VhMN4gVtpu/RQioE38MXYWxlRF4ONIYI2l9npoSXK1gVcyoB2+VRima0="
 KEEP_ALIVE_SECONDS = 30.0
-_URL = r"(wss://[^/?#@\s]+|ws://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?)(/[^?#\s]*)?"
 _log = logging.getLogger(__name__)
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The table `[providers.cryptocapital]`."""
-
-    url: str = "wss://api.cryptocapital.co"
-    """Where the service is; `/ws` is added. Without TLS only on this machine."""
-    server_public_key: str = LIVE_SERVER_KEY
-    """The only key whose messages are believed: base64 of 65 bytes. The default is the documented one."""
-    tolerant: bool = False
-    """Also take the signature forms of older API versions."""
-    ca_file: str | None = None
-    """A certificate to trust, for a simulator."""
-    answer_seconds: float = 15.0
-    """How long one question may wait. The documentation promises no time at all."""
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(_URL, self.url):
-            raise ValueError("url must begin with wss:// (ws:// only for this machine)")
-        if not 0 < self.answer_seconds <= 600:
-            raise ValueError("answer_seconds must be above 0 and at most 600")
-        try:
-            PinnedKey(self.server_public_key)
-        except ValueError as error:
-            raise ValueError(f"server_public_key is {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

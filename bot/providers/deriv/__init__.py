@@ -2,11 +2,13 @@
 
 from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.deriv.auth import APP_ID_PATTERN, TOKEN_PATTERN
-from bot.providers.deriv.client import Deriv, Settings
+from bot.providers.deriv.settings import Settings
 from bot.providers.records import Environment
 
 
 def _build(lend: Lend, around: Surroundings) -> Provider:
+    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
+
     return Deriv(SPEC, lend, around)
 
 

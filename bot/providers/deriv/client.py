@@ -10,9 +10,8 @@ import functools
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Annotated, Literal
+from typing import Literal
 
-import msgspec
 import stamina
 
 from bot.errors import (
@@ -29,6 +28,7 @@ from bot.network.pacing import Breaker, Bucket
 from bot.network.websocket import Line, Settled
 from bot.providers.base import Lend, MoneySeam, Spec, Surroundings
 from bot.providers.deriv import auth, wire
+from bot.providers.deriv.settings import Settings
 from bot.providers.deriv.wire import NAME, Body, Call, Session
 from bot.providers.records import Account, Balance, Position, Reading
 
@@ -40,18 +40,6 @@ AGAIN_WITHIN_SECONDS = 3.0
 LONGEST_PACING_SECONDS = 10.0
 
 Build = Callable[[int], str]
-
-
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[providers.deriv]`"""
-
-    url: str = "wss://ws.derivws.com/websockets/v3"
-    language: str = "EN"
-    """Of the texts Deriv writes (descriptions of contracts); upper case, as `website_status` lists them."""
-    answer_seconds: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0
-    """How long one answer is waited for; the service itself gives up on its back ends after about so long."""
-    ca_file: str | None = None
-    """A certificate to trust instead of the system's, for simulators."""
 
 
 class Deriv:

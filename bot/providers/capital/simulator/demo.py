@@ -19,12 +19,12 @@ from bot.providers.capital.simulator.state import (
 
 API_KEY = "k7Qm2ZtX9pLw4RbC"
 IDENTIFIER = "desk@harbourfield.example"
-PASSWORD = "Lantern-Quay-58"  # noqa: S105  # invented, opens nothing but this simulator
+PASSWORD = "Lantern-Quay-58"  # invented, opens nothing but this simulator
 
 FOREIGN_API_KEY = "live0nlyV3hT8sNd"
 """Known, but its owner has no account in this environment."""
 FOREIGN_IDENTIFIER = "elsewhere@harbourfield.example"
-FOREIGN_PASSWORD = "Other-Shore-11"  # noqa: S105  # as above
+FOREIGN_PASSWORD = "Other-Shore-11"  # as above
 
 USD_ACCOUNT = "310441870023915201"
 EUR_ACCOUNT = "310441870023915202"

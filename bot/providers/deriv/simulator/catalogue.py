@@ -30,7 +30,7 @@ _EPOCH = Rule(Kind.INTEGER, low=0, high=9999999999)
 _LATER_EPOCH = Rule(Kind.INTEGER, low=1, high=9999999999)
 _NUMBER = Rule(Kind.NUMBER)
 _AMOUNT = Rule(Kind.NUMBER, low=0)
-_TOKEN_PATTERN = r"[\w\-]{1,128}"  # noqa: S105  # the shape of one, not one
+_TOKEN_PATTERN = r"[\w\-]{1,128}"  # the shape of one, not one
 _SYMBOL = Rule(Kind.STRING, pattern=r"\w{2,30}")
 _BARRIER = Rule(Kind.STRING, pattern=r"(?=.{1,20}$)[+-]?[0-9]+\.?[0-9]*")
 _LOGIN_ID = {"loginid": Rule(Kind.STRING, pattern=r"[A-Za-z]+[0-9]+")}

@@ -1,0 +1,60 @@
+"""What answers of several connections have in common."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import TypeVar
+
+from bot.errors import UnsupportedError
+from bot.operations.balances import Answer, Sheet
+from bot.providers.records import Environment
+from handlers.failures import sentence
+from handlers.render.text import Taste, bold, literal
+
+Item = TypeVar("Item")
+SUMMED_FROM = 12
+"""A connection with more items than this shows its sums only, unless it was asked for by name."""
+
+
+def title(words: str, sheet: Sheet[Item], taste: Taste) -> str:
+    return f"{bold(words)} · {taste.time(sheet.asked_at)} {sheet.asked_at.astimezone(taste.zone):%Z}"
+
+
+def head(answer: Answer[Item], taste: Taste) -> str:
+    """The connection, whether it is a demo, and as of when its numbers are."""
+    connection = answer.connection
+    demo = " · DEMO" if connection.environment is Environment.DEMO else ""
+    as_of = f" · {taste.time(answer.reading.as_of)}" if answer.reading is not None else ""
+    return f"{bold(connection.spec.title)} <code>{escape(connection.name)}</code>{demo}{as_of}"
+
+
+def trouble(answer: Answer[Item]) -> str:
+    if answer.trouble is None:
+        return "No answer."
+    return escape(sentence(answer.trouble, answer.connection.name), quote=False)
+
+
+def notes(answer: Answer[Item]) -> str:
+    """What the provider's reading wants said, one line each."""
+    lines = answer.reading.notes if answer.reading is not None else ()
+    return "".join(f"\n<i>{literal(line, 300)}</i>" for line in lines)
+
+
+def silent(sheet: Sheet[Item]) -> str:
+    """Who did not answer, in one phrase; empty when all did, or had nothing to answer."""
+    missing = [
+        answer.connection.name
+        for answer in sheet.answers
+        if answer.reading is None and not isinstance(answer.trouble, UnsupportedError)
+    ]
+    if not missing:
+        return ""
+    *most, last = (f"<code>{escape(name)}</code>" for name in missing)
+    return f" without {', '.join(most)} and {last}" if most else f" without {last}"
+
+
+def no_connections() -> str:
+    return "You can see no provider login yet. /connect links one; an owner can share theirs when linking it."
+
+
+def parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,108 @@
+"""/positions: what is open, two lines each; a client's name above what is theirs."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from html import escape
+from itertools import groupby
+
+from bot.money import Currency, Money
+from bot.operations.balances import Answer, Sheet
+from bot.providers.records import Direction, Position
+from handlers.render.answers import SUMMED_FROM, head, no_connections, notes, parts, title, trouble
+from handlers.render.text import Taste, decimals, literal
+
+_PER_BLOCK = 10
+_WAYS = {Direction.LONG: "▲", Direction.SHORT: "▼", None: "•"}
+
+
+def positions(sheet: Sheet[Position], taste: Taste) -> list[str]:
+    """One block for each connection, or more when it has many."""
+    if not sheet.answers:
+        return [no_connections()]
+    summed = len(sheet.answers) > 1
+    return [
+        title("Open positions", sheet, taste),
+        *(block for answer in sheet.answers for block in _of_one(answer, taste, summed=summed)),
+    ]
+
+
+def _of_one(answer: Answer[Position], taste: Taste, *, summed: bool) -> list[str]:
+    above = head(answer, taste)
+    if answer.reading is None:
+        return [f"{above}\n{trouble(answer)}"]
+    items = answer.reading.items
+    if not items:
+        return [f"{above}\nNothing open.{notes(answer)}"]
+    if summed and len(items) > SUMMED_FROM:
+        return [f"{above}\n{_summed(answer, items, taste)}{notes(answer)}"]
+    owners = list(dict.fromkeys(item.owner for item in items))
+    ordered = sorted(items, key=lambda item: owners.index(item.owner))
+    blocks = [
+        block
+        for owner, group in groupby(ordered, key=lambda item: item.owner)
+        for block in _of_owner(owner, list(group), taste)
+    ]
+    blocks[0] = f"{above}\n{blocks[0]}"
+    blocks[-1] += notes(answer)
+    return blocks
+
+
+def _of_owner(owner: str, items: Sequence[Position], taste: Taste) -> list[str]:
+    blocks = ["\n".join(_position(item, taste) for item in part) for part in parts(items, _PER_BLOCK)]
+    if owner:
+        blocks[0] = f"{literal(owner)}\n{blocks[0]}"
+    return blocks
+
+
+def _summed(answer: Answer[Position], items: Sequence[Position], taste: Taste) -> str:
+    owners = len({item.owner for item in items if item.owner})
+    whose = f" of {owners} clients" if owners else ""
+    profits: dict[Currency, Money] = {}
+    for item in items:
+        if item.profit is not None:
+            currency = item.profit.currency
+            profits[currency] = profits[currency] + item.profit if currency in profits else item.profit
+    together = " · ".join(f"<b>{taste.signed(profits[one])}</b>" for one in sorted(profits, key=lambda one: one.code))
+    name = escape(answer.connection.name)
+    return f"{len(items)} open{whose}: {together}\nEach of them: <code>/positions {name}</code>"
+
+
+def _position(item: Position, taste: Taste) -> str:
+    profit = f" · <b>{taste.signed(item.profit)}</b>" if item.profit is not None else ""
+    first = f"{_WAYS[item.direction]} <b>{literal(item.name or item.symbol, 40)}</b>{profit}"
+    facts = " · ".join(_facts(item, taste))
+    return f"{first}\n    {facts}" if facts else first
+
+
+def _facts(item: Position, taste: Taste) -> list[str]:
+    """What stands in the second line; prices of one position with the same decimals."""
+    prices = [price for price in (item.entry, item.now, item.stop, item.limit) if price is not None]
+    digits = max(map(decimals, prices), default=0)
+
+    def price(number: Decimal) -> str:
+        return taste.number(number, digits)
+
+    facts = []
+    if item.size is not None:
+        way = f"{item.direction} " if item.direction is not None else ""
+        unit = f" {literal(item.size_unit, 12)}" if item.size_unit else ""
+        facts.append(f"{way}{taste.number(item.size)}{unit}")
+    elif item.direction is not None:
+        facts.append(item.direction.value)
+    if item.entry is not None:
+        facts.append(
+            f"{price(item.entry)} → {price(item.now)}" if item.now is not None else f"from {price(item.entry)}"
+        )
+    if item.price_paid is not None:
+        facts.append(f"paid {taste.money(item.price_paid)}")
+    if item.payout is not None:
+        facts.append(f"pays {taste.money(item.payout)}")
+    if item.margin is not None:
+        facts.append(f"margin {taste.money(item.margin)}")
+    if item.stop is not None:
+        facts.append(f"stop {price(item.stop)}")
+    if item.limit is not None:
+        facts.append(f"limit {price(item.limit)}")
+    if item.expires_at is not None:
+        facts.append(f"until {taste.date_time(item.expires_at)}")
+    return facts
