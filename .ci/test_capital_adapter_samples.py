@@ -91,7 +91,7 @@ def test_positions_are_read() -> None:
 
 
 def test_the_profit_shown_is_what_closing_now_would_bring() -> None:
-    """Price difference times size, unconverted. The samples are all in USD, so they cannot tell whose currency it is."""
+    """Price difference times size, unconverted. The samples are all in USD: whose currency it is, they cannot tell."""
     (reply,) = successes("All positions")
     for one in wire.parse_positions(reply.body, "1", NOW):
         assert one.now is not None

@@ -3,7 +3,6 @@
 The vectors lie in a folder that a user's clone does not have: `COUNTERSIGN_SHARED` names it, else it is looked for
 beside the checkout.
 """
-# ruff: noqa: S101
 
 import base64
 import json

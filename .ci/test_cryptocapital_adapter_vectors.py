@@ -11,7 +11,7 @@ import pytest
 from bot.network import strictjson
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.auth import Form, PinnedKey, Signer
-from bot.providers.cryptocapital.client import LIVE_SERVER_KEY
+from bot.providers.cryptocapital.settings import LIVE_SERVER_KEY
 from bot.providers.cryptocapital.wire import AccountMessage, ErrorMessage, Op, TransferMessage
 
 _SHARED = Path(os.environ.get("COUNTERSIGN_SHARED", Path(__file__).parents[2] / "shared"))

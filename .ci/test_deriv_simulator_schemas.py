@@ -7,7 +7,6 @@ tests.
 Perl-only patterns are translated before they are compiled; see `PERL`. `$` becomes `\\Z`, because Python's also matches
 before a last newline.
 """
-# ruff: noqa: S101
 
 import asyncio
 import json

@@ -224,7 +224,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
         return None  # a second tap: the first one was taken
     with contextlib.suppress(TelegramError):
         await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
-    await context.say(f"→ {literal(_shown(options[choice]))}")
+    await context.say(f"→ {escape(_shown(options[choice]), quote=False)}")
     await take(context, options[choice], f"c/{card.id}")
     return None
 

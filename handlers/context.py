@@ -88,8 +88,7 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
             timer.cancel()
             for task in tasks:
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+                await asyncio.wait({task})  # and not `await task`: our own cancellation must not be mistaken for its
 
     async def _typing(self, chat_id: int) -> None:
         while True:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Annotated
 
 import msgspec
 from telegram import Update
@@ -24,17 +25,21 @@ BACKLOG = 2000
 """With so many updates waiting, the next batch is not taken yet."""
 
 
+_Id = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""What a column can hold; a number beyond it makes the update unreadable."""
+
+
 class _Sender(msgspec.Struct):
-    id: int
+    id: _Id
 
 
 class _Chat(msgspec.Struct):
-    id: int
+    id: _Id
     type: str = ""
 
 
 class _Message(msgspec.Struct):
-    message_id: int
+    message_id: _Id
     chat: _Chat
     from_: _Sender | None = msgspec.field(default=None, name="from")
     text: str | None = None
@@ -52,7 +57,7 @@ class _Membership(msgspec.Struct):
 
 
 class _Peeked(msgspec.Struct):
-    update_id: int
+    update_id: _Id
     message: _Message | None = None
     edited_message: _Message | None = None
     callback_query: _Tap | None = None

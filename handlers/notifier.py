@@ -41,7 +41,8 @@ class Notifier:
             while not self._token_refused:
                 await self._look()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._one_less.wait(), _LOOK_SECONDS)
+                    async with asyncio.timeout(_LOOK_SECONDS):  # `wait_for` may swallow a cancellation (Python 3.11)
+                        await self._one_less.wait()
         finally:
             await self._stop()
         raise InvalidToken("Telegram does not accept the token")

@@ -16,11 +16,12 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 import socket
 import ssl
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -229,7 +230,10 @@ async def serving(
         config.load()
         config.ssl = context
         credentials["ca_file"] = ca_file
-    async with running(config, listener):
+    async with AsyncExitStack() as stack:
+        if tls:
+            stack.callback(shutil.rmtree, Path(credentials["ca_file"]).parent, ignore_errors=True)
+        await stack.enter_async_context(running(config, listener))
         yield Listening(
             simulator.name,
             simulator.switches.origin_http,

@@ -1,16 +1,22 @@
 """How every part is doing."""
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot import __version__
 from bot.access.model import Person
 from bot.clock import Clock
+from bot.errors import ProviderError, RecordUnreadableError, SilentError
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
 from bot.operations.connections import Connection, Connections, Health
 from bot.store import Database
+
+FRESH = timedelta(minutes=1)
+ASK_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -74,9 +80,24 @@ class StatusDesk:
         )
         self._pulse.database_checked_at = self._clock.now()
 
+    async def _ask(self, connection: Connection) -> None:
+        """Ask a connection nobody has heard from lately; what comes of it is noted where all answers are."""
+        health = self._connections.health.get(connection.id, Health())
+        heard = max(filter(None, (health.good_at, health.bad_at)), default=None)
+        if heard is not None and self._clock.now() - heard < FRESH:
+            return
+        with contextlib.suppress(ProviderError, RecordUnreadableError):
+            async with self._connections.session(connection) as provider:
+                try:
+                    async with asyncio.timeout(ASK_SECONDS):
+                        await provider.check()
+                except TimeoutError:
+                    raise SilentError(connection.provider, f"no answer in {ASK_SECONDS:.0f} s") from None
+
     async def look(self, person: Person) -> Status:
         """The state of all parts; connections only as far as this person may see them."""
         visible = await self._connections.visible_to(person)
+        await asyncio.gather(*(self._ask(one) for one in visible))
         health = self._connections.health
         return Status(
             version=__version__,

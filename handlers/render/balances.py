@@ -16,6 +16,7 @@ _HOLDINGS = {
     Holding.CLIENTS_DEMO: "Clients' money, demo",
 }
 _SHORT_NUMBER = 12
+_NAME = 24
 
 
 def balances(sheet: Sheet[Balance], taste: Taste) -> list[str]:
@@ -93,8 +94,9 @@ def _table(items: Sequence[Balance], taste: Taste) -> str:
 
 
 def _named(item: Balance) -> str:
-    """The account's name; a short account number before it, unless the name has it, or a client's name stands above."""
+    """The account's name; its number before it where that is short and says more, at least its last four digits."""
     name = item.name or item.account
     if item.owner or item.account in name or len(item.account) > _SHORT_NUMBER:
-        return visible(name, 24)
-    return visible(f"{item.account} {name}", 24)
+        return visible(name, _NAME)
+    whole = f"{item.account} {name}"
+    return visible(whole if len(whole) <= _NAME else f"…{item.account[-4:]} {name}", _NAME)

@@ -64,7 +64,7 @@ def _summed(answer: Answer[Position], items: Sequence[Position], taste: Taste) -
             profits[currency] = profits[currency] + item.profit if currency in profits else item.profit
     together = " · ".join(f"<b>{taste.signed(profits[one])}</b>" for one in sorted(profits, key=lambda one: one.code))
     name = escape(answer.connection.name)
-    return f"{len(items)} open{whose}: {together}\nEach of them: <code>/positions {name}</code>"
+    return f"{len(items)} open positions{whose}: {together}\nEach of them: <code>/positions {name}</code>"
 
 
 def _position(item: Position, taste: Taste) -> str:

@@ -177,11 +177,20 @@ async def test_one_person_with_two_codes_at_once_is_one_person(
 
 
 async def test_somebody_who_is_here_already_gains_the_role_and_keeps_name_and_id(access: Access, anna: Person) -> None:
-    person, _ = await access.join((await access.invite(anna, Role.OPERATOR)).reveal(), ANNA, "Another name")
-    assert person.id == anna.id
-    assert (person.name, person.roles) == ("Admin 1", {Role.ADMIN, Role.OPERATOR})
-    again, _ = await access.join((await access.invite(person, Role.OPERATOR)).reveal(), ANNA, "x")
+    ben, _ = await access.join((await access.invite(anna, Role.VIEWER)).reveal(), BEN, "Ben")
+    person, _ = await access.join((await access.invite(anna, Role.OPERATOR)).reveal(), BEN, "Another name")
+    assert person.id == ben.id
+    assert (person.name, person.roles) == ("Ben", {Role.VIEWER, Role.OPERATOR})
+    again, _ = await access.join((await access.invite(anna, Role.OPERATOR)).reveal(), BEN, "x")
     assert again == person
+
+
+async def test_nobody_hands_themselves_a_role_by_an_invitation_of_their_own(access: Access, anna: Person) -> None:
+    code = (await access.invite(anna, Role.APPROVER)).reveal()
+    with pytest.raises(ConflictError):
+        await access.join(code, ANNA, "Anna")
+    assert here(access, ANNA).roles == {Role.ADMIN}
+    assert (await access.join(code, BEN, "Ben"))[0].roles == {Role.APPROVER}  # it was not used up
 
 
 async def test_somebody_suspended_is_out_at_once_and_does_not_come_back_by_invitation(

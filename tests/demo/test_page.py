@@ -93,9 +93,7 @@ def test_positions_come_from_the_providers_that_have_them(page: Page) -> None:
     pane = _be(page, "operator")
     answer = _ask(pane, "/positions", "Gold")
     expect(answer).to_contain_text("crm/main")
-    card = pane.locator(f"[data-message-id='{answer.get_attribute('data-message-id')}']")
-    card.get_by_test_id("button").filter(has_text="2 ›").click()
-    expect(card).to_contain_text("deriv/main", timeout=ANSWER_MS)
+    expect(answer).to_contain_text("deriv/main")
 
 
 def test_money_that_arrives_shows_in_the_next_answer(page: Page) -> None:
@@ -130,6 +128,7 @@ def test_the_command_menu_is_the_bots_own(page: Page) -> None:
     pane.get_by_test_id("composer").fill("/pos")
     expect(items).to_have_count(1)
     before = _from_bot(pane).count()
+    pane.get_by_test_id("composer").press("ArrowDown")
     pane.get_by_test_id("composer").press("Enter")
     expect(_from_bot(pane).nth(before)).to_contain_text("Gold", timeout=ANSWER_MS)
 

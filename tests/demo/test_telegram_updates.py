@@ -13,7 +13,7 @@ from tests.demo.conftest import DESK, OLGA, Telegram
 async def _until(done: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that is about to happen."""
     async with asyncio.timeout(5):
-        while not await done():  # noqa: ASYNC110  # what is awaited lies on the other side of a socket
+        while not await done():  # what is awaited lies on the other side of a socket
             await asyncio.sleep(0.01)
 
 

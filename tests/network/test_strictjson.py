@@ -67,7 +67,12 @@ def test_text_that_is_not_utf_8_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 32 + "]" * 32, '{"a":' * 32 + "1" + "}" * 32, '["' + "[" * 500 + '"]', '["\\"[[[[", "' + "\\\\" * 40 + '"]'],
+    [
+        "[" * 32 + "]" * 32,
+        '{"a":' * 32 + "1" + "}" * 32,
+        '["' + "[" * 500 + '"]',
+        '["\\"' + "[" * 40 + '", "' + "\\\\" * 40 + '"]',
+    ],
 )
 def test_depth_up_to_32_is_read_and_brackets_in_texts_do_not_count(text: str) -> None:
     assert loads(text) == json.loads(text)

@@ -150,7 +150,7 @@ async def line_to(
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110  # what is waited for happens in several places
+        while not true():  # what is waited for happens in several places
             await asyncio.sleep(0.005)
 
 

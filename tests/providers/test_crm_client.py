@@ -113,7 +113,7 @@ class Desk:
     async def struck(self) -> None:
         """Until every misfortune told has happened."""
         async with asyncio.timeout(5):
-            while (await self.control.get("/faults")).json()["waiting"]:  # noqa: ASYNC110  # a socket sets no event
+            while (await self.control.get("/faults")).json()["waiting"]:  # a socket sets no event
                 await asyncio.sleep(0.01)
 
 

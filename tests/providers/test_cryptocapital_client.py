@@ -132,7 +132,7 @@ async def bank() -> AsyncIterator[Bank]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110  # what is waited for has no event of its own
+        while not condition():  # what is waited for has no event of its own
             await asyncio.sleep(0.005)
 
 

@@ -116,7 +116,7 @@ async def test_keys_tell_who_listens(bank: Bank) -> None:
     assert (await bank.get("keys"))["server_public_key"] == bank.server_key
     await first.socket.close()
     async with asyncio.timeout(5):
-        while await connections() != 1:  # noqa: ASYNC110  # what is waited for is on the other side of a socket
+        while await connections() != 1:  # what is waited for is on the other side of a socket
             await asyncio.sleep(0.005)
 
 

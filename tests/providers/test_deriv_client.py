@@ -139,7 +139,7 @@ async def a_desk(*, one_time: bool = False, tls: bool = False) -> AsyncIterator[
     clock = HandClock()
     async with (
         serving(make(clock=clock if one_time else None), tls=tls) as sim,
-        httpx.AsyncClient(verify=False) as control,  # noqa: S501  # loopback
+        httpx.AsyncClient(verify=False) as control,  # loopback
     ):
         desk = Desk(sim, clock, control)
         try:
@@ -157,7 +157,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110  # what is waited for happens on the other side of a socket
+        while not true():  # what is waited for happens on the other side of a socket
             await asyncio.sleep(0.005)
 
 

@@ -160,7 +160,7 @@ async def receiving() -> AsyncIterator[Receiver]:
 async def until(true: Callable[[], bool]) -> None:
     """Wait until something out of our hands has become true."""
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110  # the other side of a socket sets no event
+        while not true():  # the other side of a socket sets no event
             await asyncio.sleep(0.005)
 
 

@@ -310,6 +310,7 @@ export class Pane {
   // the command menu
 
   typed() {
+    this.moved = false; // Enter sends what was typed, unless a suggestion was picked with the arrows
     this.box.style.height = "auto";
     this.box.style.height = `${Math.min(this.box.scrollHeight, 140)}px`;
     this.send.classList.toggle("ready", Boolean(this.box.value.trim()));

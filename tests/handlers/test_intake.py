@@ -1,0 +1,263 @@
+"""What comes in is kept once, handled once and in order, and survives whatever happens to us."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bot.errors import StoreError
+from bot.wiring import DATABASE
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    OLGA_IS,
+    STRANGER,
+    VERA,
+    Chat,
+    Desk,
+    at_work,
+    configured,
+    providers,
+    texts,
+    until,
+)
+from tests.support.process import run
+
+
+def _update(chat: Chat, number: int, person: int = OLGA, text: str = "/whoami", **more: Any) -> dict[str, Any]:
+    return {"update_id": number, "message": chat.message_from(person, text, **more)}
+
+
+async def _rows(desk: Desk, where: str = "1") -> int:
+    query = f"SELECT count(*) FROM inbox WHERE {where}"  # noqa: S608  # words of this test
+    return await desk.rooms.database.read(lambda tables: int(tables.conn.execute(query).fetchone()[0]))
+
+
+# once
+
+
+async def test_the_same_update_is_handled_once(desk: Desk) -> None:
+    update = _update(desk.chat, 900)
+    await desk.happens(update, update)
+    await desk.happens(update)
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS]
+
+
+async def test_the_same_message_or_tap_under_another_number_is_handled_once(desk: Desk) -> None:
+    message = desk.chat.message_from(OLGA, "/whoami")
+    await desk.happens({"update_id": 901, "message": message}, {"update_id": 902, "message": message})
+    tap = {
+        "id": "q1",
+        "from": message["from"],
+        "message": {**message, "message_id": 1},
+        "chat_instance": "1",
+        "data": "x",
+    }
+    await desk.happens({"update_id": 903, "callback_query": tap}, {"update_id": 904, "callback_query": tap})
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS]
+    assert len(desk.chat.calls("answerCallbackQuery")) == 1
+
+
+async def test_numbers_that_begin_anew_and_lower_are_handled(desk: Desk) -> None:
+    for number in (9_000_000, 17, 5_000, 16):
+        await desk.happens(_update(desk.chat, number))
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS] * 4
+
+
+async def test_what_came_before_a_restart_is_not_handled_again_after_it(tmp_path: Path, chat: Chat) -> None:
+    config, update = configured(tmp_path, chat), _update(chat, 905)
+    async with at_work(config, chat) as desk:
+        await desk.happens(update)
+    async with at_work(config, chat) as desk:
+        await desk.happens(update)
+        assert texts(chat.from_bot(OLGA)) == [OLGA_IS]
+
+
+# in order, and side by side
+
+
+async def test_one_chat_in_order_and_a_slow_one_delays_nobody_else(tmp_path: Path, chat: Chat) -> None:
+    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        await desk.link("crm")
+        slow = {"action": "delay", "match": {"path": "/public/"}, "seconds": 1.5}
+        await chat.http.post(f"{sides['crm'].control}/faults", json=[slow])
+        await chat.play(
+            "updates",
+            updates=[
+                _update(chat, 910, OLGA, "/balance crm"),
+                _update(chat, 911, OLGA, "/whoami"),
+                _update(chat, 912, VERA, "/whoami"),
+            ],
+        )
+        await until(lambda: chat.from_bot(VERA))
+        assert chat.from_bot(OLGA) == []
+        await desk.settled()
+        balance, whoami = texts(chat.from_bot(OLGA))
+        assert balance.startswith("Balances")
+        assert whoami == OLGA_IS
+
+
+async def test_fifty_messages_of_one_person_are_answered_in_their_order(desk: Desk) -> None:
+    await desk.happens(*(_update(desk.chat, 1000 + number, text=f"/no{number}x") for number in range(50)))
+    said = [text.split(".")[0] for text in texts(desk.chat.from_bot(OLGA))]
+    assert said == [f"I do not know /no{number}x" for number in range(50)]
+
+
+async def test_a_batch_is_one_commit(desk: Desk) -> None:
+    """Either all of it is kept or nothing: a row that cannot be written takes the whole batch back."""
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute(
+            "CREATE TRIGGER no_more BEFORE INSERT ON inbox WHEN NEW.update_id = 922"
+            " BEGIN SELECT RAISE(FAIL, 'disk trouble'); END"
+        )
+    )
+    bodies = [msgspec.json.encode(_update(desk.chat, number)) for number in (920, 921, 922)]
+    with pytest.raises(StoreError):
+        await desk.work.intake.take(bodies)
+    assert await _rows(desk) == 0
+    assert desk.chat.everything_said() == []
+    await desk.rooms.database.write(lambda tables: tables.conn.execute("DROP TRIGGER no_more"))
+    await desk.work.intake.take(bodies)
+    await desk.settled()
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS] * 3
+
+
+# a database that refuses
+
+
+async def test_a_database_that_another_program_holds_leaves_the_bot_alive_and_loses_nothing(desk: Desk) -> None:
+    await desk.rooms.database.write(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 50").fetchall())
+    other = sqlite3.connect(desk.rooms.database.path, isolation_level=None)
+    try:
+        other.execute("BEGIN EXCLUSIVE")
+        await desk.chat.play("updates", updates=[_update(desk.chat, 930), _update(desk.chat, 931, STRANGER)])
+        await _asked_again(desk)
+        assert desk.chat.everything_said() == []
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    await desk.settled()
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS]
+    assert desk.rooms.pulse.incidents == 0
+
+
+async def _asked_again(desk: Desk) -> None:
+    """The bot has been given the updates, could not keep them, and asks for them once more."""
+    asked = desk.chat.simulator.api.delivered
+    before = len(asked("getUpdates", 0))
+    await until(lambda: len(asked("getUpdates", 0)) >= before + 2)
+
+
+async def test_a_full_disk_refuses_and_recovers_without_a_restart(desk: Desk) -> None:
+    def fill(tables: Any) -> None:
+        pages = tables.conn.execute("PRAGMA page_count").fetchone()[0]
+        tables.conn.execute(f"PRAGMA max_page_count = {pages}")
+
+    def relieve(tables: Any) -> None:
+        tables.conn.execute("PRAGMA max_page_count = 1000000")
+
+    await desk.rooms.database.read(fill)
+    many = [_update(desk.chat, number, text="/no " + "x" * 3000) for number in range(940, 960)]
+    await desk.chat.play("updates", updates=many)
+    await _asked_again(desk)
+    assert len(desk.chat.simulator.server.updates.waiting()) == 20
+    await desk.rooms.database.read(relieve)
+    await desk.settled()
+    assert len(desk.chat.from_bot(OLGA)) == 20
+    assert (await desk.said(OLGA, "/whoami")) == OLGA_IS
+
+
+async def test_a_person_is_told_when_the_database_is_busy(desk: Desk) -> None:
+    await desk.rooms.database.write(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 50").fetchall())
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON invites BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    )
+    assert await desk.said(ADAM, "/invite viewer") == (
+        "The database refused; nothing was changed. An admin finds the reason in the log."
+    )
+
+
+# strangers
+
+
+async def test_a_flood_of_strangers_costs_no_row_no_answer_and_nobody_s_patience(desk: Desk) -> None:
+    before = desk.rooms.database.path.stat().st_size
+    crowd = [_update(desk.chat, 10_000 + number, 700_000 + number) for number in range(3001)]
+    crowd[1500] = _update(desk.chat, 11_500)
+    await desk.happens(*crowd)
+    assert texts(desk.chat.everything_said()) == [OLGA_IS]
+    assert desk.rooms.pulse.strangers == 3000
+    assert await _rows(desk) == 1
+    assert desk.rooms.database.path.stat().st_size == before
+
+
+# unreadable
+
+
+async def test_an_update_the_library_cannot_read_does_not_stop_its_chat(desk: Desk) -> None:
+    message = desk.chat.message_from(OLGA, "/whoami")
+    broken = {"update_id": 950, "message": {**message, "date": "yesterday", "entities": 7}}
+    await desk.happens(broken, _update(desk.chat, 951))
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS]
+    assert await _rows(desk, "done_at IS NULL") == 0 or await _flushed(desk) == 0
+
+
+async def _flushed(desk: Desk) -> int:
+    await desk.rooms.inbox.flush()
+    return await _rows(desk, "done_at IS NULL")
+
+
+async def test_a_handled_update_leaves_no_text_behind(desk: Desk) -> None:
+    await desk.said(OLGA, "/whoami")
+    await desk.rooms.inbox.flush()
+    assert await _rows(desk, "body IS NULL") == 1
+
+
+async def test_a_row_that_somebody_moved_or_changed_is_not_handled(tmp_path: Path, chat: Chat) -> None:
+    """A sealed row opens only as itself."""
+    config = configured(tmp_path, chat)
+    async with at_work(config, chat, polling=False) as desk:
+        body = desk.rooms.sealer.seal(b'{"update_id": 1}', 1)
+        await desk.rooms.database.write(
+            lambda tables: tables.conn.execute(
+                "INSERT INTO inbox (update_id, chat_id, body, received_at) VALUES (2, 1002, ?, 1)", (body,)
+            )
+        )
+    async with at_work(config, chat) as desk:
+        await desk.settled()
+        assert desk.rooms.pulse.incidents == 1
+        assert await desk.said(OLGA, "/whoami") == OLGA_IS
+
+
+# kill -9
+
+
+async def test_a_command_in_the_inbox_survives_kill_9_and_is_answered_once(tmp_path: Path, chat: Chat) -> None:
+    config = configured(tmp_path, chat)
+    async with run(config) as bot:
+        await chat.faults({"action": "refuse", "match": {"path": "sendMessage"}, "times": 0})
+        await chat.play("send", **{"from": OLGA, "chat": OLGA, "text": "/whoami"})
+        await until(lambda: _unfinished(tmp_path / "data" / DATABASE) == 1)
+        await bot.kill()
+    await chat.faults()
+    assert chat.from_bot(OLGA) == []
+    async with run(config) as bot:
+        await until(lambda: chat.from_bot(OLGA))
+        assert "updates from an earlier run are handled now" in bot.told()
+        await chat.play("send", **{"from": VERA, "chat": VERA, "text": "/whoami"})
+        await until(lambda: chat.from_bot(VERA))
+        assert await bot.stop() == 0
+    assert texts(chat.from_bot(OLGA)) == [OLGA_IS]
+    assert _unfinished(tmp_path / "data" / DATABASE) == 0
+
+
+def _unfinished(path: Path) -> int:
+    reader = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        return int(reader.execute("SELECT count(*) FROM inbox WHERE done_at IS NULL").fetchone()[0])
+    finally:
+        reader.close()

@@ -1,0 +1,196 @@
+"""Whose turn it is when Telegram's budgets are tight."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError, TimedOut
+
+from bot.config import Pacing
+from bot.messages.outbox import Lane
+from handlers.pacing import Pacer
+from tests.support.chatting import OLGA, VERA, Chat, at_work, configured, texts, until
+from tests.support.desk import GROUP
+
+GENEROUS = Pacing(per_chat_per_second=0, overall_per_second=0, group_per_minute=0)
+
+
+class Calls:
+    """What left, in order; the first ones meet these failures."""
+
+    def __init__(self, *failures: TelegramError) -> None:
+        self.left: list[Any] = []
+        self.failures = list(failures)
+
+    async def send(self, name: Any) -> Any:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.left.append(name)
+        return name
+
+    def through(
+        self, pacer: Pacer, name: Any, chat: int, lane: Lane | None = None, endpoint: str = "sendMessage"
+    ) -> "asyncio.Task[Any]":
+        return asyncio.create_task(pacer.process_request(self.send, (name,), {}, endpoint, {"chat_id": chat}, lane))
+
+
+async def _some_left(calls: Calls, count: int) -> None:
+    await until(lambda: len(calls.left) >= count, 10)
+
+
+async def _never_more_than(calls: Calls, count: int, seconds: float = 0.15) -> None:
+    """Give it the time to go wrong."""
+    await asyncio.wait([asyncio.create_task(_some_left(calls, count + 1))], timeout=seconds)
+    assert len(calls.left) == count
+
+
+async def _gone(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_chat_gets_a_short_burst_and_then_one_at_a_time_while_others_go_on() -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=1, overall_per_second=30, group_per_minute=20)), Calls()
+    tasks = [calls.through(pacer, f"a{number}", 1) for number in range(5)]
+    await _some_left(calls, 3)
+    await _never_more_than(calls, 3)
+    tasks += [calls.through(pacer, f"b{number}", 2) for number in range(2)]
+    await _some_left(calls, 5)
+    assert calls.left == ["a0", "a1", "a2", "b0", "b1"]
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_a_group_gets_its_share_a_minute() -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=100, overall_per_second=0, group_per_minute=4)), Calls()
+    tasks = [calls.through(pacer, number, GROUP) for number in range(6)]
+    tasks += [calls.through(pacer, f"private{number}", OLGA) for number in range(6)]
+    await _some_left(calls, 10)
+    await _never_more_than(calls, 10)
+    assert [one for one in calls.left if isinstance(one, int)] == [0, 1, 2, 3]
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_an_edit_counts_like_a_message_and_typing_does_not() -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=1, overall_per_second=0, group_per_minute=0)), Calls()
+    tasks = [calls.through(pacer, number, 1, endpoint="editMessageText") for number in range(4)]
+    await _some_left(calls, 3)
+    await _never_more_than(calls, 3)
+    free = ["sendChatAction", "answerCallbackQuery", "deleteMessage", "getChat"]
+    tasks += [calls.through(pacer, name, 1, endpoint=name) for name in free]
+    await _some_left(calls, 7)
+    assert calls.left[3:] == free
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_a_decision_goes_before_two_hundred_prices_that_wait() -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=0, overall_per_second=50, group_per_minute=0)), Calls()
+    tasks = [calls.through(pacer, f"price{number}", 100 + number, Lane.PRICES) for number in range(200)]
+    await _some_left(calls, 50)
+    before = len(calls.left)
+    tasks += [
+        calls.through(pacer, "decision", 7, Lane.DECISIONS),
+        calls.through(pacer, "security", 8, Lane.SECURITY),
+        calls.through(pacer, "reply", 9),
+    ]
+    await until(lambda: {"decision", "security", "reply"} <= set(calls.left))
+    assert len(calls.left) - before <= 8  # the three, and what had its turn already or took the lowest lane's share
+    assert calls.left.index("decision") < calls.left.index("security")
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_the_lowest_lane_gets_every_tenth_turn() -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=0, overall_per_second=40, group_per_minute=0)), Calls()
+    tasks = [calls.through(pacer, "fill", number) for number in range(40)]
+    await _some_left(calls, 40)
+    tasks += [calls.through(pacer, "price", 900 + number, Lane.PRICES) for number in range(5)]
+    tasks += [calls.through(pacer, "decision", 1000 + number, Lane.DECISIONS) for number in range(60)]
+    await _some_left(calls, 40 + 22)
+    turns = calls.left[40:62]
+    assert turns.count("price") == 2
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_within_a_lane_the_older_goes_first() -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=10, overall_per_second=0, group_per_minute=0)), Calls()
+    tasks = [calls.through(pacer, number, 1, Lane.EVENTS) for number in range(40)]
+    await _some_left(calls, 34)
+    assert calls.left[:34] == list(range(34))
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_a_chat_that_is_told_to_wait_waits_alone() -> None:
+    pacer, calls = Pacer(GENEROUS), Calls(RetryAfter(1))
+    tasks = [calls.through(pacer, "a", 1)]
+    await until(lambda: not calls.failures)
+    started = asyncio.get_running_loop().time()
+    tasks.append(calls.through(pacer, "b", 2))
+    await _some_left(calls, 1)
+    assert calls.left == ["b"]
+    await _some_left(calls, 2)
+    assert asyncio.get_running_loop().time() - started >= 0.9
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_when_three_chats_are_told_to_wait_everybody_does() -> None:
+    pacer, calls = Pacer(GENEROUS), Calls(RetryAfter(30), RetryAfter(30), RetryAfter(30))
+    tasks = [calls.through(pacer, "x", number) for number in range(3)]
+    await until(lambda: not calls.failures)
+    tasks.append(calls.through(pacer, "y", 9))
+    await _never_more_than(calls, 0)
+    await _gone(tasks)
+    await pacer.shutdown()
+
+
+@pytest.mark.parametrize("lane", [Lane.SECURITY, Lane.EVENTS, Lane.PRICES])
+async def test_what_has_a_lane_is_given_back_to_the_outbox(lane: Lane) -> None:
+    for failure in (RetryAfter(7), NetworkError("x"), TimedOut(), BadRequest("x")):
+        pacer, calls = Pacer(GENEROUS), Calls(failure)
+        with pytest.raises(type(failure)):
+            await calls.through(pacer, "n", 1, lane)
+        await pacer.shutdown()
+
+
+async def test_a_reply_is_tried_again_but_not_for_ever_and_not_when_telegram_says_no() -> None:
+    pacer, calls = Pacer(GENEROUS), Calls(NetworkError("502"))
+    assert await calls.through(pacer, "reply", 1) == "reply"
+    for failures in ([BadRequest("x")], [RetryAfter(0)] * 4):
+        calls = Calls(*failures)
+        with pytest.raises(type(failures[0])):
+            await calls.through(pacer, "reply", 2)
+        assert calls.failures == []
+        assert calls.left == []
+    await pacer.shutdown()
+
+
+async def test_whoever_waits_when_the_program_ends_is_let_go() -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=1, overall_per_second=0, group_per_minute=0)), Calls()
+    tasks = [calls.through(pacer, number, 1) for number in range(5)]
+    await _some_left(calls, 3)
+    await pacer.shutdown()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(one) for one in results[3:]] == [asyncio.CancelledError] * 2
+
+
+async def test_under_telegram_s_own_limits_every_answer_arrives_in_order(tmp_path: Path, chat: Chat) -> None:
+    await chat.play("flood", enabled=True)
+    async with at_work(configured(tmp_path, chat, more=""), chat) as desk:
+        for number in range(3):
+            await chat.play("send", **{"from": OLGA, "chat": OLGA, "text": f"/no{number}x"})
+        await chat.play("send", **{"from": VERA, "chat": VERA, "text": "/no9x"})
+        await until(lambda: chat.from_bot(VERA))
+        assert len(chat.from_bot(OLGA)) < 3
+        await desk.settled()
+        assert [text.split(".")[0] for text in texts(chat.from_bot(OLGA))] == [
+            f"I do not know /no{number}x" for number in range(3)
+        ]
+        assert desk.rooms.pulse.incidents == 0

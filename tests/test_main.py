@@ -1,0 +1,597 @@
+"""The command line as other programs and people meet it: words, exit codes, files, and never a secret."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+END_SECONDS = 30
+OLGA = 5_550_001
+ADAM = 5_550_002
+TOKEN = "7000000001:" + "Zq4" * 12
+NAMES = ("telegram", "capital", "deriv", "cryptocapital", "crm")
+CONFIG = f"""
+[desk]
+data_dir = "data"
+[telegram]
+token_file = "telegram.token"
+base_url = "{{telegram}}/bot"
+[telegram.pacing]
+per_chat_per_second = 0
+[people]
+admins = [{ADAM}]
+[[people.members]]
+id = {OLGA}
+name = "Olga"
+roles = ["operator"]
+[key]
+file = "master.key"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "bot", *arguments]
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8")
+
+
+def countersign(*arguments: str | Path, typed: str = "") -> Said:
+    process = start(*map(str, arguments))
+    out, err = process.communicate(typed, timeout=END_SECONDS)
+    return Said(process.returncode, out, err)
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM) -> Said:
+    process.send_signal(number)
+    out, err = process.communicate(timeout=END_SECONDS)
+    return Said(process.returncode, out, err)
+
+
+@contextmanager
+def simulating(name: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """A simulator as a process of its own, and the line it printed."""
+    process = start("simulate", name, *options)
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        yield process, json.loads(line)
+    finally:
+        if process.poll() is None:
+            end(process)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until something holds; fails after `END_SECONDS`."""
+    deadline = time.monotonic() + END_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        select.select([], [], [], 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A folder with a configuration, a token and a key."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "data" / "countersign.sqlite"
+
+    def add(self, text: str) -> None:
+        with self.config.open("a") as file:
+            file.write(text)
+
+    def point_to(self, lines: Mapping[str, Mapping[str, Any]]) -> None:
+        """Let the configuration name the simulators."""
+        for name, line in lines.items():
+            self.add(f"[providers.{name}]\n")
+            for key, value in ADDRESSES[name](line).items():
+                self.add(f'{key} = "{value}"\n')
+
+    def link(self, *logins: Mapping[str, Any]) -> Said:
+        typed = "\n".join(json.dumps(login) for login in logins)
+        return countersign("credentials", "add", "--config", self.config, "--batch", typed=typed)
+
+    def on_disk(self) -> bytes:
+        """All that is kept, in one text; the lock holds nothing but a process id."""
+        return b"".join(path.read_bytes() for path in sorted(self.folder.glob("data/*")) if path.name != "lock")
+
+
+Addresses = Callable[[Mapping[str, Any]], Mapping[str, str]]
+ADDRESSES: Mapping[str, Addresses] = {
+    "capital": lambda line: {"live_url": line["http"], "demo_url": line["http"]},
+    "deriv": lambda line: {"url": line["ws"] + "/websockets/v3"},
+    "cryptocapital": lambda line: {"url": line["ws"], "server_public_key": line["credentials"]["server_public_key"]},
+    "crm": lambda line: {"url": line["http"]},
+}
+
+
+def login(line: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+    """One line of `credentials add --batch` with what the simulator gave out."""
+    given = line["credentials"]
+    fields = {
+        "capital": lambda: {key: given[key] for key in ("api_key", "identifier", "password")},
+        "deriv": lambda: {key: given[key] for key in ("app_id", "token")},
+        "cryptocapital": lambda: {"private_key": given["private_key"], "accounts": ",".join(given["accounts"])},
+        "crm": lambda: {"api_key": given["api_key"]},
+    }[line["name"]]()
+    environment = "demo" if line["name"] == "capital" else "live"
+    return {
+        "owner": OLGA,
+        "provider": line["name"],
+        "label": "main",
+        "environment": environment,
+        "fields": fields,
+    } | changes
+
+
+@pytest.fixture(scope="module")
+def key_text() -> str:
+    """A master key, made once."""
+    return countersign("key", "new").out
+
+
+@pytest.fixture
+def desk(tmp_path: Path, key_text: str) -> Desk:
+    """A desk whose Telegram is a closed port."""
+    made = Desk(tmp_path / "desk")
+    made.folder.mkdir()
+    made.config.write_text(CONFIG.format(telegram="http://127.0.0.1:9"))
+    for name, text in (("telegram.token", TOKEN), ("master.key", key_text)):
+        (made.folder / name).touch(mode=0o600)
+        (made.folder / name).write_text(text)
+    return made
+
+
+@pytest.fixture(scope="module")
+def crm() -> Iterator[dict[str, Any]]:
+    with simulating("crm") as (_, line):
+        yield line
+
+
+# check
+
+
+def test_check_says_that_all_is_well_asks_nobody_and_leaves_nothing(desk: Desk) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        desk.config.write_text(CONFIG.format(telegram=address))
+        desk.add(f'[providers.capital]\nlive_url = "{address}"\n[providers.crm]\nurl = "{address}"\n')
+        before = sorted(desk.folder.rglob("*"))
+        assert countersign("check", "--config", desk.config) == Said(0, f"{desk.config}: all well\n", "")
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert sorted(desk.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_everything_that_is_wrong_is_told_at_once_with_78(desk: Desk, command: str) -> None:
+    desk.config.write_text(
+        f"""
+        [desk]
+        time_zone = "Atlantis"
+        [telegram]
+        token_file = "{TOKEN}"
+        concurency = 3
+        [people]
+        admins = ["@adam"]
+        [providers.capitol]
+        """
+    )
+    said = countersign(command, "--config", desk.config)
+    assert (said.code, said.out) == (78, "")
+    for place in (
+        "desk.data_dir",
+        "desk.time_zone",
+        "telegram.token_file",
+        "telegram.concurency",
+        "people.admins",
+        "key",
+        "capitol",
+    ):
+        assert re.search(rf"^  \S*{place}.*: found .*, expected .+", said.err, re.MULTILINE), place
+    assert TOKEN not in said.err
+    assert not (desk.folder / "data").exists()
+
+
+def test_no_configuration_at_all_is_78(tmp_path: Path) -> None:
+    said = countersign("check", "--config", tmp_path / "none.toml")
+    assert said.code == 78
+    assert "countersign init" in said.err
+
+
+def test_a_command_that_lacks_its_option_is_2() -> None:
+    assert countersign("check").code == 2
+    assert countersign("simulate", "mtgox").code == 2
+
+
+def test_the_version_is_the_packages() -> None:
+    assert countersign("--version") == Said(0, f"countersign, version {version('countersign')}\n", "")
+
+
+# init and the key
+
+
+def test_init_writes_what_check_accepts_once_it_is_filled_in(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "desk"
+    said = countersign("init", folder)
+    assert (said.code, said.err) == (0, "")
+    assert "check --config" in said.out
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+    assert modes == {"desk": 0o700, "config.toml": 0o600, "master.key": 0o600}
+    assert (folder / "master.key").read_text().strip() not in said.out
+
+    unfilled = countersign("check", "--config", folder / "config.toml")
+    assert unfilled.code == 78
+    assert re.findall(r"^  ([a-z_.]+): ", unfilled.err, re.MULTILINE) == ["telegram.token_file", "people.admins"]
+
+    (folder / "telegram.token").touch(mode=0o600)
+    (folder / "telegram.token").write_text(TOKEN + "\n")
+    config = (folder / "config.toml").read_text()
+    (folder / "config.toml").write_text(config.replace("admins = []", f"admins = [{ADAM}]"))
+    assert countersign("check", "--config", folder / "config.toml").code == 0
+
+
+@pytest.mark.parametrize("there", ["config.toml", "master.key"])
+def test_init_overwrites_nothing(tmp_path: Path, there: str) -> None:
+    (tmp_path / there).write_text("mine")
+    said = countersign("init", tmp_path)
+    assert said.code == 1
+    assert "nothing was changed" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == [there]
+    assert (tmp_path / there).read_text() == "mine"
+
+
+def test_a_new_key_is_one_line_and_another_one_each_time() -> None:
+    first, second = countersign("key", "new"), countersign("key", "new")
+    assert re.fullmatch(r"csk1-[a-z2-7]{58}\n", first.out)
+    assert (first.code, first.err) == (0, "")
+    assert first.out != second.out
+
+
+def test_a_key_file_is_for_its_owner_and_is_never_overwritten(tmp_path: Path) -> None:
+    file = tmp_path / "master.key"
+    assert countersign("key", "new", "--out", file) == Said(0, "", "")
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_text()
+    assert countersign("key", "new", "--out", file).code == 1
+    assert file.read_text() == text
+
+
+def test_a_key_that_belongs_to_another_database_is_refused_everywhere(desk: Desk, crm: dict[str, Any]) -> None:
+    desk.point_to({"crm": crm})
+    assert desk.link(login(crm)).code == 0
+    assert countersign("key", "check", "--config", desk.config) == Said(0, "The master key fits.\n", "")
+    before = desk.on_disk()
+
+    key = desk.folder / "master.key"
+    key.unlink()
+    countersign("key", "new", "--out", key)
+    for command in (["key", "check"], ["check"], ["run"], ["credentials", "list"]):
+        said = countersign(*command, "--config", desk.config)
+        assert (said.code, said.out) == (78, ""), command
+        expected, got = re.findall(r"\b[0-9a-f]{8}\b", said.err)
+        assert expected != got
+        assert "Nothing was changed" in said.err
+    assert desk.on_disk() == before
+
+
+def test_a_key_with_a_typo_is_told_apart_from_a_wrong_one(desk: Desk) -> None:
+    key = desk.folder / "master.key"
+    text = key.read_text()
+    key.write_text(text.replace(text[20], "a" if text[20] != "a" else "b", 1))
+    said = countersign("key", "check", "--config", desk.config)
+    assert said.code == 78
+    assert "typo" in said.err
+    assert text[5:15] not in said.err
+
+
+# credentials
+
+
+def test_a_login_of_every_provider_is_linked_listed_tried_and_removed(desk: Desk) -> None:
+    with (
+        simulating("capital") as (_, capital),
+        simulating("deriv") as (_, deriv),
+        simulating("cryptocapital") as (_, bank),
+        simulating("crm") as (_, crm),
+    ):
+        lines = (capital, deriv, bank, crm)
+        desk.point_to({line["name"]: line for line in lines})
+        linked = desk.link(*(login(line, share=["viewer"]) for line in lines))
+        assert (linked.code, linked.err) == (0, "")
+        assert [one.split(":")[0] for one in linked.out.splitlines()] == [
+            "linked capital/main",
+            "linked deriv/main",
+            "linked cryptocapital/main",
+            "linked crm/main",
+        ]
+        told = countersign("credentials", "list", "--config", desk.config)
+        assert told.out.splitlines() == [
+            "capital/main  demo  owner Olga  shared with viewer",
+            "crm/main  live  owner Olga  shared with viewer",
+            "cryptocapital/main  live  owner Olga  shared with viewer",
+            "deriv/main  live  owner Olga  shared with viewer",
+        ]
+        for line in lines:
+            tried = countersign("credentials", "test", "--config", desk.config, f"{line['name']}/main")
+            assert (tried.code, tried.err) == (0, "")
+            assert tried.out.startswith(f"{line['name']}/main: ")
+        kept = desk.on_disk()
+        for line in lines:
+            for field, value in login(line)["fields"].items():
+                if field not in ("accounts", "app_id"):
+                    assert value not in linked.out
+                    assert value.encode() not in kept
+        gone = countersign("credentials", "remove", "--config", desk.config, "capital/main")
+        assert (
+            gone.out == "unlinked capital/main. Delete the API key at Capital.com under Settings → API integrations.\n"
+        )
+        left = countersign("credentials", "list", "--config", desk.config).out.splitlines()
+        assert left == told.out.splitlines()[1:]
+
+
+def test_a_login_typed_at_the_terminal_is_not_shown(desk: Desk, crm: dict[str, Any]) -> None:
+    desk.point_to({"crm": crm})
+    key = crm["credentials"]["api_key"]
+    shown, code = _at_a_terminal(
+        [
+            "credentials",
+            "add",
+            "--config",
+            str(desk.config),
+            "--owner",
+            str(OLGA),
+            "--provider",
+            "crm",
+            "--label",
+            "typed",
+        ],
+        key,
+    )
+    assert code == 0, shown
+    assert "API key (" in shown
+    assert "linked crm/typed: " in shown
+    assert key not in shown
+
+
+def _at_a_terminal(arguments: list[str], answer: str) -> tuple[str, int]:
+    """Run a command on a terminal of its own and answer its one question; everything it showed, and its exit code."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "bot", *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    os.close(theirs)
+    shown = b""
+    while b"): " not in shown and (more := _read(ours)):
+        shown += more
+    os.write(ours, answer.encode() + b"\n")
+    while more := _read(ours):
+        shown += more
+    os.close(ours)
+    return shown.decode(), process.wait(END_SECONDS)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 1024)
+    except OSError:  # how Linux says that the other end has gone
+        return b""
+
+
+def test_a_login_the_provider_refuses_is_not_kept(desk: Desk, crm: dict[str, Any]) -> None:
+    desk.point_to({"crm": crm})
+    wrong = "not-the-key-of-anybody"
+    said = desk.link(login(crm, fields={"api_key": wrong}))
+    assert (said.code, said.out) == (70, "")
+    assert "does not accept this login" in said.err
+    assert wrong not in said.err
+    assert wrong.encode() not in desk.on_disk()
+    assert countersign("credentials", "list", "--config", desk.config) == Said(0, "", "")
+
+
+def test_a_login_for_nobody_and_a_login_that_is_there_are_refused(desk: Desk, crm: dict[str, Any]) -> None:
+    desk.point_to({"crm": crm})
+    nobody = desk.link(login(crm, owner=999))
+    assert (nobody.code, "999" in nobody.err) == (70, True)
+    assert desk.link(login(crm)).code == 0
+    again = desk.link(login(crm))
+    assert (again.code, again.out) == (70, "")
+    assert "there is a connection crm/main already" in again.err.lower()
+
+
+@pytest.mark.parametrize("verb", ["test", "remove"])
+def test_a_connection_that_is_not_there_is_one_sentence(desk: Desk, verb: str) -> None:
+    said = countersign("credentials", verb, "--config", desk.config, "crm/other")
+    assert (said.code, said.out) == (70, "")
+    assert said.err.count("\n") == 1
+    assert "crm/other" in said.err
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "no JSON",
+        "[]",
+        '"text"',
+        "{}",
+        json.dumps({"owner": OLGA, "provider": "mtgox", "label": "a", "environment": "live", "fields": {}}),
+        json.dumps(
+            {"owner": OLGA, "provider": "crm", "label": "a", "environment": "moon", "fields": {"api_key": "k" * 9}}
+        ),
+        json.dumps({"owner": OLGA, "provider": "crm", "label": "a", "environment": "live", "fields": {"api_key": 7}}),
+        json.dumps(
+            {
+                "owner": OLGA,
+                "provider": "crm",
+                "label": "a",
+                "environment": "live",
+                "fields": {"api_key": "k" * 9},
+                "share": ["god"],
+            }
+        ),
+    ],
+)
+def test_a_batch_that_cannot_be_read_is_a_sentence_not_a_traceback(desk: Desk, typed: str) -> None:
+    said = countersign("credentials", "add", "--config", desk.config, "--batch", typed=typed)
+    assert (said.code in (2, 70), said.out) == (True, "")
+    assert re.search(r"^Error: Line 1 cannot be read: |^There is no provider “mtgox”", said.err, re.MULTILINE), said.err
+    assert "Traceback" not in said.err
+    assert "k" * 9 not in said.err
+
+
+# simulate
+
+
+KEYS = {
+    "telegram": {"bot_token"},
+    "capital": {"api_key", "identifier", "password"},
+    "deriv": {"app_id", "token", "token_read", "token_oauth"},
+    "cryptocapital": {"private_key", "public_key", "accounts", "server_public_key"},
+    "crm": {"api_key"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, number) for name in NAMES for number in (signal.SIGTERM, signal.SIGINT)]
+)
+def test_a_simulator_says_one_line_and_ends_with_0(name: str, number: signal.Signals) -> None:
+    with simulating(name) as (process, line):
+        assert line["name"] == name
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", line["http"])
+        assert re.fullmatch(r"ws://127\.0\.0\.1:\d+", line["ws"])
+        assert line["control"] == line["http"] + "/_sim"
+        assert set(line["credentials"]) >= KEYS[name]
+        answer = httpx.get(line["control"] + "/ledger", trust_env=False)
+        assert (answer.status_code, list(answer.json())) == (200, ["entries"])
+        assert end(process, number) == Said(0, "", "")
+
+
+def test_told_twice_at_once_it_still_ends_with_0() -> None:
+    with simulating("crm") as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert end(process, signal.SIGTERM) == Said(0, "", "")
+
+
+def test_the_same_seed_gives_the_same_logins_and_another_seed_others() -> None:
+    logins = []
+    for seed in ("7", "7", "8"):
+        with simulating("crm", "--seed", seed) as (_, line):
+            logins.append(line["credentials"]["api_key"])
+    assert logins[0] == logins[1] != logins[2]
+
+
+def test_a_simulator_listens_where_it_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with simulating("crm", "--port", str(port)) as (_, line):
+        assert line["http"] == f"http://127.0.0.1:{port}"
+
+
+def test_state_keeps_the_ledger_across_a_clean_end_and_a_kill(tmp_path: Path) -> None:
+    state = tmp_path / "bank.json"
+
+    def pay(line: Mapping[str, Any], amount: str) -> list[dict[str, Any]]:
+        body = {"account": line["credentials"]["accounts"][0], "amount": amount}
+        httpx.post(line["control"] + "/deposit", json=body, trust_env=False).raise_for_status()
+        return ledger(line)
+
+    def ledger(line: Mapping[str, Any]) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = httpx.get(line["control"] + "/ledger", trust_env=False).json()["entries"]
+        return entries
+
+    with simulating("cryptocapital", "--state", str(state)) as (process, line):
+        first = pay(line, "125.50")
+        assert first[-1]["amount"] == "125.50"
+        assert end(process).code == 0
+    with simulating("cryptocapital", "--state", str(state)) as (process, line):
+        assert ledger(line) == first
+        second = pay(line, "0.25")
+        assert len(second) == len(first) + 1
+        process.kill()
+        process.wait(END_SECONDS)
+    with simulating("cryptocapital", "--state", str(state)) as (_, line):
+        assert ledger(line) == second
+
+
+def test_tls_is_served_with_a_certificate_that_can_be_trusted(desk: Desk) -> None:
+    with simulating("crm", "--tls") as (process, line):
+        assert line["http"].startswith("https://127.0.0.1:")
+        assert line["ws"].startswith("wss://127.0.0.1:")
+        trusting = ssl.create_default_context(cafile=line["credentials"]["ca_file"])
+        assert httpx.get(line["control"] + "/ledger", verify=trusting, trust_env=False).status_code == 200
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(line["control"] + "/ledger", trust_env=False)
+        desk.point_to({"crm": line})
+        desk.add(f'ca_file = "{line["credentials"]["ca_file"]}"\n')
+        assert desk.link(login(line)).code == 0
+        assert end(process) == Said(0, "", "")
+
+
+# run
+
+
+def test_run_answers_holds_the_desk_alone_and_ends_with_0(desk: Desk) -> None:
+    with simulating("telegram") as (_, line):
+        token = line["credentials"]["bot_token"]
+        (desk.folder / "telegram.token").write_text(token)
+        desk.config.write_text(CONFIG.format(telegram=line["http"]))
+        httpx.post(
+            line["control"] + "/people", json={"people": [{"id": OLGA, "first_name": "Olga"}]}, trust_env=False
+        ).raise_for_status()
+        running = start("run", "--config", str(desk.config))
+        try:
+            asked = {"from": OLGA, "chat": OLGA, "text": "/whoami"}
+            httpx.post(line["control"] + "/send", json=asked, trust_env=False).raise_for_status()
+            until(lambda: len(_messages(line)) >= 2 or running.poll() is not None)
+            assert "You are Olga: operator." in _messages(line)[1]["text"]
+
+            for other in (["run"], ["credentials", "list"]):
+                second = countersign(*other, "--config", desk.config)
+                assert (second.code, second.out) == (75, "")
+                assert f"in use by process {running.pid}" in second.err
+        finally:
+            said = end(running)
+        assert said.code == 0, said.err
+        assert token not in said.out + said.err
+        assert countersign("credentials", "list", "--config", desk.config).code == 0
+
+
+def _messages(line: Mapping[str, Any]) -> list[dict[str, Any]]:
+    query = {"id": OLGA, "as": OLGA}
+    shown: list[dict[str, Any]] = httpx.get(line["control"] + "/chat", params=query, trust_env=False).json()["messages"]
+    return shown
