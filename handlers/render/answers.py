@@ -1,16 +1,17 @@
 """What answers of several connections have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
+from itertools import groupby
 from typing import TypeVar
 
 from bot.errors import UnsupportedError
 from bot.operations.balances import Answer, Sheet
-from bot.providers.records import Environment
+from bot.providers.records import Balance, Environment, Position
 from handlers.failures import sentence
 from handlers.render.text import Taste, bold, literal
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", Balance, Position)
 SUMMED_FROM = 12
 """A connection with more items than this shows its sums only, unless it was asked for by name."""
 
@@ -37,6 +38,40 @@ def notes(answer: Answer[Item]) -> str:
     """What the provider's reading wants said, one line each."""
     lines = answer.reading.notes if answer.reading is not None else ()
     return "".join(f"\n<i>{literal(line, 300)}</i>" for line in lines)
+
+
+def of_connection(
+    answer: Answer[Item],
+    taste: Taste,
+    *,
+    nothing: str,
+    sums: Callable[[Sequence[Item]], str] | None,
+    lines: Callable[[Sequence[Item]], list[str]],
+) -> list[str]:
+    """One connection's blocks: its head, then what it has, a client's name above what is theirs.
+
+    Args:
+        nothing: What to say when it has nothing.
+        sums: Says a long answer in one block; None when each item is wanted.
+        lines: Items of one owner → blocks.
+    """
+    above = head(answer, taste)
+    if answer.reading is None:
+        return [f"{above}\n{trouble(answer)}"]
+    items = answer.reading.items
+    if not items:
+        return [f"{above}\n{nothing}{notes(answer)}"]
+    if sums is not None and len(items) > SUMMED_FROM:
+        return [f"{above}\n{sums(items)}{notes(answer)}"]
+    owners = list(dict.fromkeys(item.owner for item in items))
+    ordered = sorted(items, key=lambda item: owners.index(item.owner))
+    blocks = []
+    for owner, group in groupby(ordered, key=lambda item: item.owner):
+        first, *rest = lines(list(group))
+        blocks += [f"{literal(owner)}\n{first}" if owner else first, *rest]
+    blocks[0] = f"{above}\n{blocks[0]}"
+    blocks[-1] += notes(answer)
+    return blocks
 
 
 def silent(sheet: Sheet[Item]) -> str:

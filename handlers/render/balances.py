@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from html import escape
-from itertools import groupby
 
 from bot.operations.balances import Answer, Holding, Sheet, counted_once, totals
 from bot.providers.records import Balance
-from handlers.render.answers import SUMMED_FROM, head, no_connections, notes, parts, silent, title, trouble
-from handlers.render.text import Taste, bold, literal, table, visible
+from handlers.render.answers import SUMMED_FROM, no_connections, of_connection, parts, silent, title
+from handlers.render.text import Taste, bold, table, visible
 
 _HOLDINGS = {
     Holding.OWN_LIVE: "Real money",
@@ -44,36 +43,16 @@ def _totals(sheet: Sheet[Balance], taste: Taste) -> str:
 
 
 def _of_one(answer: Answer[Balance], taste: Taste, *, summed: bool) -> list[str]:
-    above = head(answer, taste)
-    if answer.reading is None:
-        return [f"{above}\n{trouble(answer)}"]
-    items = answer.reading.items
-    if not items:
-        return [f"{above}\nNo accounts.{notes(answer)}"]
-    if summed and len(items) > SUMMED_FROM:
-        return [f"{above}\n{_summed(answer, taste)}{notes(answer)}"]
-    owners = list(dict.fromkeys(item.owner for item in items))
-    ordered = sorted(items, key=lambda item: owners.index(item.owner))
-    blocks = [
-        block
-        for owner, group in groupby(ordered, key=lambda item: item.owner)
-        for block in _of_owner(owner, list(group), taste)
-    ]
-    blocks[0] = f"{above}\n{blocks[0]}"
-    blocks[-1] += notes(answer)
-    return blocks
+    return of_connection(
+        answer,
+        taste,
+        nothing="No accounts.",
+        sums=(lambda items: _summed(answer, items, taste)) if summed else None,
+        lines=lambda items: [_table(part, taste) for part in parts(items, SUMMED_FROM)],
+    )
 
 
-def _of_owner(owner: str, items: Sequence[Balance], taste: Taste) -> list[str]:
-    """Tables of at most twelve lines, the owner's name above the first."""
-    blocks = [_table(part, taste) for part in parts(items, SUMMED_FROM)]
-    if owner:
-        blocks[0] = f"{literal(owner)}\n{blocks[0]}"
-    return blocks
-
-
-def _summed(answer: Answer[Balance], taste: Taste) -> str:
-    items = answer.reading.items if answer.reading is not None else ()
+def _summed(answer: Answer[Balance], items: Sequence[Balance], taste: Taste) -> str:
     owners = len({item.owner for item in items if item.owner})
     whose = f" of {owners} clients" if owners else ""
     rows = [[money.currency.code, taste.amount(money)] for moneys in totals([answer]).values() for money in moneys]

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from html import escape
-from itertools import groupby
 
 from bot.money import Currency, Money
 from bot.operations.balances import Answer, Sheet
 from bot.providers.records import Direction, Position
-from handlers.render.answers import SUMMED_FROM, head, no_connections, notes, parts, title, trouble
+from handlers.render.answers import no_connections, of_connection, parts, title
 from handlers.render.text import Taste, decimals, literal
 
 _PER_BLOCK = 10
@@ -27,31 +26,13 @@ def positions(sheet: Sheet[Position], taste: Taste) -> list[str]:
 
 
 def _of_one(answer: Answer[Position], taste: Taste, *, summed: bool) -> list[str]:
-    above = head(answer, taste)
-    if answer.reading is None:
-        return [f"{above}\n{trouble(answer)}"]
-    items = answer.reading.items
-    if not items:
-        return [f"{above}\nNothing open.{notes(answer)}"]
-    if summed and len(items) > SUMMED_FROM:
-        return [f"{above}\n{_summed(answer, items, taste)}{notes(answer)}"]
-    owners = list(dict.fromkeys(item.owner for item in items))
-    ordered = sorted(items, key=lambda item: owners.index(item.owner))
-    blocks = [
-        block
-        for owner, group in groupby(ordered, key=lambda item: item.owner)
-        for block in _of_owner(owner, list(group), taste)
-    ]
-    blocks[0] = f"{above}\n{blocks[0]}"
-    blocks[-1] += notes(answer)
-    return blocks
-
-
-def _of_owner(owner: str, items: Sequence[Position], taste: Taste) -> list[str]:
-    blocks = ["\n".join(_position(item, taste) for item in part) for part in parts(items, _PER_BLOCK)]
-    if owner:
-        blocks[0] = f"{literal(owner)}\n{blocks[0]}"
-    return blocks
+    return of_connection(
+        answer,
+        taste,
+        nothing="Nothing open.",
+        sums=(lambda items: _summed(answer, items, taste)) if summed else None,
+        lines=lambda items: ["\n".join(_position(item, taste) for item in part) for part in parts(items, _PER_BLOCK)],
+    )
 
 
 def _summed(answer: Answer[Position], items: Sequence[Position], taste: Taste) -> str:

@@ -268,3 +268,6 @@ async def test_two_hundred_prices_do_not_hold_up_a_decision(tmp_path: Path, chat
         await until(lambda: chat.from_bot(VERA))
         await until(lambda: "decide\nline" in texts(chat.from_bot(OLGA)), 5)
         assert len(chat.from_bot(OLGA)) < 60
+        await desk.rooms.database.write(
+            lambda tables: tables.conn.execute("DELETE FROM outbox WHERE state = 'waiting'")  # enough is seen
+        )
