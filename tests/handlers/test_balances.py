@@ -309,7 +309,7 @@ async def test_refresh_asks_again_in_place(linked: Desk) -> None:
 async def test_two_hundred_clients_fit_into_pages_telegram_takes(desk: Desk) -> None:
     from handlers.pages import paged
 
-    blocks = ["🙂" * 60 + f"\nwallet  {number},000.00  USD" for number in range(1, 201)]
+    blocks = ["🙂" * 200 + f"\nwallet  {number},000.00  USD" for number in range(1, 201)]
     pages = paged(blocks)
     assert "\n\n".join(pages) == "\n\n".join(blocks)
     for page in pages:

@@ -152,8 +152,8 @@ async def test_other_kinds_of_update_reach_no_door(desk: Desk) -> None:
 
 
 async def test_a_hint_that_cannot_be_told_does_not_open_the_gate(desk: Desk) -> None:
-    forbidden = {"ok": False, "error_code": 403, "description": "Forbidden: bot was blocked by the user"}
-    await desk.chat.faults({"action": "status", "match": {"path": "sendMessage"}, "status": 403, "body": forbidden})
+    refusal = {"ok": False, "error_code": 400, "description": "Bad Request: chat not found"}
+    await desk.chat.faults({"action": "status", "match": {"path": "sendMessage"}, "status": 400, "body": refusal})
     await desk.happens(_update(desk.chat, OLGA, "private", "a forward"))
     assert desk.passed == []
     assert desk.chat.everything_said() == []

@@ -1,5 +1,6 @@
 """From the first getMe to the last log-out, with the bot as the process an operator runs."""
 
+import asyncio
 import re
 import time
 from pathlib import Path
@@ -144,6 +145,10 @@ async def test_another_poller_is_left_alone_for_a_minute_and_then_it_goes_on(des
     asked = len(chat.simulator.api.delivered("getUpdates", 0))
     await chat.play("send", **{"from": OLGA, "chat": OLGA, "text": "/whoami"})
     desk.clock.ahead_by(50)
+    came_back = until(lambda: len(chat.simulator.api.delivered("getUpdates", 0)) > asked)
+    _, pending = await asyncio.wait({asyncio.create_task(came_back)}, timeout=0.1)
+    for task in pending:
+        task.cancel()
     taken = (await chat.http.post(thief, json={"timeout": 0})).json()["result"]
     assert [one["message"]["text"] for one in taken] == ["/whoami"]
     assert len(chat.simulator.api.delivered("getUpdates", 0)) == asked + 1, "we stayed away"
