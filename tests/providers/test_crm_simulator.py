@@ -153,7 +153,7 @@ async def test_hostile_bodies_are_refused_and_never_a_server_error(desk: Desk) -
 
 
 async def test_unknown_paths_and_wrong_methods_are_404_in_the_vendors_shape(desk: Desk) -> None:
-    for path in ("/leads", "/users/a/b/c", "/requests/withdrawal/", "/requests/withdrawal", "/ctrader/accounts"):
+    for path in ("/leads", "/users/a/b/c", "/requests/withdrawal/", "/requests/withdrawal", "/ctrader/trades"):
         assert refused(await desk.get(path), 404, "not_found"), path
     assert refused(await desk.post("/users", {}), 404, "not_found")
 
@@ -286,9 +286,11 @@ async def test_connections_are_listed_by_platform_and_together(desk: Desk) -> No
     mt4, mt5 = [(await desk.get(f"/{platform}/connections")).json() for platform in ("mt4", "mt5")]
     assert [row["name"] for row in mt4 + mt5] == ["MT4 Live", "MT4 Live 2", "MT5 Live"]
     assert mt5[0]["groups"] == ["live\\USD", "live\\EUR"]
+    ctrader = (await desk.get("/ctrader/connections")).json()
+    assert ctrader[0]["groups"] == ["ct-USD"]
     together = (await desk.get("/connections")).json()
     assert [(row["id"], row["platform"]) for row in together] == [
-        (mt4[0]["id"], "mt4"), (mt4[1]["id"], "mt4"), (mt5[0]["id"], "mt5"),
+        (mt4[0]["id"], "mt4"), (mt4[1]["id"], "mt4"), (mt5[0]["id"], "mt5"), (ctrader[0]["id"], "ctrader"),
     ]  # fmt: skip
 
 
@@ -504,7 +506,8 @@ async def test_a_rejection_at_any_node_gives_the_money_back_once(desk: Desk) -> 
     assert refused(approve, 400, "request_status_not_pending")
     assert (await desk.request(request_id))["status"] == "rejected"
     assert (await desk.wallet(user))["USD"] == Decimal("12400.25")
-    assert [row["status"] for row in await desk.report(type=["withdrawal"])] == ["rejected"]
+    rows = [(row["status"], row["new_balance"]) for row in await desk.report(type=["withdrawal"])]
+    assert rows == [("rejected", "12400.25")]
     assert [entry["kind"] for entry in await desk.ledger()] == ["withdrawal_requested", "withdrawal_returned"]
 
 

@@ -158,7 +158,7 @@ class Broker:
         if not isinstance(account_id, str):
             raise Refused(400, "error.invalid.accountId")
         switched = self.sessions.switch(access, account_id)
-        body = {"trailingStopsEnabled": True, "dealingEnabled": True, **replies.environment()}
+        body = {"trailingStopsEnabled": True, "dealingEnabled": True, **replies.environment(self.world)}
         return Reply(body, switched.headers())
 
     def logout(self, _: Call, access: Access) -> Reply:

@@ -42,13 +42,14 @@ def login(world: World, user: User, active: Account) -> Body:
         "accounts": [_account(world, world.state.accounts[one]) for one in user.account_ids],
         "clientId": user.client_id,
         "timezoneOffset": ACCOUNT_HOURS,
-        **environment(),
+        **environment(world),
         "trailingStopsEnabled": True,
     }
 
 
-def environment() -> Body:
-    return {"hasActiveDemoAccounts": True, "hasActiveLiveAccounts": False}
+def environment(world: World) -> Body:
+    only = world.state.options.environments
+    return {"hasActiveDemoAccounts": only != "live", "hasActiveLiveAccounts": only != "demo"}
 
 
 def streaming(world: World) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from bot.loopback.server import LedgerEntry
 
@@ -144,6 +145,8 @@ class Options:
     """Each authenticated reply brings a new pair, and the old one is dead."""
     one_session: bool = False
     """A login ends the user's other sessions."""
+    environments: Literal["both", "live", "demo"] = "both"
+    """Where its users have active accounts, as a login tells it."""
     session_cap_seconds: int = 0
     """A session dies this long after login however much it is used; 0 = never."""
     confirm_delay_ms: int = 0

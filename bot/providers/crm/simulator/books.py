@@ -10,8 +10,9 @@ from decimal import Decimal
 from bot.clock import to_millis
 from bot.loopback.server import LedgerEntry
 from bot.providers.crm.simulator.fields import RefusedError
+from bot.providers.crm.simulator.notation import ZERO, Place
 from bot.providers.crm.simulator.standing import BALANCE, balance_before, standing
-from bot.providers.crm.simulator.world import ZERO, Account, Place, Tenant, Trade, Transaction, Wallet
+from bot.providers.crm.simulator.world import Account, Tenant, Trade, Transaction, Wallet
 
 
 class Books:
@@ -64,19 +65,35 @@ class Books:
         amount: Decimal,
         comment: str,
         *,
+        kind: str = "",
         method: str = "",
         ref_id: str = "",
-        request_id: str = "",
         at: datetime | None = None,
     ) -> Transaction:
         """Shift the signed `amount` and write its row for the report: a deposit, or below zero a withdrawal."""
         before = self.balance(place)
         self.shift(place, amount, comment, at)
+        return self.enter(place, amount, comment, before, kind=kind, method=method, ref_id=ref_id, at=at)
+
+    def enter(
+        self,
+        place: Place,
+        amount: Decimal,
+        comment: str,
+        before: Decimal,
+        *,
+        kind: str = "",
+        method: str = "",
+        ref_id: str = "",
+        request_id: str = "",
+        at: datetime | None = None,
+    ) -> Transaction:
+        """Write a row for the report, `before` being the balance without it; no money moves."""
         world = self._tenant.world
         row = Transaction(
             id=world.new_id("transaction"),
             place=place,
-            type="deposit" if amount > 0 else "withdrawal",
+            type=kind or ("deposit" if amount > 0 else "withdrawal"),
             amount=abs(amount),
             at=at or self._tenant.now(),
             comment=comment,

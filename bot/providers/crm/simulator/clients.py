@@ -1,33 +1,38 @@
-"""The client and wallet calls: users/get-users, get-user, wallets/get-wallet, update-balance, and the order's status.
+"""The client calls: get-users, get-user, get-user-details, KYC details, credentials, up- and downlines, bank cards.
 
-Refusals beyond the pages, our choice: a currency the tenant does not keep and an amount of zero are `invalid_request`;
-an order id is remembered once it was booked, so a refused one may be tried again.
+KYC details, the check of credentials and uplines have no stored page and take the shape their siblings suggest. Wrong
+credentials of a known client are `{"valid": false}`, our choice.
 """
 
-from collections.abc import Sequence
+import hmac
+from collections.abc import Callable, Iterable, Sequence
 
-from bot.providers.crm.simulator.books import Books
-from bot.providers.crm.simulator.fields import ID_LENGTH, RefusedError, invalid
+from bot.providers.crm.simulator.fields import ID_LENGTH, Fields, RefusedError, invalid
 from bot.providers.crm.simulator.gate import Answer, Call, Duty
-from bot.providers.crm.simulator.world import Client, Order, Place, Tenant, plain, stamp
+from bot.providers.crm.simulator.notation import stamp
+from bot.providers.crm.simulator.people import Client, digest
+from bot.providers.crm.simulator.world import Tenant
 
-ORDER_ID_LENGTH = 16
+_IN_TRADING_ACCOUNTS = ("mt4", "mt5")  # the platforms the page names
 
 
 class Clients:
-    """What the API shows of clients and their wallets."""
+    """What the API shows of clients."""
 
-    def __init__(self, tenant: Tenant, books: Books) -> None:
+    def __init__(self, tenant: Tenant) -> None:
         self._tenant = tenant
-        self._books = books
 
     def duties(self) -> Sequence[Duty]:
         return (
             Duty("GET", "/users", self.listing),
             Duty("GET", "/users/{id}", self.get),
-            Duty("GET", "/wallets", self.wallet),
-            Duty("PATCH", "/wallets/balance", self.update_balance),
-            Duty("GET", "/wallets/balance/{order_id}", self.order_status),
+            Duty("GET", "/users/{id}/details", self.details),
+            Duty("GET", "/users/{id}/profile", self.kyc),
+            Duty("GET", "/users/{id}/kyc", self.kyc),
+            Duty("POST", "/users/validate", self.validate),
+            Duty("POST", "/users/uplines", self.uplines),
+            Duty("POST", "/users/downlines", self.downlines),
+            Duty("GET", "/payments/{id}/bankcards", self.bank_cards),
         )
 
     def listing(self, call: Call) -> Answer:
@@ -44,10 +49,7 @@ class Clients:
         return Answer({"count": len(found), "records": [self._record(client) for client in found[skip : skip + limit]]})
 
     def get(self, call: Call) -> Answer:
-        world = self._tenant.world
-        client = world.clients.get(call.path["id"])
-        if client is None:
-            raise RefusedError("user_not_found")
+        client = self._client(call.path["id"])
         shown = self._card(client)
         if call.query.flag("owner"):
             shown["owner"] = self._staff(client.owner_id)
@@ -55,50 +57,76 @@ class Clients:
             shown["participants"] = [self._staff(staff_id) for staff_id in client.participant_ids]
         return Answer(shown)
 
-    def wallet(self, call: Call) -> Answer:
-        user_id = self._known(call.query.text("user_id", length=ID_LENGTH))
-        wallets = self._tenant.world.wallets.get(user_id, {})
-        return Answer({currency: plain(wallet.balance) for currency, wallet in wallets.items()})
+    def details(self, call: Call) -> Answer:
+        return Answer([item.as_json() for item in self._client(call.path["id"]).details])
 
-    def update_balance(self, call: Call) -> Answer:
-        """Credit, or below zero debit, a wallet; asked twice under one order id it is booked once."""
-        world = self._tenant.world
-        order_id = call.body.text("order_id", length=ORDER_ID_LENGTH)
-        user_id, currency = call.body.text("user_id", length=ID_LENGTH), call.body.text("currency")
-        order = Order(user_id, currency, call.body.number("amount"))
-        if currency not in world.usd_rates:
+    def kyc(self, call: Call) -> Answer:
+        return Answer([item.as_json() for item in self._client(call.path["id"]).kyc])
+
+    def validate(self, call: Call) -> Answer:
+        email, password = call.body.email(), call.body.text("password", most=64)
+        client = self._by_email(email)
+        kept = client.password_digest.encode()
+        if not hmac.compare_digest(kept, digest(client.id, password).encode()):
+            return Answer({"valid": False})
+        return Answer({"valid": True, "id": client.id})
+
+    def uplines(self, call: Call) -> Answer:
+        clients = self._tenant.world.clients
+        client = self._named(call.body)
+        return Answer(_tree(client, "uplines", lambda of: [clients[of.referrer_id]] if of.referrer_id else []))
+
+    def downlines(self, call: Call) -> Answer:
+        everyone = list(self._tenant.world.clients.values())
+        client = self._named(call.body)
+        return Answer(
+            _tree(client, "downlines", lambda of: (other for other in everyone if other.referrer_id == of.id))
+        )
+
+    def bank_cards(self, call: Call) -> Answer:
+        client = self._client(call.path["id"])
+        return Answer(
+            [
+                {
+                    "id": card.id,
+                    "bank_name": card.bank_name,
+                    "user_id": card.user_id,
+                    "created_at": stamp(card.created_at),
+                    "updated_at": stamp(card.updated_at),
+                    "status": card.status,
+                    "form": [item.as_json() for item in card.form],
+                }
+                for card in self._tenant.world.cards
+                if card.user_id == client.id
+            ]
+        )
+
+    def _client(self, user_id: str) -> Client:
+        client = self._tenant.world.clients.get(user_id)
+        if client is None:
+            raise RefusedError("user_not_found")
+        return client
+
+    def _by_email(self, email: str) -> Client:
+        found = (client for client in self._tenant.world.clients.values() if client.email == email)
+        client = next(found, None)
+        if client is None:
+            raise RefusedError("user_not_found")
+        return client
+
+    def _named(self, body: Fields) -> Client:
+        """By `user_id`, or by `email`; one of them must be there, and both must mean the same client."""
+        user_id, email = body.optional_text("user_id", length=ID_LENGTH), body.optional_text("email")
+        if user_id is None and email is None:
             raise invalid()
-        self._known(user_id)
-        if order_id not in world.orders:
-            self._execute(order_id, order)
-        elif world.orders[order_id] != order:
-            raise RefusedError("order_id_exists")
-        return Answer({})
-
-    def order_status(self, call: Call) -> Answer:
-        order_id = call.path["order_id"]
-        if order_id not in self._tenant.world.orders:
-            raise RefusedError("order_not_found")
-        return Answer({"order_id": order_id, "status": "success"})
-
-    def _execute(self, order_id: str, order: Order) -> None:
-        place = Place(order.user_id, order.currency)
-        self._books.require(place, -order.amount)
-        self._books.book(place, order.amount, "Open API", ref_id=order_id)
-        kind, ends = "wallet_credit", ("open-api", place.label)
-        if order.amount < 0:
-            kind, ends = "wallet_debit", ends[::-1]
-        self._books.record(kind, *ends, abs(order.amount), order.currency, order_id)
-        self._tenant.world.orders[order_id] = order
-
-    def _known(self, user_id: str) -> str:
-        if user_id not in self._tenant.world.clients:
-            raise RefusedError("account_not_found")
-        return user_id
+        client = self._by_email(email or "") if user_id is None else self._client(user_id)
+        if email not in (None, client.email):
+            raise RefusedError("user_not_found")
+        return client
 
     def _staff(self, staff_id: str) -> dict[str, object]:
-        staff = self._tenant.world.staff[staff_id]
-        return {"id": staff.id, "name": staff.name, "email": staff.email}
+        staff = self._tenant.world.staff.get(staff_id)
+        return {"id": staff.id, "name": staff.name, "email": staff.email} if staff else {}
 
     def _card(self, client: Client) -> dict[str, object]:
         """What both calls show of a client."""
@@ -106,13 +134,13 @@ class Clients:
             "id": client.id,
             "name": client.name,
             "email": client.email,
-            "phone": {"country_code": client.country_code, "number": client.phone},
+            "phone": _phone(client),
             "type": client.type,
             "referral_code": client.referral_code,
             "trading_accounts": [
                 {"platform": item.platform, "connection_id": item.connection_id, "trading_id": str(item.login)}
                 for item in self._tenant.world.accounts
-                if item.user_id == client.id
+                if item.user_id == client.id and item.platform in _IN_TRADING_ACCOUNTS
             ],
             "created_at": stamp(client.created_at),
         }
@@ -133,3 +161,13 @@ class Clients:
             "first_open_time": stamp(min(opened)) if opened else "",
             "updated_at": stamp(client.updated_at),
         }
+
+
+def _phone(client: Client) -> dict[str, str]:
+    return {"country_code": client.country_code, "number": client.phone}
+
+
+def _tree(client: Client, name: str, next_of: Callable[[Client], Iterable[Client]]) -> dict[str, object]:
+    """The client with those next to it under `name`, and theirs under them."""
+    branches = [_tree(other, name, next_of) for other in next_of(client)]
+    return {"id": client.id, "email": client.email, "phone": _phone(client), name: branches}

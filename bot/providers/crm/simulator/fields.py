@@ -16,6 +16,7 @@ from bot.network.strictjson import Json
 ID_LENGTH = 8
 MAX_LIMIT = 500
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,8})?")  # decimal(20,8)
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _MILLIS = re.compile(r"[0-9]{10,14}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -68,6 +69,40 @@ class Fields:
         if not isinstance(value, bool):
             raise invalid()
         return value
+
+    def boolean(self, name: str) -> bool:
+        """A mandatory boolean."""
+        if not self.has(name):
+            raise invalid()
+        return self.flag(name)
+
+    def email(self, name: str = "email") -> str:
+        """A mandatory address of the shape `a@b`."""
+        value = self.text(name, most=254)
+        if not _EMAIL.fullmatch(value):
+            raise invalid()
+        return value
+
+    def part(self, name: str) -> "Fields":
+        """An optional object; nothing is known of an absent one."""
+        value = self.values.get(name)
+        if value is None:
+            return Fields({})
+        if not isinstance(value, Mapping):
+            raise invalid()
+        return Fields(value)
+
+    def phone(self) -> tuple[str, str]:
+        """The optional `phone`: country code and number, empty where absent."""
+        given = self.part("phone")
+        return given.optional_text("country_code", most=5) or "", given.optional_text("number", most=20) or ""
+
+    def new_password(self) -> str:
+        """`password` and the same again as `repeat_password`."""
+        password = self.text("password", most=64)
+        if self.text("repeat_password", most=64) != password:
+            raise invalid()
+        return password
 
     def whole(self, name: str, *, default: int | None = None, most: int = 10**9) -> int:
         """A number of 0 or more; mandatory unless it has a default."""

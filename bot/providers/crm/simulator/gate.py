@@ -86,7 +86,7 @@ class Gate:
         raw = await request.body()
         settings = self._tenant.world.settings
         key = _known_key(settings, request.headers.get("key", "").encode("latin-1"))
-        if duty is None or not duty.open_to(settings):
+        if duty is None or not duty.open_to(settings) or _is_absent(settings, request):
             raise RefusedError("not_found", 404)
         body = _parsed(raw) if request.method in _SIGNED else None
         if request.method in _SIGNED and raw:
@@ -95,6 +95,11 @@ class Gate:
                 raise RefusedError("invalid_signature", 403)
         call = Call(request.path_params, Fields(dict(request.query_params), from_query=True), _fields(request, body))
         return duty.act(call)
+
+
+def _is_absent(settings: Settings, request: Request) -> bool:
+    asked = f"{request.method} {request.url.path.removeprefix(PREFIX)}"
+    return any(asked.startswith(start) for start in settings.absent)
 
 
 def _known_key(settings: Settings, given: bytes) -> str:

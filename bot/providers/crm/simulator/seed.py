@@ -11,9 +11,12 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from bot.clock import Clock
 from bot.providers.crm.simulator.books import Books
+from bot.providers.crm.simulator.furniture import furnish
+from bot.providers.crm.simulator.notation import ZERO, Place
+from bot.providers.crm.simulator.people import Client, Staff
 from bot.providers.crm.simulator.settings import Settings
 from bot.providers.crm.simulator.standing import BUY, BUY_LIMIT, CENT, SELL, result
-from bot.providers.crm.simulator.world import ZERO, Account, Client, Place, Server, Staff, Symbol, Tenant, Trade, World
+from bot.providers.crm.simulator.world import Account, Server, Symbol, Tenant, Trade, World
 
 HOSTILE_NAME = '</b><a href="tg://user?id=1">x</a>'
 BIDI_NAME = "Nora \u202eRETROPER\u202c Lind"
@@ -81,6 +84,7 @@ def demo_world(seed: int, clock: Clock) -> World:
         world.servers[server_id] = Server(server_id, platform, name, groups)
     for row in _ACCOUNTS:
         _account(world, books, dice, now, _AccountRow(*row))
+    furnish(world, now, lambda row: _account(world, books, random.Random(seed + 1), now, _AccountRow(*row)))
     return world
 
 

@@ -4,6 +4,7 @@ The names are those of the simulator checklist in the CRM notes; where the vendo
 setting is the choice.
 """
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -11,8 +12,16 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, field
 
-EVENT_PREFIX = "crm.webhooks.requests.withdrawal."
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def loopback(url: str) -> str:
+    """The address, unchanged; `ValueError` unless it stays on this machine: a simulator calls nobody else."""
+    parts = urlsplit(url)
+    _ = parts.port  # raises on a port that is none
+    if parts.scheme not in ("http", "https") or parts.hostname not in _LOOPBACK or not url.isascii():
+        raise ValueError("a simulator calls a loopback http(s) address only")
+    return url
 
 
 class SignMode(StrEnum):
@@ -33,11 +42,7 @@ class Webhook(Struct, forbid_unknown_fields=True, kw_only=True):
     prefix: bool | None = None
 
     def __post_init__(self) -> None:
-        """`ValueError` unless the address stays on this machine: a simulator calls nobody else."""
-        parts = urlsplit(self.url)
-        _ = parts.port  # raises on a port that is none
-        if parts.scheme not in ("http", "https") or parts.hostname not in _LOOPBACK or not self.url.isascii():
-            raise ValueError("a simulator delivers to a loopback http(s) address only")
+        loopback(self.url)
 
     def __repr__(self) -> str:
         return f"Webhook(url={self.url!r}, name={self.name!r})"
@@ -59,11 +64,23 @@ class Settings(Struct, forbid_unknown_fields=True, kw_only=True):
     report_shows_pending: bool = True
     report_id_is_request_id: bool = False
     allow_post_approval_reject: bool = False
+    deduct_at: Literal["submission", "approval"] = "submission"
+    """When a withdrawal's amount leaves the account; the vendor's pages leave it open."""
+    first_node_passes: bool = False
+    """A rule of the back office that says yes at node 1 as soon as a client asks, so that node 1's event goes out."""
+    auto_approve_below: Decimal = Decimal(0)
+    """Withdrawals under this amount are approved at once at every node, whatever their currency; 0 is off."""
+    wallet_orders_wait: bool = False
+    """A wallet update is `pending` until the control side settles it."""
+    comments_optional: bool = False
+    """A rejection needs no reason on a newer tenant either."""
+    absent: list[str] = field(default_factory=list)
+    """Calls this tenant does not have, each a method and the start of a path, e.g. `GET /requests/withdrawal/`."""
     webhooks: list[Webhook] = field(default_factory=list)
     webhook_prefix: bool = False
     webhook_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10
     webhook_retries: Annotated[int, Meta(ge=0, le=10)] = 0
-    webhook_copies: Annotated[int, Meta(ge=1, le=10)] = 1
+    webhook_copies: Annotated[int, Meta(ge=1, le=1000)] = 1
     """How often each event is delivered; more than 1 plays duplicates."""
     webhook_reorder: bool = False
     """An event waits until the next one to the same address has gone."""

@@ -1,4 +1,4 @@
-"""The CRM's three signatures, as its side computes them. Pure.
+"""The CRM's four signatures, as its side computes them. Pure.
 
 V2 (authentication-v2): `sha256=` and the hex HMAC-SHA256 of the body under the API key. V1 (authentication): an
 upper-case SHA-1 over sorted parameters with the key behind them. Webhooks (security): the HMAC of the body under that
@@ -43,6 +43,11 @@ def v1_variants(api_key: str, body: Mapping[str, Json]) -> frozenset[str]:
         for words in (_JAVASCRIPT_WORDS, _PYTHON_WORDS)
         for keep_empty in (True, False)
     )
+
+
+def psp(token: str, body: Mapping[str, Json]) -> str:
+    """The `sign` of a payment call: V1's algorithm without `sign` itself and without empty values."""
+    return _v1(token, {name: value for name, value in body.items() if name != "sign"}, _JAVASCRIPT_WORDS, False)
 
 
 def canonical(value: Json) -> bytes:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from bot.providers.crm.simulator.world import ZERO, Account, Trade, World
+from bot.providers.crm.simulator.notation import ZERO
+from bot.providers.crm.simulator.world import Account, Trade, World
 
 CENT = Decimal("0.01")
 BUY, SELL, BUY_LIMIT, BALANCE = 0, 1, 2, 6

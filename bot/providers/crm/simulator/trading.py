@@ -1,10 +1,10 @@
-"""The trading server calls: connections, MT4 and MT5 accounts, deposits, withdrawals, MT4 trades.
+"""The trading server calls: connections, accounts of MT4, MT5 and cTrader, deposits, withdrawals, MT4 trades.
 
-Sources: mt4/get-accounts, deposit, withdraw, get-trades, mt5/withdraw; the connection lists, the MT5 accounts and the
-MT5 deposit have no stored page and take the shape of their siblings. Our choices: trades of type `open` are selected by
-opening time and `closed` by closing time; an open trade shows the price of now as `close_price` and the epoch as
-`close_time`, as MetaTrader does; a currency other than the account's is `invalid_request`; "the same comment" means the
-same account, direction and comment.
+Sources: mt4/get-accounts, deposit, withdraw, get-trades, mt5/withdraw; the connection lists, the MT5 accounts, the MT5
+deposit and all of cTrader have no stored page and take the shape of their siblings. Our choices: trades of type `open`
+are selected by opening time and `closed` by closing time; an open trade shows the price of now as `close_price` and the
+epoch as `close_time`, as MetaTrader does; a currency other than the account's is `invalid_request`; "the same comment"
+means the same account, direction and comment.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,9 @@ from functools import partial
 from bot.providers.crm.simulator.books import Books
 from bot.providers.crm.simulator.fields import ID_LENGTH, Fields, RefusedError, invalid
 from bot.providers.crm.simulator.gate import Answer, Call, Duty
+from bot.providers.crm.simulator.notation import Place, plain, stamp
 from bot.providers.crm.simulator.standing import balance_before, floating_profit, standing
-from bot.providers.crm.simulator.world import Account, Place, Server, Tenant, Trade, plain, stamp
+from bot.providers.crm.simulator.world import Account, Server, Tenant, Trade
 
 REPEAT_WINDOW = timedelta(minutes=2)
 _NEVER_CLOSED = "1970-01-01 00:00:00"
@@ -33,6 +34,8 @@ class Trading:
             Duty("GET", "/connections", self.connections),
             *self._platform("mt4"),
             *self._platform("mt5"),
+            Duty("GET", "/ctrader/connections", partial(self.servers, "ctrader")),
+            Duty("GET", "/ctrader/accounts", partial(self.accounts, "ctrader")),
             Duty("GET", "/mt4/trades", self.trades),
         )
 
@@ -172,7 +175,7 @@ class Trading:
             "agent_account": 0,
             "lead_source": "",
             "enable": int(account.enabled),
-            "enable_readonly": 0,
+            "enable_readonly": int(account.readonly),
             "enable_change_password": 1,
             "send_reports": 1,
             "crm_user": {"id": owner.id, "email": owner.email, "name": owner.name},

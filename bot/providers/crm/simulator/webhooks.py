@@ -1,30 +1,24 @@
 """The CRM calls us: deliveries of events to the registered addresses (webhooks introduction and security).
 
 Each delivery keeps the exact bytes and signature it was sent with, so that a replay is one. Nothing is repeated by
-itself unless `webhook_retries` says so; duplicates and a changed order are played on request. To one address one
+itself unless `webhook_retries` says so; duplicates, a changed order and flaws are played on request. To one address one
 delivery goes at a time, in the order of its queue.
 """
 
 import asyncio
-import ssl
-from functools import cache
 
-import httpx
 import msgspec
 
-from bot.providers.crm.simulator import signature
+from bot.providers.crm.simulator import flaws, signature
+from bot.providers.crm.simulator.events import Announcement
 from bot.providers.crm.simulator.fields import RefusedError
-from bot.providers.crm.simulator.settings import Webhook
-from bot.providers.crm.simulator.withdrawals import event_data
-from bot.providers.crm.simulator.world import Delivery, Tenant, Withdrawal, stamp
+from bot.providers.crm.simulator.flaws import Flaw
+from bot.providers.crm.simulator.notation import stamp
+from bot.providers.crm.simulator.outgoing import Heard, call
+from bot.providers.crm.simulator.settings import Settings, Webhook
+from bot.providers.crm.simulator.world import Delivery, Tenant
 
-GROUP = "crm.webhooks.groups.requests.withdrawal"
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
 
 
 class Webhooks:
@@ -35,13 +29,22 @@ class Webhooks:
         self._turns: dict[str, asyncio.Lock] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    def announce(self, event: str, request: Withdrawal) -> None:
-        """Tell everyone who subscribed to `event`."""
+    def announce(self, announcement: Announcement) -> None:
+        """Tell everyone who subscribed to the event."""
+        self.tell(announcement, Flaw.NONE)
+
+    def tell(self, announcement: Announcement, flaw: Flaw) -> list[Delivery]:
+        """The same, spoilt by `flaw`; the deliveries that began."""
         settings = self._tenant.world.settings
-        for hook in settings.webhooks:
-            if hook.wants(event):
-                for _ in range(settings.webhook_copies):
-                    self._queue(self._delivery(hook, event, request))
+        begun = [
+            self._delivery(hook, announcement, flaw)
+            for hook in settings.webhooks
+            if hook.wants(announcement.event)
+            for _ in range(settings.webhook_copies)
+        ]
+        for delivery in begun:
+            self._queue(delivery)
+        return begun
 
     def replay(self, delivery_id: str) -> Delivery:
         """Send the bytes and the signature of an earlier delivery again."""
@@ -70,39 +73,32 @@ class Webhooks:
     def _queue(self, delivery: Delivery) -> None:
         """Start a delivery; when reordering, hold every other one until its successor has been queued."""
         deliveries = self._tenant.world.deliveries
+        if not self._tenant.world.settings.webhook_reorder:
+            deliveries.append(delivery)
+            self._start(delivery)
+            return
         held = [other for other in deliveries if other.state == "held" and other.url == delivery.url]
         deliveries.append(delivery)
-        if self._tenant.world.settings.webhook_reorder and not held:
+        if not held:
             delivery.state = "held"
             return
         for ready in (delivery, *held):
             self._start(ready)
 
-    def _delivery(self, hook: Webhook, event: str, request: Withdrawal) -> Delivery:
-        payload = {
-            "source": {"service": "requests", "group": GROUP, "event": event},
-            "target": {"name": hook.name},
-            "version": "1.0.0",
-            "data": event_data(self._tenant.world, request),
-        }
-        body = _ENCODER.encode(payload)
+    def _delivery(self, hook: Webhook, announcement: Announcement, flaw: Flaw) -> Delivery:
+        body = _ENCODER.encode(announcement.payload(hook.name))
+        signed = flaws.padded(body) if flaw is Flaw.BIG else body
         return Delivery(
             id=self._new_id(),
             name=hook.name,
             url=hook.url,
-            event=event,
-            request_id=request.id,
+            event=announcement.event,
+            request_id=announcement.subject,
             body=body.decode(),
-            signature=self._signature(hook, body),
+            signatures=flaws.headers(flaw, hook.secret, header(self._tenant.world.settings, hook, signed), signed),
+            flaw=flaw,
             at=self._tenant.now(),
         )
-
-    def _signature(self, hook: Webhook, body: bytes) -> str:
-        """Empty without a secret: then the header is left out."""
-        if not hook.secret:
-            return ""
-        prefixed = self._tenant.world.settings.webhook_prefix if hook.prefix is None else hook.prefix
-        return (signature.PREFIX if prefixed else "") + signature.sign(hook.secret, body)
 
     def _new_id(self) -> str:
         return f"D{self._tenant.world.count('delivery'):06}"
@@ -118,27 +114,34 @@ class Webhooks:
         async with self._turns.setdefault(delivery.url, asyncio.Lock()):
             for _ in range(1 + settings.webhook_retries):
                 delivery.attempts += 1
-                delivery.status = await _post(delivery, settings.webhook_timeout_s)
-                if delivery.status is not None and 200 <= delivery.status < 300:
+                heard = await _post(delivery, settings.webhook_timeout_s)
+                delivery.status = heard.status
+                if heard.is_success:
                     delivery.state = "delivered"
                     return
             delivery.state = "failed"
 
 
-async def _post(delivery: Delivery, timeout_seconds: float) -> int | None:
-    """The status answered in time, or none."""
-    headers = {"Content-Type": "application/json"}
-    if delivery.signature:
-        headers["X-Crm-Signature"] = delivery.signature
-    try:
-        async with (
-            asyncio.timeout(timeout_seconds),
-            httpx.AsyncClient(verify=_tls(), trust_env=False, timeout=timeout_seconds) as client,
-        ):
-            answer = await client.post(delivery.url, content=delivery.body.encode(), headers=headers)
-            return answer.status_code
-    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL):
-        return None
+async def _post(delivery: Delivery, timeout_seconds: float) -> Heard:
+    headers = [("Content-Type", "application/json")]
+    headers += [("X-Crm-Signature", signature_) for signature_ in delivery.signatures]
+    body, content = delivery.body.encode(), None
+    match delivery.flaw:
+        case Flaw.BIG:
+            body = flaws.padded(body)
+        case Flaw.SLOW | Flaw.ENDLESS:
+            content = flaws.stream(delivery.flaw, body)
+        case _:
+            pass
+    return await call("POST", delivery.url, headers, content or body, timeout_seconds)
+
+
+def header(settings: Settings, hook: Webhook, body: bytes) -> str:
+    """The signature this webhook sends with `body`; empty without a secret: then the header is left out."""
+    if not hook.secret:
+        return ""
+    prefixed = settings.webhook_prefix if hook.prefix is None else hook.prefix
+    return (signature.PREFIX if prefixed else "") + signature.sign(hook.secret, body)
 
 
 def shown(delivery: Delivery) -> dict[str, object]:
@@ -153,7 +156,9 @@ def shown(delivery: Delivery) -> dict[str, object]:
         "attempts": delivery.attempts,
         "status": delivery.status,
         "at": stamp(delivery.at),
-        "signature": delivery.signature,
+        "signature": delivery.signatures[0] if delivery.signatures else "",
+        "signatures": delivery.signatures,
+        "flaw": delivery.flaw.value,
         "body": delivery.body,
         "replay_of": delivery.replay_of,
     }

@@ -1,12 +1,7 @@
-"""Withdrawal requests: the states of the back office and the money behind them.
+"""Withdrawal requests: the money behind the review.
 
-    pending --approve, node k < last--> pending --approve, last node--> approved --reject, back office--> rejected
-       |  ^                               |
-       |  +------------- reset -----------+
-       +--------------- reject at any node ---------------------------------------------------------> rejected
-
-The amount leaves the account when the client asks and comes back when the request is rejected, once each; the vendor's
-pages leave open when it leaves. How many nodes a request has is settled when it is made.
+The amount leaves the account once, when the client asks (or, with `deduct_at`, when the last node approves), and comes
+back at most once, when the request is rejected. The states are those of `reviews.py`.
 """
 
 from collections.abc import Callable
@@ -14,31 +9,26 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from bot.providers.crm.simulator.books import Books
+from bot.providers.crm.simulator.events import Announcement, decided
 from bot.providers.crm.simulator.fields import RefusedError
-from bot.providers.crm.simulator.settings import EVENT_PREFIX
+from bot.providers.crm.simulator.notation import ZERO, Place, plain, stamp, written
+from bot.providers.crm.simulator.reviews import Status, Withdrawal
 from bot.providers.crm.simulator.standing import CENT
-from bot.providers.crm.simulator.world import (
-    WALLET,
-    Log,
-    Place,
-    Status,
-    Tenant,
-    Withdrawal,
-    World,
-    plain,
-    stamp,
-    written,
-)
+from bot.providers.crm.simulator.world import Tenant, World
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to pay out: in which currency, for which share as fee, at most how much of it."""
+    """A way to pay out: in which currency, for which share as fee, at most how much of it.
+
+    An automatic one has an order at whoever pays it out.
+    """
 
     name: str
     currency: str
     fee: Decimal
     highest_fee: Decimal
+    automatic: bool = False
 
 
 METHODS = {
@@ -47,11 +37,13 @@ METHODS = {
         Method("Bank wire", "USD", Decimal("0.01"), Decimal(50)),
         Method("SEPA transfer", "EUR", Decimal("0.005"), Decimal(25)),
         Method("银行转账", "CNY", Decimal("0.01"), Decimal(300)),
-        Method("USDT (TRC-20)", "USDT", Decimal("0.002"), Decimal(20)),
+        Method("USDT (TRC-20)", "USDT", Decimal("0.002"), Decimal(20), automatic=True),
     )
 }
 
-Announce = Callable[[str, Withdrawal], None]
+Announce = Callable[[Announcement], None]
+FIRST_NODE_RULE = "rule:first-node"
+AUTO_RULE = "rule:auto-approval"
 
 
 class Withdrawals:
@@ -76,6 +68,7 @@ class Withdrawals:
         world, now = self._tenant.world, self._tenant.now()
         request = Withdrawal(
             id=world.new_id("withdrawal"),
+            user_id=place.user_id,
             place=place,
             amount=amount,
             method=method,
@@ -84,64 +77,76 @@ class Withdrawals:
             total_nodes=max(1, world.settings.levels),
         )
         world.withdrawals[request.id] = request
-        self._log(request, "create", place.user_id)
-        self._books.book(place, -amount, f"W-{request.id}", request_id=request.id)
-        self._hold(request, "withdrawal_requested", amount)
+        request.log("create", place.user_id, now)
+        before = self._books.balance(place)
+        if world.settings.deduct_at == "submission":
+            self._deduct(request, "withdrawal_requested")
+        self._books.enter(place, -amount, f"W-{request.id}", before, request_id=request.id)
+        self._follow_rules(request)
         return request
 
     def approve(self, request_id: str, admin: str) -> Withdrawal:
         """The current node says yes; the last one ends the request."""
-        request = self._pending(request_id)
-        request.approved += 1
-        request.previous_node = request.approved
-        if request.approved == request.total_nodes:
-            request.status = Status.APPROVED
+        request = self.find(request_id)
+        request.require_pending()
+        if request.approved + 1 == request.total_nodes and not request.deducted:
+            self._books.require(request.place, request.amount)
+            self._deduct(request, "withdrawal_deducted")
+        if request.pass_node(admin, self._tenant.now()):
             place = request.place
             self._books.record(
                 "withdrawal_paid", f"held:{request.id}", request.method, request.amount, place.currency, request.id
             )
-        self._log(request, "approve", admin)
-        self._announce(f"{EVENT_PREFIX}approve.node.{request.approved}", request)
+        self._tell(request)
         return request
 
     def reject(self, request_id: str, admin: str, comment: str, *, even_approved: bool) -> Withdrawal:
         """End it and give the money back; an approved one only with `even_approved`."""
         request = self.find(request_id)
-        if not (request.status is Status.PENDING or (even_approved and request.status is Status.APPROVED)):
-            raise RefusedError("request_status_not_pending")
-        source = request.method if request.status is Status.APPROVED else f"held:{request.id}"
-        request.status, request.comment = Status.REJECTED, comment
-        self._books.shift(request.place, request.amount, f"W-{request.id} returned")
-        place = request.place
-        self._books.record("withdrawal_returned", source, place.label, request.amount, place.currency, request.id)
-        self._log(request, "reject", admin)
-        self._announce(f"{EVENT_PREFIX}reject", request)
+        before = request.refuse(admin, comment, self._tenant.now(), even_approved=even_approved)
+        if request.deducted:
+            request.deducted = False
+            source = request.method if before is Status.APPROVED else f"held:{request.id}"
+            place = request.place
+            self._books.shift(place, request.amount, f"W-{request.id} returned")
+            self._books.record("withdrawal_returned", source, place.label, request.amount, place.currency, request.id)
+        self._tell(request)
         return request
 
     def reset(self, request_id: str, admin: str) -> Withdrawal:
         """Back to the first node; only while under review."""
-        request = self._pending(request_id)
-        request.previous_node, request.approved = request.approved, 0
-        self._log(request, "reset", admin)
+        request = self.find(request_id)
+        request.start_over(admin, self._tenant.now())
         return request
 
     def edit(self, request_id: str, admin: str, amount: Decimal) -> Withdrawal:
         """Staff change the trading amount before approval; what is held follows."""
-        request = self._pending(request_id)
+        request = self.find(request_id)
+        request.require_pending()
         more = amount - request.amount
-        self._books.require(request.place, max(more, Decimal(0)))
-        if more:
+        self._books.require(request.place, max(more, ZERO) if request.deducted else amount)
+        if more and request.deducted:
             self._books.shift(request.place, -more, f"W-{request.id} edited")
             self._hold(request, "withdrawal_edited", more)
         before, request.amount = request.amount, amount
-        self._log(request, "update", admin, {"trading_amount": written(before)}, {"trading_amount": written(amount)})
+        changed = ({"trading_amount": written(before)}, {"trading_amount": written(amount)})
+        request.log("update", admin, self._tenant.now(), *changed)
         return request
 
-    def _pending(self, request_id: str) -> Withdrawal:
-        request = self.find(request_id)
-        if request.status is not Status.PENDING:
-            raise RefusedError("request_status_not_pending")
-        return request
+    def _follow_rules(self, request: Withdrawal) -> None:
+        """What the back office has set up to happen by itself."""
+        settings = self._tenant.world.settings
+        if request.amount < settings.auto_approve_below:
+            request.auto = True
+            for _ in range(request.total_nodes):
+                self.approve(request.id, AUTO_RULE)
+        elif settings.first_node_passes and request.total_nodes > 1:
+            self.approve(request.id, FIRST_NODE_RULE)
+
+    def _deduct(self, request: Withdrawal, kind: str) -> None:
+        self._books.shift(request.place, -request.amount, f"W-{request.id}")
+        request.deducted = True
+        self._hold(request, kind, request.amount)
 
     def _hold(self, request: Withdrawal, kind: str, amount: Decimal) -> None:
         """Record money going into what is held for `request`, or out of it when below zero."""
@@ -149,16 +154,8 @@ class Withdrawals:
         source, target = ends if amount > 0 else ends[::-1]
         self._books.record(kind, source, target, abs(amount), request.place.currency, request.id)
 
-    def _log(
-        self,
-        request: Withdrawal,
-        event: str,
-        admin: str,
-        before: dict[str, str] | None = None,
-        after: dict[str, str] | None = None,
-    ) -> None:
-        request.updated_at = self._tenant.now()
-        request.logs.append(Log(event=event, at=request.updated_at, admin=admin, before=before, after=after))
+    def _tell(self, request: Withdrawal) -> None:
+        self._announce(decided("withdrawal", request, event_data(self._tenant.world, request)))
 
 
 def payout(world: World, request: Withdrawal) -> dict[str, object]:
@@ -195,11 +192,13 @@ def event_data(world: World, request: Withdrawal) -> dict[str, object]:
         "status": request.status.value,
         "user_id": place.user_id,
         "request_time": stamp(request.created_at),
-        "trading_id": WALLET if place.login is None else place.login,
+        "trading_id": place.trading_id,
         **payout(world, request),
     }
+    if METHODS[request.method].automatic:
+        data["external_order_id"] = f"X-{request.id}"
     if request.status is not Status.REJECTED:
-        data["withdrawal_flow"] = {"total_steps": request.total_nodes, "current_steps": request.approved}
+        data["withdrawal_flow"] = request.steps()
     return data
 
 

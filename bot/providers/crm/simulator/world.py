@@ -9,55 +9,18 @@ import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from msgspec import Struct, field
 
 from bot.clock import Clock
 from bot.loopback.server import LedgerEntry
+from bot.providers.crm.simulator.flaws import Flaw
+from bot.providers.crm.simulator.notation import ZERO, Place
+from bot.providers.crm.simulator.people import BankCard, Client, Code, Lead, Staff
+from bot.providers.crm.simulator.reviews import Petition, Withdrawal
 from bot.providers.crm.simulator.settings import Settings
 
-ZERO = Decimal(0)
-WALLET = "WALLET"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
-
-
-class Status(StrEnum):
-    """Of a withdrawal request."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-
-
-class Client(Struct, kw_only=True):
-    """A person or introducing broker in the CRM."""
-
-    id: str
-    name: str
-    email: str
-    country_code: str
-    phone: str
-    type: str = "trader"
-    group_id: str = "grp00001"
-    kyc_status: str = "verified"
-    kyc_processing: bool = False
-    suspended: bool = False
-    language: str = "en-us"
-    referral_code: str = ""
-    referrer_id: str = ""
-    owner_id: str = ""
-    participant_ids: list[str] = field(default_factory=list)
-    created_at: datetime
-    updated_at: datetime
-
-
-class Staff(Struct):
-    """Somebody in the back office."""
-
-    id: str
-    name: str
-    email: str
 
 
 class Server(Struct):
@@ -83,6 +46,18 @@ class Account(Struct, kw_only=True):
     created_at: datetime
     comment: str = ""
     enabled: bool = True
+    readonly: bool = False
+    type_id: str = ""
+    rebate_user_id: str = ""
+
+
+class AccountType(Struct):
+    """A kind of trading account that clients may open."""
+
+    id: str
+    name: str
+    platform: str
+    connection_id: str
 
 
 class Trade(Struct, kw_only=True):
@@ -122,22 +97,6 @@ class Wallet(Struct):
     balance: Decimal
 
 
-class Place(Struct, frozen=True):
-    """Where a client's money lies: a wallet, or (with a login) a trading account."""
-
-    user_id: str
-    currency: str
-    platform: str = ""
-    connection_id: str = ""
-    login: int | None = None
-
-    @property
-    def label(self) -> str:
-        if self.login is None:
-            return f"wallet:{self.user_id}:{self.currency}"
-        return f"{self.platform}:{self.connection_id}:{self.login}"
-
-
 class Transaction(Struct, kw_only=True):
     """A row of the transactions report; a withdrawal request's row takes its status and amount from the request."""
 
@@ -154,43 +113,74 @@ class Transaction(Struct, kw_only=True):
     request_id: str = ""
 
 
-class Order(Struct, frozen=True):
-    """A wallet booking by order id."""
+class Order(Struct, kw_only=True):
+    """A wallet booking by order id; `status` is pending, success or failed."""
 
     user_id: str
     currency: str
     amount: Decimal
+    status: str = "success"
+
+    def asks_the_same(self, other: "Order") -> bool:
+        return (self.user_id, self.currency, self.amount) == (other.user_id, other.currency, other.amount)
 
 
-class Log(Struct, kw_only=True):
-    """One line in a request's history."""
-
-    event: str
-    at: datetime
-    admin: str
-    before: dict[str, str] | None = None
-    after: dict[str, str] | None = None
-
-
-class Withdrawal(Struct, kw_only=True):
-    """A client's withdrawal request; `approved` counts the nodes that said yes since the last reset."""
+class Competition(Struct):
+    """A trading competition; its board follows from the accounts of those who take part."""
 
     id: str
-    place: Place
-    amount: Decimal
-    method: str
-    created_at: datetime
-    updated_at: datetime
-    total_nodes: int
-    approved: int = 0
-    previous_node: int = 0
-    status: Status = Status.PENDING
+    name: str
+    user_ids: list[str]
+    suspended_ids: list[str] = field(default_factory=list)
+
+
+class Challenger(Struct, kw_only=True):
+    """Somebody in a prop-trading programme; `step` counts from 1, `status` is ongoing or failed."""
+
+    init_request_id: str
+    user_id: str
+    platform: str
+    connection_id: str
+    login: int
+    step: int = 1
+    last_step: int = 3
+    status: str = "ongoing"
+    may_retry: bool = False
+    reason: str = ""
+
+
+class Archive(Struct, kw_only=True):
+    """A long past for the report: so many rows, `step_seconds` apart, made anew from these few values when read."""
+
+    user_id: str
+    count: int
+    first_at: datetime
+    step_seconds: int
+
+
+class Race(Struct, kw_only=True):
+    """A decision the back office makes at the worst moment: around the next call that names the request."""
+
+    decision: str
+    when: str
+    request_id: str = ""
+    admin: str = ""
     comment: str = ""
-    logs: list[Log] = field(default_factory=list)
+
+
+class Merchant(Struct, kw_only=True):
+    """The payment provider as this tenant has it set up; `token` is both its header and the secret of its `sign`."""
+
+    url: str
+    merchant_id: str
+    token: str
+
+    def __repr__(self) -> str:
+        return f"Merchant(url={self.url!r})"
 
 
 class Delivery(Struct, kw_only=True):
-    """One sending of one event to one webhook: exactly these bytes under exactly this signature."""
+    """One sending of one event to one webhook: exactly these bytes under exactly these signature headers."""
 
     id: str
     name: str
@@ -198,7 +188,8 @@ class Delivery(Struct, kw_only=True):
     event: str
     request_id: str
     body: str
-    signature: str
+    signatures: list[str]
+    flaw: Flaw = Flaw.NONE
     at: datetime
     state: str = "waiting"
     """waiting, held, delivered, failed; lost when the simulator ended before it went out."""
@@ -227,6 +218,19 @@ class World(Struct, kw_only=True):
     comments: dict[str, datetime] = field(default_factory=dict)
     """When a trading account's deposit or withdrawal with a comment was last booked (the repeat rule)."""
     withdrawals: dict[str, Withdrawal] = field(default_factory=dict)
+    petitions: dict[str, Petition] = field(default_factory=dict)
+    leads: list[Lead] = field(default_factory=list)
+    cards: list[BankCard] = field(default_factory=list)
+    codes: list[Code] = field(default_factory=list)
+    form_ids: dict[str, str] = field(default_factory=dict)
+    """By purpose: registration, kyc, collection."""
+    account_types: list[AccountType] = field(default_factory=list)
+    competitions: list[Competition] = field(default_factory=list)
+    challengers: list[Challenger] = field(default_factory=list)
+    paid_commissions: list[str] = field(default_factory=list)
+    archive: Archive | None = None
+    races: list[Race] = field(default_factory=list)
+    merchant: Merchant | None = None
     deliveries: list[Delivery] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
@@ -240,6 +244,10 @@ class World(Struct, kw_only=True):
         """Eight lower-case letters and digits that look drawn, yet follow from the seed."""
         digest = hashlib.sha256(f"{self.seed}:{kind}:{self.count(kind)}".encode()).digest()
         return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:8])
+
+    def new_login(self, connection_id: str) -> int:
+        """The next free login of a server."""
+        return max((item.login for item in self.accounts if item.connection_id == connection_id), default=80000) + 1
 
     def new_order_id(self) -> int:
         return 7_400_000 + self.count("order")
@@ -262,18 +270,3 @@ class Tenant:
 
     def now(self) -> datetime:
         return self.clock.now()
-
-
-def stamp(moment: datetime) -> str:
-    """The vendor's way to write a time, UTC."""
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def plain(number: Decimal) -> Decimal | int:
-    """A number as JavaScript writes it: `1000`, not `1000.00`."""
-    return int(number) if number == number.to_integral_value() else number.normalize()
-
-
-def written(amount: Decimal) -> str:
-    """An amount as the vendor writes one in text: two decimals, more only when it has more."""
-    return f"{amount:.2f}" if amount == round(amount, 2) else f"{amount.normalize():f}"

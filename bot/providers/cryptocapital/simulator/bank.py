@@ -6,7 +6,7 @@ and there is no fee.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
@@ -143,16 +143,24 @@ class Bank:
         return [*self._notices(movement), *self._register(movement, at_ms)]
 
     def deposit(
-        self, target: Account, sender: str, amount: Decimal, narrative: str, at_ms: int
+        self, target: Account, sender: str, amount: Decimal, narrative: str, at_ms: int, currency: str = ""
     ) -> Sequence[Notice] | Refused:
-        """Money arrives unasked. A sender that banks here pays for it, any other sends it from elsewhere."""
+        """`amount` arrives unasked. A sender that banks here pays for it, any other sends it from elsewhere.
+
+        `currency` is what one from elsewhere pays in, by default what arrives.
+        """
         source = self.accounts.get(sender)
         if source is not None:
             return self.transfer(source, target.number, target.currency, amount, narrative, at_ms)
-        if not 0 < amount < _CEILING or amount != amount.quantize(_CENT):
-            return Refused("amount has to be above zero, with at most two decimals")
-        elsewhere = Account(sender, "", target.currency, amount)
-        return self._notices(self._book(Kind.DEPOSIT, elsewhere, target, (amount, amount), narrative, at_ms))
+        elsewhere = Account(sender, "", currency or target.currency, amount)
+        sums = self._both_sides(elsewhere, target, target.currency, amount)
+        if isinstance(sums, Refused):
+            return sums
+        return self._notices(self._book(Kind.DEPOSIT, elsewhere, target, sums, narrative, at_ms))
+
+    def told_of(self, number: str) -> Sequence[Notice]:
+        """Who is to hear of a booked transfer now; nobody when there is no such one."""
+        return [notice for one in self.movements if str(one.id) == number for notice in self._notices(one)]
 
     def rate(self, source: str, target: str) -> Decimal | None:
         """How many `target` one `source` buys, unrounded."""
@@ -246,7 +254,9 @@ def _is_key(text: str) -> bool:
 
 
 def _as_json(row: Account | Movement) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(row).items()}
+    """Not by `asdict`, whose deep copies cost seconds where a state is kept and much has been booked."""
+    values = {one.name: getattr(row, one.name) for one in fields(row)}
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in values.items()}
 
 
 def _decimals(row: Mapping[str, Any], *names: str) -> dict[str, Any]:

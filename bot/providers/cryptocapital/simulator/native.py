@@ -16,6 +16,7 @@ from bot.providers.cryptocapital.simulator.numerals import Json, parse
 
 _QUEUE_FRAMES = 20_000
 _TOO_SLOW = 1013
+_GOING_AWAY = 1001
 
 
 class NativeLink:
@@ -23,22 +24,31 @@ class NativeLink:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
-        self._frames: asyncio.Queue[str] = asyncio.Queue(_QUEUE_FRAMES)
-        self._overrun = False
+        self._frames: asyncio.Queue[str | None] = asyncio.Queue(_QUEUE_FRAMES + 1)
+        self._close_code = 0
 
     def send(self, kind: str, data: Mapping[str, Any]) -> None:
         frame = json.dumps({"msg": kind, "data": data}, ensure_ascii=False, separators=(",", ":"))
-        try:
+        if self._frames.qsize() >= _QUEUE_FRAMES:
+            self._end(_TOO_SLOW)
+        elif not self._close_code:
             self._frames.put_nowait(frame)
-        except asyncio.QueueFull:
-            self._overrun = True
+
+    def hang_up(self) -> None:
+        self._end(_GOING_AWAY)
 
     async def write(self) -> None:
         """Send what is queued until the connection ends or its client has fallen hopelessly behind."""
         with suppress(WebSocketDisconnect, RuntimeError):  # starlette raises either once the peer is gone
-            while not self._overrun:
-                await self._socket.send_text(await self._frames.get())
-            await self._socket.close(_TOO_SLOW)
+            while self._close_code != _TOO_SLOW and (frame := await self._frames.get()) is not None:
+                await self._socket.send_text(frame)
+                await asyncio.sleep(0)  # a long statement is no reason to keep everybody else waiting
+            await self._socket.close(self._close_code)
+
+    def _end(self, code: int) -> None:
+        if not self._close_code:
+            self._close_code = code
+            self._frames.put_nowait(None)
 
 
 class Native:
@@ -53,20 +63,28 @@ class Native:
         desk.join(link)
         writing = asyncio.create_task(link.write())
         try:
-            async for frame in _frames(socket):
+            async for frame in frames(socket):
                 _receive(desk, link, frame)
         finally:
             desk.leave(link)
             writing.cancel()
 
 
-async def _frames(socket: WebSocket) -> AsyncIterator[str | None]:
-    """Text frames until the client goes; `None` for a binary one."""
-    while True:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        yield message.get("text")
+async def frames(socket: WebSocket) -> AsyncIterator[str | None]:
+    """Text frames until the client goes; `None` for a binary one. After each of them everybody else has a turn."""
+    with suppress(WebSocketDisconnect):
+        while True:
+            yield await next_frame(socket)
+            await asyncio.sleep(0)
+
+
+async def next_frame(socket: WebSocket) -> str | None:
+    """One text frame, `None` for a binary one; `WebSocketDisconnect` when the client has gone."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1006))
+    text: str | None = message.get("text")
+    return text
 
 
 def _receive(desk: Desk, link: NativeLink, frame: str | None) -> None:

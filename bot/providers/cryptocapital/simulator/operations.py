@@ -13,7 +13,7 @@ from enum import StrEnum
 from bot.providers.cryptocapital.simulator.numerals import Json, Numeral
 from bot.providers.cryptocapital.simulator.signatures import read_public_key
 
-_MAX_NONCE = 2**53 - 1
+MAX_NONCE = 2**53 - 1
 """Beyond it two different nonces can be the same double."""
 _MAX_TEXT = 4096
 _INTEGER = re.compile(r"[0-9]{1,16}")
@@ -204,9 +204,9 @@ def _nonce(sent: Json) -> tuple[int, str]:
     """Its value and the text that was signed: a string as spelled, a number as JavaScript writes it."""
     if isinstance(sent, Numeral):
         value = sent.value
-        if value.is_integer() and 0 <= value <= _MAX_NONCE:
+        if value.is_integer() and 0 <= value <= MAX_NONCE:
             return int(value), sent.text
-    elif isinstance(sent, str) and _INTEGER.fullmatch(sent) and int(sent) <= _MAX_NONCE:
+    elif isinstance(sent, str) and _INTEGER.fullmatch(sent) and int(sent) <= MAX_NONCE:
         return int(sent), sent
     raise ValueError("nonce is not an integer")
 
@@ -233,6 +233,6 @@ def _moment(params: Mapping[str, Json], name: str) -> Decimal | None:
     if sent is None:
         return None
     text = sent.text if isinstance(sent, Numeral) else sent
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text) or not 0 <= Decimal(text) <= _MAX_NONCE:
+    if not isinstance(text, str) or not _NUMBER.fullmatch(text) or not 0 <= Decimal(text) <= MAX_NONCE:
         raise ValueError(f"{name} is not a number")
     return Decimal(text)

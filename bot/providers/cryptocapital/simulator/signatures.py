@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from coincurve import PrivateKey
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 _CURVE = ec.SECP256K1()
 _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 _POINT_BYTES = 65
+_BITCOIN_MAGIC = b"\x18Bitcoin Signed Message:\n"
+_UNCOMPRESSED_HEAD = 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,47 @@ def verify(key: str, text: str, signature: str) -> bool:
 def corrupted(signature: str) -> str:
     """A well-formed signature that no longer fits its text."""
     r, s = decode_dss_signature(_unbase64(signature))
-    return base64.b64encode(encode_dss_signature(r, s ^ 1)).decode()
+    return _base64(encode_dss_signature(r, s ^ 1))
+
+
+def of_height(signature: str, *, high: bool) -> str:
+    """The same signature with s in the upper or the lower half."""
+    r, s = decode_dss_signature(_unbase64(signature))
+    return _base64(encode_dss_signature(r, s if (s > _ORDER // 2) is high else _ORDER - s))
+
+
+def trailed(signature: str) -> str:
+    """With a byte after the end of the DER."""
+    return _base64(_unbase64(signature) + b"\x00")
+
+
+def raw(signature: str) -> str:
+    """r and s, 32 bytes each."""
+    r, s = decode_dss_signature(_unbase64(signature))
+    return _base64(r.to_bytes(32) + s.to_bytes(32))
+
+
+def compact(pair: KeyPair, text: str, *, bitcoin: bool) -> str:
+    """65 bytes: a head that names the recoverable point (27 and above: uncompressed key), then r and s.
+
+    Over SHA-256 once, or with `bitcoin` over a Bitcoin signed message: magic, length, text, SHA-256 twice.
+    """
+    message = text.encode()
+    if bitcoin:
+        message = hashlib.sha256(_BITCOIN_MAGIC + _varint(len(message)) + message).digest()
+    secret = pair.private.private_numbers().private_value.to_bytes(32)
+    recoverable = PrivateKey(secret).sign_recoverable(message)  # hashes once itself
+    return _base64(bytes([_UNCOMPRESSED_HEAD + recoverable[64]]) + recoverable[:64])
+
+
+def _varint(number: int) -> bytes:
+    if number < 0xFD:
+        return bytes([number])
+    return b"\xfd" + number.to_bytes(2, "little") if number < 1 << 16 else b"\xfe" + number.to_bytes(4, "little")
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _unbase64(text: str) -> bytes:

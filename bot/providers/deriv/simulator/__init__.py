@@ -8,6 +8,8 @@ all, another login id; streamed), portfolio, statement, the transaction stream, 
 streamed), buy described by `parameters` (rise/fall at the money), sell; contracts end by themselves on the clock it is
 given. Shape, login, scope and rate are examined in the service's order.
 
+The login page of the redirect flow (`/oauth2/authorize`) is in `login.py`.
+
 It leaves out for now: proposal, proposal_open_contract and all other calls (`UnrecognisedRequest`); `subscribe` on buy,
 which would start such a stream (refused as a property it does not know); other contract types, barriers and tick
 durations; translated texts; permessage-deflate; p2p_config in website_status; the once-a-second limit on new

@@ -4,6 +4,7 @@ POST /_sim/move          {"symbol","percent"}   a price moves for good; price st
 POST /_sim/deposit       {"loginid","amount"}   money arrives
 POST /_sim/site          {"status"}             up, down or updating; `website_status` streams hear of it
 POST /_sim/expire-token  {"token"}              refused from now on, also where it is in use
+POST /_sim/app           {"app_id","redirect_uri"}   where the login page sends people who let this app in
 POST /_sim/idle          {"seconds"}            how long a silent connection is kept (120), on real time
 GET  /_sim/connections                          open sockets and streams, and logins ever made
 GET  /_sim/tokens                               every token with its account, kind and scopes
@@ -43,6 +44,7 @@ class Controls:
             Route("/deposit", _posted(self.deposit), methods=["POST"]),
             Route("/site", _posted(self.site), methods=["POST"]),
             Route("/expire-token", _posted(self.expire_token), methods=["POST"]),
+            Route("/app", _posted(self.app), methods=["POST"]),
             Route("/idle", _posted(self.set_idle), methods=["POST"]),
             Route("/connections", self.connections),
             Route("/tokens", self.tokens),
@@ -82,6 +84,13 @@ class Controls:
         self.hub.world.expire(token)
         self.hub.token_expired(token)
         return {"expired": True}
+
+    def app(self, given: Mapping[str, Json]) -> Mapping[str, object]:
+        app_id, address = int(_text(given, "app_id")), _text(given, "redirect_uri")
+        if app_id not in self.hub.world.state.apps or not address.startswith(("https://", "http://")):
+            raise ValueError("an app that is known, and an address")
+        self.hub.world.state.redirects[app_id] = address
+        return {"app_id": str(app_id), "redirect_uri": address}
 
     def set_idle(self, given: Mapping[str, Json]) -> Mapping[str, object]:
         seconds = _number(given, "seconds")

@@ -18,6 +18,7 @@ from bot.providers.deriv.simulator.connection import Connection
 from bot.providers.deriv.simulator.controls import Controls
 from bot.providers.deriv.simulator.handlers import HANDLERS
 from bot.providers.deriv.simulator.hub import Hub
+from bot.providers.deriv.simulator.login import LoginPage
 from bot.providers.deriv.simulator.world import Movement, State, World
 
 PATH = "/websockets/v3"
@@ -44,7 +45,7 @@ class DerivSimulator:
         self._heart: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
-        return [WebSocketRoute(PATH, self.serve)]
+        return [WebSocketRoute(PATH, self.serve), *LoginPage(self.world).routes()]
 
     def controls(self) -> Sequence[BaseRoute]:
         return Controls(self.hub, self._set_idle).routes()

@@ -135,6 +135,10 @@ class State(msgspec.Struct):
     accounts: dict[str, Account] = {}
     tokens: dict[str, Token] = {}
     apps: list[int] = []
+    redirects: dict[int, str] = {}
+    """By app: where the login page sends people afterwards."""
+    logins: int = 0
+    """Session tokens the login page ever made."""
     movements: list[Movement] = []
     contracts: dict[int, Contract] = {}
     moves: dict[str, list[Move]] = {}
