@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.money import Currency, Money
 from bot.network import strictjson
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.auth import Form, PinnedKey, Signer
@@ -119,3 +120,59 @@ def test_numbers_keep_the_digits_of_the_json_text() -> None:
         if entry["op"] == "transfer" and entry["direction"] == "client"
     }
     assert {type(amount) for amount in amounts.values()} == {int, Decimal, str}
+
+
+def _movable(entry: dict[str, Any]) -> bool:
+    """Transfers this adapter would make: a plain amount as a JSON number, of two decimals at most."""
+    amount = entry["message"].get("params", {}).get("amount")
+    return (
+        entry["op"] == "transfer"
+        and entry["direction"] == "client"
+        and entry["expected_valid"]
+        and (isinstance(amount, int | float) and 0.01 <= amount < 10**15)
+    )
+
+
+@_named([entry for entry in _ALL if _movable(entry)])
+def test_a_transfer_we_build_is_signed_and_spelled_as_theirs(entry: dict[str, Any]) -> None:
+    message = _message(entry)
+    told = message["params"]
+    amount = Money(Decimal(str(told["amount"])).quantize(Decimal("0.01")), Currency(told["currency"]))
+    params = wire.transfer_params(told["accountNumber"], told["beneficiary"], amount, told["narrative"])
+    signer = Signer(entry["private_key_b64"])
+    text = wire.operation_text(Op.TRANSFER, signer.public_key, message["nonce"], params)
+    assert text == entry["message_string"]
+    frame = strictjson.loads(
+        wire.build_operation(Op.TRANSFER, signer.public_key, message["nonce"], params, message["signed"])
+    )
+    assert frame == {"op": "transfer", "data": message}
+    again = strictjson.loads(
+        wire.build_operation(Op.TRANSFER, signer.public_key, message["nonce"], params, signer.sign(text))
+    )
+    assert isinstance(again, dict)
+    assert PinnedKey(entry["public_key_b64"]).verify(again["data"]["signed"], entry["message_string"])
+
+
+def test_five_of_their_transfers_are_such() -> None:
+    assert sum(map(_movable, _ALL)) == 5
+
+
+@_named([entry for entry in _ALL if entry["direction"] == "server" and entry["op"] == "transfer"])
+def test_a_transfer_they_report_is_read_field_by_field(entry: dict[str, Any]) -> None:
+    if not entry["expected_valid"]:
+        return
+    message = _server_message(entry)
+    assert isinstance(message, TransferMessage)
+    wire.check_grammar(message)
+    told, read = entry["message"]["params"], wire.parse_transfer(message.params)
+    assert (read.id, read.on.isoformat(), read.source, read.target, read.narrative) == (
+        told["id"],
+        told["date"],
+        told["sendAccount"],
+        told["receiveAccount"],
+        told.get("narrative") or "",
+    )
+    assert (str(read.sent), str(read.received)) == (
+        f"{told['sendAmount']} {told['sendCurrency']}",
+        f"{told['receiveAmount']} {told['receiveCurrency']}",
+    )

@@ -7,10 +7,23 @@
     ├── NotAllowedError              the person lacks the right
     ├── NotFoundError                no such thing, or not visible to this person
     ├── ConflictError                the thing changed meanwhile, or exists already
+    ├── OwnerSuspendedError          a connection rests while its owner is suspended
+    ├── EntryRefusedError            a one-time link does not let in, or not like that
+    ├── StepUpError                  an act needs a code of the second factor, and there is no good one
+    │   ├── FactorMissingError       the person has no second factor
+    │   ├── FactorUnreadableError    its sealed seed does not open
+    │   ├── FactorLockedError        too many wrong codes; carries the `minutes` to wait
+    │   ├── CodeWrongError           not the code; may carry the `tries_left`
+    │   ├── CodeUsedError            a good code, but that one, or a later one, was used already
+    │   └── ClockDoubtedError        this machine's clock was set, and no admin has said that it is right
     ├── VaultError
     │   ├── KeyTextError             the key's text form is damaged: a typo, not a wrong key
+    │   ├── KeySourceError           the place the key comes from does not give it
     │   ├── WrongKeyError            the key is whole, but belongs to another database
+    │   ├── PassphraseError          not the passphrase, or none that will do
+    │   ├── BackupUnreadableError    a backup file is damaged, cut short, or none
     │   └── RecordUnreadableError    one sealed record does not open; the others still do
+    │       └── ConnectionLockedError    nor shall it, until its owner gives the passphrase
     ├── StoreError
     │   ├── StoreBusyError           another program holds the database
     │   ├── StoreFullError           the disk is full or refuses
@@ -22,6 +35,7 @@
         ├── ReplyError               an answer came that cannot be read as documented
         ├── RefusedError             the provider said no; carries its `code`
         │   ├── CredentialRefusedError   login, key or signature not accepted: the owner must act
+        │   │   └── EnvironmentMismatchError  a good one, for the other of live and demo
         │   ├── ScopeMissingError        the key is good but may not do this; names the `scope`
         │   └── BusyError                asked too often; may carry `retry_after_seconds`
         ├── FaultError               the provider's own failure (5xx and the like)
@@ -108,12 +122,73 @@ class ConflictError(CountersignError):
         self.reason = reason
 
 
+class StepUpError(CountersignError):
+    """The second factor was asked for and not shown; what it was to authorise did not happen."""
+
+
+class FactorMissingError(StepUpError):
+    """The person has no second factor, or may use none."""
+
+
+class FactorUnreadableError(StepUpError):
+    """Its sealed seed does not open: only a reset helps."""
+
+
+class FactorLockedError(StepUpError):
+    """Too many wrong codes. Until `minutes` have passed none is looked at."""
+
+    def __init__(self, minutes: int) -> None:
+        super().__init__(f"locked for {minutes} min")
+        self.minutes = minutes
+
+
+class CodeWrongError(StepUpError):
+    """Not the code. `tries_left` before it locks; None where it never does."""
+
+    def __init__(self, tries_left: int | None = None) -> None:
+        super().__init__(f"{tries_left} tries left")
+        self.tries_left = tries_left
+
+
+class CodeUsedError(StepUpError):
+    """The code was good, and so was its use: each counts once. The next one comes within half a minute."""
+
+
+class ClockDoubtedError(StepUpError):
+    """This machine's clock was set by more than a minute, and no admin has said since that it is right."""
+
+
+class EntryRefusedError(CountersignError):
+    """A one-time link does not let in. `is_over`: nor will it ever; otherwise another try may."""
+
+    def __init__(self, reason: str, *, is_over: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.is_over = is_over
+
+
+class OwnerSuspendedError(CountersignError):
+    """Nothing goes through a connection whose owner is suspended; `connection` as `capital/main`."""
+
+    def __init__(self, connection: str) -> None:
+        super().__init__(connection)
+        self.connection = connection
+
+
 class VaultError(CountersignError):
     """Something about keys or sealed records."""
 
 
 class KeyTextError(VaultError):
     """The master key's text form is damaged."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class KeySourceError(VaultError):
+    """The master key did not come from where the configuration says; nothing the source said is in `reason`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -129,12 +204,32 @@ class WrongKeyError(VaultError):
         self.got = got
 
 
+class BackupUnreadableError(VaultError):
+    """A backup cannot be restored: it is none, is damaged, or what it holds does not pass its checks."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class RecordUnreadableError(VaultError):
     """One sealed record does not open with the loaded keys."""
 
     def __init__(self, label: str) -> None:
         super().__init__(label)
         self.label = label
+
+
+class ConnectionLockedError(RecordUnreadableError):
+    """Sealed with its owner's passphrase, and nobody has given it since the start. `label` as `capital/main`."""
+
+
+class PassphraseError(VaultError):
+    """A passphrase that is not the right one, or may not become one; `reason` says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class StoreError(CountersignError):
@@ -196,6 +291,15 @@ class RefusedError(ProviderError):
 
 class CredentialRefusedError(RefusedError):
     """Login, key or signature not accepted. The owner must act."""
+
+
+class EnvironmentMismatchError(CredentialRefusedError):
+    """A login of the other environment: `wanted` and `found` are "live" or "demo"."""
+
+    def __init__(self, provider: str, code: str, *, wanted: str, found: str) -> None:
+        super().__init__(provider, code, f"belongs to {found}, declared {wanted}")
+        self.wanted = wanted
+        self.found = found
 
 
 class ScopeMissingError(RefusedError):

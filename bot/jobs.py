@@ -1,7 +1,8 @@
-"""Work by the clock. Every job says what happens when it comes late."""
+"""Work by the clock. Each job may come late, or be left out once, without harm: it says why."""
 
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from bot.wiring import House
 
 _log = logging.getLogger(__name__)
 _LATE_SECONDS = 3600
+_HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 @contextmanager
@@ -21,31 +23,58 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
     scheduler = AsyncIOScheduler(timezone="UTC")
 
     async def tidy() -> None:
-        """Forget what is old enough: handled updates, sent notices, dead cards and drafts."""
-        try:
-            counts = (await house.inbox.prune(), await house.outbox.prune(), await house.cards.prune())
-        except StoreError as error:
-            _log.warning("tidying put off", extra={"error": type(error).__name__})
-            return
-        _log.info("tidied", extra=dict(zip(("inbox", "outbox", "cards"), counts, strict=True)))
+        """Forget what is old enough: handled updates, sent notices, dead cards, drafts and links."""
+        await house.connections.write_uses()
+        counts = {
+            "inbox": await house.inbox.prune(),
+            "outbox": await house.outbox.prune(),
+            "cards": await house.cards.prune(),
+            "links": await house.entries.prune(),
+            "factors": await house.factors.void(),
+        }
+        _log.info("tidied", extra=counts)
 
     async def check_database() -> None:
         """The whole file, by SQLite's own check; a bad verdict is in /status and in the log."""
-        try:
-            await house.status.check_database()
-        except StoreError as error:
-            _log.warning("database not checked", extra={"error": type(error).__name__})
-            return
+        await house.status.check_database()
         if house.pulse.database != "ok":
             _log.critical("the database fails its check; restore a backup")
 
-    soon = house.clock.now() + timedelta(minutes=1)
-    for job, hours in ((tidy, 6), (check_database, 1)):
+    async def anchor() -> None:
+        """Remember the audit log's head outside. Left out once, the next one stands for it."""
+        await house.auditing.anchor()
+
+    async def watch_clock() -> None:
+        """Whether somebody has set the clock. Late, it sees the same."""
+        await house.timekeeping.watch()
+
+    async def expire_requests() -> None:
+        """End what nobody decided in time. Late, a vote after the time is refused all the same."""
+        await house.approvals.expire()
+
+    async def read_requests() -> None:
+        """Read the clients' requests again that are pending or were heard of. Late, /withdrawals reads them itself."""
+        await house.withdrawals.refresh()
+
+    async def watch_registrations() -> None:
+        """Whether accounts answer to their keys by now. Late, it is told late."""
+        await house.registering.watch()
+
+    soon = house.clock.now() + _MINUTE
+    for job, every, first in (
+        (tidy, 6 * _HOUR, soon),
+        (check_database, _HOUR, soon + _HOUR),
+        (anchor, _HOUR, soon),
+        (watch_clock, _MINUTE, soon),
+        (expire_requests, _MINUTE, soon),
+        (watch_registrations, _MINUTE, soon),
+        (read_requests, _MINUTE, soon),
+    ):
         scheduler.add_job(
-            job,
-            IntervalTrigger(hours=hours, timezone="UTC"),
+            _put_off_when_refused(job),
+            IntervalTrigger(seconds=int(every.total_seconds()), timezone="UTC"),
             id=job.__name__,
-            next_run_time=soon + timedelta(hours=hours) if job is check_database else soon,
+            next_run_time=first,
             coalesce=True,
             max_instances=1,
             misfire_grace_time=_LATE_SECONDS,
@@ -55,3 +84,16 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         yield scheduler
     finally:
         scheduler.shutdown(wait=False)
+
+
+def _put_off_when_refused(job: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    """A database that refuses is asked again the next time."""
+
+    @functools.wraps(job)
+    async def run() -> None:
+        try:
+            await job()
+        except StoreError as error:
+            _log.warning("job put off", extra={"job": job.__name__, "error": type(error).__name__})
+
+    return run

@@ -7,6 +7,7 @@ the log formatter passes everything through it.
 
 import hmac
 import json
+import re
 import weakref
 from typing import Any, NoReturn, final
 from urllib.parse import quote, quote_plus
@@ -15,6 +16,7 @@ MASK = "‹secret›"
 _SHORTEST = 6
 """Shorter texts (a one-time code, a single letter) are not searched for: they would blank out innocent words."""
 
+_RUN = re.compile(r"[A-Za-z0-9]+")
 _alive: "weakref.WeakValueDictionary[int, Secret]" = weakref.WeakValueDictionary()
 
 
@@ -22,11 +24,16 @@ def conceal(line: str) -> str:
     """`line` without any secret that exists right now, be it written plain, in a repr, in JSON or in a URL."""
     # `valuerefs` copies in one step: other threads may be making secrets meanwhile.
     texts = {secret.reveal() for ref in _alive.valuerefs() if (secret := ref()) is not None}
-    forms = {form for text in texts if len(text) >= _SHORTEST for form in _forms(text)}
+    forms = {form for text in texts if len(text) >= _SHORTEST and _core(text) in line for form in _forms(text)}
     for form in sorted(forms, key=len, reverse=True):
         if form in line:
             line = line.replace(form, MASK)
     return line
+
+
+def _core(text: str) -> str:
+    """Its longest run of letters and digits, which every form leaves as it is: most lines lack even that."""
+    return max(_RUN.findall(text), key=len, default="")
 
 
 def _forms(text: str) -> set[str]:

@@ -5,10 +5,13 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from bot.access.service import Access
+from bot.approvals.model import Kind
+from bot.approvals.service import Approvals
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
 from bot.config import Config
@@ -16,18 +19,36 @@ from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
+from bot.operations.announcing import Announcing
+from bot.operations.auditing import Auditing
 from bot.operations.balances import Balances
+from bot.operations.clients import ClientDesk
 from bot.operations.connections import Connections
+from bot.operations.entry import Entries
+from bot.operations.factor import Factors
+from bot.operations.factor_reset import FactorReset
+from bot.operations.hygiene import Hygiene
 from bot.operations.linking import Linking
+from bot.operations.locking import Locking
+from bot.operations.nonces import StoredNonces
+from bot.operations.people import Notices, People
+from bot.operations.registering import Registering
+from bot.operations.reports import Reports
+from bot.operations.role_requests import RoleRequests
+from bot.operations.sharing import Sharing
+from bot.operations.statements import Statements
 from bot.operations.status import Pulse, StatusDesk
+from bot.operations.timekeeping import Timekeeping
+from bot.operations.withdrawals import Withdrawals
 from bot.ports import Sealer, Signer
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.store.database import peek
-from bot.vault.envelope import KEY_ID_BYTES, NONCE_BYTES, key_id_of, seal, unseal, with_lengths
+from bot.vault.install import check_key, grow_keys
 from bot.vault.keys import KeyTree, MasterKey
-from bot.vault.service import Vault, check_key, grow_keys, read_key_file
+from bot.vault.service import Vault
+from bot.vault.signing import ButtonSigner, UpdateSealer
+from bot.vault.sources import read_master
 
 DATABASE = "countersign.sqlite"
 LOCK = "lock"
@@ -51,85 +72,31 @@ class House:
     inbox: Inbox
     outbox: Outbox
     cards: Cards
+    approvals: Approvals
+    people: People
+    timekeeping: Timekeeping
+    factors: Factors
+    auditing: Auditing
     connections: Connections
+    sharing: Sharing
+    hygiene: Hygiene
     linking: Linking
+    entries: Entries
+    locking: Locking
     balances: Balances
+    withdrawals: Withdrawals
+    clients: ClientDesk
+    reports: Reports
+    statements: Statements
+    announcing: Announcing
+    registering: Registering
     status: StatusDesk
     pulse: Pulse
-
-
-class _ButtonSigner:
-    """The vault's button key, bound to this install's epoch: after a restore old buttons are dead."""
-
-    def __init__(self, keys: KeyTree, epoch: int) -> None:
-        self._keys = keys
-        self._epoch = epoch.to_bytes(8, "big")
-
-    def sign(self, message: bytes) -> bytes:
-        return self._keys.button_code(self._epoch + message)
-
-
-class _UpdateSealer:
-    """Seals updates while they wait in the inbox, in the form of every sealed record; each month has its own key."""
-
-    def __init__(self, keys: KeyTree, install_id: str, clock: Clock) -> None:
-        self._keys = keys
-        self._install_id = install_id
-        self._clock = clock
-
-    def seal(self, plain: bytes, row: int) -> bytes:
-        now = self._clock.now()
-        month = now.year * 100 + now.month
-        key_id = month.to_bytes(KEY_ID_BYTES, "big")
-        return seal(self._keys.inbox(month), key_id, os.urandom(NONCE_BYTES), plain, self._belonging(row))
-
-    def unseal(self, sealed: bytes, row: int) -> bytes:
-        month = int.from_bytes(key_id_of(sealed), "big")
-        return unseal(self._keys.inbox(month), sealed, self._belonging(row))
-
-    def _belonging(self, row: int) -> bytes:
-        return with_lengths("countersign/inbox", self._install_id, str(row))
 
 
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
     """The configuration table of each provider."""
     return {name: spec.settings for name, spec in PROVIDERS.items()}
-
-
-def people_differing(config: Config) -> list[str]:
-    """Where the configuration's people differ from the desk's, in sentences. They seed an empty desk, and no other."""
-
-    def look(tables: Tables) -> dict[int, set[str]]:
-        if "persons" not in tables.table_names():
-            return {}
-        rows = tables.conn.execute(
-            "SELECT telegram_id, role FROM telegram_ids LEFT JOIN roles USING (person_id) ORDER BY telegram_id"
-        )
-        known: dict[int, set[str]] = {}
-        for telegram_id, role in rows:
-            known.setdefault(telegram_id, set()).add(role)
-        return known
-
-    known = peek(config.data_dir / DATABASE, look)
-    if not known:
-        return []
-    wanted: dict[int, set[str]] = {member.id: set(member.roles) for member in config.people.members}
-    for admin in config.people.admins:
-        wanted.setdefault(admin, set()).add("admin")
-    return [
-        _difference(person, roles, known.get(person)) for person, roles in wanted.items() if roles != known.get(person)
-    ]
-
-
-def _difference(telegram_id: int, wanted: set[str], have: set[str] | None) -> str:
-    """What differs about one person."""
-    there = (
-        "unknown at the desk" if have is None else f"{', '.join(sorted(filter(None, have))) or 'no role'} at the desk"
-    )
-    return (
-        f"{telegram_id} is {', '.join(sorted(wanted))} in the configuration and {there}; the configuration seeds an "
-        "empty desk only, so what the desk has counts (/invite adds people and roles)"
-    )
 
 
 @contextmanager
@@ -160,11 +127,11 @@ async def house(config: Config, clock: Clock | None = None) -> AsyncIterator[Hou
     """Open everything below Telegram; the caller holds the data directory.
 
     Raises:
-        KeyTextError, WrongKeyError, StoreDamagedError, StartRefusedError: Nothing was changed.
+        KeySourceError, KeyTextError, WrongKeyError, StoreDamagedError, StartRefusedError: Nothing was changed.
     """
     clock = clock or SystemClock()
     path = config.data_dir / DATABASE
-    master: MasterKey = read_key_file(config.key_file)
+    master: MasterKey = read_master(config.key)
     check_key(master, path)
     database = await Database.open(path)
     try:
@@ -178,11 +145,21 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     meta = await database.write(_take_up)
     epoch = int(meta["epoch"])
     audit = Audit(clock, keys.audit_code, epoch)
-    access = Access(database, audit, clock, config.people.groups)
-    await access.start(config.people.admins, config.people.members)
-    vault = Vault(database, keys, meta["install_id"], clock)
     inbox, outbox, cards = Inbox(database, clock), Outbox(database, clock), Cards(database, clock)
-    connections = Connections(database, vault, audit, outbox, clock, config.providers)
+    timekeeping = Timekeeping(database, audit, outbox, cards, clock)
+    await timekeeping.start()  # before anything is written down with a time of this run
+    access = Access(database, audit, clock, config.people.groups)
+    await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
+    vault = Vault(database, keys, meta["install_id"], clock)
+    await vault.locks.refresh()
+    factors = Factors(database, vault, audit, outbox, timekeeping, clock, config.desk.name)
+    approvals = Approvals(database, audit, outbox, cards, clock)
+    approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, vault, audit, clock)
+    approvals.carriers[Kind.ROLE] = RoleRequests(access, audit, Notices(outbox).tell)
+    connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))
+    sealer = UpdateSealer(keys, meta["install_id"], clock)
+    people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
+    linking = Linking(cards, vault, connections, clock, has_page=config.web is not None)
     pulse = Pulse(
         started_at=clock.now(),
         mode="polling" if config.webhook is None else "webhook",
@@ -193,17 +170,34 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         clock=clock,
         database=database,
         keys=keys,
-        signer=_ButtonSigner(keys, epoch),
-        sealer=_UpdateSealer(keys, meta["install_id"], clock),
+        signer=ButtonSigner(keys, epoch),
+        sealer=sealer,
         audit=audit,
         access=access,
         vault=vault,
         inbox=inbox,
         outbox=outbox,
         cards=cards,
+        approvals=approvals,
+        people=people,
+        timekeeping=timekeeping,
+        factors=factors,
+        auditing=Auditing(
+            database, audit, access, outbox, clock, config=config.audit, zone=ZoneInfo(config.desk.time_zone)
+        ),
         connections=connections,
-        linking=Linking(cards, vault, connections, clock),
+        sharing=Sharing(database, audit, outbox),
+        hygiene=Hygiene(database, vault, connections, outbox, clock),
+        linking=linking,
+        entries=Entries(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
+        locking=Locking(database, vault, connections, cards, audit, outbox),
         balances=Balances(connections, clock),
+        withdrawals=Withdrawals(database, connections, access, audit, outbox, sealer, clock),
+        clients=ClientDesk(connections, clock),
+        reports=Reports(connections, clock),
+        statements=Statements(connections, clock),
+        registering=Registering(database, connections, outbox, clock),
+        announcing=Announcing(database, connections, access, outbox, clock),
         status=StatusDesk(database, inbox, outbox, connections, pulse, clock),
         pulse=pulse,
     )

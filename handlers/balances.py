@@ -4,7 +4,7 @@ from bot.access.model import Right
 from handlers import render
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
-from handlers.pages import Reply
+from handlers.pages import Audience, Reply
 
 
 async def balance(context: DeskContext, words: Words) -> Reply:
@@ -14,5 +14,12 @@ async def balance(context: DeskContext, words: Words) -> Reply:
 
 
 DOORS = (
-    Door("balance", "Balances of all connections, or of one", "/balance capital", Right.READ, balance, private=True),
+    Door(
+        "balance",
+        "Balances of all connections, or of one",
+        "/balance capital",
+        Right.READ,
+        balance,
+        Audience.PRIVATE,
+    ),
 )

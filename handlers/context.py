@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from telegram.constants import ChatAction, ChatType, ParseMode
 from telegram.error import TelegramError
 from telegram.ext import Application, CallbackContext, ExtBot
 
+from bot.access.matrix import Place
 from bot.access.model import Person
 from bot.messages.outbox import Lane
 from bot.wiring import House
@@ -35,6 +36,8 @@ class Desk(Application[ExtBot[Lane], "DeskContext", None, None, None, None]):
     def __init__(self, services: House, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.services = services
+        self.when_opened: Callable[[int], None] = lambda telegram_id: None
+        """Called when a known person presses Start."""
 
     def __repr__(self) -> str:
         return "Desk()"
@@ -45,13 +48,20 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
 
     person: Person
     where: "Where"
+    message_id: int = 0
+    """Of the command that opened a door."""
+    reply_to: int | None = None
+    """The message of ours that a typed answer replies to."""
+
+    @property
+    def desk(self) -> Desk:
+        if not isinstance(self.application, Desk):
+            raise TypeError("not our application")
+        return self.application
 
     @property
     def services(self) -> House:
-        application = self.application
-        if not isinstance(application, Desk):
-            raise TypeError("not our application")
-        return application.services
+        return self.desk.services
 
     async def say(
         self,
@@ -59,8 +69,12 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
         *,
         chat_id: int | None = None,
         keyboard: InlineKeyboardMarkup | None = None,
+        protected: bool = False,
     ) -> Message:
-        """Send one message to where this came from, or to `chat_id`. `html` has been escaped by `render`."""
+        """Send one message to where this came from, or to `chat_id`. `html` has been escaped by `render`.
+
+        `protected`: Telegram's clients do not forward, copy or save it; editing it later leaves that as it is.
+        """
         return await self.bot.send_message(
             self.where.chat_id if chat_id is None else chat_id,
             html,
@@ -68,7 +82,36 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
             message_thread_id=self.where.thread_id if chat_id in (None, self.where.chat_id) else None,
             reply_markup=keyboard,
             link_preview_options=NO_PREVIEW,
+            protect_content=protected or None,
         )
+
+    async def show_picture(self, png: bytes, html: str) -> Message:
+        """A picture that nobody can pass on, with words under it. Tried once: a second one would stay behind."""
+        return await self.bot.send_photo(
+            self.where.chat_id,
+            png,
+            html,
+            filename="picture.png",
+            parse_mode=ParseMode.HTML,
+            protect_content=True,
+            rate_limit_args=Lane.DECISIONS,
+        )
+
+    async def delete(self, message_id: int) -> bool:
+        """Delete a message; answers whether it is gone."""
+        try:
+            return await self.bot.delete_message(self.where.chat_id, message_id)
+        except TelegramError as error:
+            return "not found" in str(error)  # after a crash the same update comes again; it has gone already
+
+    async def delete_secret(self, message_id: int) -> bool:
+        """Delete the message that holds a secret; when that does not work, say so. Answers whether it is gone."""
+        gone = await self.delete(message_id)
+        if not gone:
+            await self.say(
+                "I could not delete your message. Delete it yourself, and change what it held wherever it counts."
+            )
+        return gone
 
     @asynccontextmanager
     async def typing(self, chat_id: int) -> AsyncIterator[None]:
@@ -105,6 +148,7 @@ class Where:
     chat_type: str
     telegram_id: int
     thread_id: int | None = None
+    place: Place = Place.ELSEWHERE
 
     @property
     def is_private(self) -> bool:

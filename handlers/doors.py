@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from bot.access import matrix
 from bot.access.model import Right
-from bot.errors import InputError
+from bot.errors import InputError, NotAllowedError
+from bot.messages.cards import Card, Draft
 from handlers.context import DeskContext
-from handlers.pages import Reply
+from handlers.pages import Audience, Reply
 from handlers.render import Taste
 
 Words = list[str]
@@ -26,12 +28,45 @@ class Door:
     example: str
     right: Right
     open: Callable[[DeskContext, Words], Awaitable[Reply | None]]
-    private: bool = False
-    """The answer is the asker's own business: asked in a group, it goes to their private chat."""
+    audience: Audience = Audience.PUBLIC
+    """Whose business the answer is."""
     only_in_private: bool = False
     """Not to be used in a group at all."""
     hidden: bool = False
     """Not in the menu."""
+    may_hold_secret: bool = False
+    """What follows the command may be a secret in the wrong place: said in a group it is deleted there."""
+
+
+@dataclass(frozen=True, slots=True)
+class TapDoor:
+    """The buttons of one kind of card. `act` gets the card, the choice and the message; it answers a toast or None.
+
+    `right` is asked for at the tap, whatever its owner was allowed when the card was made.
+    """
+
+    kind: str
+    right: Right
+    act: Callable[[DeskContext, Card, int, int], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDoor:
+    """What a person types while a draft of one kind stands; `answer` gets the draft, the text and the message's id."""
+
+    kind: str
+    right: Right
+    answer: Callable[[DeskContext, Draft, str, int], Awaitable[None]]
+    secret: bool = False
+    """The text has been deleted from the chat before `answer` sees it, and so is whatever else is sent meanwhile."""
+    stop: Callable[[DeskContext, Draft], Awaitable[None]] | None = None
+    """What /cancel does besides throwing the draft away."""
+
+
+def permit(context: DeskContext, right: Right) -> None:
+    """`NotAllowedError` unless what a door asks for is this person's, here: the permission matrix says."""
+    if matrix.at_a_door(context.person, right, context.where.place) is not matrix.Answer.ALLOWED:
+        raise NotAllowedError(right)
 
 
 def taste_of(context: DeskContext) -> Taste:

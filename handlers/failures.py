@@ -6,21 +6,34 @@ from html import escape
 
 from bot.access.model import Right
 from bot.errors import (
+    BackupUnreadableError,
     BusyError,
+    ClockDoubtedError,
+    CodeUsedError,
+    CodeWrongError,
     ConflictError,
+    ConnectionLockedError,
     CountersignError,
     CredentialRefusedError,
+    EntryRefusedError,
+    EnvironmentMismatchError,
+    FactorLockedError,
+    FactorMissingError,
+    FactorUnreadableError,
     FaultError,
     InputError,
     NotAllowedError,
     NotFoundError,
     OutcomeUnknownError,
+    OwnerSuspendedError,
+    PassphraseError,
     ProviderError,
     RecordUnreadableError,
     RefusedError,
     ReplyError,
     ScopeMissingError,
     SilentError,
+    StepUpError,
     StoreBusyError,
     StoreDamagedError,
     StoreError,
@@ -40,6 +53,8 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
         return _of_provider(error, connection)
     if isinstance(error, StoreError):
         return _of_store(error)
+    if isinstance(error, StepUpError):
+        return _of_step_up(error)
     match error:
         case InputError():
             example = f" For example: {error.example}" if error.example else ""
@@ -50,22 +65,38 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return _not_found(error)
         case ConflictError():
             return f"{_upper(error.reason)}. Nothing was changed."
+        case OwnerSuspendedError():
+            return f"{error.connection} rests: its owner is suspended. An admin can end that, or unlink it."
+        case EntryRefusedError():
+            return f"{_upper(error.reason)}."
+        case ConnectionLockedError():
+            return f"{error.label} is locked: it waits for its owner's passphrase (/unlock, in a private chat)."
+        case PassphraseError():
+            return f"{_upper(error.reason)}. Send it again, or /cancel."
         case RecordUnreadableError():
             return (
                 f"The sealed credential of {error.label} does not open. The others are not affected. "
-                "Unlink it with /disconnect and link it anew."
+                "Its owner gives it a new login with /replace."
             )
+        case BackupUnreadableError():
+            return f"The backup cannot be used: {error.reason}. Nothing was changed."
         case VaultError():
             return "The vault could not do that. An admin finds the reason in the log."
         case _:
             return "That did not work; nothing was changed. Try again, and tell an admin if it stays so."
 
 
+def told(error: CountersignError, connection: str | None = None) -> str:
+    """The sentence as HTML."""
+    return escape(sentence(error, connection), quote=False)
+
+
 def _not_found(error: NotFoundError) -> str:
     if error.what == "invitation":
         return "That invitation is not known, was used already, or is too old. Ask an admin for a new one."
     known = f" There is: {', '.join(error.known)}." if error.known else ""
-    near = difflib.get_close_matches(error.name.lower(), [*error.known, *(one.split("/")[0] for one in error.known)], 1)
+    words = [*error.known, *(word for one in error.known for word in one.split("/"))]  # a provider or a label will do
+    near = difflib.get_close_matches(error.name.lower(), words, 1)
     if near:
         known = f" Did you mean {near[0]}?{known}"
     if error.what == "connection" and not error.known:
@@ -76,7 +107,7 @@ def _not_found(error: NotFoundError) -> str:
 def _of_provider(error: ProviderError, connection: str | None) -> str:
     title = PROVIDERS[error.provider].title if error.provider in PROVIDERS else error.provider
     which = f"{title} ({connection})" if connection else title
-    again = f"/disconnect {connection} and /connect it anew" if connection else "check it and give it again"
+    again = f"its owner gives it a new one with /replace {connection}" if connection else "check it and give it again"
     match error:
         case UnreachableError():
             return f"{which} could not be reached. Try again in a minute."
@@ -89,6 +120,14 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{which} did not answer in time. Try again in a minute."
         case ReplyError():
             return f"{which} gave an answer that cannot be trusted, so no number is shown. Try again in a minute."
+        case EnvironmentMismatchError():
+            kinds = {"live": "real money", "demo": "a demo account"}
+            anew = f"/disconnect {connection}, then " if connection else ""
+            again = f"{anew}/connect {error.provider} {error.found}"
+            return (
+                f"{which}: this login is for {kinds[error.found]}, and {kinds[error.wanted]} was asked for. "
+                f"Next: {again}, or give one for {kinds[error.wanted]}."
+            )
         case CredentialRefusedError():
             return f"{which} does not accept this login ({visible_word(error.code, 64)}). Next: {again}."
         case ScopeMissingError():
@@ -107,6 +146,36 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{title} has no {error.ability}. /connections says what each can do."
         case _:
             return f"{which} did not answer as it should. Try again in a minute."
+
+
+def _of_step_up(error: StepUpError) -> str:
+    match error:
+        case FactorMissingError():
+            return "That needs a second factor, and you have none. /factor sets one up; then try again."
+        case FactorUnreadableError():
+            return "Your second factor does not open any more. /factor reset asks two admins to take it away."
+        case FactorLockedError():
+            minutes = f"{error.minutes} minutes" if error.minutes != 1 else "a minute"
+            return (
+                f"Too many wrong codes: your second factor is locked. Try again in {minutes}, from the beginning. "
+                "If those codes were not yours, tell an admin at once."
+            )
+        case CodeWrongError():
+            left = "" if error.tries_left is None else f" {_tries(error.tries_left)} left before it locks."
+            return f"That is not the code.{left} Try again with the one your device shows now."
+        case CodeUsedError():
+            return "That code was used already; each counts once. Try again with the next one, in half a minute."
+        case ClockDoubtedError():
+            return (
+                "This machine's clock was set, so codes are not accepted until an admin has said that it is right. "
+                "Admins have a message with a button. Try again then."
+            )
+        case _:
+            return "That needs a code of your second factor; nothing was changed. Try again."
+
+
+def _tries(left: int) -> str:
+    return "1 try is" if left == 1 else f"{left} tries are"
 
 
 def _of_store(error: StoreError) -> str:

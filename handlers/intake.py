@@ -2,28 +2,25 @@
 
 Whether an update was fetched or pushed, it comes here as raw bytes. Just enough of it is read to drop strangers before
 a row is written; the rest of a batch is one commit; only then may Telegram be told. Rows are sealed: a person may have
-typed a password. After that each chat has its own queue: updates of one chat are handled in order, different chats side
-by side, at most `concurrency` at a time.
+typed a password. After that they queue, each chat by itself.
 """
 
-import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 from telegram import Update
 
+from bot.errors import StoreError
 from bot.messages.inbox import Incoming
+from bot.messages.outbox import Lane, Notice
 from bot.operations.status import Pulse
 from handlers.context import Desk
-from handlers.joining import code_in
+from handlers.joining import code_in, is_a_word
+from handlers.queues import ChatQueues
 
 _log = logging.getLogger(__name__)
-BACKLOG = 2000
-"""With so many updates waiting, the next batch is not taken yet."""
-
 
 _Id = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 """What a column can hold; a number beyond it makes the update unreadable."""
@@ -43,6 +40,8 @@ class _Message(msgspec.Struct):
     chat: _Chat
     from_: _Sender | None = msgspec.field(default=None, name="from")
     text: str | None = None
+    migrate_to_chat_id: _Id | None = None
+    migrate_from_chat_id: _Id | None = None
 
 
 class _Tap(msgspec.Struct):
@@ -51,9 +50,14 @@ class _Tap(msgspec.Struct):
     message: _Message | None = None
 
 
+class _Member(msgspec.Struct):
+    user: _Sender
+
+
 class _Membership(msgspec.Struct):
     chat: _Chat
     from_: _Sender = msgspec.field(name="from")
+    new_chat_member: _Member | None = None
 
 
 class _Peeked(msgspec.Struct):
@@ -66,80 +70,7 @@ class _Peeked(msgspec.Struct):
 
 
 _peek = msgspec.json.Decoder(_Peeked).decode
-CHAT_BACKLOG = 100
-"""And with so many in one chat, the rest of that chat is dropped: one stuck client does not make the desk deaf."""
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member", "chat_member"]
-
-
-class ChatQueues:
-    """One queue for each chat that has something waiting."""
-
-    def __init__(self, handle: Callable[[Incoming], Awaitable[None]], concurrency: int) -> None:
-        self._handle = handle
-        self._slots = asyncio.Semaphore(concurrency)
-        self._queues: dict[int, deque[Incoming]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Event()
-        self._room.set()
-        self.waiting = 0
-
-    def full(self, chat_id: int) -> bool:
-        """Whether one chat has as much waiting as one chat may."""
-        return len(self._queues.get(chat_id, ())) >= CHAT_BACKLOG
-
-    def put(self, item: Incoming) -> None:
-        """Queue behind what its chat already has."""
-        self.waiting += 1
-        if self.waiting >= BACKLOG:
-            self._room.clear()
-        queue = self._queues.get(item.chat_id)
-        if queue is not None:
-            queue.append(item)
-            return
-        self._queues[item.chat_id] = deque([item])
-        task = asyncio.create_task(self._drain(item.chat_id))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def room(self) -> None:
-        """Wait until the backlog is below its ceiling."""
-        await self._room.wait()
-
-    async def stop(self, seconds: float) -> None:
-        """Let what runs finish within `seconds`; what has not begun stays in the inbox."""
-        for queue in self._queues.values():
-            while len(queue) > 1:
-                queue.pop()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-
-    async def _drain(self, chat_id: int) -> None:
-        queue = self._queues[chat_id]
-        try:
-            while queue:
-                try:
-                    async with self._slots:
-                        await self._handle(queue[0])
-                except asyncio.CancelledError:
-                    if _being_cancelled():
-                        raise
-                    _log.error("a handler was cancelled from within", extra={"update_id": queue[0].update_id})
-                queue.popleft()
-                self.waiting -= 1
-                if self.waiting < BACKLOG:
-                    self._room.set()
-        finally:
-            self.waiting -= len(queue)
-            del self._queues[chat_id]
-
-
-def _being_cancelled() -> bool:
-    """Whether somebody cancels this task, rather than something it waited for having been cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 class TelegramIntake:
@@ -148,7 +79,7 @@ class TelegramIntake:
     def __init__(self, desk: Desk, concurrency: int) -> None:
         self._desk = desk
         self._services = desk.services
-        self.queues = ChatQueues(self._handle, concurrency)
+        self.queues = ChatQueues(self._handle, self._tell_missed, concurrency)
 
     async def take(self, updates: Sequence[bytes]) -> None:
         """Drop strangers, keep the rest in one commit, queue it. `StoreError`: nothing was kept, offer it again."""
@@ -158,13 +89,24 @@ class TelegramIntake:
         if not batch:
             return
         for item in await self._services.inbox.keep(batch):
-            if self.queues.full(item.chat_id):
+            if not self.queues.offer(item):
                 self._services.inbox.finish(item.update_id)  # a stuck client; its chat has enough to go on with
                 self._refused("too many at once")
-            else:
-                self.queues.put(item)
         self._pulse.taken += len(batch)
         self._pulse.update_at = self._services.clock.now()
+
+    async def _tell_missed(self, chat_id: int, count: int) -> None:
+        """Through the outbox, to a person or one of the desk's groups; elsewhere nobody is answered."""
+        services, roster = self._services, self._services.access.roster
+        if chat_id not in roster.by_telegram_id and chat_id not in roster.groups:
+            return
+        some = f"The last {count} were" if count > 1 else "The last one was"
+        line = f"{some} not read. Wait for the answers, then send again what still matters."
+        notice = Notice(Lane.EVENTS, chat_id, "Too many messages at once", (line,))
+        try:
+            await services.database.write(lambda tables: services.outbox.put(tables, notice))
+        except StoreError as error:
+            _log.warning("missed updates not told", extra={"error": type(error).__name__})
 
     async def replay(self) -> int:
         """Queue what an earlier run left unfinished; answers how many."""
@@ -186,22 +128,46 @@ class TelegramIntake:
                 self._refused("unreadable")
                 continue
             sender, chat_id, origin = _who(peeked)
-            if sender is None or chat_id is None:
+            if chat_id is None:
                 continue
-            if sender not in known and not self._invited(peeked):
-                self._pulse.strangers += 1
-                continue
+            if not self._moves_a_group(peeked) and not self._changes_a_group(peeked):
+                if sender is None:
+                    continue
+                if sender not in known and not self._invited(peeked):
+                    self._pulse.strangers += 1
+                    continue
             yield Incoming(peeked.update_id, chat_id, self._services.sealer.seal(body, peeked.update_id), origin)
 
     def _refused(self, reason: str) -> None:
         self._pulse.refused[reason] = self._pulse.refused.get(reason, 0) + 1
 
     def _invited(self, peeked: _Peeked) -> bool:
-        message = peeked.message
-        if message is None or message.chat.type != "private" or not message.text:
+        message, access = peeked.message, self._services.access
+        if message is None or message.chat.type != "private" or not message.text or message.from_ is None:
             return False
         code = code_in(message.text)
-        return code is not None and self._services.access.is_invited(code)
+        if code is not None:
+            return access.is_invited(code)
+        return is_a_word(message.text) and access.is_joining(message.from_.id)
+
+    def _moves_a_group(self, peeked: _Peeked) -> bool:
+        """Telegram's own message that one of the desk's groups has a new id; whoever caused it is named as sender."""
+        message = peeked.message
+        if message is None:
+            return False
+        old = message.chat.id if message.migrate_to_chat_id is not None else message.migrate_from_chat_id
+        return old in self._services.access.roster.groups
+
+    def _changes_a_group(self, peeked: _Peeked) -> bool:
+        """Whether somebody we know, or the bot itself, comes to or leaves one of the desk's groups, whoever did it."""
+        roster = self._services.access.roster
+        other, own = peeked.chat_member, peeked.my_chat_member
+        if own is not None:
+            return own.chat.id in roster.groups
+        if other is None or other.new_chat_member is None or other.chat.id not in roster.groups:
+            return False
+        number = other.new_chat_member.user.id
+        return number in roster.by_telegram_id or number in roster.suspended
 
     async def _handle(self, item: Incoming) -> None:
         """One update through the doors. Whatever happens, it is dealt with: errors have their own handler."""

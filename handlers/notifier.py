@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import logging
+from html import escape
 
+from telegram import InlineKeyboardMarkup
 from telegram.constants import ParseMode
-from telegram.error import BadRequest, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from bot.errors import StoreError
 from bot.messages.outbox import Lane, Notice, Queued
+from handlers import groups
+from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, Desk
 from handlers.render import bold, literal, visible
 
@@ -17,6 +21,10 @@ _LOOK_SECONDS = 0.5
 _MARK_SECONDS = 2.0
 _SIDE_BY_SIDE = 20
 """Chats that are written to at the same time; in each of them one notice after the other."""
+
+
+class _NotThereYetError(Exception):
+    """The message to be edited has not been sent, or never was."""
 
 
 class Notifier:
@@ -97,6 +105,10 @@ class Notifier:
                 self._took[row.id] = await self._say(row)
         except RetryAfter as error:
             await self._outbox.later(row, error._retry_after.total_seconds(), "told to wait")
+        except _NotThereYetError:
+            await self._outbox.later(row, 2.0, "the message it replaces was not sent yet", own_fault=True)
+        except ChatMigrated as error:
+            await groups.follow(self._desk.services, row.notice.chat_id, error.new_chat_id)
         except Forbidden as error:
             _log.warning("chat out of reach", extra={"outbox": row.id})
             await self._outbox.unreachable(row, type(error).__name__, self._to_admins(row.notice.chat_id))
@@ -114,23 +126,65 @@ class Notifier:
             del self._took[row.id]
 
     async def _say(self, row: Queued) -> int:
-        """As HTML; as plain text when Telegram cannot read that. Answers the message's id."""
-        notice, bot = row.notice, self._desk.bot
+        """As HTML; as plain text when Telegram cannot read that. Answers the message's id.
+
+        A notice that replaces an earlier one edits that one's message. One that is gone, or shows that already, is
+        as good as edited (R13).
+        """
+        if row.notice.deletes is not None:
+            return await self._delete(row.notice.chat_id, row.notice.deletes)
         try:
+            return await self._write(row.notice, _html(row.notice), ParseMode.HTML)
+        except BadRequest as error:
+            if "parse" not in str(error):
+                raise
+            return await self._write(row.notice, _plain(row.notice), None)
+
+    async def _write(self, notice: Notice, text: str, mode: ParseMode | None) -> int:
+        bot, keys = self._desk.bot, await self._keys(notice)
+        if notice.replaces is None:
             message = await bot.send_message(
                 notice.chat_id,
-                _html(notice),
-                parse_mode=ParseMode.HTML,
+                text,
+                parse_mode=mode,
+                reply_markup=keys,
+                link_preview_options=NO_PREVIEW,
+                rate_limit_args=notice.lane,
+            )
+            return message.message_id
+        shown = await self._outbox.message_of(notice.replaces)
+        if shown is None:
+            raise _NotThereYetError
+        try:
+            await bot.edit_message_text(
+                text,
+                notice.chat_id,
+                shown,
+                parse_mode=mode,
+                reply_markup=keys,
                 link_preview_options=NO_PREVIEW,
                 rate_limit_args=notice.lane,
             )
         except BadRequest as error:
-            if "parse" not in str(error):
+            if "parse" in str(error):
                 raise
-            message = await bot.send_message(
-                notice.chat_id, _plain(notice), link_preview_options=NO_PREVIEW, rate_limit_args=notice.lane
-            )
-        return message.message_id
+            _log.info("notice not edited", extra={"error": error.message})
+        return shown
+
+    async def _delete(self, chat_id: int, message_id: int) -> int:
+        """One that is gone already, or too old to be deleted, stays as it is."""
+        try:
+            await self._desk.bot.delete_message(chat_id, message_id)
+        except BadRequest as error:
+            _log.info("message not deleted", extra={"error": error.message})
+        return message_id
+
+    async def _keys(self, notice: Notice) -> InlineKeyboardMarkup | None:
+        """The buttons, when their card is still there."""
+        if notice.card is None or not notice.choices:
+            return None
+        card = await self._desk.services.cards.find(notice.card)
+        return None if card is None else keyboard(card, notice.choices, self._desk.services.signer)
 
     def _to_admins(self, chat_id: int) -> list[Notice]:
         """Admins hear of a chat that is out of reach, once."""
@@ -144,8 +198,10 @@ class Notifier:
 
 
 def _html(notice: Notice) -> str:
-    return "\n".join([bold(notice.title), *(literal(line, 600) for line in notice.lines)])
+    own = [escape(notice.next_step, quote=False)] if notice.next_step else []
+    return "\n".join([bold(notice.title), *(literal(line, 600) for line in notice.lines), *own])
 
 
 def _plain(notice: Notice) -> str:
-    return "\n".join([notice.title, *(visible(line, 600) for line in notice.lines)])
+    own = [notice.next_step] if notice.next_step else []
+    return "\n".join([notice.title, *(visible(line, 600) for line in notice.lines), *own])

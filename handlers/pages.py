@@ -5,8 +5,9 @@ again.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from telegram import InlineKeyboardMarkup
@@ -24,6 +25,21 @@ _PAGE_UNITS = 3500
 """UTF-16 units, as Telegram counts (it takes 4096): an emoji is two."""
 _PAGE_LINES = 45
 _ASK_PRIVATELY = "I cannot write to you privately yet. Open a private chat with me, press Start, and ask again."
+
+
+class Audience(StrEnum):
+    """Whose business an answer is. Where it is said, and what may be done with it, follow from this alone."""
+
+    PUBLIC = "public"
+    """Everybody's who is there: said where it was asked."""
+    DESK = "desk"
+    """The desk's: to the asker's private chat; it may be passed on."""
+    PRIVATE = "private"
+    """The asker's own, such as what money there is: to their private chat, and Telegram lets nobody pass it on."""
+
+    @property
+    def is_protected(self) -> bool:
+        return self is Audience.PRIVATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +82,30 @@ def _units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
-async def show(context: DeskContext, reply: Reply, chat_id: int) -> None:
-    """Send an answer; with buttons when it has pages or can be refreshed."""
-    pages = paged(reply.blocks)
+async def show(context: DeskContext, reply: Reply, audience: Audience) -> None:
+    """Send an answer to where its audience is, whatever chat it was asked in."""
+    if audience is Audience.PUBLIC or context.where.is_private:
+        await _show(context, reply, audience, context.where.chat_id)
+        return
+    await privately(context, lambda chat_id: _show(context, reply, audience, chat_id))
+
+
+async def privately(context: DeskContext, say: Callable[[int], Awaitable[None]]) -> None:
+    """Let something be said in the asker's private chat; in the group it was asked in, say that it is there."""
+    try:
+        await say(context.where.telegram_id)
+    except Forbidden:
+        await context.say(_ASK_PRIVATELY)
+        return
+    if not context.where.is_private:
+        await context.say("Sent to you privately.")
+
+
+async def _show(context: DeskContext, reply: Reply, audience: Audience, chat_id: int) -> None:
+    """Send it to one chat; with buttons when it has pages or can be refreshed."""
+    pages, protected = paged(reply.blocks), audience.is_protected
     if len(pages) == 1 and reply.again is None:
-        await context.say(pages[0], chat_id=chat_id)
+        await context.say(pages[0], chat_id=chat_id, protected=protected)
         return
     services = context.services
     body = {"pages": pages, "at": 0, "again": reply.again}
@@ -78,9 +113,10 @@ async def show(context: DeskContext, reply: Reply, chat_id: int) -> None:
         card = await services.cards.make(KIND, context.person.id, chat_id, body)
     except StoreError:  # no buttons then, but the answer is there
         for page in pages:
-            await context.say(page, chat_id=chat_id)
+            await context.say(page, chat_id=chat_id, protected=protected)
         return
-    await context.say(pages[0], chat_id=chat_id, keyboard=_keyboard(context, card, body, card.version))
+    keys = _keyboard(context, card, body, card.version)
+    await context.say(pages[0], chat_id=chat_id, keyboard=keys, protected=protected)
 
 
 async def turn(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
@@ -121,16 +157,3 @@ def _keyboard(context: DeskContext, card: Card, body: dict[str, Any], version: i
     if at + 1 < count:
         row.append((f"{at + 2} ›", NEXT))
     return keyboard(card, [row], context.services.signer, version)
-
-
-async def show_privately(context: DeskContext, reply: Reply) -> None:
-    """An answer that is nobody else's business goes to the person's private chat, wherever it was asked."""
-    if context.where.is_private:
-        await show(context, reply, context.where.chat_id)
-        return
-    try:
-        await show(context, reply, context.where.telegram_id)
-    except Forbidden:
-        await context.say(_ASK_PRIVATELY)
-        return
-    await context.say("Sent to you privately.")

@@ -4,7 +4,7 @@ from bot.access.model import Right
 from handlers import render
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
-from handlers.pages import Reply
+from handlers.pages import Audience, Reply
 
 
 async def positions(context: DeskContext, words: Words) -> Reply:
@@ -20,6 +20,6 @@ DOORS = (
         "/positions capital",
         Right.READ,
         positions,
-        private=True,
+        Audience.PRIVATE,
     ),
 )

@@ -10,9 +10,10 @@ from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot.errors import StartRefusedError, StoreError
 from bot.wiring import House
-from handlers import build, register_menu
+from handlers import DOORS_IN_ORDER, build, groups
 from handlers.context import Desk
 from handlers.intake import ALLOWED_UPDATES, TelegramIntake
+from handlers.menus import Menus
 from handlers.notifier import Notifier
 from handlers.polling import Poller
 from handlers.transport import Transport
@@ -90,8 +91,8 @@ async def running(house: House) -> AsyncIterator[Running]:
         stack.push_async_callback(desk.stop)
         work = Running(desk, transport)
         stack.push_async_callback(work.finish)
-        menu = asyncio.create_task(_menu(desk))
-        stack.callback(menu.cancel)
+        for meanwhile in (_menus(Menus(desk, DOORS_IN_ORDER)), _look_around(desk)):
+            stack.callback(asyncio.create_task(meanwhile).cancel)
         left = await work.intake.replay()
         if left:
             _log.info("updates from an earlier run are handled now", extra={"count": left})
@@ -129,9 +130,17 @@ async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
             return
 
 
-async def _menu(desk: Desk) -> None:
-    """The command menu, as soon as Telegram takes it."""
+async def _menus(menus: Menus) -> None:
+    """The command menus, as soon as Telegram takes them, and whenever they change."""
     try:
-        await _patiently(lambda: register_menu(desk))
+        await _patiently(menus.keep)
     except TelegramError as error:
-        _log.warning("command menu not registered", extra={"error": type(error).__name__})
+        _log.warning("command menus not registered", extra={"error": type(error).__name__})
+
+
+async def _look_around(desk: Desk) -> None:
+    """Who is still in the desk's groups."""
+    try:
+        await groups.look_around(desk)
+    except StoreError as error:
+        _log.warning("the desk's groups were not looked at", extra={"error": type(error).__name__})

@@ -5,7 +5,7 @@ from bot.errors import InputError
 from handlers import render
 from handlers.context import DeskContext
 from handlers.doors import Door, Words
-from handlers.pages import Reply
+from handlers.pages import Audience, Reply
 
 
 async def status(context: DeskContext, words: Words) -> Reply:
@@ -15,4 +15,4 @@ async def status(context: DeskContext, words: Words) -> Reply:
     return Reply(render.status(state), again="/status")
 
 
-DOORS = (Door("status", "Health of the bot and of every provider", "/status", Right.TALK, status, private=True),)
+DOORS = (Door("status", "Health of the bot and of every provider", "/status", Right.TALK, status, Audience.DESK),)

@@ -85,6 +85,11 @@ def more(*lines: str) -> str:
     return GOOD + "\n".join(lines)
 
 
+def of_key(line: str) -> str:
+    """The good file with another source of the master key."""
+    return instead('file = "master.key"', line)
+
+
 def member(**changed: str) -> str:
     values = {"id": "2002", "name": '"Olga"', "roles": '["operator"]'} | changed
     return more("[[people.members]]", *(f"{key} = {value}" for key, value in values.items()))
@@ -100,7 +105,7 @@ def test_the_smallest_configuration_is_enough_and_the_rest_has_defaults(folder: 
 
     assert config.token.reveal() == TOKEN
     assert config.data_dir == folder / "data"
-    assert config.key_file == folder / "master.key"
+    assert config.key.file == folder / "master.key"
     assert config.webhook is None
     assert config.people.admins == [1001]
     assert config.telegram.base_url == "https://api.telegram.org/bot"
@@ -144,7 +149,24 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
     "no key": (GOOD.replace('[key]\nfile = "master.key"\n', ""), "key", "nothing", "a table"),
     "no data_dir": (without('data_dir = "data"'), "desk.data_dir", "nothing", "a text"),
     "no admins": (without("admins = [1001]"), "people.admins", "nothing", "a list, each item a whole number"),
-    "no key file named": (without('file = "master.key"'), "key.file", "nothing", "a text"),
+    "no source of the key": (
+        without('file = "master.key"'),
+        "key",
+        "no source",
+        "exactly one of credential, file, command, prompt, env",
+    ),
+    "two sources of the key": (with_("key", "prompt = true"), "key", "file and prompt", "exactly one of"),
+    "a key's credential with a path": (of_key('credential = "../x"'), "key.credential", "masked", "without a path"),
+    "a key's command that is not there": (
+        of_key('command = ["no-such-program"]'),
+        "key.command",
+        "no-such-program",
+        "can be run",
+    ),
+    "a key's command that is no list": (of_key('command = "cat x"'), "key.command", "masked", "list"),
+    "an empty command for the key": (of_key("command = []"), "key", "no source", "exactly one of"),
+    "a key in a variable that is not set": (of_key('env = "NOT_SET"'), "key.env", "not set", "the master key in it"),
+    "the key itself as a variable's name": (of_key('env = "csk1-canary"'), "key.env", "masked", "the name of"),
     "no token at all": (without('token_file = "telegram.token"'), "telegram", "neither", "token_file"),
     "two tokens": (with_("telegram", 'token_env = "X"'), "telegram", "both", "either"),
     "empty admins": (instead("[1001]", "[]"), "people.admins", "no admin", "at least one numeric"),
@@ -258,6 +280,33 @@ def test_a_broken_configuration_names_the_place_what_was_found_and_what_is_expec
     assert "canary" not in f"{report[0]}".replace("'canary'", "")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_key_file_of_another_user_is_a_problem(folder: Path) -> None:
+    os.chown(folder / "master.key", 12345, -1)
+    (problem,) = problems(folder, GOOD)
+    assert problem.path == "key.file"
+    assert "of user 12345" in problem.found
+    assert "the bot's own file (user 0)" in problem.expected
+
+
+@pytest.mark.parametrize(
+    ("line", "environ"),
+    [
+        ('credential = "master.key"', {}),
+        ('command = ["cat", "master.key"]', {}),
+        ('command = ["./print-key"]', {}),
+        ("prompt = true", {}),
+        ('env = "DESK_KEY"', {"DESK_KEY": "whatever it is"}),
+    ],
+)
+def test_any_one_source_of_the_key_will_do_and_none_is_asked(folder: Path, line: str, environ: dict[str, str]) -> None:
+    (folder / "print-key").write_text("#!/bin/sh\ntouch asked\n")
+    (folder / "print-key").chmod(0o700)
+    name = line.split(" = ")[0]
+    assert getattr(read(folder, of_key(line), **environ).key, name)
+    assert not (folder / "asked").exists()
+
+
 def test_everything_wrong_is_in_one_report(folder: Path) -> None:
     (folder / "telegram.token").chmod(0o644)
     (folder / "master.key").chmod(0o640)
@@ -313,7 +362,8 @@ def test_a_secret_that_others_may_read_is_refused(folder: Path, file: str, path:
 
 
 def test_a_data_directory_open_to_others_is_refused(folder: Path) -> None:
-    (folder / "data").mkdir(mode=0o755)
+    (folder / "data").mkdir()
+    (folder / "data").chmod(0o755)
     (problem,) = problems(folder, GOOD)
     assert (problem.path, "0700" in problem.expected) == ("desk.data_dir", True)
 
@@ -428,7 +478,7 @@ def test_relative_paths_are_relative_to_the_file_also_those_of_certificates(
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     config = read(folder, more("[providers.alpha]", 'ca_file = "ca.pem"'))
     assert config.providers["alpha"].ca_file == str(folder / "ca.pem")
-    assert config.key_file == folder / "master.key"
+    assert config.key.file == folder / "master.key"
 
 
 def test_nothing_is_asked_of_the_network_and_nothing_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

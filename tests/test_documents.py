@@ -10,9 +10,8 @@ import click
 import msgspec
 import pytest
 
-from bot import config
 from bot.__main__ import main
-from bot.config import load
+from bot.config import load, model
 from bot.providers.base import Ability
 from bot.providers.registry import PROVIDERS
 from handlers import DOORS_IN_ORDER
@@ -24,14 +23,16 @@ UNCOMMENTED = re.sub(r"^#(?=[a-z\[])", "", EXAMPLE, flags=re.MULTILINE)
 """The example with every setting switched on: `#key = …` and `#[table]` are settings, `# words` are words."""
 SETTINGS: Mapping[str, type[msgspec.Struct]] = {name: spec.settings for name, spec in PROVIDERS.items()}
 TABLES: Mapping[str, type[msgspec.Struct]] = {
-    "desk": config.Desk,
-    "telegram": config.Telegram,
-    "telegram.pacing": config.Pacing,
-    "telegram.webhook": config.Webhook,
-    "people": config.People,
-    "people.members": config.Member,
-    "key": config.Key,
-    "log": config.Log,
+    "desk": model.Desk,
+    "telegram": model.Telegram,
+    "telegram.pacing": model.Pacing,
+    "telegram.webhook": model.Webhook,
+    "people": model.People,
+    "people.members": model.Member,
+    "key": model.Key,
+    "audit": model.Audit,
+    "log": model.Log,
+    "web": model.Web,
     **{f"providers.{name}": kind for name, kind in SETTINGS.items()},
 }
 SMALLEST = """
@@ -72,10 +73,14 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
         word = command.strip("`").split()[0].removeprefix("/")
         (right,) = {door.right.name for door in DOORS_IN_ORDER if door.command == word}
         roles = {
-            "LINK": ("operator, admin", "its owner, admin"),
+            "LINK": ("operator, admin", "its owner", "its owner, admin"),
             "INVITE": ("admin",),
-            "TALK": ("every role", "whoever was given it"),
+            "PEOPLE": ("admin",),
+            "SEE_PEOPLE": ("auditor, admin",),
+            "ENTER": ("every role", "whoever was given it"),
+            "TALK": ("every role",),
             "READ": ("every role",),
+            "READ_AUDIT": ("auditor",),
         }
         assert who in roles[right], command
 
@@ -111,7 +116,10 @@ def test_what_the_readme_links_to_is_there(target: str) -> None:
 
 def leaves(command: click.Command, name: str = "countersign") -> Iterator[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
-        for word, inner in command.commands.items():
+        context = click.Context(command)
+        for word in command.list_commands(context):
+            inner = command.get_command(context, word)
+            assert inner is not None, word
             yield from leaves(inner, f"{name} {word}")
     else:
         yield name, command
@@ -128,7 +136,8 @@ def test_the_readme_names_every_command_of_the_command_line() -> None:
 def spoken() -> list[str]:
     """Every line in which a document or the program itself tells somebody to call `countersign …`."""
     files = ("README.md", "CHANGELOG.md", "config.example.toml", "deploy/countersign.service", "deploy/compose.yaml")
-    texts = [(TOP / name).read_text(encoding="utf-8") for name in (*files, "bot/__main__.py", "bot/config.py")]
+    code = [path.relative_to(TOP) for room in ("commands", "config") for path in (TOP / "bot" / room).glob("*.py")]
+    texts = [(TOP / name).read_text(encoding="utf-8") for name in (*files, *code)]
     call = re.compile(r"(?:(?<=`)|/|^#\s+|\s{3,}|\d\. |: |uv run )(countersign [a-z][^`\n\"#…(]*)", re.MULTILINE)
     return sorted({found.strip() for text in texts for found in call.findall(text)})
 
@@ -139,7 +148,7 @@ def test_calls_are_found_in_the_documents() -> None:
 
 @pytest.mark.parametrize("call", spoken())
 def test_every_call_that_a_document_shows_exists(call: str) -> None:
-    if call == "countersign credentials":
+    if call in ("countersign audit", "countersign credentials", "countersign key"):
         return  # the group itself
     known = [name for name in COMMANDS if call == name or call.startswith((f"{name} ", f"{name},"))]
     assert known, "no such command"
@@ -165,7 +174,7 @@ def inhabited(folder: Path) -> Path:
     return folder
 
 
-def loaded(folder: Path, text: str) -> config.Config:
+def loaded(folder: Path, text: str) -> model.Config:
     file = inhabited(folder) / "config.toml"
     file.write_text(text, encoding="utf-8")
     return load(file, SETTINGS)
@@ -185,7 +194,9 @@ def test_the_example_names_nobody_as_admin() -> None:
 
 
 def test_the_example_loads_with_every_setting_switched_on(tmp_path: Path) -> None:
-    text = without(UNCOMMENTED, "token_env", "ca_file").replace("admins = []", "admins = [123456788]")
+    text = without(UNCOMMENTED, "token_env", "ca_file", "credential", "command", "env", "webhook_secret_file").replace(
+        "admins = []", "admins = [123456788]"
+    )
     full = loaded(tmp_path, text)
     assert full.webhook is not None
     assert (full.webhook.host, full.webhook.port) == ("127.0.0.1", 8088)
@@ -213,8 +224,8 @@ def test_the_example_names_every_key_with_its_default(path: str) -> None:
 
 
 def test_no_table_of_the_configuration_is_forgotten() -> None:
-    kinds = {kind for kind in vars(config).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
-    assert {kind for kind in kinds if not kind.__name__.startswith("_")} == set(TABLES.values()) - set(
+    kinds = {kind for kind in vars(model).values() if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
+    assert {kind for kind in kinds if not kind.__name__.startswith("_")} - {model.File} == set(TABLES.values()) - set(
         SETTINGS.values()
     )
 

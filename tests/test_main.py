@@ -24,6 +24,8 @@ import pytest
 END_SECONDS = 30
 OLGA = 5_550_001
 ADAM = 5_550_002
+VERA = 5_550_003
+NEW = 5_550_004
 TOKEN = "7000000001:" + "Zq4" * 12
 NAMES = ("telegram", "capital", "deriv", "cryptocapital", "crm")
 CONFIG = f"""
@@ -199,6 +201,36 @@ def test_check_says_that_all_is_well_asks_nobody_and_leaves_nothing(desk: Desk) 
     assert sorted(desk.folder.rglob("*")) == before
 
 
+PEOPLE = f"""
+[[people.members]]
+id = {VERA}
+name = "Vera"
+roles = ["viewer", "auditor"]
+"""
+DIFFERS = "the configuration seeds an empty desk only, so what the desk has counts (/invite adds people and roles)"
+
+
+def test_check_names_the_people_whose_roles_the_desk_knows_differently(desk: Desk) -> None:
+    desk.add(PEOPLE)
+    assert countersign("check", "--config", desk.config) == Said(0, f"{desk.config}: all well\n", "")
+    assert countersign("credentials", "list", "--config", desk.config).code == 0  # the desk has its people now
+    before = desk.on_disk()
+    assert countersign("check", "--config", desk.config) == Said(0, f"{desk.config}: all well\n", "")
+
+    config = desk.config.read_text()
+    config = config.replace(f"admins = [{ADAM}]", f"admins = [{ADAM}, {OLGA}, {NEW}]")
+    desk.config.write_text(config.replace('["viewer", "auditor"]', '["auditor"]'))
+    assert countersign("check", "--config", desk.config) == Said(
+        0,
+        f"note: {OLGA} becomes an admin with the next start, because the desk has only one\n"
+        f"note: {VERA} is auditor in the configuration and auditor, viewer at the desk; {DIFFERS}\n"
+        f"note: {NEW} is admin in the configuration and unknown at the desk; {DIFFERS}\n"
+        f"{desk.config}: all well\n",
+        "",
+    )
+    assert desk.on_disk() == before
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_everything_that_is_wrong_is_told_at_once_with_78(desk: Desk, command: str) -> None:
     desk.config.write_text(
@@ -296,7 +328,8 @@ def test_a_key_file_is_for_its_owner_and_is_never_overwritten(tmp_path: Path) ->
 def test_a_key_that_belongs_to_another_database_is_refused_everywhere(desk: Desk, crm: dict[str, Any]) -> None:
     desk.point_to({"crm": crm})
     assert desk.link(login(crm)).code == 0
-    assert countersign("key", "check", "--config", desk.config) == Said(0, "The master key fits.\n", "")
+    fits = countersign("key", "check", "--config", desk.config)
+    assert (fits.code, fits.out.splitlines()[0], fits.err) == (0, "The master key fits.", "")
     before = desk.on_disk()
 
     key = desk.folder / "master.key"
@@ -388,6 +421,47 @@ def test_a_login_typed_at_the_terminal_is_not_shown(desk: Desk, crm: dict[str, A
     assert "API key (" in shown
     assert "linked crm/typed: " in shown
     assert key not in shown
+
+
+def test_a_login_comes_from_a_file_descriptor(desk: Desk, crm: dict[str, Any]) -> None:
+    desk.point_to({"crm": crm})
+    key = crm["credentials"]["api_key"]
+    said = _from_a_pipe(desk, "crm", key + "\n")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("linked crm/main: ")
+    assert key not in said.out
+
+
+def test_a_file_descriptor_gives_a_line_for_each_question(desk: Desk) -> None:
+    with simulating("deriv") as (_, line):
+        desk.point_to({"deriv": line})
+        too_few = _from_a_pipe(desk, "deriv", line["credentials"]["token"])
+        assert too_few.code == 2
+        assert "Deriv takes 2 line(s): App ID, API token; there are 1" in too_few.err
+        said = _from_a_pipe(desk, "deriv", "\n" + line["credentials"]["token"] + "\n")  # an empty one is the default
+        assert (said.code, said.err) == (0, "")
+        assert said.out.startswith("linked deriv/main: ")
+
+
+def test_a_file_descriptor_that_is_none_is_a_sentence(desk: Desk) -> None:
+    arguments = ("--owner", str(OLGA), "--provider", "crm", "--fd", "99")
+    said = countersign("credentials", "add", "--config", desk.config, *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert "file descriptor 99 gives no text that can be read" in said.err
+
+
+def _from_a_pipe(desk: Desk, provider: str, text: str) -> Said:
+    """`credentials add --fd`, with the text in a pipe."""
+    reading, writing = os.pipe()
+    os.write(writing, text.encode())
+    os.close(writing)
+    command = [sys.executable, "-m", "bot", "credentials", "add", "--config", str(desk.config)]
+    command += ["--owner", str(OLGA), "--provider", provider, "--fd", str(reading)]
+    ended = subprocess.run(
+        command, pass_fds=[reading], capture_output=True, text=True, timeout=END_SECONDS, stdin=subprocess.DEVNULL
+    )
+    os.close(reading)
+    return Said(ended.returncode, ended.stdout, ended.stderr)
 
 
 def _at_a_terminal(arguments: list[str], answer: str) -> tuple[str, int]:
@@ -580,10 +654,9 @@ def test_run_answers_holds_the_desk_alone_and_ends_with_0(desk: Desk) -> None:
             until(lambda: len(_messages(line)) >= 2 or running.poll() is not None)
             assert "You are Olga: operator." in _messages(line)[1]["text"]
 
-            for other in (["run"], ["credentials", "list"]):
-                second = countersign(*other, "--config", desk.config)
-                assert (second.code, second.out) == (75, "")
-                assert f"in use by process {running.pid}" in second.err
+            second = countersign("run", "--config", desk.config)
+            assert (second.code, second.out) == (75, "")
+            assert f"in use by process {running.pid}" in second.err
         finally:
             said = end(running)
         assert said.code == 0, said.err
@@ -595,3 +668,163 @@ def _messages(line: Mapping[str, Any]) -> list[dict[str, Any]]:
     query = {"id": OLGA, "as": OLGA}
     shown: list[dict[str, Any]] = httpx.get(line["control"] + "/chat", params=query, trust_env=False).json()["messages"]
     return shown
+
+
+# host commands while the bot runs
+
+
+@contextmanager
+def running(desk: Desk) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """The bot at work, as far as host commands go, and the file it logs to."""
+    desk.add('[log]\nlevel = "DEBUG"\n')
+    log = desk.folder / "run.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bot", "run", "--config", str(desk.config)],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+        )
+        try:
+            until(lambda: (desk.folder / "data" / "host.sock").exists() or process.poll() is not None)
+            assert process.poll() is None, log.read_text()
+            yield process, log
+        finally:
+            process.terminate()
+            process.wait(END_SECONDS)
+
+
+def test_the_bot_that_runs_carries_out_what_is_asked_at_the_terminal(desk: Desk, crm: dict[str, Any]) -> None:
+    desk.point_to({"crm": crm})
+    key = crm["credentials"]["api_key"]
+    with running(desk) as (process, log):
+        linked = desk.link(login(crm, share=["viewer"]))
+        assert (linked.code, linked.err) == (0, "")
+        assert linked.out.startswith("linked crm/main: ")
+        told = countersign("credentials", "list", "--config", desk.config)
+        assert told == Said(0, "crm/main  live  owner Olga  shared with viewer\n", "")
+        tried = countersign("credentials", "test", "--config", desk.config, "crm/main")
+        assert (tried.code, tried.err) == (0, "")
+        assert tried.out.startswith("crm/main: ")
+        missing = countersign("credentials", "test", "--config", desk.config, "crm/other")
+        assert (missing.code, missing.out) == (70, "")
+        assert "crm/other" in missing.err
+        again = desk.link(login(crm))
+        assert (again.code, "there is a connection crm/main already" in again.err.lower()) == (70, True)
+        gone = countersign("credentials", "remove", "--config", desk.config, "crm/main")
+        assert (gone.code, gone.out.startswith("unlinked crm/main. ")) == (0, True)
+        assert process.poll() is None
+    assert process.returncode == 0, log.read_text()
+    assert key not in log.read_text()
+    assert "host command" in log.read_text()
+    assert not (desk.folder / "data" / "host.sock").exists()
+    assert countersign("credentials", "list", "--config", desk.config) == Said(0, "", "")
+
+
+def test_a_bot_that_is_told_to_stop_finishes_what_is_asked_at_the_terminal(desk: Desk) -> None:
+    with simulating("crm") as (_, crm):
+        desk.point_to({"crm": crm})
+        with running(desk) as (process, log):
+            assert desk.link(login(crm)).code == 0
+            slow = {"action": "delay", "seconds": 2, "times": 0}
+            httpx.post(crm["control"] + "/faults", json=[slow], trust_env=False).raise_for_status()
+            asking = start("credentials", "test", "--config", str(desk.config), "crm/main")
+            until(lambda: "command=credentials test" in log.read_text())
+            process.terminate()
+            out, err = asking.communicate(timeout=END_SECONDS)
+            assert (asking.returncode, err) == (0, "")
+            assert out.startswith("crm/main: ")
+            assert process.wait(END_SECONDS) == 0, log.read_text()
+
+
+def test_a_desk_that_is_held_by_no_bot_is_left_alone(desk: Desk) -> None:
+    script = (
+        "import sys; from pathlib import Path; from types import SimpleNamespace; from bot.wiring import holding\n"
+        "with holding(SimpleNamespace(data_dir=Path(sys.argv[1]))): print('held', flush=True); sys.stdin.read()"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(desk.folder / "data")], stdin=pipe, stdout=pipe, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        said = countersign("credentials", "list", "--config", desk.config)
+        holder.communicate("")
+        assert (said.code, said.out) == (75, "")
+        assert f"in use by process {holder.pid}" in said.err
+
+
+# backup and restore
+
+
+def test_a_desk_is_backed_up_while_it_runs_and_restored_when_it_does_not(desk: Desk, crm: dict[str, Any]) -> None:
+    desk.point_to({"crm": crm})
+    file = desk.folder / "desk.backup"
+    with running(desk) as (process, log):
+        assert desk.link(login(crm)).code == 0
+        said = countersign("backup", "--config", desk.config, "--out", file)
+        assert (said.code, said.err) == (0, "")
+        fingerprint = json.loads(file.read_bytes().partition(b"\n")[0])["key"]
+        assert said.out.splitlines() == [
+            f"{file}: {file.stat().st_size} bytes, opened by the master key with the fingerprint {fingerprint}.",
+            "The master key is not in it: keep that elsewhere, or the backup opens nothing.",
+        ]
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert desk.link(login(crm, label="later")).code == 0
+        again = countersign("backup", "--config", desk.config, "--out", file)
+        assert (again.code, "is there already" in again.err) == (70, True)
+        while_it_runs = countersign("restore", "--config", desk.config, "--replace", file)
+        assert (while_it_runs.code, while_it_runs.out) == (75, "")
+        assert f"in use by process {process.pid}" in while_it_runs.err
+    assert process.returncode == 0, log.read_text()
+
+    before = desk.on_disk()
+    kept = countersign("restore", "--config", desk.config, file)
+    assert (kept.code, kept.out) == (73, "")
+    assert "--replace" in kept.err
+    assert desk.on_disk() == before
+
+    done = countersign("restore", "--config", desk.config, "--replace", file)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Restored {file}, made ")
+    (aside,) = (desk.folder / "data").glob("countersign.sqlite.before-restore-*")
+    assert f"is kept as {aside}." in done.out
+    left = countersign("credentials", "list", "--config", desk.config)
+    assert left.out == "crm/main  live  owner Olga  shared with nobody\n"
+    assert countersign("credentials", "test", "--config", desk.config, "crm/main").code == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "why"),
+    [
+        (lambda file: os.truncate(file, file.stat().st_size - 9), 78, "it is damaged or was cut short. Nothing was"),
+        (lambda file: file.write_text("no backup"), 78, "this is no backup of a desk. Nothing was changed."),
+        (lambda file: file.unlink(), 74, "No such file or directory. Nothing was restored."),
+    ],
+    ids=["cut", "other", "none"],
+)
+def test_a_backup_that_cannot_be_used_is_one_sentence(
+    desk: Desk, spoil: Callable[[Path], None], code: int, why: str
+) -> None:
+    file = desk.folder / "desk.backup"
+    assert countersign("backup", "--config", desk.config, "--out", file).code == 0
+    spoil(file)
+    before = desk.on_disk()
+    said = countersign("restore", "--config", desk.config, "--replace", file)
+    assert (said.code, said.out) == (code, "")
+    assert why in said.err
+    assert said.err.count("\n") == 1
+    assert desk.on_disk() == before
+
+
+def test_a_backup_of_another_key_names_both_and_changes_nothing(desk: Desk) -> None:
+    file = desk.folder / "desk.backup"
+    assert countersign("backup", "--config", desk.config, "--out", file).code == 0
+    (desk.folder / "master.key").unlink()
+    countersign("key", "new", "--out", desk.folder / "master.key")
+    before = desk.on_disk()
+    said = countersign("restore", "--config", desk.config, "--replace", file)
+    assert (said.code, said.out) == (78, "")
+    expected, got = re.findall(r"\b[0-9a-f]{8}\b", said.err)
+    assert expected == json.loads(file.read_bytes().partition(b"\n")[0])["key"] != got
+    assert desk.on_disk() == before

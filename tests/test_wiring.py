@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bot.access.differing import people_differing
 from bot.access.model import Role
 from bot.config import Config
 from bot.errors import KeyTextError, StartRefusedError, StoreDamagedError, WrongKeyError
 from bot.secret import Secret
 from bot.vault.keys import MasterKey
 from bot.vault.service import Subject
-from bot.wiring import DATABASE, holding, house
+from bot.wiring import DATABASE, holding, house, mark_clean_stop
 from tests.support.clock import HandClock
 from tests.support.desk import ADMIN, GROUP, TOKEN, loaded, opened, write_desk, write_secret
 
@@ -38,6 +39,31 @@ async def test_a_new_house_has_its_people_and_opens_again_as_it_was(tmp_path: Pa
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert stat.S_IMODE((data / DATABASE).stat().st_mode) == 0o600
     assert sorted(os.listdir(data)) == [DATABASE, "lock"]
+
+
+async def test_it_knows_whether_the_run_before_ended_cleanly(tmp_path: Path, clock: HandClock) -> None:
+    path = write_desk(tmp_path)
+    seen = []
+    for ends_cleanly in (True, True, False, False, True, True):
+        async with opened(path, clock) as rooms:
+            seen.append(rooms.pulse.after_crash)
+            if ends_cleanly:
+                await mark_clean_stop(rooms)
+    assert seen == [False, False, False, True, True, False]
+
+
+async def test_people_who_lost_every_role_are_told_of_and_those_the_configuration_leaves_out_are_not(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    olga, vera = (2002, "Olga", ["operator"]), (2003, "Vera", ["viewer"])
+    async with opened(write_desk(tmp_path, members=[olga, vera]), clock) as rooms:
+        await rooms.database.write(lambda tables: tables.conn.execute("DELETE FROM roles WHERE role = 'operator'"))
+    config = loaded(write_desk(tmp_path, members=[olga]))
+    (told,) = people_differing(config.data_dir / DATABASE, config.people)
+    assert told == (
+        "2002 is operator in the configuration and no role at the desk; the configuration seeds an empty desk only, "
+        "so what the desk has counts (/invite adds people and roles)"
+    )
 
 
 async def test_button_codes_last_over_a_restart_and_die_with_the_epoch(tmp_path: Path, clock: HandClock) -> None:
@@ -84,17 +110,19 @@ async def test_a_wrong_damaged_or_missing_start_changes_nothing(config: Config, 
             await rooms.vault.keep(_subject(), {"password": Secret("canary-password")})
         file = config.data_dir / DATABASE
         before, listing = file.read_bytes(), sorted(os.listdir(config.data_dir))
-        key = config.key_file.read_text()
+        keyfile = config.key.file
+        assert keyfile is not None
+        key = keyfile.read_text()
 
-        config.key_file.write_text(MasterKey.new().to_text())
+        keyfile.write_text(MasterKey.new().to_text())
         with pytest.raises(WrongKeyError):
             await _open(config)
-        config.key_file.write_text(f"{key[:20]}{'a' if key[20] != 'a' else 'b'}{key[21:]}")
+        keyfile.write_text(f"{key[:20]}{'a' if key[20] != 'a' else 'b'}{key[21:]}")
         with pytest.raises(KeyTextError):
             await _open(config)
         assert (file.read_bytes(), sorted(os.listdir(config.data_dir))) == (before, listing)
 
-        config.key_file.write_text(key)
+        keyfile.write_text(key)
         for damage in (b"", before[: len(before) // 2], b"garbage" * 1000):
             file.write_bytes(damage)
             with pytest.raises(StoreDamagedError):

@@ -1,71 +1,173 @@
 """The audit log: one row for each change, in the change's own transaction.
 
-A row's hash covers its fields (each behind its length) and the row before; its MAC covers the hash with a key that is
-not in the database. If the row cannot be written, the change does not happen. Details are canonical JSON and never hold
-a secret.
+If the row cannot be written, the change does not happen. Details are canonical JSON and never hold a secret: what is
+one right now, or looks like one, is masked before it is hashed. How rows hang together is `chain`'s.
 """
 
-import hashlib
-import hmac
-from collections.abc import Callable
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
+import msgspec
+
+from bot.audit.chain import FIRST, Code, Examination, RawRow, generation_of, hash_of
+from bot.audit.model import Anchor, Head, Row, Selection, Verdict
 from bot.clock import Clock
+from bot.logs import redact
 from bot.ports import Deed
+from bot.secret import MASK, conceal
 from bot.store import Tables
-from bot.store.columns import at, packed
+from bot.store.columns import at, moment, packed
 
-_FIRST = bytes(32)
+_COLUMNS = "seq, at, epoch, person_id, telegram_id, action, object, details, prev, hash, mac"
+_RAW = (
+    "seq, at, epoch, person_id, telegram_id, CAST(action AS BLOB), CAST(object AS BLOB), CAST(details AS BLOB),"
+    " prev, hash, mac"
+)
+_INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # a constant
+_BEFORE = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"
+_TELLTALE = re.compile(r"[:=,%-]")
+"""Without one of these no text has the shape of a secret."""
+_PAGE = 2000
+"""Rows of one look: a few milliseconds of the database's thread."""
 
 
 class Audit:
-    """Writes and checks the chain."""
+    """Writes, reads and examines the chain."""
 
-    def __init__(self, clock: Clock, code: Callable[[bytes], bytes], epoch: int) -> None:
-        """`code` makes the MAC of a row's hash; the vault's keys bring it."""
+    def __init__(self, clock: Clock, code: Code, epoch: int) -> None:
+        """`code` makes the MAC of a row's hash with the key of its day; the vault's keys bring it."""
         self._clock = clock
         self._code = code
         self._epoch = epoch
 
     def record(self, tables: Tables, deed: Deed) -> None:
-        """Append `deed` inside the caller's transaction."""
-        row = tables.conn.execute("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
-        seq, prev = (row[0] + 1, row[1]) if row else (1, _FIRST)
-        values = (
-            seq,
-            at(self._clock.now()),
-            self._epoch,
-            deed.person_id,
-            deed.telegram_id,
-            deed.action,
-            deed.object,
-            packed(dict(deed.details)),
-        )
-        hashed = _hash(values, prev)
-        tables.conn.execute(
-            "INSERT INTO audit (seq, at, epoch, person_id, telegram_id, action, object, details, prev, hash, mac)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*values, prev, hashed, self._code(hashed)),
-        )
+        """Append `deed` inside the caller's transaction.
+
+        The row before is read each time: what is remembered of it would be wrong after somebody's rollback.
+        """
+        row = tables.conn.execute(_BEFORE).fetchone()
+        seq, prev = (row[0] + 1, row[1]) if row else (1, FIRST)
+        now = at(self._clock.now())
+        object_, details = _without_secrets(deed)
+        fields = (seq, now, self._epoch, deed.person_id, deed.telegram_id, deed.action, object_, packed(details))
+        hashed = hash_of(fields, prev)
+        tables.conn.execute(_INSERT, (*fields, prev, hashed, self._code(hashed, generation_of(now))))
+
+    @staticmethod
+    def head(tables: Tables) -> Head | None:
+        """The last row's number, hash and epoch; None for an empty log."""
+        row = tables.conn.execute("SELECT seq, hash, epoch FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
+        return None if row is None else Head(*row)
+
+    @staticmethod
+    def newest(tables: Tables, selection: Selection, limit: int, *, before: int | None = None) -> list[Row]:
+        """The selected rows, newest first; with `before`, those below that number."""
+        return _rows(tables, selection, "seq < ?", before, "DESC", limit)
+
+    @staticmethod
+    def oldest(tables: Tables, selection: Selection, limit: int, *, after: int | None = None) -> list[Row]:
+        """The selected rows, oldest first; with `after`, those above that number."""
+        return _rows(tables, selection, "seq > ?", after, "ASC", limit)
+
+    def examination(self, anchors: Iterable[Anchor] = ()) -> Examination:
+        """To be fed with `raw_rows`, page after page."""
+        return Examination(self._code, anchors)
+
+    @staticmethod
+    def last(tables: Tables) -> int:
+        """The highest number there is; 0 for an empty log."""
+        numbers = "SELECT coalesce(max(seq), 0) FROM audit WHERE typeof(seq) = 'integer'"
+        return int(tables.conn.execute(numbers).fetchone()[0])
+
+    @staticmethod
+    def raw_rows(tables: Tables, after: int | None, upto: int) -> list[RawRow]:
+        """The next rows as they lie there, whatever they are; an empty list at the end."""
+        first, values = ("", ()) if after is None else ("seq > ? AND ", (after,))
+        return tables.conn.execute(
+            f"SELECT {_RAW} FROM audit WHERE {first}seq <= ? ORDER BY seq LIMIT {_PAGE}",  # noqa: S608  # constants
+            (*values, upto),
+        ).fetchall()
+
+    @staticmethod
+    def count(tables: Tables, upto: int) -> int:
+        """All rows but those with a number above `upto`, in their order or not."""
+        (counted,) = tables.conn.execute(
+            "SELECT count(*) FROM audit WHERE typeof(seq) != 'integer' OR seq <= ?", (upto,)
+        ).fetchone()
+        return int(counted)
+
+    def verdict(self, tables: Tables, anchors: Iterable[Anchor] = ()) -> Verdict:
+        """Examine the whole chain in one go: for a database that nobody else waits for."""
+        examination, upto, after = self.examination(anchors), self.last(tables), None
+        while rows := self.raw_rows(tables, after, upto):
+            examination.take(rows)
+            after = rows[-1][0]
+        return examination.end(self.count(tables, upto))
 
     def first_bad(self, tables: Tables) -> int | None:
         """The first row that does not fit the chain, or None when all do. A cut tail shows only against an anchor."""
-        prev, expected = _FIRST, 1
-        for row in tables.conn.execute(
-            "SELECT seq, at, epoch, person_id, telegram_id, action, object, details, prev, hash, mac"
-            " FROM audit ORDER BY seq"
-        ):
-            hashed = _hash(row[:8], prev)
-            whole = row[0] == expected and row[8] == prev and row[9] == hashed
-            if not whole or not hmac.compare_digest(row[10], self._code(hashed)):
-                return int(row[0])
-            prev, expected = hashed, expected + 1
-        return None
+        flaws = self.verdict(tables).flaws
+        return flaws[0].seq if flaws else None
 
 
-def _hash(values: tuple[object, ...], prev: bytes) -> bytes:
-    digest = hashlib.sha256()
-    for value in values:
-        encoded = b"\x00" if value is None else b"\x01" + str(value).encode()
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    digest.update(prev)
-    return digest.digest()
+def _rows(tables: Tables, selection: Selection, bound: str, seq: int | None, order: str, limit: int) -> list[Row]:
+    conditions = [bound] if seq is not None else []
+    values: list[int | str] = [seq] if seq is not None else []
+    if selection.person_id is not None:
+        conditions.append("(person_id = ? OR object = ?)")
+        values += [selection.person_id, f"person/{selection.person_id}"]
+    if selection.object is not None:
+        conditions.append("object = ?")
+        values.append(selection.object)
+    if selection.since is not None:
+        conditions.append("at >= ?")
+        values.append(at(selection.since))
+    if selection.until is not None:
+        conditions.append("at < ?")
+        values.append(at(selection.until))
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    found = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM audit {where} ORDER BY seq {order} LIMIT ?",  # noqa: S608  # texts of this file only
+        (*values, limit),
+    )
+    return [_row(each) for each in found]
+
+
+def _row(raw: RawRow) -> Row:
+    seq, millis, epoch, person_id, telegram_id, action, object_, details, prev, hashed, mac = raw
+    said = _details(details)
+    return Row(seq, moment(millis), epoch, person_id, telegram_id, action, object_, said, prev, hashed, mac)
+
+
+def _details(text: str) -> Mapping[str, str | int]:
+    try:
+        found = msgspec.json.decode(text, type=dict[str, str | int])
+    except (msgspec.MsgspecError, RecursionError):  # somebody had their hands in it; the examination says so
+        return {"unreadable": text}
+    return found
+
+
+def _without_secrets(deed: Deed) -> tuple[str, Mapping[str, str | int]]:
+    """Its object and details. Hardly ever is there anything to mask, so what cannot be one is let pass first."""
+    details, said, suspected = deed.details, deed.object, False
+    for name, value in details.items():
+        suspected = suspected or _tells_a_secret(name)
+        if not isinstance(value, int):
+            said += " " + value
+    if not suspected and _TELLTALE.search(said) is None and conceal(said) == said:
+        return deed.object, details
+    shown = redact(deed.object)
+    return (shown if MASK in shown else deed.object), {name: _masked(name, value) for name, value in details.items()}
+
+
+@lru_cache(maxsize=256)
+def _tells_a_secret(name: str) -> bool:
+    """Whether a detail of this name is masked whatever it is."""
+    return MASK in redact(f"{name}=anything")
+
+
+def _masked(name: str, value: str | int) -> str | int:
+    """The value as it may be kept."""
+    shown = redact(f"{name}={value}")
+    return shown.removeprefix(f"{name}=") if MASK in shown else value

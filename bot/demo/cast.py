@@ -26,11 +26,19 @@ class Group:
 READING = ("/balance", "/positions", "/connections", "/status", "/help")
 
 PEOPLE = (
-    Person(710_001, "Olga", "operator", "Operator", ("operator",), READING),
-    Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), READING),
-    Person(710_003, "Ben", "second-approver", "Second approver", ("approver", "viewer"), READING),
+    Person(710_001, "Olga", "operator", "Operator", ("operator",), (*READING, "/connect", "/factor")),
+    Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), (*READING, "/pending")),
+    Person(710_003, "Ben", "second-approver", "Second approver", ("approver", "viewer"), (*READING, "/pending")),
     Person(710_004, "Vera", "viewer", "Viewer", ("viewer",), READING),
-    Person(710_005, "Adam", "admin", "Admin", ("admin",), ("/status", "/whoami", "/connections", "/help")),
+    Person(710_005, "Adam", "admin", "Admin", ("admin",), ("/people", "/role", "/invite viewer", "/pending", "/help")),
+    Person(
+        710_006,
+        "Bea",
+        "second-admin",
+        "Second admin, auditor",
+        ("admin", "auditor"),
+        ("/audit", "/people", "/pending", "/status", "/help"),
+    ),
 )
 GROUP = Group(-1_002_710_000_001, "Treasury desk")
 

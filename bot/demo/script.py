@@ -58,7 +58,7 @@ def acts_of(providers: Sequence[Provider]) -> list[Act]:
 
 def _capital(_: Provider) -> list[Act]:
     def said(answer: Obj) -> str:
-        return f"Gold is quoted at {answer['bid']} / {answer['offer']}"
+        return f"Gold is quoted at {answer['bid']} / {answer['offer']}. Ask /positions capital to see what it does"
 
     return [
         Act("gold-up", "capital", "Gold rises 1.5 %", "move", {"epic": "GOLD", "percent": "1.5"}, said),
@@ -68,10 +68,11 @@ def _capital(_: Provider) -> list[Act]:
 
 def _deriv(provider: Provider) -> list[Act]:
     def moved(answer: Obj) -> str:
-        return f"Volatility 100 stands at {answer['quote']}"
+        return f"Volatility 100 stands at {answer['quote']}. Ask /positions deriv to see what it does"
 
     def paid(answer: Obj) -> str:
-        return f"250.00 USD arrived on {answer['loginid']}, which now holds {answer['balance']}"
+        holds = f"which now holds {answer['balance']}"
+        return f"250.00 USD arrived on {answer['loginid']}, {holds}. Ask /balance deriv to see it"
 
     return [
         Act("volatility-up", "deriv", "Vol. 100 +2 %", "move", {"symbol": "R_100", "percent": "2"}, moved),
@@ -91,7 +92,8 @@ def _cryptocapital(provider: Provider) -> list[Act]:
     }
 
     def said(_: Obj) -> str:
-        return f"12,500.00 arrived on account {provider.account}, narrative “Invoice 4711”"
+        arrived = f"12,500.00 arrived on account {provider.account}, narrative “Invoice 4711”"
+        return f"{arrived}. Ask /balance cryptocapital to see it"
 
     return [Act("money-arrives", "cryptocapital", "12,500 arrive by wire", "deposit", body, said)]
 

@@ -23,8 +23,8 @@ WITH_DEMO_LOGIN = {"capital"}
 SHARED_WITH = ["viewer", "operator", "approver", "admin"]
 
 
-def config_text(telegram: Listening, providers: Mapping[str, Listening]) -> str:
-    """The TOML the bot is started with."""
+def config_text(telegram: Listening, providers: Mapping[str, Listening], web_port: int) -> str:
+    """The TOML the bot is started with; its own pages are at `web_port`."""
     lines = ["[desk]", 'data_dir = "data"', 'name = "Demo desk"']
     lines += ["", "[telegram]", 'token_file = "telegram.token"', f"base_url = {_text(telegram.http + '/bot')}"]
     lines += ["", "[people]", f"admins = {[person.id for person in ADMINS]}", f"groups = [{GROUP.id}]"]
@@ -32,6 +32,8 @@ def config_text(telegram: Listening, providers: Mapping[str, Listening]) -> str:
         roles = json.dumps(list(person.roles))
         lines += ["", "[[people.members]]", f"id = {person.id}", f"name = {_text(person.name)}", f"roles = {roles}"]
     lines += ["", "[key]", 'file = "master.key"']
+    here = f"127.0.0.1:{web_port}"
+    lines += ["", "[web]", f"public_url = {_text(f'http://{here}')}", f"listen = {_text(here)}"]
     for name, listening in providers.items():
         lines += ["", f"[providers.{name}]"]
         lines += [f"{key} = {_text(value)}" for key, value in _addresses(name, listening).items()]
@@ -48,7 +50,8 @@ def _addresses(name: str, listening: Listening) -> dict[str, str]:
         case "capital":
             return {"demo_url": listening.http, "live_url": listening.http}
         case "deriv":
-            return {"url": f"{listening.ws}/websockets/v3"}
+            login = {"oauth_app_id": listening.credentials["app_id"], "oauth_url": f"{listening.http}/oauth2/authorize"}
+            return {"url": f"{listening.ws}/websockets/v3", **login}
         case "cryptocapital":
             return {"url": listening.ws, "server_public_key": listening.credentials["server_public_key"]}
         case _:
@@ -68,14 +71,14 @@ def login_of(name: str, credentials: Mapping[str, Any]) -> dict[str, str]:
             return {"api_key": credentials["api_key"]}
 
 
-async def seed(folder: Path, telegram: Listening, providers: Mapping[str, Listening]) -> Path:
+async def seed(folder: Path, telegram: Listening, providers: Mapping[str, Listening], web_port: int) -> Path:
     """Fill `folder` and link every provider; answers the configuration's path.
 
     Raises:
         StartRefusedError: One of the bot's commands failed; its last words are in the reason.
     """
     config = folder / "config.toml"
-    config.write_text(config_text(telegram, providers), encoding="utf-8")
+    config.write_text(config_text(telegram, providers, web_port), encoding="utf-8")
     token = folder / "telegram.token"
     token.touch(mode=0o600)
     token.write_text(telegram.credentials["bot_token"], encoding="utf-8")

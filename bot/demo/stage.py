@@ -68,9 +68,10 @@ async def _perform(port: int, open_browser: bool) -> None:
         line = await stack.enter_async_context(serving(telegram))
         providers = {name: await stack.enter_async_context(_provider(name)) for name in PROVIDERS}
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-        await _furnish(client, line, providers)
+        web_port = _free_port()
+        await _furnish(client, line, providers, web_port)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-demo-")))
-        config = await seed(folder, line, providers)
+        config = await seed(folder, line, providers, web_port)
         script = _script(telegram, providers, client)
         bot = _bot(config, folder / "bot.log", telegram, script)
         front = Front(script, telegram.world.bot, lambda: bot.state, bot.crash)
@@ -120,13 +121,25 @@ async def _provider(name: str) -> AsyncIterator[Listening]:
         yield listening
 
 
-async def _furnish(client: httpx.AsyncClient, telegram: Listening, providers: Mapping[str, Listening]) -> None:
-    """The people walk in, and the CRM gets its approval nodes."""
+def _free_port() -> int:
+    """Where the bot, another process, will serve its pages."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+async def _furnish(
+    client: httpx.AsyncClient, telegram: Listening, providers: Mapping[str, Listening], web_port: int
+) -> None:
+    """The people walk in, the CRM gets its approval nodes, and Deriv learns where our app's people come back to."""
     people = [{"id": person.id, "first_name": person.name, "username": person.name.lower()} for person in PEOPLE]
     group = {"id": GROUP.id, "title": GROUP.title, "members": [person.id for person in PEOPLE]}
     answer = await client.post(f"{telegram.control}/people", json={"people": people, "groups": [group]})
     answer.raise_for_status()
     answer = await client.post(f"{providers['crm'].control}/settings", json={"levels": CRM_NODES})
+    answer.raise_for_status()
+    back = f"http://127.0.0.1:{web_port}/oauth/deriv"
+    app = {"app_id": providers["deriv"].credentials["app_id"], "redirect_uri": back}
+    answer = await client.post(f"{providers['deriv'].control}/app", json=app)
     answer.raise_for_status()
 
 

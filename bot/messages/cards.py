@@ -50,25 +50,35 @@ class Cards:
         self, kind: str, person_id: int, chat_id: int, body: Mapping[str, Any], life: timedelta = timedelta(hours=1)
     ) -> Card:
         """A new card with a random 63-bit id."""
+        return await self._database.write(lambda tables: self.making(tables, kind, person_id, chat_id, body, life))
+
+    def making(
+        self, tables: Tables, kind: str, person_id: int, chat_id: int, body: Mapping[str, Any], life: timedelta
+    ) -> Card:
+        """The same inside the caller's transaction."""
         now = self._clock.now()
         card = Card(secrets.randbits(63), kind, person_id, chat_id, 1, body, now, now + life)
-        await self._database.write(
-            lambda tables: tables.conn.execute(
-                "INSERT INTO cards VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (card.id, kind, person_id, chat_id, 1, packed(body), at(now), at(card.expires_at)),
-            )
+        tables.conn.execute(
+            "INSERT INTO cards VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (card.id, kind, person_id, chat_id, 1, packed(body), at(now), at(card.expires_at)),
         )
         return card
+
+    @staticmethod
+    def about(tables: Tables, kind: str, key: str, value: str) -> list[Card]:
+        """Every card of a kind whose body has `value` under `key`."""
+        rows = tables.conn.execute(
+            "SELECT * FROM cards WHERE kind = ? AND json_extract(body, ?) = ? ORDER BY created_at, id",
+            (kind, f"$.{key}", value),
+        ).fetchall()
+        return [_card(row) for row in rows]
 
     async def find(self, card_id: int) -> Card | None:
         """The card, expired or not; None when there is none."""
         row = await self._database.read(
             lambda tables: tables.conn.execute("SELECT * FROM cards WHERE id = ?", (card_id,)).fetchone()
         )
-        if row is None:
-            return None
-        number, kind, person_id, chat_id, version, body, created_at, expires_at = row
-        return Card(number, kind, person_id, chat_id, version, json.loads(body), moment(created_at), moment(expires_at))
+        return None if row is None else _card(row)
 
     async def advance(self, card: Card, body: Mapping[str, Any] | None = None) -> bool:
         """Move to the next version, if nobody did meanwhile: buttons drawn before lose. Answers whether it was us."""
@@ -111,6 +121,12 @@ class Cards:
             lambda tables: tables.conn.execute("DELETE FROM drafts WHERE person_id = ?", (person_id,)).rowcount == 1
         )
 
+    @staticmethod
+    def voiding(tables: Tables, person_id: int) -> None:
+        """Every button drawn for a person so far loses, and what they have begun is gone."""
+        tables.conn.execute("UPDATE cards SET version = version + 1 WHERE person_id = ?", (person_id,))
+        tables.conn.execute("DELETE FROM drafts WHERE person_id = ?", (person_id,))
+
     async def prune(self) -> int:
         """Forget cards a week after they expired, and drafts a day old."""
         now = self._clock.now()
@@ -121,3 +137,8 @@ class Cards:
             return tables.conn.execute("DELETE FROM cards WHERE expires_at < ?", (old,)).rowcount
 
         return await self._database.write(change)
+
+
+def _card(row: tuple[Any, ...]) -> Card:
+    number, kind, person_id, chat_id, version, body, created_at, expires_at = row
+    return Card(number, kind, person_id, chat_id, version, json.loads(body), moment(created_at), moment(expires_at))

@@ -7,9 +7,9 @@ unreachable Telegram uses up time only.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 from bot.clock import Clock
@@ -21,12 +21,19 @@ MAX_AGE = timedelta(hours=24)
 
 
 class Lane(IntEnum):
-    """Who goes first (SAFETY R11)."""
+    """Who goes first (SAFETY R11). Every lane is true: python-telegram-bot drops rate-limit arguments that are not."""
 
     DECISIONS = 0
     SECURITY = 1
     EVENTS = 2
     PRICES = 3
+
+    def __bool__(self) -> bool:
+        return True
+
+
+Choices = tuple[tuple[tuple[str, int], ...], ...]
+"""Rows of buttons, each a label and the choice it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,16 @@ class Notice:
     title: str
     lines: tuple[str, ...] = ()
     dedupe: str | None = None
+    card: int | None = None
+    """The card its buttons belong to."""
+    choices: Choices = ()
+    replaces: str | None = None
+    """The dedupe key of an earlier notice: its message is edited, and nothing new is sent."""
+    deletes: int | None = None
+    """A message of that chat: it is deleted, and nothing is said."""
+    not_before: datetime | None = None
+    next_step: str = ""
+    """Lines of our own words, after the others: commands in them can be tapped, so nobody else's words belong here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,7 @@ class Outbox:
     def put(self, tables: Tables, notice: Notice) -> None:
         """Queue inside the caller's transaction. The same dedupe key a second time is nothing."""
         now = at(self._clock.now())
+        not_before = now if notice.not_before is None else at(notice.not_before)
         tables.conn.execute(
             "INSERT OR IGNORE INTO outbox (dedupe, lane, chat_id, body, state, not_before, created_at)"
             " VALUES (?, ?, ?, ?, 'waiting', ?, ?)",
@@ -67,8 +85,8 @@ class Outbox:
                 notice.dedupe,
                 int(notice.lane),
                 notice.chat_id,
-                packed({"title": notice.title, "lines": list(notice.lines)}),
-                now,
+                _body(notice),
+                not_before,
                 now,
             ),
         )
@@ -120,6 +138,13 @@ class Outbox:
 
         await self._database.write(change)
 
+    async def message_of(self, dedupe: str) -> int | None:
+        """The id of the message a notice became; None while it was not sent, or when it is forgotten."""
+        row = await self._database.read(
+            lambda tables: tables.conn.execute("SELECT message_id FROM outbox WHERE dedupe = ?", (dedupe,)).fetchone()
+        )
+        return None if row is None else row[0]
+
     async def give_up(self, row: Queued, trouble: str) -> None:
         """It will never be delivered."""
         await self._database.write(
@@ -142,6 +167,28 @@ class Outbox:
                 self.put(tables, notice)
 
         await self._database.write(change)
+
+    def redirecting(self, old_chat_id: int, new_chat_id: int) -> Callable[[Tables], None]:
+        """What makes rows that wait for one chat wait for another, inside the caller's transaction.
+
+        The cards of that chat go along: a button that waits with its notice is drawn for its card's chat.
+        """
+
+        def change(tables: Tables) -> None:
+            tables.conn.execute("UPDATE cards SET chat_id = ? WHERE chat_id = ?", (new_chat_id, old_chat_id))
+            tables.conn.execute(
+                "UPDATE outbox SET chat_id = ? WHERE chat_id = ? AND state = 'waiting'", (new_chat_id, old_chat_id)
+            )
+
+        return change
+
+    @staticmethod
+    def dropping(tables: Tables, chat_ids: Collection[int]) -> None:
+        """Nothing that waits for these chats is sent any more, inside the caller's transaction."""
+        tables.conn.execute(
+            "DELETE FROM outbox WHERE state = 'waiting' AND chat_id IN (SELECT value FROM json_each(?))",
+            (packed(sorted(chat_ids)),),
+        )
 
     async def depth(self) -> dict[str, int]:
         """Rows by state, of those not sent."""
@@ -166,7 +213,31 @@ class Outbox:
         )
 
 
+def _body(notice: Notice) -> str:
+    body: dict[str, object] = {"title": notice.title, "lines": list(notice.lines)}
+    if notice.card is not None:
+        body |= {"card": notice.card, "choices": notice.choices}
+    if notice.replaces is not None:
+        body["replaces"] = notice.replaces
+    if notice.deletes is not None:
+        body["deletes"] = notice.deletes
+    if notice.next_step:
+        body["next_step"] = notice.next_step
+    return packed(body)
+
+
 def _queued(row: tuple[int, int, int, str, int, int]) -> Queued:
     number, lane, chat_id, body, tries, created_at = row
     said = json.loads(body)
-    return Queued(number, Notice(Lane(lane), chat_id, said["title"], tuple(said["lines"])), tries, created_at)
+    notice = Notice(
+        Lane(lane),
+        chat_id,
+        said["title"],
+        tuple(said["lines"]),
+        card=said.get("card"),
+        choices=tuple(tuple((label, choice) for label, choice in line) for line in said.get("choices", ())),
+        replaces=said.get("replaces"),
+        deletes=said.get("deletes"),
+        next_step=said.get("next_step", ""),
+    )
+    return Queued(number, notice, tries, created_at)

@@ -12,9 +12,10 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Hashable, Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import websockets.asyncio.client
 import websockets.exceptions
@@ -43,10 +44,32 @@ class Settled:
     error: ProviderError | None = None
 
 
+class Socket(Protocol):
+    """What a line needs of a connection: the library's own fits, and so does one with another framing around it."""
+
+    @property
+    def state(self) -> websockets.State:
+        """Frames are written in OPEN only; otherwise `send` raises and no byte leaves."""
+
+    async def send(self, message: str, /) -> None:
+        """Write one frame."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """The frames that arrive, until the connection is closed."""
+
+    async def close(self) -> None:
+        """Say goodbye and let go."""
+
+
+OpenSocket = Callable[[str], Awaitable[Socket]]
+"""Opens a WebSocket at an address, with the line's own limits and certificates."""
+Dial = Callable[[OpenSocket], Awaitable[Socket]]
 Hear = Callable[[str | bytes], Iterable[Settled]]
 Greet = Callable[["Line"], Awaitable[None]]
 KeepAlive = Callable[["Line"], Awaitable[None]]
 TurnedAway = Callable[[int], ProviderError | None]
+_GREETING: ContextVar["_Talk | None"] = ContextVar("greeting", default=None)
+"""The connection that is being greeted here. Tasks the greeting starts inherit it, and nobody else has it."""
 
 
 class Line:
@@ -66,6 +89,7 @@ class Line:
         answer_seconds: float = 15.0,
         rest_seconds: float = 0.0,
         turned_away: TurnedAway | None = None,
+        dial: Dial | None = None,
         ca_file: str | None = None,
     ) -> None:
         """
@@ -74,6 +98,7 @@ class Line:
             greet: Called once per connection before any other question; asks with `ask` like everybody.
             keep_alive: Called every `keep_alive_seconds` while connected, for the provider's own ping.
             rest_seconds: At least so long lies between two attempts to connect.
+            dial: How to get from `open` to a connection, where one WebSocket at `url` is not all of it.
             turned_away: What an HTTP status instead of a socket means; without it, or for None, `UnreachableError`.
         """
         self._provider = provider
@@ -87,6 +112,7 @@ class Line:
         self._answer_seconds = answer_seconds
         self._rest_seconds = rest_seconds
         self._turned_away = turned_away
+        self._dial = dial
         self._ca_file = ca_file
         self._tls: ssl.SSLContext | None = None
         self._attempt: asyncio.Task[None] | None = None
@@ -124,21 +150,38 @@ class Line:
                 raise UnreachableError(self._provider, "line is closed") from None
             raise
 
-    async def ask(self, text: str, expect: Sequence[Hashable], *, timeout_seconds: float | None = None) -> list[Any]:
+    async def ask(
+        self,
+        text: str,
+        expect: Sequence[Hashable],
+        *,
+        timeout_seconds: float | None = None,
+        written: Callable[[], None] = lambda: None,
+    ) -> list[Any]:
         """Send one frame on the open socket and wait until every key in `expect` is settled, in that order.
 
-        The first error among them is raised at once. Call `open` first; the greeting itself asks without it.
+        The first error among them is raised at once. Call `open` first; the greeting itself asks without it. Until a
+        connection is greeted it is nobody else's, and nobody else's question waits for it: it would meet the errors of
+        a login it has nothing to do with, and a greeting's silence is not its own.
 
+        Args:
+            written: Called as soon as the frame has been handed over.
         Raises:
-            UnreachableError: Not connected, nothing was sent.
+            UnreachableError: Not connected, or not greeted yet; nothing was sent.
             SilentError: Sent, and the socket broke or the time was up.
             ProviderError: What `hear` settled a key with.
         """
-        talk = self._talk or self._greeting
+        greeting = _GREETING.get()
+        talk = greeting if greeting is not None and greeting is self._greeting else self._talk
         if talk is None:
             raise UnreachableError(self._provider, "not connected")
         seconds = self._answer_seconds if timeout_seconds is None else timeout_seconds
-        return await talk.ask(text, expect, seconds, self._clock.monotonic() + seconds)
+        return await talk.ask(text, expect, seconds, self._clock.monotonic() + seconds, written)
+
+    async def until_broken(self) -> None:
+        """Wait as long as the connection that is open now lasts; not at all when there is none."""
+        if self._talk is not None:
+            await self._talk.until_over()
 
     async def close(self) -> None:
         """End the line for good. Waiting questions fail."""
@@ -160,6 +203,7 @@ class Line:
             await self._rest()
             talk = _Talk(self._provider, await self._connect(), self._hear, self._over)
             self._greeting = talk
+            _GREETING.set(talk)  # in this attempt's own context
             try:
                 await self._greet(self)
             except BaseException:
@@ -193,28 +237,34 @@ class Line:
                 await self._clock.sleep(left)
         self._attempted_at = self._clock.monotonic()
 
-    async def _connect(self) -> websockets.asyncio.client.ClientConnection:
+    async def _connect(self) -> Socket:
         try:
             if self._tls is None and self._url.startswith("wss"):
                 self._tls = ssl.create_default_context(cafile=self._ca_file)  # OSError when that file is not to be had
-            return await _Connect(
-                self._url,
-                ssl=self._tls,
-                compression=None,
-                proxy=None,
-                max_size=MAX_FRAME_BYTES,
-                open_timeout=self._connect_seconds,
-                ping_interval=20,
-                ping_timeout=20,
-                close_timeout=1,
-                logger=_quiet,
-            )
+            if self._dial is None:
+                return await self._open_socket(self._url)
+            async with asyncio.timeout(self._connect_seconds):
+                return await self._dial(self._open_socket)
         except websockets.exceptions.InvalidStatus as error:
             status = error.response.status_code
             meant = self._turned_away(status) if self._turned_away is not None else None
             raise meant or UnreachableError(self._provider, f"handshake answered {status}") from None
         except (OSError, TimeoutError, websockets.exceptions.WebSocketException) as error:
             raise UnreachableError(self._provider, type(error).__name__) from None
+
+    async def _open_socket(self, url: str) -> Socket:
+        return await _Connect(
+            url,
+            ssl=self._tls,
+            compression=None,
+            proxy=None,
+            max_size=MAX_FRAME_BYTES,
+            open_timeout=self._connect_seconds,
+            ping_interval=20,
+            ping_timeout=20,
+            close_timeout=1,
+            logger=_quiet,
+        )
 
     async def _keeping(self, talk: "_Talk", keep_alive: KeepAlive) -> None:
         while not talk.over:
@@ -240,7 +290,7 @@ class _Talk:
     def __init__(
         self,
         provider: str,
-        socket: websockets.asyncio.client.ClientConnection,
+        socket: Socket,
         hear: Hear,
         ended: Callable[["_Talk"], None],
     ) -> None:
@@ -258,8 +308,10 @@ class _Talk:
         """Run the keep-alive for as long as this connection lasts."""
         self._keeper = asyncio.create_task(keeping)
 
-    async def ask(self, text: str, expect: Sequence[Hashable], seconds: float, deadline: float) -> list[Any]:
-        if self.over:
+    async def ask(
+        self, text: str, expect: Sequence[Hashable], seconds: float, deadline: float, written: Callable[[], None]
+    ) -> list[Any]:
+        if self.over or self._socket.state is not websockets.State.OPEN:
             raise UnreachableError(self._provider, "not connected")
         asked = [self._dialogue.expect(key, deadline) for key in expect]
         futures = [asyncio.get_running_loop().create_future() for _ in asked]
@@ -267,6 +319,7 @@ class _Talk:
         try:
             async with asyncio.timeout(seconds):
                 await self._socket.send(text)
+                written()
                 return await asyncio.gather(*futures)
         except (TimeoutError, websockets.exceptions.WebSocketException, OSError) as error:
             raise SilentError(self._provider, type(error).__name__) from None
@@ -277,6 +330,9 @@ class _Talk:
                 if future.done() and not future.cancelled():
                     future.exception()  # seen here, so that asyncio does not report it as never retrieved
                 future.cancel()
+
+    async def until_over(self) -> None:
+        await asyncio.wait([self._reader])
 
     async def end(self) -> None:
         """Say goodbye and let go. What was waiting fails; a second call does nothing."""

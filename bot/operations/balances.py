@@ -5,7 +5,6 @@ mix currencies, demo money with real, or clients' money with the desk's.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +13,13 @@ from typing import Generic, TypeVar
 
 from bot.access.model import Person, Right
 from bot.clock import Clock
-from bot.errors import NotAllowedError, ProviderError, RecordUnreadableError, ReplyError, SilentError, StoreError
+from bot.errors import NotAllowedError, OwnerSuspendedError, ProviderError, RecordUnreadableError
 from bot.money import Currency, Money
-from bot.operations.connections import Connection, Connections
+from bot.operations.connections import Connections
+from bot.operations.linked import Connection
 from bot.providers.base import Provider
 from bot.providers.records import Balance, Environment, Position, Reading
 
-_log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 ANSWER_SECONDS = 20.0
 
@@ -31,7 +30,7 @@ class Answer(Generic[Item]):
 
     connection: Connection
     reading: Reading[Item] | None
-    trouble: ProviderError | RecordUnreadableError | None = None
+    trouble: ProviderError | RecordUnreadableError | OwnerSuspendedError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +73,10 @@ class Balances:
         self, connection: Connection, question: Callable[[Provider], Awaitable[Reading[Item]]]
     ) -> Answer[Item]:
         try:
-            async with self._connections.session(connection) as provider:
-                try:
-                    async with asyncio.timeout(ANSWER_SECONDS):
-                        return Answer(connection, await question(provider))
-                except TimeoutError:
-                    raise SilentError(connection.provider, f"no answer in {ANSWER_SECONDS:.0f} s") from None
-        except (ProviderError, RecordUnreadableError) as error:
+            async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
+                return Answer(connection, await question(provider))
+        except (ProviderError, RecordUnreadableError, OwnerSuspendedError) as error:
             return Answer(connection, None, error)
-        except StoreError:
-            raise
-        except Exception as slip:  # one adapter's slip costs its own line, not the answer  # noqa: BLE001
-            _log.exception("adapter slipped", extra={"connection": connection.name})
-            return Answer(connection, None, ReplyError(connection.provider, type(slip).__name__))
 
 
 class Holding(StrEnum):

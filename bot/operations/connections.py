@@ -1,73 +1,53 @@
-"""Linked provider logins: linking, sharing, unlinking, and the one open session of each.
+"""Linked provider logins: linking, replacing, unlinking, and the one open session of each.
 
-A credential is tried before it is kept. What is kept is sealed under its owner's key, in the transaction that writes
-the connection, its audit row and the notice to the admins.
+A credential is tried before it is kept, and what it can do is found out. What is kept is sealed under its owner's key,
+in the transaction that writes the connection, its audit row and the notice to the admins.
 """
 
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
 from bot.audit.service import Audit
 from bot.clock import Clock
-from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError, ProviderError, UnsupportedError
+from bot.errors import (
+    ConflictError,
+    ConnectionLockedError,
+    CountersignError,
+    EnvironmentMismatchError,
+    NotAllowedError,
+    NotFoundError,
+    OwnerSuspendedError,
+    ProviderError,
+    ReplyError,
+    SilentError,
+    StoreError,
+    UnsupportedError,
+)
 from bot.messages.outbox import Lane, Notice, Outbox
+from bot.operations.fields import check_fields, check_label
+from bot.operations.linked import Connection, note_findings, party_column, read_all, read_one
 from bot.ports import Deed
-from bot.providers.base import Lend, Login, LoginField, Provider, Spec, Surroundings
-from bot.providers.records import Environment
-from bot.providers.registry import PROVIDERS, provider_named
+from bot.providers.base import Lend, Login, Oddity, Provider, Surroundings
+from bot.providers.nonces import PROCESS_NONCES, Nonces
+from bot.providers.records import Environment, Findings
+from bot.providers.registry import provider_named
 from bot.secret import Secret
 from bot.store import Database, Tables
-from bot.store.columns import at, moment
-from bot.vault.service import Subject, Vault
+from bot.store.columns import at
+from bot.store.journal import empty_journal
+from bot.vault.service import Vault
 
-LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,23}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """One linked login."""
-
-    id: int
-    owner: int
-    provider: str
-    label: str
-    environment: Environment
-    created_at: datetime
-    shared_with: frozenset[Role]
-
-    @property
-    def spec(self) -> Spec:
-        return provider_named(self.provider)
-
-    @property
-    def name(self) -> str:
-        """How a person addresses it without doubt, e.g. `capital/main`."""
-        return f"{self.provider}/{self.label}"
-
-    def visible_to(self, person: Person) -> bool:
-        """Its owner, and whoever holds a role it is shared with."""
-        return person.id == self.owner or bool(self.shared_with & person.roles)
-
-    def unlinked_by(self, person: Person) -> bool:
-        """Whether this person may unlink it: its owner may, and an admin."""
-        return person.id == self.owner or Role.ADMIN in person.roles
-
-    def check_unlink(self, person: Person) -> None:
-        """`NotAllowedError` unless they may."""
-        if not self.unlinked_by(person):
-            raise NotAllowedError("unlink a connection of somebody else")
-
-    @property
-    def subject(self) -> Subject:
-        """Under which name its fields are sealed."""
-        return Subject(f"connection/{self.id}", self.owner, self.provider, self.label, self.environment.value)
+NOTED_ANEW_AFTER = timedelta(days=1)
+"""A look that found nothing new is written down this seldom."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -77,6 +57,8 @@ class Health:
     good_at: datetime | None = None
     bad_at: datetime | None = None
     trouble: ProviderError | None = None
+    oddities: Counter[Oddity] = field(default_factory=Counter)
+    """What was met since the start that nobody had asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +70,7 @@ class Wanted:
     environment: Environment
     fields: Mapping[str, Secret]
     share: frozenset[Role] = frozenset()
+    """Roles that may read it."""
 
 
 class Connections:
@@ -101,6 +84,7 @@ class Connections:
         outbox: Outbox,
         clock: Clock,
         settings: Mapping[str, Any],
+        nonces: Nonces = PROCESS_NONCES,
     ) -> None:
         self._database = database
         self._vault = vault
@@ -108,47 +92,70 @@ class Connections:
         self._outbox = outbox
         self._clock = clock
         self._settings = settings
+        self._nonces = nonces
         self._sessions: dict[int, Provider] = {}
+        self._used: dict[int, datetime] = {}
+        """Uses that are not written yet."""
         self.health: dict[int, Health] = {}
+
+    # which there are
 
     async def everything(self) -> list[Connection]:
         """Every connection, by provider and label."""
-        return await self._database.read(_read_all)
+        return [self._as_used(one) for one in await self._database.read(read_all)]
 
     async def visible_to(self, person: Person) -> list[Connection]:
-        """What this person may see."""
-        return [connection for connection in await self.everything() if connection.visible_to(person)]
+        """What this person may read."""
+        return [connection for connection in await self.everything() if connection.may_read(person)]
 
-    async def named(self, person: Person, word: str) -> list[Connection]:
-        """Those this person may see under a label, a provider or `provider/label`.
+    async def manageable_by(self, person: Person) -> list[Connection]:
+        """What this person may read, and what they may take away; an admin every one."""
+        return [one for one in await self.everything() if one.may_read(person) or one.may_manage(person)]
+
+    async def named(self, person: Person, word: str, *, to_manage: bool = False) -> list[Connection]:
+        """Those this person may read (or `to_manage`) under a label, a provider or `provider/label`.
 
         Raises:
             NotFoundError: None; `known` lists what there is.
         """
-        visible = await self.visible_to(person)
+        visible = await (self.manageable_by(person) if to_manage else self.visible_to(person))
         wanted = word.lower()
         found = [one for one in visible if wanted in (one.label, one.provider, one.name)]
         if not found:
             raise NotFoundError("connection", word, tuple(one.name for one in visible))
         return found
 
-    async def try_out(self, wanted: Wanted) -> str:
-        """Log in with a credential nobody has kept yet; say what was found. Leaves nothing behind."""
-        check_fields(provider_named(wanted.provider), wanted.fields)
-        provider = self._build(wanted.provider, wanted.environment, _lend_once(wanted.fields))
-        try:
-            return await provider.check()
-        finally:
-            await provider.close()
-
     async def check_free(self, provider: str, label: str) -> None:
         """`ConflictError` when that provider has a connection with this label."""
         if any(one.name == f"{provider}/{label}" for one in await self.everything()):
             raise ConflictError(f"there is a connection {provider}/{label} already")
 
+    def is_locked(self, connection: Connection) -> bool:
+        """Whether it waits for its owner's passphrase."""
+        return self._vault.is_locked(connection.subject)
+
+    # what becomes of them
+
+    async def try_out(self, wanted: Wanted) -> Findings:
+        """Log in with a credential nobody has kept yet, and find out what it can do. Leaves nothing behind.
+
+        Raises:
+            EnvironmentMismatchError: It is a login of the other environment.
+        """
+        check_fields(provider_named(wanted.provider), wanted.fields)
+        provider = self._build(wanted.provider, wanted.environment, _lend_once(wanted.fields))
+        try:
+            findings = await provider.check()
+        finally:
+            await provider.close()
+        if findings.environment not in (None, wanted.environment):
+            found = wanted.environment.other
+            raise EnvironmentMismatchError(wanted.provider, "environment", wanted=wanted.environment, found=found)
+        return findings
+
     async def link(
         self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None
-    ) -> tuple[Connection, str]:
+    ) -> tuple[Connection, Findings]:
         """Try the credential, then keep it; `by` becomes its owner.
 
         Args:
@@ -162,56 +169,183 @@ class Connections:
             raise NotAllowedError(Right.LINK)
         check_label(wanted.label)
         await self.check_free(wanted.provider, wanted.label)
-        found = await self.try_out(wanted)
+        findings = await self.try_out(wanted)
 
-        def change(tables: Tables) -> int:
+        def change(tables: Tables) -> Connection:
             number = self._insert(tables, by, wanted)
-            connection = _read_one(tables, number)
+            note_findings(tables, number, findings, self._clock.now())
+            connection = read_one(tables, number)
             self._vault.keeping(connection.subject, wanted.fields)(tables)
             self._audit.record(tables, _deed("connection.linked", connection, by, telegram_id))
-            self._tell_admins(tables, roster, by, telegram_id, f"linked {connection.name} ({connection.environment})")
-            return number
+            what = f"linked {connection.name} ({connection.environment})."
+            self._tell(tables, roster.admins, by, telegram_id, what)
+            return connection
 
-        number = await self._database.write(change)
-        return await self._database.read(lambda tables: _read_one(tables, number)), found
+        return await self._database.write(change), findings
+
+    async def replace(
+        self,
+        by: Person,
+        connection: Connection,
+        fields: Mapping[str, Secret],
+        roster: Roster,
+        *,
+        telegram_id: int | None,
+    ) -> Findings:
+        """Try another credential of the same connection, then keep it instead of the old one. For its owner.
+
+        The old one is erased, and whoever asks next is logged in with the new one. Otherwise as `link`.
+
+        Raises:
+            ConnectionLockedError: What is under a passphrase is replaced while it is open.
+        """
+        connection.check_own(by, "replace the credential of")
+        if not by.may(Right.LINK):
+            raise NotAllowedError(Right.LINK)
+        if self.is_locked(connection):
+            raise ConnectionLockedError(connection.name)
+        findings = await self.try_out(Wanted(connection.provider, connection.label, connection.environment, fields))
+
+        def change(tables: Tables) -> None:
+            there = tables.conn.execute(
+                "UPDATE connections SET changed_at = ? WHERE id = ?", (at(self._clock.now()), connection.id)
+            )
+            if not there.rowcount:
+                raise ConflictError("it is gone already")
+            note_findings(tables, connection.id, findings, self._clock.now())
+            self._vault.keeping(connection.subject, fields)(tables)
+            self._audit.record(tables, _deed("connection.replaced", connection, by, telegram_id))
+            self._tell(tables, roster.admins, by, telegram_id, f"gave {connection.name} a new credential.")
+
+        await self._database.write(change)
+        await self._start_anew(connection)
+        return findings
 
     async def unlink(self, by: Person, connection: Connection, roster: Roster, *, telegram_id: int | None) -> None:
         """Erase a connection and its sealed fields, and end its session. For its owner, for admins, and for the host.
 
-        `telegram_id` as for `link`.
+        Its owner is told, too, when somebody else did it. `telegram_id` as for `link`.
         """
-        connection.check_unlink(by)
+        connection.check_manage(by, "unlink")
 
         def change(tables: Tables) -> None:
             if not tables.conn.execute("DELETE FROM connections WHERE id = ?", (connection.id,)).rowcount:
                 raise ConflictError("it is gone already")
             self._vault.erasing(connection.subject.name)(tables)
             self._audit.record(tables, _deed("connection.unlinked", connection, by, telegram_id))
-            self._tell_admins(tables, roster, by, telegram_id, f"unlinked {connection.name}")
+            concerned = [one for one in roster.people if one in roster.admins or one.id == connection.owner]
+            what = f"unlinked {connection.name}; its credential is erased."
+            self._tell(tables, concerned, by, telegram_id, what, connection.spec.revoke)
 
         await self._database.write(change)
+        self._used.pop(connection.id, None)
+        await self._start_anew(connection)
+
+    async def _start_anew(self, connection: Connection) -> None:
+        """Nothing of the old credential stays: no session, no memory of how it went, no copy in the journal."""
         self.health.pop(connection.id, None)
+        await self.end_session(connection)
+        try:
+            emptied = await self._database.read(empty_journal)
+        except StoreError:
+            emptied = False
+        if not emptied:
+            _log.warning("what was erased stays in the journal for a while", extra={"connection": connection.name})
+
+    # talking to them
+
+    async def end_session(self, connection: Connection) -> None:
+        """Log out, if there is a session: the next question logs in anew."""
         session = self._sessions.pop(connection.id, None)
         if session is not None:
             await session.close()
 
     @asynccontextmanager
-    async def session(self, connection: Connection) -> AsyncIterator[Provider]:
-        """The open session of a connection; how it went is noted for /status."""
+    async def session(self, connection: Connection, *, seconds: float | None = None) -> AsyncIterator[Provider]:
+        """The open session of a connection, for a block that uses it; how it went is noted for /status.
+
+        Args:
+            seconds: How long the block may take; what takes longer is a `SilentError`.
+        Raises:
+            ConnectionLockedError: It waits for its owner's passphrase; nobody is asked anything.
+            OwnerSuspendedError: It rests; likewise.
+            ProviderError: As the adapter says. Its slip is a `ReplyError`, so that it costs its own line only.
+        """
+        async with self._talking(connection, seconds) as provider:
+            self._used[connection.id] = self._clock.now()
+            yield provider
+
+    @asynccontextmanager
+    async def standing(self, connection: Connection) -> AsyncIterator[Provider]:
+        """The open session, for work that nobody asked for: it counts as no use. Raises as `session`."""
+        async with self._talking(connection, None) as provider:
+            yield provider
+
+    async def look(self, connection: Connection, *, seconds: float | None = None) -> Findings:
+        """Find out anew whether a login works and what it can do; nobody uses it for that. Raises as `session`."""
+        async with self._talking(connection, seconds) as provider:
+            findings = await provider.check()
+        now, tested_at = self._clock.now(), connection.tested_at
+        known = (connection.found, connection.powers, connection.untold)
+        news = known != (findings.summary, findings.powers, findings.untold)
+        if news or tested_at is None or now - tested_at > NOTED_ANEW_AFTER:
+            await self._database.write(lambda tables: note_findings(tables, connection.id, findings, now))
+        return findings
+
+    @asynccontextmanager
+    async def _talking(self, connection: Connection, seconds: float | None) -> AsyncIterator[Provider]:
+        if not connection.owner_active:
+            raise OwnerSuspendedError(connection.name)
+        if self.is_locked(connection):
+            raise ConnectionLockedError(connection.name)
         provider = self._sessions.get(connection.id)
         if provider is None:
             lend = self._vault.lender(connection.subject)
-            provider = self._build(connection.provider, connection.environment, lend)
+            odd = self.health.setdefault(connection.id, Health()).oddities
+            provider = self._build(
+                connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity])
+            )
             self._sessions[connection.id] = provider
+        with self._noting(connection):
+            try:
+                async with asyncio.timeout(seconds):
+                    yield provider
+            except TimeoutError:
+                raise SilentError(connection.provider, f"no answer in {seconds or 0:.0f} s") from None
+
+    @contextlib.contextmanager
+    def _noting(self, connection: Connection) -> Iterator[None]:
+        """How the block went, for /status."""
         health = self.health.setdefault(connection.id, Health())
         try:
-            yield provider
+            yield
         except UnsupportedError:
             raise  # nothing was asked
         except ProviderError as error:
             health.bad_at, health.trouble = self._clock.now(), error
             raise
+        except CountersignError:
+            raise  # ours, not the adapter's
+        except Exception as slip:  # it costs its own line, not the answer of all  # noqa: BLE001
+            _log.exception("adapter slipped", extra={"connection": connection.name})
+            trouble = ReplyError(connection.provider, type(slip).__name__)
+            health.bad_at, health.trouble = self._clock.now(), trouble
+            raise trouble from None
         health.good_at, health.trouble = self._clock.now(), None
+
+    async def write_uses(self) -> None:
+        """Keep when each was used last. Work for the clock: no question waits for it."""
+        used, self._used = self._used, {}
+        if not used:
+            return
+        rows = [(at(moment), number) for number, moment in used.items()]
+        try:
+            await self._database.write(
+                lambda tables: tables.conn.executemany("UPDATE connections SET used_at = ? WHERE id = ?", rows)
+            )
+        except StoreError:
+            self._used = used | self._used
+            raise
 
     async def close(self) -> None:
         """Log out everywhere, side by side, within five seconds."""
@@ -219,10 +353,18 @@ class Connections:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await asyncio.gather(*(session.close() for session in sessions))
+        with contextlib.suppress(StoreError):
+            await self.write_uses()
 
-    def _build(self, provider: str, environment: Environment, lend: Lend) -> Provider:
+    def _as_used(self, connection: Connection) -> Connection:
+        used_at = self._used.get(connection.id)
+        return connection if used_at is None else replace(connection, used_at=used_at)
+
+    def _build(
+        self, provider: str, environment: Environment, lend: Lend, report: Callable[[Oddity], None] = lambda _: None
+    ) -> Provider:
         spec = provider_named(provider)
-        return spec.build(lend, Surroundings(environment, self._settings[provider], self._clock))
+        return spec.build(lend, Surroundings(environment, self._settings[provider], self._clock, self._nonces, report))
 
     def _insert(self, tables: Tables, by: Person, wanted: Wanted) -> int:
         now = at(self._clock.now())
@@ -233,17 +375,20 @@ class Connections:
         )
         if cursor.rowcount != 1 or cursor.lastrowid is None:
             raise ConflictError(f"there is a connection {wanted.provider}/{wanted.label} already")
-        roles = [(cursor.lastrowid, role.value) for role in wanted.share]
-        tables.conn.executemany("INSERT INTO shares VALUES (?, ?)", roles)
+        roles = [(cursor.lastrowid, party_column(role)) for role in wanted.share]
+        tables.conn.executemany("INSERT INTO shares VALUES (?, ?, 'read')", roles)
         return cursor.lastrowid
 
-    def _tell_admins(self, tables: Tables, roster: Roster, by: Person, telegram_id: int | None, what: str) -> None:
-        """Every admin but the one who did it; what was done at the terminal, every one."""
-        line = f"{by.name} {what}." if telegram_id is not None else f"At the host's terminal, for {by.name}: {what}."
-        for admin in roster.admins:
-            if admin.id != by.id or telegram_id is None:
-                for number in admin.telegram_ids:
-                    self._outbox.put(tables, Notice(Lane.SECURITY, number, "Connections changed", (line,)))
+    def _tell(
+        self, tables: Tables, people: Iterable[Person], by: Person, telegram_id: int | None, what: str, more: str = ""
+    ) -> None:
+        """Each of them, but not whoever did it in the chat."""
+        first = f"{by.name} {what}" if telegram_id is not None else f"At the host's terminal, for {by.name}: {what}"
+        lines = (first, more) if more else (first,)
+        for person in people:
+            if person.id != by.id or telegram_id is None:
+                for number in person.telegram_ids:
+                    self._outbox.put(tables, Notice(Lane.SECURITY, number, "Connections changed", lines))
 
 
 def _deed(action: str, connection: Connection, by: Person, telegram_id: int | None) -> Deed:
@@ -254,54 +399,9 @@ def _deed(action: str, connection: Connection, by: Person, telegram_id: int | No
     return Deed(action, connection.name, by.id, telegram_id, details)
 
 
-def check_label(label: str) -> None:
-    """`InputError` unless it is a label a person can type without thinking."""
-    if not LABEL.fullmatch(label) or label in PROVIDERS:
-        raise InputError("a label is one short word of small letters, digits, - or _, and no provider's name", "main")
-
-
-def check_fields(spec: Spec, fields: Mapping[str, Secret]) -> None:
-    """`InputError` unless exactly the SPEC's fields are there and each has the right shape."""
-    known = {field.key: field for field in spec.fields}
-    if set(fields) != set(known):
-        raise InputError(f"{spec.title} needs exactly: {', '.join(known)}", ", ".join(known))
-    for key, value in fields.items():
-        check_field(known[key], value.reveal())
-
-
-def check_field(field: LoginField, text: str) -> None:
-    """`InputError` unless the text has the field's shape."""
-    if not re.fullmatch(field.pattern, text, re.ASCII | re.DOTALL):
-        raise InputError(f"that does not look like the {field.title} ({field.hint}); send it again, or /cancel", "")
-
-
 def _lend_once(fields: Mapping[str, Secret]) -> Lend:
     @asynccontextmanager
     async def lend() -> AsyncIterator[Login]:
         yield fields
 
     return lend
-
-
-def _read_all(tables: Tables) -> list[Connection]:
-    shares: dict[int, set[Role]] = {}
-    for number, role in tables.conn.execute("SELECT connection_id, role FROM shares"):
-        shares.setdefault(number, set()).add(Role(role))
-    rows = tables.conn.execute(
-        "SELECT id, owner, provider, label, environment, created_at FROM connections ORDER BY provider, label"
-    )
-    return list(_connections(rows, shares))
-
-
-def _connections(rows: Iterable[tuple[Any, ...]], shares: Mapping[int, set[Role]]) -> Iterable[Connection]:
-    for number, owner, provider, label, environment, created_at in rows:
-        shared = frozenset(shares.get(number, ()))
-        if provider in PROVIDERS:
-            yield Connection(number, owner, provider, label, Environment(environment), moment(created_at), shared)
-
-
-def _read_one(tables: Tables, number: int) -> Connection:
-    for connection in _read_all(tables):
-        if connection.id == number:
-            return connection
-    raise NotFoundError("connection", str(number))

@@ -13,12 +13,21 @@ from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
 from bot.clock import Clock, to_millis
-from bot.errors import ConflictError, InputError, NotAllowedError, ProviderError
+from bot.errors import (
+    ConflictError,
+    ConnectionLockedError,
+    InputError,
+    NotAllowedError,
+    ProviderError,
+    RecordUnreadableError,
+)
 from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
-from bot.operations.connections import Connection, Connections, Wanted, check_field, check_label
+from bot.operations.connections import Connections, Wanted
+from bot.operations.fields import check_field, check_label, fits
+from bot.operations.linked import Connection
 from bot.providers.base import LoginField, Spec
-from bot.providers.records import Environment
+from bot.providers.records import Environment, Findings
 from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
 from bot.vault.service import Subject, Vault
@@ -26,6 +35,7 @@ from bot.vault.service import Subject, Vault
 KIND = "connect"
 EVERYONE = "everyone at the desk"
 NOBODY_ELSE = "only me"
+IN_THE_CHAT = "type it here instead"
 WARY_FOR = timedelta(minutes=10)
 _ENDED = "ended"
 
@@ -37,6 +47,8 @@ class Asking(StrEnum):
     ENVIRONMENT = "environment"
     LABEL = "label"
     SHARE = "share"
+    WAY = "way"
+    """Whether the login is entered on the page or in the chat; asked only where there is a page."""
     FIELD = "field"
 
 
@@ -49,29 +61,67 @@ class Step:
     spec: Spec | None = None
     field: LoginField | None = None
     draft: str = ""
+    earlier: str | None = None
+    """What was given for this field before the login was refused: one of the options."""
 
     @property
     def asks_secret(self) -> bool:
-        return self.field is not None and self.field.secret
+        """What is typed may be a secret; also while the page is offered for it."""
+        return self.asking is Asking.WAY or (self.field is not None and self.field.secret)
 
     @property
     def question(self) -> str:
         """Which question of which draft this is: a button made for another one does not answer it."""
         return f"{self.draft}/{self.asking}/{self.field.key if self.field else ''}"
 
+    def looks_secret(self, text: str) -> bool:
+        """Whether text said elsewhere may be the secret that is asked for here: of its shape, and no word of a talk.
+
+        Some fields take any text at all, so one long word, or a shorter one with a digit, is asked for besides.
+        """
+        word = text.strip()
+        if self.field is None or not self.field.secret or not fits(self.field, word) or len(word.split()) != 1:
+            return False
+        return len(word) >= 15 or (len(word) >= 8 and any(map(str.isdigit, word)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A draft that has everything but the login's fields, which its owner may enter on the page."""
+
+    id: str
+    spec: Spec
+    environment: Environment
+    label: str
+    share: frozenset[Role]
+    replaces: int | None = None
+    """The connection that is there already, when it is to get another credential."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.spec.name}/{self.label}"
+
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The end: the connection, and what was found with it."""
+    """The end: the connection, and what was found with it. `replaced`: it was there, and has another credential now."""
 
     connection: Connection
-    found: str
+    found: Findings
+    replaced: bool = False
 
 
 class Linking:
-    """The guided way to `Connections.link`."""
+    """The guided way to `Connections.link`, and to `Connections.replace`.
 
-    def __init__(self, cards: Cards, vault: Vault, connections: Connections, clock: Clock) -> None:
+    Args:
+        has_page: There is a page to enter logins on; it is offered first.
+    """
+
+    def __init__(
+        self, cards: Cards, vault: Vault, connections: Connections, clock: Clock, *, has_page: bool = False
+    ) -> None:
+        self._has_page = has_page
         self._clock = clock
         self._cards = cards
         self._vault = vault
@@ -81,12 +131,48 @@ class Linking:
         """A fresh draft, filled as far as `words` (provider, environment, label) say."""
         if not person.may(Right.LINK):
             raise NotAllowedError(Right.LINK)
-        body: dict[str, Any] = {"id": short_id()}
+        body: dict[str, Any] = {"id": short_id(), "page": self._has_page}
         for word in words:
-            body = await self._with_answer(body, next_step(body), word)
+            step = next_step(body)
+            if step.asking is Asking.LABEL and step.spec is not None and step.spec.environments == (word.lower(),):
+                continue  # the provider's only one, which is not asked about: said all the same, it is no label
+            body = await self._with_answer(person, body, step, word)
         await self._forget(person)
         await self._cards.save(Draft(person.id, KIND, body))
         return next_step(body)
+
+    async def begin_replacing(self, person: Person, connection: Connection) -> Step:
+        """A draft that asks for the login only. What is no secret of the old one is offered to be kept.
+
+        Raises:
+            NotAllowedError: Not the person's own.
+            ConnectionLockedError: It waits for its owner's passphrase.
+        """
+        connection.check_own(person, "replace the credential of")
+        body = {
+            "id": short_id(),
+            "page": self._has_page,
+            "provider": connection.provider,
+            "environment": connection.environment.value,
+            "label": connection.label,
+            "share": NOBODY_ELSE,
+            "replaces": connection.id,
+            "plain": await self._plain_fields(connection),
+        }
+        await self._forget(person)
+        await self._cards.save(Draft(person.id, KIND, body))
+        return next_step(body)
+
+    async def _plain_fields(self, connection: Connection) -> dict[str, str]:
+        """None when it does not open: to be replaced may be just what it needs."""
+        if self._connections.is_locked(connection):
+            raise ConnectionLockedError(connection.name)
+        try:
+            fields = await self._vault.open(connection.subject)
+        except RecordUnreadableError:
+            return {}
+        plain = [field.key for field in connection.spec.fields if not field.secret]
+        return {key: fields[key].reveal() for key in plain if key in fields}
 
     async def waiting(self, person: Person) -> Step | None:
         """The open question of this person's draft, if there is one."""
@@ -104,7 +190,7 @@ class Linking:
         Raises:
             InputError: The answer does not fit; the question stands.
             ProviderError: The last field was given, and the login was not accepted or could not be tried: its secrets
-                are erased and asked for again.
+                are erased, and every field is asked for again.
             ConflictError: The label was taken meanwhile: the draft is gone.
         """
         draft = await self._cards.draft(person.id)
@@ -113,7 +199,7 @@ class Linking:
         step = next_step(draft.body)
         if draft.body.get("last") == origin:
             return step
-        body = {**await self._with_answer(draft.body, step, text), "last": origin}
+        body = {**await self._with_answer(person, draft.body, step, text), "last": origin}
         if step.field is not None and step.field.secret:
             await self._vault.keep(_subject(person), {step.field.key: Secret(text.strip())})
         following = next_step_or_none(body)
@@ -121,6 +207,54 @@ class Linking:
             return await self._finish(person, body, roster, telegram_id)
         await self._cards.save(Draft(person.id, KIND, body))
         return following
+
+    async def outline(self, person: Person) -> Outline | None:
+        """What this person may enter on the page now; None when nothing waits for that."""
+        draft = await self._cards.draft(person.id)
+        if draft is None or draft.kind != KIND:
+            return None
+        step = next_step_or_none(draft.body)
+        if step is None or step.asking is not Asking.WAY or step.spec is None:
+            return None
+        return _outline(draft.body, step.spec)
+
+    async def hand_over(
+        self, person: Person, outline_id: str, fields: Mapping[str, Secret], roster: Roster, *, telegram_id: int
+    ) -> Linked:
+        """All fields at once, as they come from the page. Nothing of them is kept unless the login is accepted.
+
+        Raises:
+            InputError: A field has not its shape.
+            ProviderError: The login was not accepted, or could not be tried; the draft stands as it was.
+            ConflictError: The draft is another one by now; or the label was taken meanwhile, and the draft is gone.
+        """
+        outline = await self.outline(person)
+        if outline is None or outline.id != outline_id:
+            raise ConflictError("that login is not being linked any more")
+        try:
+            linked = await self._keep(person, outline, fields, roster, telegram_id)
+        except (ConflictError, NotAllowedError):
+            await self.cancel(person)
+            raise
+        await self._forget(person)
+        return linked
+
+    async def _keep(
+        self, person: Person, outline: Outline, fields: Mapping[str, Secret], roster: Roster, telegram_id: int
+    ) -> Linked:
+        if outline.replaces is None:
+            wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
+            connection, found = await self._connections.link(person, wanted, roster, telegram_id=telegram_id)
+            return Linked(connection, found)
+        there = [one for one in await self._connections.everything() if one.id == outline.replaces]
+        if not there:
+            raise ConflictError("it is gone already")
+        found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id)
+        return Linked(there[0], found, replaced=True)
+
+    async def done(self, person: Person) -> None:
+        """The draft has reached its end by another way."""
+        await self._forget(person)
 
     async def cancel(self, person: Person) -> bool:
         """Throw the draft away, sealed parts too; answers whether there was one."""
@@ -138,41 +272,49 @@ class Linking:
             return False
         return int(draft.body["until"]) > to_millis(self._clock.now())
 
+    async def may_get_secret(self, person: Person) -> bool:
+        """Whether what this person sends now may be a secret: one is asked for, or was, minutes ago."""
+        step = await self.waiting(person)
+        return step.asks_secret if step is not None else await self.ended_lately(person)
+
     async def _forget(self, person: Person) -> None:
         await self._vault.erase(_subject(person).name)
         await self._cards.drop(person.id)
 
-    async def _with_answer(self, body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
+    async def _with_answer(self, person: Person, body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
         filled = _filled(body, step, text)
         if step.asking is Asking.LABEL:
-            try:
-                await self._connections.check_free(filled["provider"], filled["label"])
-            except ConflictError as error:
-                raise InputError(f"{error.reason}; choose another word", f"{filled['label']}-2"[:24]) from None
+            await self._check_free(person, f"{filled['provider']}/{filled['label']}")
         return filled
+
+    async def _check_free(self, person: Person, name: str) -> None:
+        label = name.split("/")[1]
+        for one in await self._connections.everything():
+            if one.name == name:
+                there = "you have" if one.owner == person.id else "there is"
+                replacing = f", or /replace {name} to give it a new login" if one.owner == person.id else ""
+                reason = f"{there} a connection {name} already; choose another word{replacing}"
+                raise InputError(reason, f"{label}-2"[:24])
 
     async def _finish(self, person: Person, body: Mapping[str, Any], roster: Roster, telegram_id: int) -> Linked:
         secrets = await self._vault.open(_subject(person))
         fields = secrets | {key: Secret(value) for key, value in body.get("plain", {}).items()}
-        share = frozenset(Role) if body["share"] == EVERYONE else frozenset[Role]()
-        wanted = Wanted(body["provider"], body["label"], Environment(body["environment"]), fields, share)
+        outline = _outline(body, provider_named(body["provider"]))
         try:
-            connection, found = await self._connections.link(person, wanted, roster, telegram_id=telegram_id)
+            linked = await self._keep(person, outline, fields, roster, telegram_id)
         except ProviderError:
-            await self._ask_secrets_again(person, body)
+            await self._ask_fields_again(person, body)
             raise
         except (ConflictError, NotAllowedError):
             await self.cancel(person)
             raise
         await self._forget(person)
-        return Linked(connection, found)
+        return linked
 
-    async def _ask_secrets_again(self, person: Person, body: Mapping[str, Any]) -> None:
-        """Everything else stays; what was sealed is erased, and the draft stands before its first secret."""
+    async def _ask_fields_again(self, person: Person, body: Mapping[str, Any]) -> None:
+        """Any of them may have been the wrong one. What was sealed is erased; the rest is offered to be kept."""
         await self._vault.erase(_subject(person).name)
-        fields = provider_named(body["provider"]).fields
-        kept = [field.key for field in fields if field.key in body["given"] and not field.secret]
-        await self._cards.save(Draft(person.id, KIND, {**body, "given": kept, "id": short_id()}))
+        await self._cards.save(Draft(person.id, KIND, {**body, "given": [], "id": short_id()}))
 
 
 def next_step(body: Mapping[str, Any]) -> Step:
@@ -194,10 +336,14 @@ def next_step_or_none(body: Mapping[str, Any]) -> Step | None:
         return Step(Asking.LABEL, ("main",), spec, draft=draft)
     if "share" not in body:
         return Step(Asking.SHARE, (EVERYONE, NOBODY_ELSE), spec, draft=draft)
+    if body.get("page") and "way" not in body:
+        return Step(Asking.WAY, (IN_THE_CHAT,), spec, draft=draft)
     field = missing_field(body)
     if field is None:
         return None
-    return Step(Asking.FIELD, (field.default,) if field.default else (), spec, field, draft)
+    earlier = body.get("plain", {}).get(field.key)
+    options = dict.fromkeys(option for option in (earlier, field.default) if option)
+    return Step(Asking.FIELD, tuple(options), spec, field, draft, earlier)
 
 
 def missing_field(body: Mapping[str, Any]) -> LoginField | None:
@@ -212,7 +358,7 @@ def _filled(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
     """The draft with one more answer; a secret's text is not part of it, only that it was given."""
     answer = text.strip()
     match step.asking:
-        case Asking.PROVIDER | Asking.ENVIRONMENT | Asking.SHARE:
+        case Asking.PROVIDER | Asking.ENVIRONMENT | Asking.SHARE | Asking.WAY:
             if answer.lower() not in step.options:
                 raise InputError(f"please tap or type one of: {', '.join(step.options)}", step.options[0])
             changed: dict[str, Any] = {**body, step.asking.value: answer.lower()}
@@ -239,6 +385,15 @@ def _with_field(body: Mapping[str, Any], step: Step, answer: str) -> dict[str, A
     if not field.secret:
         plain = {**plain, field.key: answer}
     return {**body, "plain": plain, "given": [*body.get("given", ()), field.key]}
+
+
+def _outline(body: Mapping[str, Any], spec: Spec) -> Outline:
+    environment = Environment(body["environment"])
+    return Outline(body["id"], spec, environment, body["label"], _share(body), body.get("replaces"))
+
+
+def _share(body: Mapping[str, Any]) -> frozenset[Role]:
+    return frozenset(Role) if body["share"] == EVERYONE else frozenset()
 
 
 def _subject(person: Person) -> Subject:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from bot import __version__
 from bot.access.model import Person
 from bot.clock import Clock
-from bot.errors import ProviderError, RecordUnreadableError, SilentError
+from bot.errors import OwnerSuspendedError, ProviderError, RecordUnreadableError, StoreDamagedError
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
-from bot.operations.connections import Connection, Connections, Health
+from bot.operations.connections import Connections, Health
+from bot.operations.linked import Connection
 from bot.store import Database
 
 FRESH = timedelta(minutes=1)
@@ -45,6 +46,8 @@ class ConnectionStatus:
 
     connection: Connection
     health: Health
+    locked: bool = False
+    """It waits for its owner's passphrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,13 @@ class StatusDesk:
 
     async def check_database(self) -> None:
         """Let SQLite check the whole file: seconds for a large one, so by the clock, not by request."""
-        self._pulse.database = await self._database.read(
-            lambda tables: str(tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0])
-        )
+        try:
+            verdict = await self._database.read(
+                lambda tables: str(tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0])
+            )
+        except StoreDamagedError as error:  # too damaged for the check to begin
+            verdict = error.reason
+        self._pulse.database = verdict
         self._pulse.database_checked_at = self._clock.now()
 
     async def _ask(self, connection: Connection) -> None:
@@ -86,13 +93,8 @@ class StatusDesk:
         heard = max(filter(None, (health.good_at, health.bad_at)), default=None)
         if heard is not None and self._clock.now() - heard < FRESH:
             return
-        with contextlib.suppress(ProviderError, RecordUnreadableError):
-            async with self._connections.session(connection) as provider:
-                try:
-                    async with asyncio.timeout(ASK_SECONDS):
-                        await provider.check()
-                except TimeoutError:
-                    raise SilentError(connection.provider, f"no answer in {ASK_SECONDS:.0f} s") from None
+        with contextlib.suppress(ProviderError, RecordUnreadableError, OwnerSuspendedError):
+            await self._connections.look(connection, seconds=ASK_SECONDS)
 
     async def look(self, person: Person) -> Status:
         """The state of all parts; connections only as far as this person may see them."""
@@ -103,7 +105,9 @@ class StatusDesk:
             version=__version__,
             now=self._clock.now(),
             pulse=self._pulse,
-            connections=tuple(ConnectionStatus(one, health.get(one.id, Health())) for one in visible),
+            connections=tuple(
+                ConnectionStatus(one, health.get(one.id, Health()), self._connections.is_locked(one)) for one in visible
+            ),
             inbox_waiting=max(0, await self._inbox.waiting() - 1),  # the question itself is one
             outbox=await self._outbox.depth(),
             database_bytes=self._database.path.stat().st_size,

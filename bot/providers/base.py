@@ -10,14 +10,16 @@ Reads raise `bot.errors` only. What a provider cannot do is absent from its `SPE
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bot.clock import Clock
 from bot.errors import UnsupportedError
 from bot.money import Money
-from bot.providers.records import Account, Balance, Environment, Position, Reading
+from bot.providers.nonces import PROCESS_NONCES, Nonces
+from bot.providers.records import Account, Balance, Entry, Environment, Findings, Position, Reading
+from bot.providers.redirecting import Redirect
 from bot.secret import Secret
 
 
@@ -27,6 +29,8 @@ class Ability(StrEnum):
     ACCOUNTS = "accounts"
     BALANCES = "balances"
     POSITIONS = "positions"
+    STATEMENT = "statement"
+    ARRIVALS = "arrivals"
 
 
 class ActKind(StrEnum):
@@ -51,6 +55,17 @@ class LoginField:
     default: str | None = None
 
 
+class Oddity(StrEnum):
+    """Something an adapter met that nobody asked about. The value finishes "… on this connection: …"."""
+
+    FORGED = "messages that the provider did not send, or that were changed on their way; none was acted upon"
+    OVERTAKEN = "another program uses the same key"
+
+
+def _nobody(oddity: Oddity) -> None:
+    """Where nobody listens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an adapter is built with, besides its credential."""
@@ -59,6 +74,10 @@ class Surroundings:
     settings: Any
     """This provider's table of the configuration, as the Struct its SPEC names."""
     clock: Clock
+    nonces: Nonces = PROCESS_NONCES
+    """Where the numbers come from that its operations carry. Whoever moves money hands over durable ones."""
+    report: Callable[[Oddity], None] = _nobody
+    """Told of each oddity as it is met."""
 
 
 Login = Mapping[str, Secret]
@@ -80,6 +99,10 @@ class Spec:
     """msgspec Struct (frozen, unknown fields refused) of the table `[providers.<name>]`; all fields have defaults."""
     build: Callable[[Lend, Surroundings], "Provider"]
     acts: frozenset[ActKind] = frozenset()
+    enough: str = ""
+    """The weakest login that still reads, as the beginning of "… is enough for balances". Empty: there is one kind."""
+    redirect: Redirect | None = None
+    """How its own login page hands over credentials, where it has such a thing."""
     revoke: str = ""
     """What a person must revoke at the provider after unlinking, in one sentence."""
 
@@ -93,11 +116,12 @@ class Provider(Protocol):
     def money(self) -> "MoneySeam | None":
         """The money seam, or None where this adapter moves nothing."""
 
-    async def check(self) -> str:
-        """Log in and make one harmless call; say in a few plain words what was found ("2 accounts, USD and EUR").
+    async def check(self) -> Findings:
+        """Log in and find out, by calls that change nothing, what this login is and what it can do.
 
         Raises:
             CredentialRefusedError: The login is not accepted.
+            EnvironmentMismatchError: It belongs to the other environment, and the provider refuses it for that.
             ProviderError: Anything else that went wrong.
         """
 
@@ -112,6 +136,61 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Log out where that is usual, and let go of sockets. Never raises; a second call does nothing."""
+
+
+@runtime_checkable
+class KeepsStatements(Protocol):
+    """A provider with `Ability.STATEMENT`."""
+
+    async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
+        """The newest `limit` entries of every account, or all entries `since` a moment; oldest first."""
+
+
+@runtime_checkable
+class TellsArrivals(Protocol):
+    """A provider with `Ability.ARRIVALS`: it says by itself when money comes in."""
+
+    async def stay(self, connected: Callable[[], None], arrived: Callable[[Entry], None]) -> None:
+        """Log in and tell of each arrival, the same one perhaps twice, until the connection is over.
+
+        Raises:
+            ProviderError: It could not be had.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """The half of a key that everybody may see."""
+
+    text: str
+    fingerprint: str
+    """Something short to compare by eye."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """How a key is made known to its provider: by a transfer from each account, which its owner makes by hand."""
+
+    key: PublicKey
+    known: tuple[str, ...]
+    """Accounts that answer to the key."""
+    missing: tuple[str, ...]
+    amount: str
+    payee: str
+    payees: Mapping[str, str]
+    """Where it goes, by currency."""
+    caution: str
+
+
+@runtime_checkable
+class RegistersKeys(Protocol):
+    """A provider that knows its clients by their public keys."""
+
+    async def public_key(self) -> PublicKey:
+        """Nobody is asked for it."""
+
+    async def registration(self) -> Registration:
+        """What is done, and what is to do."""
 
 
 class Outcome(StrEnum):
@@ -159,6 +238,18 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Absence:
+    """What speaks for "it was not executed", once. It proves nothing: the money room weighs two of them (M25)."""
+
+    looked_at: datetime
+    since_prepared: timedelta
+    answered_later: bool
+    """The provider has believably answered something that was asked after the act."""
+    balance: Money | None = None
+    """What the source holds now, believably."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What `find` learnt about a prepared act: settled to an outcome, or still unknown and why."""
 
@@ -166,13 +257,38 @@ class Evidence:
     reference: str = ""
     detail: str = ""
     seen_at: datetime | None = None
+    differing: tuple[str, ...] = ()
+    """Our act by its reference, but these fields are not what was approved: an incident (M07)."""
+    alike: tuple[str, ...] = ()
+    """References of acts like ours that do not carry our mark: for a person to look at."""
+    absence: Absence | None = None
+    """It was looked for where it would be, and is not there."""
 
 
 class MoneySeam(Protocol):
-    """How money leaves through an adapter. It stores nothing and retries nothing; the money room does."""
+    """How money leaves through an adapter. It stores nothing and retries nothing; the money room does.
+
+    async with seam.turn():
+        prepared = await seam.prepare(act)
+        ...                                     # commit it, before a byte leaves (M02)
+        receipt = await seam.send(prepared)
+    ...
+    evidence = await seam.find(prepared)        # as often as wanted
+    """
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Held while an act is prepared and sent, so that nothing else leaves this login in between.
+
+        Entering raises a `ProviderError` when the provider cannot be reached or does not let us in: nothing was sent.
+        """
 
     async def prepare(self, act: Act) -> Prepared:
-        """Everything needed to recognise the effect later. Nothing that moves money has left."""
+        """Everything needed to recognise the effect later. Nothing that moves money has left.
+
+        Raises:
+            InputError: This provider would not do it as it was meant; the sentence says why.
+            ProviderError: It could not be prepared.
+        """
 
     async def send(self, prepared: Prepared) -> Receipt:
         """Exactly the prepared bytes, once."""

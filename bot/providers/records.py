@@ -4,7 +4,7 @@ A number without the time it was true is not shown, so each record says when it 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -20,12 +20,51 @@ class Environment(StrEnum):
     LIVE = "live"
     DEMO = "demo"
 
+    @property
+    def other(self) -> "Environment":
+        return Environment.DEMO if self is Environment.LIVE else Environment.LIVE
+
+
+class Power(StrEnum):
+    """What a login can do. The value finishes the sentence "it can …"."""
+
+    READ = "read"
+    TRADE = "trade"
+    PAY_OUT = "pay out"
+    DECIDE = "decide on withdrawals"
+    MANAGE = "manage the account"
+
+
+class Way(StrEnum):
+    """Whether money came or went."""
+
+    IN = "in"
+    OUT = "out"
+
 
 class Direction(StrEnum):
     """Which way a position gains."""
 
     LONG = "long"
     SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a harmless look at a login found out about it."""
+
+    summary: str
+    """A few plain words ("2 accounts, USD and EUR")."""
+    accounts: tuple[str, ...] = ()
+    """The account numbers it sees, where they were looked at."""
+    environment: Environment | None = None
+    """As the provider tells it; None where it does not."""
+    powers: frozenset[Power] = frozenset({Power.READ})
+    """What it can do: told by the provider, or what its documents give to every login."""
+    untold: frozenset[Power] = frozenset()
+    """What it may be able to do, too: nobody can tell without trying."""
+    facts: tuple[str, ...] = ()
+    """Plain sentences worth telling; no secret among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +123,24 @@ class Position:
     payout: Money | None = None
     description: str = ""
     owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an account's statement."""
+
+    account: str
+    id: str
+    on: date
+    way: Way
+    amount: Money
+    """What came to this account, or left it."""
+    other: str
+    """The account on the other side."""
+    narrative: str
+    """Somebody's words: shown literally, never read as ours."""
+    other_amount: Money | None = None
+    """What it was on the other side, where that has another currency."""
 
 
 @dataclass(frozen=True, slots=True)

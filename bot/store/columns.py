@@ -35,4 +35,7 @@ def money(text: str, currency: str) -> Money:
 
 def packed(value: object) -> str:
     """A plain value (dicts, lists, texts, whole numbers) → one JSON column, keys sorted."""
-    return msgspec.json.encode(value, order="deterministic").decode()
+    return _encode(value).decode()
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode

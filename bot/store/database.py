@@ -15,15 +15,17 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlite_utils
 
-from bot.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreNewerError
+from bot.errors import ConflictError, StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreNewerError
 from bot.store.schema import MIGRATIONS, known_names
 
 Tables = sqlite_utils.Database
@@ -40,14 +42,22 @@ _PRAGMAS = (
 )
 _SHARED_COMMIT = 256
 """At most this many changes in one commit."""
+_STEP_PAGES = 64
+"""Pages of 4 KiB that a copy writes before others have their turn."""
 _SHARED_ANSWER = 32
 """At most this many reads before the first of them is answered."""
+
+
+class _Kind(Enum):
+    READ = "read"
+    WRITE = "write"
+    COPY = "copy"
 
 
 @dataclass(slots=True)
 class _Job:
     work: Callable[[Tables], Any]
-    changes: bool
+    kind: _Kind
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
 
@@ -89,6 +99,7 @@ class Database:
         self._tables: Tables | None = None
         self._held: _Job | None = None
         self._closing = False
+        self._copying = False
 
     @classmethod
     async def open(cls, path: Path) -> "Database":
@@ -106,11 +117,43 @@ class Database:
 
     def read(self, question: Callable[[Tables], Result]) -> Awaitable[Result]:
         """Answer a question about committed state."""
-        return self._submit(question, changes=False)
+        return self._submit(question, _Kind.READ)
 
     def write(self, change: Callable[[Tables], Result]) -> Awaitable[Result]:
         """Run `change` in a transaction of its own; the result comes once it is on disk. An error changes nothing."""
-        return self._submit(change, changes=True)
+        return self._submit(change, _Kind.WRITE)
+
+    @asynccontextmanager
+    async def copied(self) -> AsyncIterator[Path]:
+        """A whole copy in a file beside the database, for its owner only and for the length of the block.
+
+        By SQLite's online backup, step by step; reads and changes go on in between, and are in the copy as well.
+
+        Raises:
+            ConflictError: There is one already.
+            StoreError: It could not be made.
+        """
+        if self._copying:
+            raise ConflictError("the database is being copied already")
+        self._copying = True
+        path = copy_of(self.path)
+        try:
+            await self._copy_to(path)
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+            self._copying = False
+
+    async def _copy_to(self, path: Path) -> None:
+        unwanted = threading.Event()
+        copying = asyncio.ensure_future(self._submit(lambda tables: self._copy(tables, path, unwanted), _Kind.COPY))
+        try:
+            await asyncio.shield(copying)
+        except asyncio.CancelledError:
+            unwanted.set()
+            await asyncio.wait({copying})
+            copying.exception()  # that it was given up is no news
+            raise
 
     async def close(self) -> None:
         """Finish what was asked, then close the file. A second call does nothing."""
@@ -119,17 +162,18 @@ class Database:
             self._jobs.put(None)
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
-    def _submit(self, work: Callable[[Tables], Result], *, changes: bool) -> "asyncio.Future[Result]":
+    def _submit(self, work: Callable[[Tables], Result], kind: _Kind) -> "asyncio.Future[Result]":
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         if self._closing or not self._thread.is_alive():
             future.set_exception(StoreError("the database is closed"))
             return future
-        self._jobs.put(_Job(work, changes, loop, future))
+        self._jobs.put(_Job(work, kind, loop, future))
         return future
 
     def _prepare(self) -> None:
         try:
+            copy_of(self.path).unlink(missing_ok=True)  # left by a process that was killed
             if self.path.exists():
                 inspect(self.path)
             else:
@@ -149,11 +193,47 @@ class Database:
             self._held = None
             if job is None:
                 break
-            if job.changes:
-                _hand_back(self._committed(tables, self._waiting_with(job, _SHARED_COMMIT)))
-            else:
-                _hand_back([_answered(tables, each) for each in self._waiting_with(job, _SHARED_ANSWER)])
+            self._do(tables, job)
         tables.conn.close()
+
+    def _do(self, tables: Tables, job: _Job) -> None:
+        """One job, and its like that wait behind it."""
+        if job.kind is _Kind.COPY:
+            _hand_back([_answered(tables, job)])
+        elif job.kind is _Kind.WRITE:
+            _hand_back(self._committed(tables, self._waiting_with(job, _SHARED_COMMIT)))
+        else:
+            _hand_back([_answered(tables, each) for each in self._waiting_with(job, _SHARED_ANSWER)])
+
+    def _copy(self, tables: Tables, path: Path, unwanted: threading.Event) -> None:
+        """Runs in the thread like every job, and lets the others have their turn after each step.
+
+        What they change goes into the copy as well: it is the same connection, so SQLite sees to that.
+        """
+
+        def between(_: int, __: int, ___: int) -> None:
+            if unwanted.is_set() or self._closing:
+                raise StoreError("the copy was given up")
+            self._turn_between(tables)
+
+        _touch_new(path)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous=OFF")  # a copy that was cut short is thrown away
+            copy.execute("PRAGMA journal_mode=OFF")
+            tables.conn.backup(copy, pages=_STEP_PAGES, progress=between)
+
+    def _turn_between(self, tables: Tables) -> None:
+        """At most one job and its like."""
+        job, self._held = self._held, None
+        if job is None:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+        if job is None:
+            self._jobs.put(None)
+        else:
+            self._do(tables, job)
 
     def _waiting_with(self, first: _Job, limit: int) -> list[_Job]:
         """`first` and its like right behind it in the queue; what ends the run is held for the next turn."""
@@ -163,7 +243,7 @@ class Database:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 break
-            if job is None or job.changes != first.changes:
+            if job is None or job.kind is not first.kind:
                 if job is None:
                     self._jobs.put(None)
                 else:
@@ -233,6 +313,20 @@ def _connected(path: Path) -> Tables:
     return tables
 
 
+def copy_of(path: Path) -> Path:
+    """Where a copy of the database at `path` lies while it is needed."""
+    return path.with_name(f"{path.name}.copy")
+
+
+def _touch_new(path: Path) -> None:
+    """A new empty file, for its owner only."""
+    path.unlink(missing_ok=True)
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except OSError as error:
+        raise StoreFullError(f"{path}: {error.strerror}") from None
+
+
 def _create(path: Path) -> None:
     """Make a new database under another name and move it here when it is whole: an empty file is never one of ours."""
     making = path.with_name(f"{path.name}.new")
@@ -267,6 +361,15 @@ def peek(path: Path, question: Callable[[Tables], Result]) -> Result | None:
         raise _translated(error) from None
     finally:
         connection.close()
+
+
+def fold(path: Path) -> None:
+    """Let a database that nobody has open be one file, so that moving it is one step. A damaged one stays as it is."""
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection,
+    ):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def inspect(path: Path) -> None:

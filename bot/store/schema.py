@@ -156,3 +156,185 @@ CREATE TRIGGER audit_is_final BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, '
 CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit rows stay'); END;
 """,
     )
+
+
+@MIGRATIONS()
+def m002_groups_that_moved(tables: sqlite_utils.Database) -> None:
+    _run(
+        tables,
+        """
+CREATE TABLE group_moves (
+    old_id INTEGER PRIMARY KEY,
+    new_id INTEGER NOT NULL CHECK (new_id != old_id),
+    moved_at INTEGER NOT NULL
+) STRICT;
+""",
+    )
+
+
+@MIGRATIONS()
+def m003_vault_and_people(tables: sqlite_utils.Database) -> None:
+    _run(
+        tables,
+        """
+ALTER TABLE roles ADD COLUMN via_chat INTEGER;
+CREATE TABLE approver_groups (
+    person_id INTEGER NOT NULL REFERENCES persons (id),
+    name TEXT NOT NULL,
+    via_chat INTEGER,
+    PRIMARY KEY (person_id, name)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE invites ADD COLUMN approver_group TEXT;
+ALTER TABLE invites ADD COLUMN via_chat INTEGER;
+ALTER TABLE invites ADD COLUMN opened_by INTEGER;
+ALTER TABLE invites ADD COLUMN opened_at INTEGER;
+ALTER TABLE invites ADD COLUMN offered_name TEXT;
+
+CREATE TABLE requests (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    parameters TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'approved', 'held', 'sending', 'acked', 'unknown', 'succeeded',
+        'failed', 'denied', 'expired', 'cancelled', 'settled_by_hand')),
+    version INTEGER NOT NULL,
+    asked_by INTEGER NOT NULL REFERENCES persons (id),
+    asked_in TEXT UNIQUE,
+    asked_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    settled_at INTEGER,
+    outcome TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX requests_pending ON requests (asked_at) WHERE state = 'pending';
+CREATE TRIGGER requests_keep_what_was_asked BEFORE UPDATE OF id, kind, parameters, hash, asked_by, asked_at ON requests
+    BEGIN SELECT RAISE(ABORT, 'what was asked for never changes'); END;
+CREATE TRIGGER requests_end BEFORE UPDATE ON requests
+    WHEN OLD.state IN ('succeeded', 'failed', 'denied', 'expired', 'cancelled', 'settled_by_hand')
+    BEGIN SELECT RAISE(ABORT, 'an ended request never changes'); END;
+CREATE TRIGGER requests_stay BEFORE DELETE ON requests BEGIN SELECT RAISE(ABORT, 'requests stay'); END;
+CREATE TABLE votes (
+    request_id TEXT NOT NULL REFERENCES requests (id),
+    person_id INTEGER NOT NULL REFERENCES persons (id),
+    telegram_id INTEGER NOT NULL,
+    decision TEXT NOT NULL CHECK (decision IN ('approve', 'deny')),
+    hash TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (request_id, person_id)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER votes_are_final BEFORE UPDATE ON votes BEGIN SELECT RAISE(ABORT, 'votes are final'); END;
+CREATE TRIGGER votes_stay BEFORE DELETE ON votes BEGIN SELECT RAISE(ABORT, 'votes stay'); END;
+
+ALTER TABLE shares RENAME TO shares_by_role;
+CREATE TABLE shares (
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    party TEXT NOT NULL,
+    scope TEXT NOT NULL CHECK (scope IN ('read', 'act')),
+    PRIMARY KEY (connection_id, party)
+) STRICT, WITHOUT ROWID;
+INSERT INTO shares SELECT connection_id, 'role/' || role, 'read' FROM shares_by_role;
+DROP TABLE shares_by_role;
+ALTER TABLE connections ADD COLUMN found TEXT NOT NULL DEFAULT '';
+ALTER TABLE connections ADD COLUMN powers TEXT NOT NULL DEFAULT '';
+ALTER TABLE connections ADD COLUMN untold TEXT NOT NULL DEFAULT '';
+ALTER TABLE connections ADD COLUMN used_at INTEGER;
+ALTER TABLE connections ADD COLUMN changed_at INTEGER;
+
+ALTER TABLE data_keys ADD COLUMN kdf TEXT;
+ALTER TABLE data_keys ADD COLUMN retired INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1));
+
+CREATE TABLE factors (
+    person_id INTEGER PRIMARY KEY REFERENCES persons (id),
+    active_since INTEGER,
+    last_step INTEGER NOT NULL DEFAULT 0,
+    locked_until INTEGER,
+    enrolling_until INTEGER
+) STRICT;
+CREATE TABLE factor_failures (
+    person_id INTEGER NOT NULL REFERENCES factors (person_id) ON DELETE CASCADE,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX factor_failures_of ON factor_failures (person_id);
+
+CREATE TABLE entry_links (
+    token_hash TEXT PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES persons (id),
+    purpose TEXT NOT NULL,
+    body TEXT NOT NULL,
+    code_hash TEXT,
+    wrong_codes INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_at INTEGER
+) STRICT;
+""",
+    )
+
+
+@MIGRATIONS()
+def m004_money_that_moves(tables: sqlite_utils.Database) -> None:
+    _run(
+        tables,
+        """
+CREATE TABLE nonces (
+    key_id TEXT PRIMARY KEY,
+    last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE feeds (
+    connection_id INTEGER PRIMARY KEY REFERENCES connections (id) ON DELETE CASCADE,
+    caught_up_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE feed_entries (
+    connection_id INTEGER NOT NULL REFERENCES feeds (connection_id) ON DELETE CASCADE,
+    entry_id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    PRIMARY KEY (connection_id, entry_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE registrations (
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    account TEXT NOT NULL,
+    chat_id INTEGER NOT NULL,
+    asked_at INTEGER NOT NULL,
+    PRIMARY KEY (connection_id, account, chat_id)
+) STRICT, WITHOUT ROWID;
+""",
+    )
+
+
+@MIGRATIONS()
+def m005_requests_of_clients(tables: sqlite_utils.Database) -> None:
+    _run(
+        tables,
+        """
+CREATE TABLE crm_events (
+    id INTEGER PRIMARY KEY,
+    event TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    body BLOB NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    times INTEGER NOT NULL DEFAULT 1,
+    UNIQUE (event, request_id, status)
+) STRICT;
+CREATE INDEX crm_events_of ON crm_events (request_id);
+CREATE TABLE crm_withdrawals (
+    request_id TEXT PRIMARY KEY,
+    source TEXT NOT NULL CHECK (source IN ('webhook', 'operator')),
+    noticed_at INTEGER NOT NULL,
+    unread INTEGER NOT NULL DEFAULT 1 CHECK (unread >= 0),
+    confirmed_at INTEGER,
+    is_read INTEGER NOT NULL DEFAULT 0 CHECK (is_read IN (0, 1)),
+    trouble TEXT NOT NULL DEFAULT '',
+    status TEXT,
+    node INTEGER,
+    account TEXT,
+    amount TEXT,
+    currency TEXT,
+    method TEXT,
+    client TEXT,
+    asked_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX crm_withdrawals_unread ON crm_withdrawals (noticed_at) WHERE unread > 0;
+""",
+    )

@@ -84,14 +84,27 @@ def _checksum(key: bytes) -> bytes:
 class KeyTree:
     """The keys of one install, derived once at start."""
 
-    __slots__ = ("__audit", "__callback", "__inboxes", "__keks", "__master", "__salt", "check_value", "fingerprint")
+    __slots__ = (
+        "__audits",
+        "__backup",
+        "__blind",
+        "__callback",
+        "__inboxes",
+        "__keks",
+        "__master",
+        "__salt",
+        "check_value",
+        "fingerprint",
+    )
 
     def __init__(self, master: MasterKey, install_id: str, salt: bytes) -> None:
         self.__master = master
         self.__salt = salt
         self.__keks: dict[int, bytes] = {}
         self.__callback = master.derive(salt, "callback")
-        self.__audit = master.derive(salt, "audit/0")
+        self.__blind = master.derive(salt, "blind")
+        self.__backup = master.derive(salt, "backup")
+        self.__audits: dict[int, hmac.HMAC] = {}
         self.__inboxes: dict[int, bytes] = {}
         self.check_value = hmac.digest(master.derive(salt, "kcv"), install_id.encode(), "sha256")[:16]
         self.fingerprint = fingerprint_of(self.check_value)
@@ -112,9 +125,28 @@ class KeyTree:
         """16 bytes that only this install can make (M14)."""
         return hmac.digest(self.__callback, message, "sha256")[:16]
 
-    def audit_code(self, hashed: bytes) -> bytes:
-        """The MAC of one audit row."""
-        return hmac.digest(self.__audit, hashed, "sha256")
+    def audit_code(self, hashed: bytes, generation: int) -> bytes:
+        """The MAC of one audit row; a generation is the UTC day it was written on, `yyyymmdd`."""
+        if generation not in self.__audits:
+            key = self.__master.derive(self.__salt, f"audit/{generation}")
+            self.__audits[generation] = hmac.new(key, digestmod="sha256")
+        code = self.__audits[generation].copy()  # the key's own part of it is reckoned once a day, not for each row
+        code.update(hashed)
+        return code.digest()
+
+    def blind(self, text: str) -> str:
+        """What `text` is looked up by where it must not stand itself: 32 hexadecimal digits, the same every time."""
+        return hmac.digest(self.__blind, text.encode(), "sha256")[:16].hex()
+
+    @property
+    def backup(self) -> bytes:
+        """The key that backups are sealed with."""
+        return self.__backup
+
+    def user_key(self, person_id: int, kek_id: int, stretched: bytes) -> bytes:
+        """What wraps a data key under a passphrase (SAFETY 4.6): it takes the master key and the passphrase, both."""
+        info = f"countersign/v1/user/{person_id}".encode()
+        return HKDF(SHA256(), KEY_BYTES, self.__salt, info).derive(self.kek(kek_id) + stretched)
 
     def __repr__(self) -> str:
         return f"KeyTree({self.fingerprint})"

@@ -8,19 +8,20 @@ from typing import TypeVar
 from bot.errors import UnsupportedError
 from bot.operations.balances import Answer, Sheet
 from bot.providers.records import Balance, Environment, Position
-from handlers.failures import sentence
+from handlers.failures import told
 from handlers.render.text import Taste, bold, literal
 
 Item = TypeVar("Item", Balance, Position)
+Shown = TypeVar("Shown")
 SUMMED_FROM = 12
 """A connection with more items than this shows its sums only, unless it was asked for by name."""
 
 
-def title(words: str, sheet: Sheet[Item], taste: Taste) -> str:
+def title(words: str, sheet: Sheet[Shown], taste: Taste) -> str:
     return f"{bold(words)} · {taste.time(sheet.asked_at)} {sheet.asked_at.astimezone(taste.zone):%Z}"
 
 
-def head(answer: Answer[Item], taste: Taste) -> str:
+def head(answer: Answer[Shown], taste: Taste) -> str:
     """The connection, whether it is a demo, and as of when its numbers are."""
     connection = answer.connection
     demo = " · DEMO" if connection.environment is Environment.DEMO else ""
@@ -28,13 +29,13 @@ def head(answer: Answer[Item], taste: Taste) -> str:
     return f"{bold(connection.spec.title)} <code>{escape(connection.name)}</code>{demo}{as_of}"
 
 
-def trouble(answer: Answer[Item]) -> str:
+def trouble(answer: Answer[Shown]) -> str:
     if answer.trouble is None:
         return "No answer."
-    return escape(sentence(answer.trouble, answer.connection.name), quote=False)
+    return told(answer.trouble, answer.connection.name)
 
 
-def notes(answer: Answer[Item]) -> str:
+def notes(answer: Answer[Shown]) -> str:
     """What the provider's reading wants said, one line each."""
     lines = answer.reading.notes if answer.reading is not None else ()
     return "".join(f"\n<i>{literal(line, 300)}</i>" for line in lines)
@@ -91,5 +92,5 @@ def no_connections() -> str:
     return "You can see no provider login yet. /connect links one; an owner can share theirs when linking it."
 
 
-def parts(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+def parts(items: Sequence[Shown], size: int) -> list[Sequence[Shown]]:
     return [items[start : start + size] for start in range(0, len(items), size)]

@@ -3,15 +3,15 @@
 from datetime import datetime
 from html import escape
 
-from bot.operations.connections import Connection, Health
-from bot.operations.status import Pulse, Status
-from handlers.failures import sentence
+from bot.errors import OwnerSuspendedError
+from bot.operations.status import ConnectionStatus, Pulse, Status
+from handlers.failures import told
 from handlers.render.text import ago, bold, span_between
 
 
 def status(state: Status) -> list[str]:
     """Providers first, then the bot itself."""
-    providers = [_connection(one.connection, one.health, state.now) for one in state.connections]
+    providers = [_connection(one, state.now) for one in state.connections]
     up = span_between(state.pulse.started_at, state.now)
     return [
         f"{bold('Status')} · Countersign {escape(state.version)} · up {up}",
@@ -35,11 +35,21 @@ def _bot(state: Status, pulse: Pulse) -> list[str]:
     ]
 
 
-def _connection(connection: Connection, health: Health, now: datetime) -> str:
+def _connection(one: ConnectionStatus, now: datetime) -> str:
+    odd = "".join(f"\n    ⚠ {count} × {escape(oddity)}" for oddity, count in sorted(one.health.oddities.items()))
+    return _answering(one, now) + odd
+
+
+def _answering(one: ConnectionStatus, now: datetime) -> str:
+    connection, health = one.connection, one.health
     name = f"{connection.spec.title} <code>{escape(connection.name)}</code>"
+    if not connection.owner_active:
+        return f"✕ {name}: {told(OwnerSuspendedError(connection.name))}"
+    if one.locked:
+        return f"○ {name}: {bold('LOCKED')} until its owner gives the passphrase (/unlock)"
     if health.trouble is not None:
         last = f" Last good answer {ago(now, health.good_at)}." if health.good_at else ""
-        return f"✕ {name}: {escape(sentence(health.trouble), quote=False)}{last}"
+        return f"✕ {name}: {told(health.trouble)}{last}"
     if health.good_at is None:
         return f"○ {name}: not asked since the start"
     return f"● {name}: answered {ago(now, health.good_at)}"

@@ -1,6 +1,5 @@
-"""People come by the configuration once, and by invitations that work once."""
+"""People come by the configuration once, and by invitations; what counts is one picture of them."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +10,7 @@ import pytest
 from bot.access.model import RIGHTS, Person, Right, Role
 from bot.access.service import Access
 from bot.config import Member
-from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError, StoreError
+from bot.errors import InputError, NotAllowedError, NotFoundError, StoreError
 from bot.ports import Deed
 from bot.store import Database, Tables
 from tests.support.clock import HandClock
@@ -90,10 +89,38 @@ async def test_an_empty_desk_is_seeded_with_admins_and_members(access: Access, d
     assert {deed.details["roles"] for deed in diary.deeds} == {"admin", "operator viewer", "admin approver"}
 
 
-async def test_a_desk_with_people_is_never_seeded_again(access: Access, anna: Person, diary: Diary) -> None:
-    await access.start([STRANGER], [member(BEN, "Ben", "admin")])
-    assert set(access.roster.by_telegram_id) == {ANNA}
-    assert len(diary.deeds) == 1
+async def test_a_desk_with_people_is_never_seeded_again(access: Access, diary: Diary) -> None:
+    await access.start([ANNA, CLEO], [])
+    await access.start([STRANGER, ANNA, CLEO], [member(BEN, "Ben", "admin")])
+    assert set(access.roster.by_telegram_id) == {ANNA, CLEO}
+    assert len(diary.deeds) == 2
+
+
+async def test_a_desk_with_one_admin_takes_up_one_more_of_the_configuration(
+    access: Access, anna: Person, diary: Diary
+) -> None:
+    told: list[str] = []
+    await access.start([ANNA, CLEO, STRANGER], [], lambda tables, person: told.append(person.name))
+    assert (here(access, CLEO).name, here(access, CLEO).roles) == ("Admin 2", {Role.ADMIN})
+    assert access.roster.person(STRANGER) is None
+    assert told == ["Admin 2"]
+    seeded = Deed("person.seeded", "person/2", None, CLEO, {"roles": "admin", "via": "configuration"})
+    assert diary.deeds[1:] == [seeded]
+
+    await access.start([ANNA, CLEO, STRANGER], [])
+    assert access.roster.person(STRANGER) is None
+
+
+async def test_the_second_admin_may_be_somebody_who_is_here_but_not_somebody_suspended(
+    access: Access, database: Database
+) -> None:
+    people = [member(BEN, "Ben", "viewer"), member(CLEO, "Cleo", "viewer")]
+    await access.start([ANNA], people)
+    await suspend(database, access, BEN)
+    await access.start([ANNA, BEN, CLEO], [])
+    assert here(access, CLEO).roles == {Role.VIEWER, Role.ADMIN}
+    assert access.roster.person(BEN) is None
+    assert access.roster.suspended[BEN].roles == {Role.VIEWER}
 
 
 async def test_without_an_audit_row_nobody_is_seeded(access: Access, diary: Diary, database: Database) -> None:
@@ -103,30 +130,10 @@ async def test_without_an_audit_row_nobody_is_seeded(access: Access, diary: Diar
     assert await count(database, "persons") == 0
 
 
-async def test_an_invitation_brings_one_person_with_one_role_once(access: Access, anna: Person, diary: Diary) -> None:
-    code = (await access.invite(anna, Role.OPERATOR)).reveal()
-    assert access.is_invited(code)
-
-    person, role = await access.join(code, BEN, "Ben")
-
-    assert role is Role.OPERATOR
-    assert person == here(access, BEN)
-    assert (person.name, person.roles, person.telegram_ids) == ("Ben", {Role.OPERATOR}, {BEN})
-    assert not access.is_invited(code)
-    with pytest.raises(NotFoundError):
-        await access.join(code, CLEO, "Cleo")
-    assert access.roster.person(CLEO) is None
-    assert [(deed.action, deed.person_id, deed.telegram_id) for deed in diary.deeds[1:]] == [
-        ("person.invited", anna.id, None),
-        ("person.joined", person.id, BEN),
-    ]
-
-
 async def test_the_code_itself_is_kept_nowhere(
     access: Access, anna: Person, database: Database, diary: Diary, tmp_path: Path
 ) -> None:
     code = (await access.invite(anna, Role.VIEWER)).reveal()
-    await access.join(code, BEN, "Ben")
     await database.close()
     assert len(code) == 26
     assert code.encode() not in b"".join((tmp_path / name).read_bytes() for name in os.listdir(tmp_path))
@@ -139,73 +146,40 @@ async def test_an_invitation_is_good_for_24_hours_to_the_millisecond(
     code = (await access.invite(anna, Role.VIEWER)).reveal()
     clock.moment += timedelta(hours=24) - timedelta(milliseconds=1)
     assert access.is_invited(code)
-    await access.join(code, BEN, "Ben")
-    late = (await access.invite(anna, Role.VIEWER)).reveal()
-    clock.moment += timedelta(hours=24)
-    assert not access.is_invited(late)
-    with pytest.raises(NotFoundError):
-        await access.join(late, CLEO, "Cleo")
+    clock.moment += timedelta(milliseconds=1)
+    assert not access.is_invited(code)
 
 
 @pytest.mark.parametrize("code", ["", "x", "a" * 26, "' OR 1=1 --", "\x00", "é" * 26])
-async def test_a_guessed_code_is_nothing(access: Access, anna: Person, database: Database, code: str) -> None:
+async def test_a_guessed_code_is_nothing(access: Access, anna: Person, code: str) -> None:
     await access.invite(anna, Role.VIEWER)
     assert not access.is_invited(code)
-    with pytest.raises(NotFoundError) as caught:
-        await access.join(code, STRANGER, "x")
-    assert code == "" or code not in caught.value.name
-    assert await count(database, "persons") == 1
 
 
-async def test_of_two_who_use_a_code_at_once_one_comes_in(access: Access, anna: Person, database: Database) -> None:
-    code = (await access.invite(anna, Role.VIEWER)).reveal()
-    results = await asyncio.gather(
-        *(access.join(code, telegram_id, "x") for telegram_id in range(500, 520)), return_exceptions=True
-    )
-    assert sorted(type(result).__name__ for result in results) == ["NotFoundError"] * 19 + ["tuple"]
-    assert await count(database, "persons") == 2
-    assert len(access.roster.by_telegram_id) == 2
-
-
-async def test_one_person_with_two_codes_at_once_is_one_person(
-    access: Access, anna: Person, database: Database
+async def test_the_invitations_of_somebody_who_is_no_admin_any_more_are_void(
+    access: Access, database: Database
 ) -> None:
-    codes = [(await access.invite(anna, role)).reveal() for role in (Role.VIEWER, Role.APPROVER)]
-    await asyncio.gather(*(access.join(code, BEN, "Ben") for code in codes))
-    assert here(access, BEN).roles == {Role.VIEWER, Role.APPROVER}
-    assert await count(database, "persons") == 2
+    await access.start([ANNA, CLEO], [])
+    first, second = [(await access.invite(here(access, one), Role.VIEWER)).reveal() for one in (ANNA, CLEO)]
+    await suspend(database, access, CLEO)
+    assert access.is_invited(first)
+    assert not access.is_invited(second)
 
 
-async def test_somebody_who_is_here_already_gains_the_role_and_keeps_name_and_id(access: Access, anna: Person) -> None:
-    ben, _ = await access.join((await access.invite(anna, Role.VIEWER)).reveal(), BEN, "Ben")
-    person, _ = await access.join((await access.invite(anna, Role.OPERATOR)).reveal(), BEN, "Another name")
-    assert person.id == ben.id
-    assert (person.name, person.roles) == ("Ben", {Role.VIEWER, Role.OPERATOR})
-    again, _ = await access.join((await access.invite(anna, Role.OPERATOR)).reveal(), BEN, "x")
-    assert again == person
+@pytest.mark.parametrize("role", ["viewer", "operator", "auditor", "admin"])
+async def test_only_an_approver_is_invited_into_a_group(access: Access, anna: Person, role: str) -> None:
+    with pytest.raises(InputError):
+        await access.invite(anna, Role(role), "finance")
+    code = (await access.invite(anna, Role.APPROVER, "finance")).reveal()
+    invite = access.invitation(code)
+    assert invite is not None
+    assert (invite.role, invite.group) == (Role.APPROVER, "finance")
 
 
-async def test_nobody_hands_themselves_a_role_by_an_invitation_of_their_own(access: Access, anna: Person) -> None:
-    code = (await access.invite(anna, Role.APPROVER)).reveal()
-    with pytest.raises(ConflictError):
-        await access.join(code, ANNA, "Anna")
-    assert here(access, ANNA).roles == {Role.ADMIN}
-    assert (await access.join(code, BEN, "Ben"))[0].roles == {Role.APPROVER}  # it was not used up
-
-
-async def test_somebody_suspended_is_out_at_once_and_does_not_come_back_by_invitation(
-    access: Access, anna: Person, database: Database
-) -> None:
-    await access.join((await access.invite(anna, Role.VIEWER)).reveal(), BEN, "Ben")
-    await suspend(database, access, BEN)
-    assert access.roster.person(BEN) is None
-    code = (await access.invite(anna, Role.OPERATOR)).reveal()
-    with pytest.raises(ConflictError):
-        await access.join(code, BEN, "Ben")
-    assert access.roster.person(BEN) is None
-    assert access.is_invited(code)  # it was not used up
-    person, _ = await access.join(code, CLEO, "Cleo")
-    assert person.roles == {Role.OPERATOR}
+async def test_an_admin_does_not_come_and_go_with_a_chat(access: Access, anna: Person) -> None:
+    with pytest.raises(InputError):
+        await access.invite(anna, Role.ADMIN, via_chat=GROUP)
+    assert access.roster.invites == {}
 
 
 @pytest.mark.parametrize(
@@ -218,44 +192,39 @@ async def test_only_an_admin_invites(access: Access, database: Database, roles: 
     assert await count(database, "invites") == 0
 
 
-async def test_an_admin_is_named_in_the_configuration_and_never_invited(access: Access, anna: Person) -> None:
-    with pytest.raises(InputError):
-        await access.invite(anna, Role.ADMIN)
-    assert access.roster.invites == {}
+async def test_an_admin_of_a_moment_ago_invites_nobody(access: Access, database: Database) -> None:
+    await access.start([ANNA, CLEO], [])
+    cleo = here(access, CLEO)
+    await suspend(database, access, CLEO)
+    with pytest.raises(NotAllowedError):
+        await access.invite(cleo, Role.VIEWER)
 
 
 async def test_an_invitation_whose_audit_row_fails_does_not_exist(
     access: Access, anna: Person, diary: Diary, database: Database
 ) -> None:
-    code = (await access.invite(anna, Role.VIEWER)).reveal()
     diary.broken = True
     with pytest.raises(StoreError):
         await access.invite(anna, Role.VIEWER)
-    assert await count(database, "invites") == 1
-    with pytest.raises(StoreError):
-        await access.join(code, BEN, "Ben")
-    assert await count(database, "persons") == 1
-    diary.broken = False
-    assert (await access.join(code, BEN, "Ben"))[0].name == "Ben"
+    assert await count(database, "invites") == 0
+    assert access.roster.invites == {}
 
 
-@pytest.mark.parametrize(
-    ("name", "kept"),
-    [
-        ("  Ben  ", "Ben"),
-        ("", "Unnamed"),
-        (" \n ", "Unnamed"),
-        ("x" * 100, "x" * 64),
-        ("'; DROP TABLE persons;--", "'; DROP TABLE persons;--"),
-        ("</b>\u202e", "</b>\u202e"),
-    ],
-)
-async def test_a_name_is_trimmed_and_otherwise_kept_as_it_is(
-    access: Access, anna: Person, name: str, kept: str
-) -> None:
-    person, _ = await access.join((await access.invite(anna, Role.VIEWER)).reveal(), BEN, name)
-    assert person.name == kept
-    assert here(access, BEN).name == kept
+async def test_a_new_picture_is_told_to_whoever_watches(access: Access, anna: Person) -> None:
+    seen: list[int] = []
+    access.watch(lambda: seen.append(len(access.roster.invites)))
+    await access.invite(anna, Role.VIEWER)
+    assert seen == [1]
+
+
+async def test_somebody_who_is_no_approver_sits_in_no_group(access: Access, anna: Person, database: Database) -> None:
+    await database.write(
+        lambda tables: tables.conn.execute(
+            "INSERT INTO approver_groups (person_id, name) VALUES (?, 'finance')", (anna.id,)
+        )
+    )
+    await access.refresh()
+    assert here(access, ANNA).groups == frozenset()
 
 
 async def test_a_person_is_found_by_our_own_id(access: Access, anna: Person) -> None:
@@ -278,9 +247,10 @@ async def test_the_picture_survives_a_restart(
 def test_what_each_role_may_do_is_written_down_here_too() -> None:
     assert {role.value: {right.name for right in rights} for role, rights in RIGHTS.items()} == {
         "viewer": {"TALK", "READ"},
-        "operator": {"TALK", "READ", "LINK"},
-        "approver": {"TALK", "READ"},
-        "auditor": {"TALK", "READ"},
-        "admin": {"TALK", "READ", "LINK", "INVITE"},
+        "operator": {"TALK", "READ", "ALERT", "ASK", "LINK", "FREEZE"},
+        "approver": {"TALK", "READ", "DECIDE", "FREEZE"},
+        "auditor": {"TALK", "READ", "READ_AUDIT", "SEE_PEOPLE"},
+        "admin": {"TALK", "READ", "LINK", "DECIDE", "FREEZE", "SEE_PEOPLE", "INVITE", "PEOPLE", "POLICY"},
     }
-    assert not Person(1, "x", frozenset(), frozenset({1})).may(Right.TALK)
+    nobody = Person(1, "x", frozenset(), frozenset({1}))
+    assert [right.name for right in Right if nobody.may(right)] == ["ENTER"]

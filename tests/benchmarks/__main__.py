@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.benchmarks import messages, starting, strangers
+from tests.benchmarks import audit, crm, cryptocapital, messages, starting, strangers, vault
 from tests.benchmarks.environments import CannotInstallError
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CannotMeasureError
@@ -19,6 +19,15 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "latency": messages.latency,
     "starting": starting.starting,
     "strangers": strangers.strangers,
+    "vault_records": vault.sealing,
+    "vault_open_all": vault.opening,
+    "audit_record": audit.recording,
+    "audit_verify": audit.examining,
+    "cryptocapital_signing": cryptocapital.signing,
+    "cryptocapital_signing_pure": cryptocapital.signing_pure,
+    "cryptocapital_transfers": cryptocapital.transfers,
+    "crm_webhooks": crm.webhooks,
+    "crm_report": crm.report,
 }
 
 

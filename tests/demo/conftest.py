@@ -1,9 +1,7 @@
 """A Telegram to talk to: both sides of it over real sockets, on a clock moved by hand."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -11,34 +9,11 @@ import pytest
 
 from bot.demo.telegram import make
 from bot.loopback.server import serving
+from tests.support.clock import HandClock
 
 OLGA = 501
 ANNA = 502
 DESK = -1_001_234_567_890
-
-
-class HandClock:
-    """Time stands still until a test moves it; sleepers wake when their hour has come."""
-
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-        self._moved = asyncio.Condition()
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.moment.timestamp()
-
-    async def sleep(self, seconds: float) -> None:
-        until = self.moment + timedelta(seconds=seconds)
-        async with self._moved:
-            await self._moved.wait_for(lambda: self.moment >= until)
-
-    async def move(self, seconds: float) -> None:
-        async with self._moved:
-            self.moment += timedelta(seconds=seconds)
-            self._moved.notify_all()
 
 
 @dataclass

@@ -108,7 +108,7 @@ async def test_other_sites_cannot_play(theatre: Theatre, headers: dict[str, str]
 async def test_the_page_learns_who_and_what_there_is(theatre: Theatre) -> None:
     stage = (await theatre.http.get(f"{theatre.address}/stage")).json()
     parts = [person["part"] for person in stage["people"]]
-    assert parts == ["operator", "approver", "second-approver", "viewer", "admin"]
+    assert parts == ["operator", "approver", "second-approver", "viewer", "admin", "second-admin"]
     assert [each["title"] for each in stage["providers"]] == ["Capital.com", "Deriv", "Crypto Capital", "Broctagon CRM"]
     assert stage["bot_state"] == "running"
     assert "9120004471" not in str(stage)

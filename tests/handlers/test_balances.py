@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from bot.operations.connections import Wanted
+from bot.providers.crm.client import Crm
 from bot.providers.records import Environment
+from bot.secret import Secret
 from handlers.buttons import read
 from tests.support.chatting import (
     ADAM,
@@ -109,6 +112,69 @@ async def test_a_connection_that_is_not_shared_is_its_owners_alone(tmp_path: Pat
         assert (await desk.said(VERA, "/balance")).startswith("You can see no provider login yet")
         assert (await desk.said(ADAM, "/balance crm")).startswith("There is no connection “crm” that you can see.")
         assert "Harbour IB Partners" in await desk.said(OLGA, "/balance crm")
+
+
+MISTYPED = {
+    "/balance captial": "There is no connection “captial” that you can see. Did you mean capital?",
+    "/positions CAPITOL": "There is no connection “CAPITOL” that you can see. Did you mean capital?",
+    "/positions crm/mian": "There is no connection “crm/mian” that you can see. Did you mean crm/main?",
+    "/balance wallets": "There is no connection “wallets” that you can see.",
+}
+
+
+async def test_a_mistyped_name_is_answered_with_the_nearest_there_is(web: Desk) -> None:
+    for words, told in MISTYPED.items():
+        assert await web.said(OLGA, words) == f"{told} There is: capital/main, crm/main."
+
+
+async def test_a_name_that_is_not_for_their_eyes_is_not_suggested(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital", "crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        await desk.link("capital", environment=Environment.DEMO)
+        await desk.link("crm", share=())
+        assert await desk.said(OLGA, "/balance crn") == (
+            "There is no connection “crn” that you can see. Did you mean crm? There is: capital/main, crm/main."
+        )
+        assert await desk.said(VERA, "/balance crn") == (
+            "There is no connection “crn” that you can see. There is: capital/main."
+        )
+
+
+# an account that two connections show
+
+
+async def test_an_account_that_two_connections_show_counts_once(tmp_path: Path, chat: Chat) -> None:
+    async with (
+        providers("cryptocapital") as sides,
+        at_work(configured(tmp_path, chat, sides), chat, sides) as desk,
+    ):
+        await _link_accounts(desk, "first", "9120004471", "9120004488")
+        await _link_accounts(desk, "second", "9120004488", "9120004495")
+        text = await desk.said(OLGA, "/balance")
+        assert text.count("Settlement Reserve   61,904.20  USD") == 2, "each shows what it sees"
+        assert _total(text) == (
+            "Total\n"
+            "Real money\n"
+            "EUR  137,562.18\n"
+            "USD  310,214.75\n"
+            "cryptocapital/second shows accounts of cryptocapital/first; they count once."
+        )
+        await _damage(desk, "first")
+        assert _total(await desk.said(OLGA, "/balance")) == (
+            "Total without cryptocapital/first\nReal money\nEUR  137,562.18\nUSD   61,904.20"
+        )
+
+
+async def _link_accounts(desk: Desk, label: str, *accounts: str) -> None:
+    """Link the simulator's key for these accounts only."""
+    login = {"private_key": desk.sides["cryptocapital"].credentials["private_key"], "accounts": ", ".join(accounts)}
+    fields = {key: Secret(text) for key, text in login.items()}
+    wanted = Wanted("cryptocapital", label, Environment.LIVE, fields)
+    await desk.rooms.connections.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
+
+
+def _total(text: str) -> str:
+    (found,) = [block for block in text.split("\n\n") if block.startswith("Total")]
+    return found
 
 
 # one that fails costs its line
@@ -235,23 +301,58 @@ async def test_a_password_that_stopped_working_names_the_connection_and_what_to_
     text = await linked.said(OLGA, "/balance capital")
     assert text.splitlines()[-1] == (
         "Capital.com (capital/main) does not accept this login (error.invalid.details). "
-        "Next: /disconnect capital/main and /connect it anew."
+        "Next: its owner gives it a new one with /replace capital/main."
     )
 
 
 async def test_a_sealed_record_that_does_not_open_costs_its_line(linked: Desk) -> None:
-    def damage(tables: Any) -> None:
-        record = tables.conn.execute("SELECT record FROM sealed WHERE provider = 'crm'").fetchone()[0]
-        flipped = record[:-1] + bytes([record[-1] ^ 1])
-        tables.conn.execute("UPDATE sealed SET record = ? WHERE provider = 'crm'", (flipped,))
-
-    await linked.rooms.database.write(damage)
+    await _damage(linked, "main", "crm")
     text = await linked.said(OLGA, "/balance")
     assert _block(text, "crm").splitlines()[1] == (
         "The sealed credential of crm main, api_key does not open. The others are not affected. "
-        "Unlink it with /disconnect and link it anew."
+        "Its owner gives it a new login with /replace."
     )
     assert AMOUNT.search(_block(text, "deriv"))
+
+
+async def _damage(desk: Desk, label: str, provider: str = "cryptocapital") -> None:
+    """The sealed fields of one connection do not open any more, and its session is gone."""
+
+    def damage(tables: Any) -> None:
+        rows = tables.conn.execute(
+            "SELECT rowid, record FROM sealed WHERE provider = ? AND label = ?", (provider, label)
+        ).fetchall()
+        for row, record in rows:
+            tables.conn.execute(
+                "UPDATE sealed SET record = ? WHERE rowid = ?", (record[:-1] + bytes([record[-1] ^ 1]), row)
+            )
+
+    await desk.rooms.database.write(damage)
+    await desk.rooms.connections.close()
+
+
+async def test_a_slip_in_one_adapter_costs_its_line(
+    web: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What nobody foresaw, such as a reply that lacks the one field the adapter takes for granted."""
+
+    async def slip(_: Crm) -> Any:
+        return {}["balance 12,345.67"]
+
+    monkeypatch.setattr(Crm, "balances", slip)
+    monkeypatch.setattr(Crm, "positions", slip)
+    for words in ("/balance", "/positions"):
+        text = await web.said(OLGA, words)
+        assert _block(text, "crm").splitlines()[1] == (
+            "Broctagon CRM (crm/main) gave an answer that cannot be trusted, so no number is shown. "
+            "Try again in a minute."
+        )
+        assert AMOUNT.search(_block(text, "capital"))
+        assert "12,345.67" not in text
+    assert web.rooms.pulse.incidents == 0
+    slips = [record for record in caplog.records if record.getMessage() == "adapter slipped"]
+    assert [(one.levelname, vars(one)["connection"]) for one in slips] == [("ERROR", "crm/main")] * 2
+    assert all(one.exc_info and one.exc_info[0] is KeyError for one in slips)
 
 
 # hostile names, long answers

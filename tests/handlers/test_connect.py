@@ -12,6 +12,7 @@ import pytest
 
 from bot import logs
 from bot.access.model import Role
+from bot.operations.linked import Share
 from tests.support.chatting import (
     ADAM,
     ANNA,
@@ -103,7 +104,7 @@ async def test_a_login_is_linked_step_by_step_and_its_secrets_are_seen_nowhere(
         assert len(last) == 1
         assert last[0]["text"].startswith(f"Linked {TITLES[name]} {name}/main: {FOUND[name]}")
         (connection,) = await desk.rooms.connections.everything()
-        assert (connection.name, connection.shared_with) == (f"{name}/main", frozenset(Role))
+        assert (connection.name, connection.shares) == (f"{name}/main", {Share(role) for role in Role})
         secrets = [fields[key] for key in SECRETS[name]]
         assert await _canaries(desk, log, secrets) == []
         assert await desk.rooms.cards.draft(desk.person(OLGA).id) is None
@@ -122,7 +123,7 @@ async def test_the_first_steps_can_be_said_at_once(tmp_path: Path, chat: Chat) -
         (linked,) = await desk.says(OLGA, sides["crm"].credentials["api_key"])
         assert linked["text"].startswith("Linked Broctagon CRM crm/clients: 7 clients.")
         (connection,) = await desk.rooms.connections.everything()
-        assert (connection.environment, connection.shared_with) == ("demo", frozenset())
+        assert (connection.environment, connection.shares) == ("demo", frozenset())
         assert await desk.said(VERA, "/connections") == "You can see no provider login yet. /connect links one."
 
 
@@ -166,6 +167,8 @@ async def test_a_wrong_login_is_said_with_the_next_step_and_nothing_is_kept(
         for key, text in login_of(name, sides[name].credentials).items():
             if key in SECRETS[name]:
                 last = await desk.says(OLGA, text)
+            else:
+                last = await desk.taps(OLGA, last[-1], f"Keep {text}")
         assert last[-1]["text"].startswith(f"Linked {TITLES[name]} {name}/main: {FOUND[name]}")
 
 
@@ -192,7 +195,7 @@ async def test_a_message_that_cannot_be_deleted_is_said(desk: Desk) -> None:
     await desk.chat.faults({"action": "status", "match": {"path": "deleteMessage"}, "status": 400, "body": refusal})
     answers = await desk.says(OLGA, "canary-api-key")
     assert answers[0]["text"] == (
-        "I could not delete your message. Delete it yourself, and make a new key at the provider afterwards."
+        "I could not delete your message. Delete it yourself, and change what it held wherever it counts."
     )
 
 
@@ -392,7 +395,8 @@ async def test_two_devices_that_say_yes_and_no_at_once_are_one_decision(crm: Des
 async def test_only_its_owner_or_an_admin_unlinks_it(crm: Desk) -> None:
     await crm.rooms.database.write(
         lambda tables: tables.conn.execute(
-            "INSERT INTO roles SELECT person_id, 'operator' FROM telegram_ids WHERE telegram_id = ?", (ANNA,)
+            "INSERT INTO roles (person_id, role) SELECT person_id, 'operator' FROM telegram_ids WHERE telegram_id = ?",
+            (ANNA,),
         )
     )
     await crm.rooms.access.refresh()

@@ -35,12 +35,47 @@ SENTENCES: dict[CountersignError, str] = {
         "There is no connection “nope” that you can see. There is: capital/main, crm/main."
     ),
     errors.ConflictError("it is gone already"): "It is gone already. Nothing was changed.",
+    errors.OwnerSuspendedError("capital/main"): (
+        "capital/main rests: its owner is suspended. An admin can end that, or unlink it."
+    ),
+    errors.StepUpError(): "That needs a code of your second factor; nothing was changed. Try again.",
+    errors.FactorMissingError(): (
+        "That needs a second factor, and you have none. /factor sets one up; then try again."
+    ),
+    errors.EntryRefusedError("this link was used; /connect makes a new one"): (
+        "This link was used; /connect makes a new one."
+    ),
+    errors.FactorUnreadableError(): (
+        "Your second factor does not open any more. /factor reset asks two admins to take it away."
+    ),
+    errors.FactorLockedError(15): (
+        "Too many wrong codes: your second factor is locked. Try again in 15 minutes, from the beginning. "
+        "If those codes were not yours, tell an admin at once."
+    ),
+    errors.CodeWrongError(1): (
+        "That is not the code. 1 try is left before it locks. Try again with the one your device shows now."
+    ),
+    errors.CodeUsedError(): (
+        "That code was used already; each counts once. Try again with the next one, in half a minute."
+    ),
+    errors.ClockDoubtedError(): (
+        "This machine's clock was set, so codes are not accepted until an admin has said that it is right. "
+        "Admins have a message with a button. Try again then."
+    ),
     errors.VaultError("x"): "The vault could not do that. An admin finds the reason in the log.",
+    errors.BackupUnreadableError("it was cut short"): (
+        "The backup cannot be used: it was cut short. Nothing was changed."
+    ),
     errors.KeyTextError("x"): "The vault could not do that. An admin finds the reason in the log.",
     errors.WrongKeyError("a", "b"): "The vault could not do that. An admin finds the reason in the log.",
+    errors.KeySourceError("x"): "The vault could not do that. An admin finds the reason in the log.",
+    errors.PassphraseError("that is not the passphrase"): "That is not the passphrase. Send it again, or /cancel.",
+    errors.ConnectionLockedError("capital/main"): (
+        "capital/main is locked: it waits for its owner's passphrase (/unlock, in a private chat)."
+    ),
     errors.RecordUnreadableError("capital main, password"): (
         "The sealed credential of capital main, password does not open. The others are not affected. "
-        "Unlink it with /disconnect and link it anew."
+        "Its owner gives it a new login with /replace."
     ),
     errors.StoreError("x"): "The database refused; nothing was changed. An admin finds the reason in the log.",
     errors.StoreBusyError("x"): "The database is busy; nothing was changed. Try again in a moment.",
@@ -61,11 +96,15 @@ SENTENCES: dict[CountersignError, str] = {
     ),
     errors.CredentialRefusedError("deriv", "InvalidToken", "y"): (
         "Deriv (deriv/main) does not accept this login (InvalidToken). "
-        "Next: /disconnect deriv/main and /connect it anew."
+        "Next: its owner gives it a new one with /replace deriv/main."
+    ),
+    errors.EnvironmentMismatchError("deriv", "WrongEnvironment", wanted="live", found="demo"): (
+        "Deriv (deriv/main): this login is for a demo account, and real money was asked for. "
+        "Next: /disconnect deriv/main, then /connect deriv demo, or give one for real money."
     ),
     errors.ScopeMissingError("deriv", "PermissionDenied", "read"): (
         "Deriv (deriv/main): this key lacks the permission “read”. Make one that has it, then "
-        "/disconnect deriv/main and /connect it anew."
+        "its owner gives it a new one with /replace deriv/main."
     ),
     errors.BusyError("crm", "429", 7.0): "Broctagon CRM (deriv/main) was asked too often. Try again in 7 s.",
     errors.FaultError("crm", "503"): (
@@ -83,8 +122,8 @@ SENTENCES: dict[CountersignError, str] = {
     ),
 }
 NEXT_STEP = re.compile(
-    r"Try again|tell an admin|An admin (can|must|finds)|For example|There is:|/(dis)?connect"
-    r"|Nothing was changed|look there",
+    r"Try again|tell an admin|An admin (can|must|finds)|For example|There is:|/(dis)?connect|/replace"
+    r"|Nothing was changed|look there|/factor|/unlock|/cancel",
 )
 
 

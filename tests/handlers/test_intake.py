@@ -1,13 +1,17 @@
 """What comes in is kept once, handled once and in order, and survives whatever happens to us."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from telegram import Update
+from telegram.ext import TypeHandler
 
 from bot.errors import StoreError
+from bot.messages.inbox import Incoming
 from bot.wiring import DATABASE
 from tests.support.chatting import (
     ADAM,
@@ -216,6 +220,46 @@ async def test_an_update_the_library_cannot_read_does_not_stop_its_chat(desk: De
 async def _flushed(desk: Desk) -> int:
     await desk.rooms.inbox.flush()
     return await _rows(desk, "done_at IS NULL")
+
+
+# cancelled
+
+
+async def test_a_handler_that_is_cancelled_from_within_does_not_stop_its_chat(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it waited for was cancelled, by a provider's session that closed, say; nobody cancelled the handler."""
+
+    async def slip(update: Update, _: Any) -> None:
+        if update.update_id == 960:
+            given_up = asyncio.get_running_loop().create_future()
+            given_up.cancel()
+            await given_up
+
+    desk.work.desk.add_handler(TypeHandler(Update, slip), group=-9)
+    await desk.happens(*(_update(desk.chat, number) for number in (960, 961, 962)))
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS] * 2
+    assert [vars(one)["update_id"] for one in caplog.records if one.getMessage().startswith("a handler was")] == [960]
+
+
+async def test_a_handler_that_is_cancelled_for_the_end_is_the_last_of_its_chat(desk: Desk) -> None:
+    handled: list[int] = []
+
+    async def never_done(update: Update, _: Any) -> None:
+        handled.append(update.update_id)
+        if update.update_id == 970:
+            await asyncio.Event().wait()
+
+    desk.work.desk.add_handler(TypeHandler(Update, never_done), group=-9)
+    queues, later = desk.work.intake.queues, msgspec.json.encode(_update(desk.chat, 971))
+    await desk.chat.play("updates", updates=[_update(desk.chat, 970)])
+    await until(lambda: handled)
+    stopping = asyncio.create_task(queues.stop(0.01))
+    await asyncio.sleep(0)
+    queues.put(Incoming(971, OLGA, desk.rooms.sealer.seal(later, 971), None))  # comes while the end waits for the first
+    await asyncio.wait_for(stopping, 10)
+    assert handled == [970]
+    assert desk.chat.everything_said() == []
 
 
 async def test_a_handled_update_leaves_no_text_behind(desk: Desk) -> None:

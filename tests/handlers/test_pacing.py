@@ -10,8 +10,10 @@ from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError, 
 
 from bot.config import Pacing
 from bot.messages.outbox import Lane
+from handlers import pacing
 from handlers.pacing import Pacer
 from tests.support.chatting import OLGA, VERA, Chat, at_work, configured, texts, until
+from tests.support.clock import HandClock
 from tests.support.desk import GROUP
 
 GENEROUS = Pacing(per_chat_per_second=0, overall_per_second=0, group_per_minute=0)
@@ -40,10 +42,24 @@ async def _some_left(calls: Calls, count: int) -> None:
     await until(lambda: len(calls.left) >= count, 10)
 
 
-async def _never_more_than(calls: Calls, count: int, seconds: float = 0.15) -> None:
-    """Give it the time to go wrong."""
-    await asyncio.wait([asyncio.create_task(_some_left(calls, count + 1))], timeout=seconds)
-    assert len(calls.left) == count
+@pytest.fixture
+async def time_stands_still(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no time but the clock's: budgets fill and sleepers wake when the test moves it."""
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", clock.monotonic)
+    monkeypatch.setattr(pacing, "time", clock)
+
+
+async def _whoever_can_goes() -> None:
+    """Several rounds of the loop, without any time passing."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def _passes(clock: HandClock, seconds: float) -> None:
+    """Time passes, and whoever has a turn by then goes."""
+    await _whoever_can_goes()
+    await clock.move(seconds)
+    await _whoever_can_goes()
 
 
 async def _gone(tasks: Sequence["asyncio.Task[Any]"]) -> None:
@@ -52,68 +68,82 @@ async def _gone(tasks: Sequence["asyncio.Task[Any]"]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_chat_gets_a_short_burst_and_then_one_at_a_time_while_others_go_on() -> None:
+async def test_a_chat_gets_a_short_burst_and_then_one_at_a_time_while_others_go_on(
+    clock: HandClock, time_stands_still: None
+) -> None:
     pacer, calls = Pacer(Pacing(per_chat_per_second=1, overall_per_second=30, group_per_minute=20)), Calls()
     tasks = [calls.through(pacer, f"a{number}", 1) for number in range(5)]
-    await _some_left(calls, 3)
-    await _never_more_than(calls, 3)
+    await _passes(clock, 0.1)
+    assert calls.left == ["a0", "a1", "a2"]
     tasks += [calls.through(pacer, f"b{number}", 2) for number in range(2)]
-    await _some_left(calls, 5)
-    assert calls.left == ["a0", "a1", "a2", "b0", "b1"]
+    await _passes(clock, 0.1)
+    assert calls.left[3:] == ["b0", "b1"]
+    await _passes(clock, 0.7)
+    assert calls.left[5:] == []
+    await _passes(clock, 0.2)
+    assert calls.left[5:] == ["a3"]
+    await _passes(clock, 1)
+    assert calls.left[5:] == ["a3", "a4"]
     await _gone(tasks)
     await pacer.shutdown()
 
 
-async def test_a_group_gets_its_share_a_minute() -> None:
+async def test_a_group_gets_its_share_a_minute(clock: HandClock, time_stands_still: None) -> None:
     pacer, calls = Pacer(Pacing(per_chat_per_second=100, overall_per_second=0, group_per_minute=4)), Calls()
     tasks = [calls.through(pacer, number, GROUP) for number in range(6)]
     tasks += [calls.through(pacer, f"private{number}", OLGA) for number in range(6)]
-    await _some_left(calls, 10)
-    await _never_more_than(calls, 10)
-    assert [one for one in calls.left if isinstance(one, int)] == [0, 1, 2, 3]
+    await _passes(clock, 14)
+    assert calls.left == [0, 1, 2, 3, *(f"private{number}" for number in range(6))]
+    await _passes(clock, 1.1)
+    assert calls.left[10:] == [4]
+    await _passes(clock, 15)
+    assert calls.left[10:] == [4, 5]
     await _gone(tasks)
     await pacer.shutdown()
 
 
-async def test_an_edit_counts_like_a_message_and_typing_does_not() -> None:
+async def test_an_edit_counts_like_a_message_and_typing_does_not(clock: HandClock, time_stands_still: None) -> None:
     pacer, calls = Pacer(Pacing(per_chat_per_second=1, overall_per_second=0, group_per_minute=0)), Calls()
     tasks = [calls.through(pacer, number, 1, endpoint="editMessageText") for number in range(4)]
-    await _some_left(calls, 3)
-    await _never_more_than(calls, 3)
+    await _passes(clock, 0.9)
+    assert calls.left == [0, 1, 2]
     free = ["sendChatAction", "answerCallbackQuery", "deleteMessage", "getChat"]
     tasks += [calls.through(pacer, name, 1, endpoint=name) for name in free]
-    await _some_left(calls, 7)
+    await _whoever_can_goes()
     assert calls.left[3:] == free
     await _gone(tasks)
     await pacer.shutdown()
 
 
-async def test_a_decision_goes_before_two_hundred_prices_that_wait() -> None:
+async def test_a_decision_goes_before_two_hundred_prices_that_wait(clock: HandClock, time_stands_still: None) -> None:
     pacer, calls = Pacer(Pacing(per_chat_per_second=0, overall_per_second=50, group_per_minute=0)), Calls()
     tasks = [calls.through(pacer, f"price{number}", 100 + number, Lane.PRICES) for number in range(200)]
-    await _some_left(calls, 50)
-    before = len(calls.left)
+    await _whoever_can_goes()
+    assert calls.left == [f"price{number}" for number in range(50)]
     tasks += [
-        calls.through(pacer, "decision", 7, Lane.DECISIONS),
         calls.through(pacer, "security", 8, Lane.SECURITY),
+        calls.through(pacer, "decision", 7, Lane.DECISIONS),
         calls.through(pacer, "reply", 9),
     ]
-    await until(lambda: {"decision", "security", "reply"} <= set(calls.left))
-    assert len(calls.left) - before <= 8  # the three, and what had its turn already or took the lowest lane's share
-    assert calls.left.index("decision") < calls.left.index("security")
+    await _passes(clock, 0.09)
+    assert calls.left[50:] == ["decision", "reply", "security", "price50"]
     await _gone(tasks)
     await pacer.shutdown()
 
 
-async def test_the_lowest_lane_gets_every_tenth_turn() -> None:
+async def test_the_lowest_lane_gets_every_tenth_turn(clock: HandClock, time_stands_still: None) -> None:
     pacer, calls = Pacer(Pacing(per_chat_per_second=0, overall_per_second=40, group_per_minute=0)), Calls()
-    tasks = [calls.through(pacer, "fill", number) for number in range(40)]
-    await _some_left(calls, 40)
+    tasks = [calls.through(pacer, "at once", number) for number in range(40)]
     tasks += [calls.through(pacer, "price", 900 + number, Lane.PRICES) for number in range(5)]
-    tasks += [calls.through(pacer, "decision", 1000 + number, Lane.DECISIONS) for number in range(60)]
-    await _some_left(calls, 40 + 32)
-    turns = calls.left[40:72]
-    assert 2 <= turns.count("price") <= 4  # every tenth; turns that nobody had to wait for are not counted
+    tasks += [calls.through(pacer, f"decision{number}", 1000 + number, Lane.DECISIONS) for number in range(60)]
+    await _whoever_can_goes()
+    assert calls.left == ["at once"] * 40
+    for waited in (20, 40, 60, 65):
+        await _passes(clock, 0.5)
+        assert len(calls.left) == 40 + waited
+    turns = calls.left[40:]
+    assert [turn for turn, name in enumerate(turns, 1) if name == "price"] == [10, 20, 30, 40, 50]
+    assert [name for name in turns if name != "price"] == [f"decision{number}" for number in range(60)]
     await _gone(tasks)
     await pacer.shutdown()
 
@@ -127,26 +157,30 @@ async def test_within_a_lane_the_older_goes_first() -> None:
     await pacer.shutdown()
 
 
-async def test_a_chat_that_is_told_to_wait_waits_alone() -> None:
+async def test_a_chat_that_is_told_to_wait_waits_alone(clock: HandClock, time_stands_still: None) -> None:
     pacer, calls = Pacer(GENEROUS), Calls(RetryAfter(1))
     tasks = [calls.through(pacer, "a", 1)]
-    await until(lambda: not calls.failures)
-    started = asyncio.get_running_loop().time()
+    await _whoever_can_goes()
     tasks.append(calls.through(pacer, "b", 2))
-    await _some_left(calls, 1)
+    await _passes(clock, 0.9)
     assert calls.left == ["b"]
-    await _some_left(calls, 2)
-    assert asyncio.get_running_loop().time() - started >= 0.9
+    await _passes(clock, 0.2)
+    assert calls.left == ["b", "a"]
     await _gone(tasks)
     await pacer.shutdown()
 
 
-async def test_when_three_chats_are_told_to_wait_everybody_does() -> None:
+async def test_when_three_chats_are_told_to_wait_everybody_does(clock: HandClock, time_stands_still: None) -> None:
     pacer, calls = Pacer(GENEROUS), Calls(RetryAfter(30), RetryAfter(30), RetryAfter(30))
-    tasks = [calls.through(pacer, "x", number) for number in range(3)]
-    await until(lambda: not calls.failures)
+    tasks = [calls.through(pacer, f"x{number}", number) for number in range(3)]
+    await _whoever_can_goes()
     tasks.append(calls.through(pacer, "y", 9))
-    await _never_more_than(calls, 0)
+    await _passes(clock, 4.9)
+    assert calls.left == []
+    await _passes(clock, 0.2)
+    assert calls.left == ["y"]
+    await _passes(clock, 25)
+    assert calls.left == ["y", "x0", "x1", "x2"]
     await _gone(tasks)
     await pacer.shutdown()
 

@@ -43,7 +43,7 @@ async def _serving(tmp_path: Path, chat: Chat) -> AsyncIterator[tuple[Desk, int]
     async with at_work(config, chat, polling=False) as desk:
         webhook = desk.rooms.config.webhook
         assert webhook is not None
-        async with http.serving(webhook, desk.work.intake):
+        async with http.serving([http.pushed(webhook, desk.work.intake)]):
             yield desk, port
 
 
@@ -270,7 +270,7 @@ async def test_a_port_that_is_taken_is_said() -> None:
         port = taken.getsockname()[1]
         webhook = WebhookConfig("http://127.0.0.1/telegram", Secret(SECRET), "127.0.0.1", port)
         with pytest.raises(StartRefusedError, match=rf"cannot listen on 127\.0\.0\.1:{port}: .+") as refused:
-            async with http.serving(webhook, None):  # type: ignore[arg-type]  # it never comes so far
+            async with http.serving([http.pushed(webhook, None)]):  # type: ignore[arg-type]  # it never comes so far
                 pass
         assert refused.value.exit_code == 69
 

@@ -16,6 +16,7 @@ import pytest
 from bot.errors import (
     BusyError,
     CredentialRefusedError,
+    EnvironmentMismatchError,
     FaultError,
     ProviderError,
     RefusedError,
@@ -29,7 +30,7 @@ from bot.providers.base import Login, Surroundings
 from bot.providers.capital import SPEC
 from bot.providers.capital.client import Capital, Settings
 from bot.providers.capital.simulator import make
-from bot.providers.records import Direction, Environment
+from bot.providers.records import Direction, Environment, Power
 from bot.secret import Secret
 from tests.providers.test_capital_wire import sample
 
@@ -122,7 +123,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 async def test_a_check_says_what_it_found(desk: Desk) -> None:
-    assert await desk.link().check() == "2 accounts, USD and EUR"
+    assert (await desk.link().check()).summary == "2 accounts, USD and EUR"
 
 
 async def test_the_password_travels_encrypted(desk: Desk) -> None:
@@ -252,7 +253,7 @@ async def test_an_asker_who_gives_up_does_not_end_the_login_of_the_others(desk: 
     impatient, patient = asyncio.create_task(provider.check()), asyncio.create_task(provider.check())
     await asyncio.sleep(0)
     impatient.cancel()
-    assert await patient == "2 accounts, USD and EUR"
+    assert (await patient).summary == "2 accounts, USD and EUR"
     assert (await desk.sessions())["logins"] == 1
 
 
@@ -274,8 +275,33 @@ async def test_a_wrong_login_is_refused_by_name(desk: Desk, wrong: dict[str, str
 
 async def test_a_key_for_the_other_environment_is_explained(desk: Desk) -> None:
     await desk.misfortune("status", LOGIN, "POST", status=401, body={"errorCode": "error.null.accountId"})
-    with pytest.raises(CredentialRefusedError, match="a live key was used on demo, or a demo key on live"):
+    with pytest.raises(EnvironmentMismatchError) as refused:
         await desk.link().check()
+    assert (refused.value.wanted, refused.value.found) == ("demo", "live")
+
+
+async def test_a_login_without_an_account_here_belongs_to_the_other_environment(desk: Desk) -> None:
+    foreign = {
+        "api_key": "live0nlyV3hT8sNd",
+        "identifier": "elsewhere@harbourfield.example",
+        "password": "Other-Shore-11",
+    }
+    with pytest.raises(EnvironmentMismatchError) as refused:
+        await desk.link(foreign).check()
+    assert (refused.value.code, refused.value.found) == ("error.null.accountId", "live")
+
+
+@pytest.mark.parametrize(
+    ("told", "environment"), [("both", None), ("live", Environment.LIVE), ("demo", Environment.DEMO)]
+)
+async def test_a_check_finds_out_accounts_environment_and_powers(
+    desk: Desk, told: str, environment: Environment | None
+) -> None:
+    await desk.tell("/options", {"environments": told})
+    found = await desk.link().check()
+    assert found.accounts == ("310441870023915201", "310441870023915202")
+    assert found.environment is environment
+    assert (found.powers, found.untold) == ({Power.READ, Power.TRADE}, set())
 
 
 @pytest.mark.parametrize(
@@ -320,7 +346,7 @@ async def test_nothing_of_a_login_is_repeated(desk: Desk, path: str, method: str
 )
 async def test_a_read_survives_one_mishap(desk: Desk, action: str, options: dict[str, Any]) -> None:
     await desk.misfortune(action, ACCOUNTS, **options)
-    assert await desk.link().check() == "2 accounts, USD and EUR"
+    assert (await desk.link().check()).summary == "2 accounts, USD and EUR"
 
 
 async def test_two_mishaps_are_told(desk: Desk) -> None:
@@ -523,7 +549,7 @@ async def test_close_during_a_read_ends_it(desk: Desk) -> None:
 async def test_the_simulators_certificate_is_trusted_when_named(desk: Desk) -> None:
     async with serving(make(clock=desk.clock), tls=True) as sim:
         ca_file = str(sim.credentials["ca_file"])
-        assert await desk.link(demo_url=sim.http, ca_file=ca_file).check() == "2 accounts, USD and EUR"
+        assert (await desk.link(demo_url=sim.http, ca_file=ca_file).check()).summary == "2 accounts, USD and EUR"
         with pytest.raises(UnreachableError):
             await desk.link(demo_url=sim.http).check()
         for provider in desk.made:

@@ -22,7 +22,8 @@ from bot.errors import (
     UnsupportedError,
 )
 from bot.loopback.server import Listening, serving
-from bot.providers.base import Ability, Lend, Login, Provider, Surroundings
+from bot.providers.base import Ability, KeepsStatements, Lend, Login, Provider, Surroundings, TellsArrivals
+from bot.providers.records import Environment, Power
 from bot.providers.registry import PROVIDERS
 from bot.secret import Secret
 
@@ -71,6 +72,10 @@ class Desk:
         self._stack.push_async_callback(provider.close)
         return provider
 
+    async def ledger(self) -> object:
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"{self.simulator.control}/ledger")).json()
+
     async def control(self, path: str, body: object) -> None:
         async with httpx.AsyncClient() as client:
             (await client.post(f"{self.simulator.control}/{path}", json=body)).raise_for_status()
@@ -92,7 +97,7 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
 
 
 def test_every_registered_provider_is_examined() -> None:
-    assert set(NAMES) == set(SETTINGS) == set(LOGINS) == set(WRONG)
+    assert set(NAMES) == set(SETTINGS) == set(LOGINS) == set(WRONG) == set(POWERS)
 
 
 async def test_what_it_asks_for_is_what_its_login_consists_of(desk: Desk) -> None:
@@ -102,8 +107,32 @@ async def test_what_it_asks_for_is_what_its_login_consists_of(desk: Desk) -> Non
 
 async def test_a_good_login_is_told_in_plain_words(desk: Desk) -> None:
     found = await desk.adapter().check()
-    assert 3 < len(found) < 200
-    assert not any(secret in found for key, secret in desk.fields.items() if _is_secret(desk, key))
+    assert 3 < len(found.summary) < 200
+    assert all(3 < len(fact) < 200 and fact.endswith(".") for fact in found.facts)
+    assert not any(secret in repr(found) for key, secret in desk.fields.items() if _is_secret(desk, key))
+
+
+POWERS: Mapping[str, tuple[set[Power], set[Power]]] = {
+    "capital": ({Power.READ, Power.TRADE}, set()),
+    "deriv": ({Power.READ, Power.TRADE, Power.PAY_OUT, Power.MANAGE}, set()),
+    "cryptocapital": ({Power.READ, Power.PAY_OUT}, set()),
+    "crm": ({Power.READ}, {Power.DECIDE, Power.MANAGE}),
+}
+"""What the simulator's first login can do, and what nobody can tell about it."""
+
+
+async def test_what_a_login_can_do_is_found_out_without_moving_anything(desk: Desk) -> None:
+    before = await desk.ledger()
+    found = await desk.adapter().check()
+    assert (found.powers, found.untold) == POWERS[desk.spec.name]
+    assert found.environment in (None, Environment.LIVE)
+    held = {balance.account for balance in (await desk.adapter().balances()).items}
+    assert set(found.accounts) <= held
+    assert await desk.ledger() == before
+
+
+def test_a_provider_that_tells_scopes_says_which_one_is_enough() -> None:
+    assert {name for name, spec in PROVIDERS.items() if spec.enough} == {"deriv"}
 
 
 async def test_a_wrong_login_is_refused_as_such(desk: Desk) -> None:
@@ -143,9 +172,14 @@ async def test_positions_are_there_exactly_when_the_spec_says_so(desk: Desk) -> 
             await adapter.positions()
 
 
-async def test_nothing_moves_money_yet(desk: Desk) -> None:
-    assert desk.adapter().money is None
-    assert desk.spec.acts == frozenset()
+async def test_money_moves_exactly_where_the_spec_says_so(desk: Desk) -> None:
+    assert (desk.adapter().money is not None) == bool(desk.spec.acts)
+
+
+async def test_statements_and_news_are_there_exactly_when_the_spec_says_so(desk: Desk) -> None:
+    adapter = desk.adapter()
+    assert isinstance(adapter, KeepsStatements) == (Ability.STATEMENT in desk.spec.abilities)
+    assert isinstance(adapter, TellsArrivals) == (Ability.ARRIVALS in desk.spec.abilities)
 
 
 async def test_a_provider_that_is_down_is_an_error_of_ours_and_comes_back(desk: Desk) -> None:

@@ -40,7 +40,7 @@ from bot.providers.base import Login, Surroundings
 from bot.providers.crm import SPEC
 from bot.providers.crm.client import Crm, Settings
 from bot.providers.crm.simulator import make
-from bot.providers.records import Direction, Environment
+from bot.providers.records import Direction, Environment, Power
 from bot.secret import Secret
 
 USERS, WALLETS, REPORT = "/users", "/wallets", "/report/transactions"
@@ -196,13 +196,15 @@ def usd(amount: str) -> Money:
 
 
 async def test_a_check_says_how_many_clients_there_are(desk: Desk) -> None:
-    assert await desk.link().check() == "7 clients"
+    found = await desk.link().check()
+    assert found.summary == "7 clients"
+    assert (found.environment, found.powers, found.untold) == (None, {Power.READ}, {Power.DECIDE, Power.MANAGE})
 
 
 @pytest.mark.parametrize(("count", "words"), [(0, "no clients"), (1, "1 client"), (2, "2 clients")])
 async def test_a_check_counts_as_people_do(paper: Paper, count: int, words: str) -> None:
     paper.replies = {REPORT: lambda _: {"count": 0, "records": []}, USERS: lambda _: {"count": count, "records": []}}
-    assert await paper.provider.check() == words
+    assert (await paper.provider.check()).summary == words
 
 
 async def test_a_check_signs_what_it_sends_for_both_readings_of_a_body(desk: Desk) -> None:
@@ -233,7 +235,7 @@ async def test_the_older_signature_is_used_when_the_configuration_says_so(desk: 
     with pytest.raises(CredentialRefusedError):
         await provider.check()
     await desk.tell("/settings", {"auth_versions": ["v1"]})
-    assert await provider.check() == "7 clients"
+    assert (await provider.check()).summary == "7 clients"
 
 
 async def test_accounts_are_the_clients_and_their_trading_accounts(desk: Desk) -> None:
@@ -619,7 +621,7 @@ async def test_an_asker_who_gives_up_leaves_the_turns_to_others(desk: Desk) -> N
 async def test_the_simulators_certificate_is_trusted_when_named(desk: Desk) -> None:
     async with serving(make(clock=desk.clock), tls=True) as sim:
         key, ca_file = sim.credentials["api_key"], str(sim.credentials["ca_file"])
-        assert await desk.link(key, url=sim.http, ca_file=ca_file).check() == "7 clients"
+        assert (await desk.link(key, url=sim.http, ca_file=ca_file).check()).summary == "7 clients"
         with pytest.raises(UnreachableError):
             await desk.link(key, url=sim.http).check()
         for provider in desk.made:

@@ -13,7 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from bot.providers.cryptocapital import auth, wire
-from bot.providers.cryptocapital.auth import Doubt, Form, MemoryNonces, PinnedKey, Signer, Trust
+from bot.providers.cryptocapital.auth import Doubt, Form, PinnedKey, Signer, Trust
+from bot.providers.nonces import MemoryNonces
 
 SAMPLES = Path(auth.__file__).parent / "samples"
 CLIENT_PRIVATE = "ql3fDT/lXdZjm/1f1vtPZYYOCkSTj7zbAq5sfPkY+1c="

@@ -27,12 +27,14 @@ from bot.errors import (
 )
 from bot.loopback.server import Listening, serving
 from bot.money import Currency, Money
-from bot.providers.base import Ability, Login, Surroundings
-from bot.providers.cryptocapital import SPEC, auth, build, client
-from bot.providers.cryptocapital.auth import PROCESS_NONCES, Doubt, MemoryNonces, Nonces
-from bot.providers.cryptocapital.client import CryptoCapital, Settings
+from bot.providers.base import Ability, ActKind, Login, Surroundings
+from bot.providers.cryptocapital import SPEC, auth, build, client, keyline
+from bot.providers.cryptocapital.auth import Doubt
+from bot.providers.cryptocapital.client import CryptoCapital
+from bot.providers.cryptocapital.settings import Settings
 from bot.providers.cryptocapital.simulator import make
-from bot.providers.records import Environment
+from bot.providers.nonces import PROCESS_NONCES, MemoryNonces, Nonces
+from bot.providers.records import Environment, Power
 from bot.secret import Secret
 
 USD, EUR = Currency("USD"), Currency("EUR")
@@ -83,8 +85,8 @@ class Purse:
 
 
 def adapter(purse: Purse, settings: Settings, *, clock: SystemClock | None = None, nonces: Nonces | None = None) -> Any:
-    surroundings = Surroundings(Environment.LIVE, settings, clock or SystemClock())
-    return build(purse.lend, surroundings, nonces or MemoryNonces())
+    surroundings = Surroundings(Environment.LIVE, settings, clock or SystemClock(), nonces or MemoryNonces())
+    return build(purse.lend, surroundings)
 
 
 @dataclass
@@ -140,15 +142,20 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_check_names_the_key_and_the_accounts(bank: Bank) -> None:
-    said = await bank.link().check()
+    found = await bank.link().check()
+    said = found.summary
     fingerprint = auth.fingerprint(bank.listening.credentials["public_key"])
     assert said == (
         f"3 accounts (9120004471 USD, 9120004488 USD, 9120004495 EUR), public key fingerprint {fingerprint}"
     )
+    assert found.facts == (
+        f"Its public key is {bank.listening.credentials['public_key']}: the one registered for these accounts.",
+    )
+    assert found.powers == {Power.READ, Power.PAY_OUT}
 
 
 async def test_one_account_is_one_account(bank: Bank) -> None:
-    assert (await bank.link(bank.purse(accounts=EUROS)).check()).startswith("1 account (9120004495 EUR), ")
+    assert (await bank.link(bank.purse(accounts=EUROS)).check()).summary.startswith("1 account (9120004495 EUR), ")
 
 
 async def test_balances_are_what_the_bank_holds(bank: Bank) -> None:
@@ -190,10 +197,10 @@ async def test_accounts_are_listed_by_number_and_name(bank: Bank) -> None:
     ]
 
 
-async def test_it_has_no_positions_and_moves_nothing_yet(bank: Bank) -> None:
+async def test_it_has_no_positions_and_makes_transfers_only(bank: Bank) -> None:
     linked = bank.link()
     assert Ability.POSITIONS not in SPEC.abilities
-    assert linked.money is None
+    assert SPEC.acts == {ActKind.TRANSFER}
     with pytest.raises(UnsupportedError):
         await linked.positions()
 
@@ -236,10 +243,10 @@ async def test_one_account_that_is_not_ours_costs_one_note(bank: Bank) -> None:
     assert [one.account for one in reading.items] == [OPERATING]
     (note,) = reading.notes
     assert note.startswith(f"Account {NOT_OURS} was refused")
-    assert f"Account {NOT_OURS} was refused" in await linked.check()
+    assert f"Account {NOT_OURS} was refused" in (await linked.check()).summary
 
 
-class Stuck:
+class Stuck(MemoryNonces):
     """Always the same nonce: what a second program with the same key looks like from the other side."""
 
     async def allocate(self, public_key: str, now_ms: int) -> int:
@@ -247,7 +254,7 @@ class Stuck:
 
 
 async def test_a_refused_auth_is_a_refused_credential_with_the_banks_reason(bank: Bank) -> None:
-    await bank.link(nonces=Stuck(), purse=bank.purse(accounts=OPERATING))._line.open()
+    await (await bank.link(nonces=Stuck(), purse=bank.purse(accounts=OPERATING)).key_line()).open()
     with pytest.raises(CredentialRefusedError, match="nonce"):
         await bank.link(nonces=Stuck(), purse=bank.purse(accounts=OPERATING)).check()
 
@@ -289,7 +296,7 @@ async def test_a_doubtful_answer_fails_its_question_is_counted_and_leaves_no_con
     with caplog.at_level(logging.DEBUG), pytest.raises(ReplyError):
         await linked.balances()
     assert linked.doubts == {doubt: 1}
-    assert [record.levelname for record in caplog.records if record.name == client.__name__] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if record.name == keyline.__name__] == ["WARNING"]
     said = "".join(str(vars(record)) for record in caplog.records if record.name.startswith("bot."))
     assert OPERATING not in said
     assert "248310" not in said
@@ -368,7 +375,7 @@ async def test_a_bank_that_never_sends_the_result_is_silent(bank: Bank) -> None:
     await bank.tell("misbehave", mode="silent", times=0)
     with pytest.raises(SilentError):
         await linked.balances()
-    assert not linked._asked  # a question without an answer is not remembered for ever
+    assert not (await linked.key_line())._asked  # a question without an answer is not remembered for ever
 
 
 async def test_one_silent_account_costs_one_note(bank: Bank) -> None:
@@ -440,13 +447,9 @@ async def test_a_login_that_was_just_tested_can_be_used_at_once(bank: Bank) -> N
         await linked.close()
 
 
-def test_without_an_allocator_all_clients_of_the_process_share_one(bank: Bank) -> None:
-    purse = bank.purse()
-    surroundings = Surroundings(Environment.LIVE, Settings(), SystemClock())
-    first, second = SPEC.build(purse.lend, surroundings), SPEC.build(purse.lend, surroundings)
-    assert isinstance(first, CryptoCapital)
-    assert isinstance(second, CryptoCapital)
-    assert first._nonces is second._nonces is PROCESS_NONCES
+def test_without_an_allocator_all_clients_of_the_process_share_one() -> None:
+    first, second = (Surroundings(Environment.LIVE, Settings(), SystemClock()) for _ in range(2))
+    assert first.nonces is second.nonces is PROCESS_NONCES
 
 
 async def test_the_key_is_lent_for_signing_only(bank: Bank) -> None:
@@ -454,11 +457,11 @@ async def test_the_key_is_lent_for_signing_only(bank: Bank) -> None:
     linked = bank.link(purse, answer_seconds=5.0)
     await bank.tell("delay", seconds=0.2)
     asking = asyncio.create_task(linked.balances())
-    await until(lambda: purse.lent == 2)  # once for auth, once for the three accounts
+    await until(lambda: purse.lent == 3)  # once to know the key, once for auth, once for the three accounts
     await until(lambda: purse.open == 0)
     assert not asking.done()
     await asking
-    assert purse.lent == 2
+    assert purse.lent == 3
     assert purse.login["private_key"].reveal() not in "".join(repr(value) for value in vars(linked).values())
 
 
@@ -470,7 +473,7 @@ async def test_a_ping_of_its_own_goes_out_every_thirty_seconds(bank: Bank) -> No
     clock.wake.set()
     await until(lambda: clock.asked_for == [30.0, 30.0])
     assert len(await bank.nonces()) == 3  # auth, account, ping
-    assert linked._line.connected
+    assert (await linked.key_line()).line.connected
 
 
 async def test_a_bank_that_is_down_is_unreachable_and_is_found_again(bank: Bank) -> None:
@@ -493,11 +496,12 @@ async def test_a_connection_that_breaks_under_a_question_is_made_anew_by_the_nex
     assert len((await linked.balances()).items) == 3
 
 
-async def test_over_tls_only_a_trusted_certificate_is_talked_to() -> None:
+@pytest.mark.parametrize("transport", ["websocket", "socketio"])
+async def test_over_tls_only_a_trusted_certificate_is_talked_to(transport: Any) -> None:
     async with serving(make(), tls=True) as listening:
         given = listening.credentials
         for ca_file in (given["ca_file"], None):
-            settings = Settings(listening.ws, given["server_public_key"], ca_file=ca_file)
+            settings = Settings(listening.ws, given["server_public_key"], ca_file=ca_file, transport=transport)
             linked: CryptoCapital = adapter(Purse(given["private_key"], OPERATING), settings)
             if ca_file is None:
                 with pytest.raises(UnreachableError):
@@ -567,10 +571,11 @@ async def peered(peer: Peer, **settings: Any) -> AsyncIterator[CryptoCapital]:
             await linked.close()
 
 
-class FromSample:
+class FromSample(MemoryNonces):
     """Gives out the nonces of the sample requests: auth …123, account …124 and so on."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.next = 1792300800123
 
     async def allocate(self, public_key: str, now_ms: int) -> int:
@@ -604,7 +609,7 @@ async def test_an_older_form_is_refused_unless_the_desk_is_tolerant() -> None:
         with pytest.raises(ReplyError):
             await linked.balances()
     async with peered(Peer(older), tolerant=True) as linked:
-        assert "older form: Bitcoin signed message" in await linked.check()
+        assert "older form: Bitcoin signed message" in (await linked.check()).summary
 
 
 async def test_a_recorded_answer_does_not_settle_a_later_question() -> None:

@@ -20,6 +20,7 @@ from websockets.asyncio.client import connect
 from bot.errors import (
     BusyError,
     CredentialRefusedError,
+    EnvironmentMismatchError,
     FaultError,
     NotFoundError,
     ReplyError,
@@ -33,7 +34,7 @@ from bot.providers.base import Login, Surroundings
 from bot.providers.deriv import SPEC, client
 from bot.providers.deriv.client import Deriv, Settings
 from bot.providers.deriv.simulator import make
-from bot.providers.records import Direction, Environment
+from bot.providers.records import Direction, Environment, Power
 from bot.secret import Secret
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -173,9 +174,9 @@ def refusal(call: str, code: str, number: int = 2) -> str:
 
 
 async def test_check_says_what_was_found(desk: Desk) -> None:
-    assert await desk.link("token").check() == "1 account, USD"
-    assert await desk.link("token_read").check() == "1 account, USD"
-    assert await desk.link("token_oauth").check() == "3 accounts, BTC and USD"
+    assert (await desk.link("token").check()).summary == "1 account, USD"
+    assert (await desk.link("token_read").check()).summary == "1 account, USD"
+    assert (await desk.link("token_oauth").check()).summary == "3 accounts, BTC and USD"
 
 
 async def test_an_api_token_reads_its_own_account_and_says_what_it_does_not_see(desk: Desk) -> None:
@@ -259,6 +260,32 @@ async def test_every_reading_says_when_it_was_true(desk: Desk) -> None:
     assert (await provider.accounts()).as_of == START  # told at login, and not since
 
 
+@pytest.mark.parametrize(
+    ("which", "accounts", "powers"),
+    [
+        ("token_read", 1, {Power.READ}),
+        ("token", 1, {Power.READ, Power.TRADE, Power.PAY_OUT, Power.MANAGE}),
+        ("token_oauth", 3, {Power.READ, Power.TRADE, Power.PAY_OUT, Power.MANAGE}),
+    ],
+)
+async def test_a_check_finds_out_accounts_environment_and_powers(
+    desk: Desk, which: str, accounts: int, powers: set[Power]
+) -> None:
+    found = await desk.link(which).check()
+    assert len(found.accounts) == accounts
+    assert found.environment is LIVE
+    assert (found.powers, found.untold) == (powers, set())
+
+
+async def test_a_token_whose_scopes_are_not_told_may_be_able_to_do_anything(desk: Desk) -> None:
+    body = {"loginid": "CR900001", "currency": "USD", "is_virtual": 0}
+    held = {"balance": 5, "currency": "USD", "loginid": "CR900001"}
+    for number, (call, said) in enumerate((("authorize", body), ("balance", held)), 1):
+        desk.answer_instead(f'"{call}"', json.dumps({call: said, "msg_type": call, "req_id": number}))
+    found = await desk.link("token").check()
+    assert (found.powers, found.untold) == ({Power.READ}, {Power.TRADE, Power.PAY_OUT, Power.MANAGE})
+
+
 async def test_callers_side_by_side_share_one_socket_and_one_login(desk: Desk) -> None:
     logins = desk.count('"authorize"')
     provider = desk.link("token")
@@ -268,7 +295,7 @@ async def test_callers_side_by_side_share_one_socket_and_one_login(desk: Desk) -
     assert balances.items
     assert positions.items
     assert accounts.items
-    assert found == "1 account, USD"
+    assert found.summary == "1 account, USD"
     assert logins() == 1
 
 
@@ -291,15 +318,15 @@ async def test_a_wrong_token_is_refused_after_one_try_shared_by_all_callers(desk
 async def test_a_real_account_declared_demo_is_refused(desk: Desk) -> None:
     provider = desk.link("token", DEMO)
     for read in (provider.check, provider.accounts, provider.balances, provider.positions):
-        with pytest.raises(CredentialRefusedError, match="belongs to a live account, the connection was declared demo"):
+        with pytest.raises(EnvironmentMismatchError, match="belongs to live, declared demo"):
             await read()
 
 
 async def test_a_demo_account_declared_live_is_refused(desk: Desk) -> None:
     token = await desk.token_of("VRTC900001")
-    with pytest.raises(CredentialRefusedError, match="belongs to a demo account, the connection was declared live"):
+    with pytest.raises(EnvironmentMismatchError, match="belongs to demo, declared live"):
         await desk.link(token=token).check()
-    assert await desk.link(token=token, environment=DEMO).check() == "1 account, USD"
+    assert (await desk.link(token=token, environment=DEMO).check()).summary == "1 account, USD"
 
 
 async def test_an_unknown_app_id_is_refused(desk: Desk) -> None:
@@ -343,7 +370,7 @@ async def test_a_login_forgotten_again_and_again_is_given_up(desk: Desk) -> None
 
 async def test_a_passing_fault_at_login_is_tried_once_more(desk: Desk) -> None:
     desk.answer_instead('"authorize"', refusal("authorize", "WrongResponse", number=1))
-    assert await desk.link("token").check() == "1 account, USD"
+    assert (await desk.link("token").check()).summary == "1 account, USD"
 
 
 async def test_a_login_that_answers_something_else_is_a_reply_error_and_the_next_one_works(desk: Desk) -> None:
@@ -351,7 +378,7 @@ async def test_a_login_that_answers_something_else_is_a_reply_error_and_the_next
     desk.answer_instead('"authorize"', '{"req_id": 1, "msg_type": "authorize", "authorize": {"loginid": 7}}')
     with pytest.raises(ReplyError):
         await provider.check()
-    assert await provider.check() == "1 account, USD"
+    assert (await provider.check()).summary == "1 account, USD"
 
 
 async def test_the_credential_is_lent_for_the_login_only(desk: Desk) -> None:
@@ -377,7 +404,7 @@ async def test_what_the_lender_says_is_passed_on_and_the_next_call_lends_again(d
     with pytest.raises(NotFoundError):
         await provider.check()
     locked = False
-    assert await provider.check() == "1 account, USD"
+    assert (await provider.check()).summary == "1 account, USD"
     await provider.close()
 
 
@@ -540,12 +567,12 @@ async def test_a_provider_that_is_down_is_unreachable_and_works_again_when_it_is
     with pytest.raises(UnreachableError):
         await provider.check()
     desk.sim.misfortunes.set_down(False)
-    assert await provider.check() == "1 account, USD"
+    assert (await provider.check()).summary == "1 account, USD"
     desk.sim.misfortunes.set_down(True)  # with the socket open this time
     with pytest.raises((UnreachableError, SilentError)):
         await provider.balances()
     desk.sim.misfortunes.set_down(False)
-    assert await provider.check() == "1 account, USD"
+    assert (await provider.check()).summary == "1 account, USD"
 
 
 async def test_after_repeated_failures_it_rests_and_then_tries_again(desk: Desk) -> None:
@@ -597,7 +624,7 @@ async def test_a_dead_connection_is_noticed_by_the_missing_pong_and_replaced(
     await until(lambda: desk.clock.waits.count(30.0) == 1)
     await desk.clock.move(30)
     await until(lambda: provider._line is not None and not provider._line.connected)
-    assert await provider.check() == "1 account, USD"
+    assert (await provider.check()).summary == "1 account, USD"
     assert logins() == 2
 
 
@@ -674,7 +701,7 @@ async def test_no_secret_is_written_anywhere(desk: Desk, caplog: pytest.LogCaptu
 
 async def test_it_speaks_tls_to_a_certificate_it_was_told_to_trust() -> None:
     async with a_desk(tls=True) as desk:
-        assert await desk.link("token", ca_file=desk.sim.credentials["ca_file"]).check() == "1 account, USD"
+        assert (await desk.link("token", ca_file=desk.sim.credentials["ca_file"]).check()).summary == "1 account, USD"
         with pytest.raises(UnreachableError):
             await desk.link("token").check()
         with pytest.raises(UnreachableError):

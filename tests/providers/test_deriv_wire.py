@@ -20,7 +20,7 @@ from bot.errors import (
 from bot.money import Currency, Money
 from bot.providers.deriv import wire
 from bot.providers.deriv.wire import Body, Call, Session
-from bot.providers.records import Account, Balance, Direction, Environment, Position
+from bot.providers.records import Account, Balance, Direction, Environment, Position, Power
 
 SAMPLES = Path(wire.__file__).parent / "samples"
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -199,7 +199,7 @@ def test_a_payload_beside_an_error_counts_for_nothing() -> None:
 
 def test_an_api_tokens_login_is_read() -> None:
     session = wire.parse_authorize(body(sample("authorize_api_token")), NOON)
-    assert session == Session(DEMO, (DEMO,), NOON)
+    assert session == Session(DEMO, (DEMO,), NOON, frozenset({Power.READ, Power.TRADE}))
     assert session.environment is Environment.DEMO
     assert session.others == 0
 

@@ -23,11 +23,13 @@ from bot.access.model import Person, Role
 from bot.demo.telegram import make
 from bot.demo.telegram.simulator import TelegramSimulator
 from bot.loopback.server import Listening, serving
-from bot.operations.connections import Connection, Wanted
+from bot.operations.connections import Wanted
+from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.wiring import House
 from handlers.running import Running, running
+from tests.support.audited import recorded
 from tests.support.desk import GROUP, opened, write_desk
 
 ADAM, OLGA, VERA, ANNA, SUSPENDED, STRANGER = 1001, 1002, 1003, 1004, 1005, 6666
@@ -78,7 +80,7 @@ async def until(true: Callable[[], object], seconds: float = 15) -> None:
 def buttons(message: Message) -> dict[str, str]:
     """Label → callback data."""
     rows = message.get("reply_markup", {}).get("inline_keyboard", [])
-    return {button["text"]: button["callback_data"] for row in rows for button in row}
+    return {button["text"]: button["callback_data"] for row in rows for button in row if "callback_data" in button}
 
 
 def texts(messages: Sequence[Message]) -> list[str]:
@@ -307,7 +309,7 @@ async def at_work(
 ) -> AsyncIterator[Desk]:
     """The bot runs for the length of the block."""
     clock = WalkingClock()
-    async with opened(config, clock) as rooms:
+    async with recorded(opened(config, clock)) as rooms:
         await _suspend(rooms)
         async with running(rooms) as work:
             desk = Desk(chat, rooms, work, clock, sides or {})

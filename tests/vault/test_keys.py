@@ -50,7 +50,34 @@ def test_the_tree_is_frozen(keys: KeyTree) -> None:
     assert keys.kek(1).hex() == "3108fa4cc3885b8c645e55a29fcb4c59691242e5425dd8a72cee8308b131b421"
     assert keys.kek(2).hex() == "504674bbebb2b262849c3cc5d8821bd15bba0ba1b1b251d81d405381534ae503"
     assert keys.button_code(b"message").hex() == "0303ee4c6100d97fe3a237d686923b5a"
-    assert keys.audit_code(b"h" * 32).hex() == "be8f286163fab7ce11b95447453c734a37d14d9c2535b50a9814709f76164a2a"
+    assert keys.audit_code(b"h" * 32, 0).hex() == "be8f286163fab7ce11b95447453c734a37d14d9c2535b50a9814709f76164a2a"
+    assert (
+        keys.audit_code(b"h" * 32, 20261121).hex() == "6ca7dde0ca67714f79728d7b58446099e29bce2df93d07c02012fcf069b3e7f2"
+    )
+    assert keys.blind("0712 élan") == "3494df60343469c1ced2c44ffdfb0e23"
+    assert keys.backup.hex() == "2336be68143fad35a21cd4c2ed9d1f3c87205b30b3c671961a0cac3a4f19e3a0"
+    assert (
+        keys.user_key(5, 2, bytes(range(200, 232))).hex()
+        == "4415a76d34b3ebdbe163fe9fca2f939c4e909c921bc606bc12f6fa661b0c7eb3"
+    )
+
+
+def test_a_user_key_takes_the_master_key_the_passphrase_and_the_person(keys: KeyTree) -> None:
+    stretched = bytes(range(200, 232))
+    other_master = KeyTree(MasterKey(RAW[::-1]), INSTALL, SALT)
+    one = keys.user_key(5, 2, stretched)
+    others = [
+        keys.user_key(6, 2, stretched),
+        keys.user_key(5, 1, stretched),
+        keys.user_key(5, 2, stretched[::-1]),
+        other_master.user_key(5, 2, stretched),
+    ]
+    assert len({one, *others}) == 5
+
+
+def test_each_day_has_an_audit_key_of_its_own(keys: KeyTree) -> None:
+    days = (20261120, 20261121, 20261220)
+    assert len({keys.audit_code(b"h" * 32, day) for day in days}) == 3
 
 
 def test_another_install_or_salt_gives_another_tree(keys: KeyTree) -> None:

@@ -9,21 +9,20 @@ from pathlib import Path
 import pytest
 
 from bot.errors import (
-    KeyTextError,
     RecordUnreadableError,
     StartRefusedError,
     StoreDamagedError,
     StoreError,
     WrongKeyError,
 )
-from bot.secret import Secret
 from bot.store import Database, Tables
-from bot.vault import service
+from bot.vault import datakeys
+from bot.vault.install import check_key, grow_keys
 from bot.vault.keys import KeyTree, MasterKey
-from bot.vault.service import Subject, Vault, check_key, grow_keys, read_key_file
+from bot.vault.service import Subject, Vault
 from tests.support.clock import HandClock
+from tests.vault.conftest import MASTER, change, everything_on_disk, fields, rows, shown, vault_of
 
-MASTER = MasterKey(bytes(range(32)))
 OTHER = MasterKey(bytes(range(1, 33)))
 MAIN = Subject("connection/1", 1, "capital", "main", "live")
 SPARE = Subject("connection/2", 1, "capital", "spare", "live")
@@ -33,49 +32,6 @@ CANARIES = {
     "password": "canary-pässwörd-" + "x" * 80,
     "identifier": "canary@desk",
 }
-
-
-def fields(**texts: str) -> dict[str, Secret]:
-    return {name: Secret(text) for name, text in texts.items()}
-
-
-def shown(opened: dict[str, Secret]) -> dict[str, str]:
-    return {name: secret.reveal() for name, secret in opened.items()}
-
-
-def two_people(tables: Tables) -> None:
-    for name in ("Anna", "Ben"):
-        tables.conn.execute("INSERT INTO persons (name, state, created_at) VALUES (?, 'active', 0)", (name,))
-
-
-@pytest.fixture
-async def keys(database: Database) -> KeyTree:
-    return await grow_keys(MASTER, database)
-
-
-@pytest.fixture
-async def vault(database: Database, keys: KeyTree, clock: HandClock) -> Vault:
-    await database.write(two_people)
-    return await opened_vault(database, keys, clock)
-
-
-async def opened_vault(database: Database, keys: KeyTree, clock: HandClock) -> Vault:
-    def install(tables: Tables) -> str:
-        return str(tables.conn.execute("SELECT value FROM meta WHERE key = 'install_id'").fetchone()[0])
-
-    return Vault(database, keys, await database.read(install), clock)
-
-
-async def change(database: Database, statement: str, *values: object) -> int:
-    return await database.write(lambda tables: tables.conn.execute(statement, values).rowcount)
-
-
-async def rows(database: Database, question: str) -> list[tuple[object, ...]]:
-    return await database.read(lambda tables: tables.conn.execute(question).fetchall())
-
-
-def everything_on_disk(folder: Path) -> bytes:
-    return b"".join((folder / name).read_bytes() for name in sorted(os.listdir(folder)))
 
 
 async def test_what_is_kept_is_what_is_opened(vault: Vault) -> None:
@@ -146,13 +102,13 @@ async def test_each_person_has_a_key_of_their_own(vault: Vault, database: Databa
 async def test_a_key_that_was_used_enough_gets_a_successor(
     vault: Vault, database: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "DATA_KEY_USES", 2)
+    monkeypatch.setattr(datakeys, "DATA_KEY_USES", 2)
     for name in ("a", "b", "c"):
         await vault.keep(MAIN, fields(**{name: f"canary-{name}"}))
         await clock.move(1)
     assert [row[0] for row in await rows(database, "SELECT uses FROM data_keys ORDER BY created_at")] == [2, 1]
     assert shown(await vault.open(MAIN)) == {"a": "canary-a", "b": "canary-b", "c": "canary-c"}
-    assert service.DATA_KEY_USES == 2
+    assert datakeys.DATA_KEY_USES == 2
 
 
 async def test_a_person_who_is_not_there_can_keep_nothing(vault: Vault, database: Database) -> None:
@@ -274,7 +230,7 @@ async def test_the_same_key_opens_everything_after_a_restart(
     again = await Database.open(database.path)
     regrown = await grow_keys(MASTER, again)
     assert regrown.fingerprint == keys.fingerprint
-    assert shown(await (await opened_vault(again, regrown, clock)).open(MAIN)) == CANARIES
+    assert shown(await (await vault_of(again, regrown, clock)).open(MAIN)) == CANARIES
     await again.close()
 
 
@@ -295,6 +251,24 @@ async def test_a_wrong_key_is_refused_with_both_fingerprints_and_nothing_is_chan
     assert caught.value.expected == keys.fingerprint
     assert caught.value.got == KeyTree(OTHER, str(install), bytes.fromhex(str(salt))).fingerprint
     assert {name: (tmp_path / name).read_bytes() for name in os.listdir(tmp_path)} == before
+
+
+@pytest.mark.parametrize("table", ["persons", "audit"])
+async def test_a_desk_without_a_check_value_is_never_initialised_over(
+    vault: Vault, database: Database, table: str
+) -> None:
+    await change(
+        database,
+        "INSERT INTO audit (seq, at, epoch, action, object, details, prev, hash, mac)"
+        " VALUES (1, 0, 1, 'x', 'x', '{}', x'', x'', x'')",
+    )
+    if table == "audit":
+        await change(database, "DELETE FROM persons")
+    await change(database, "DELETE FROM meta WHERE key = 'key_check'")
+    for master in (MASTER, OTHER):
+        with pytest.raises(StartRefusedError) as caught:
+            await grow_keys(master, database)
+        assert caught.value.reason == "the database holds data but no key check value; nothing was changed"
 
 
 async def test_growing_keys_over_somebody_elses_database_is_refused_too(vault: Vault, database: Database) -> None:
@@ -348,20 +322,6 @@ async def test_a_file_that_is_no_database_is_damaged_for_the_key_check_too(tmp_p
     for name in ("empty", "garbage"):
         with pytest.raises(StoreDamagedError):
             check_key(MASTER, tmp_path / name)
-
-
-def test_a_key_file_is_read_and_a_damaged_one_named_without_its_text(tmp_path: Path) -> None:
-    path = tmp_path / "master.key"
-    path.write_text(MASTER.to_text() + "\n")
-    assert read_key_file(path).to_text() == MASTER.to_text()
-    path.write_text(MASTER.to_text().replace("q", "r"))
-    with pytest.raises(KeyTextError) as caught:
-        read_key_file(path)
-    assert str(path) in str(caught.value)
-    assert MASTER.to_text()[20:30] not in str(caught.value)
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(KeyTextError):
-        read_key_file(path)
 
 
 async def test_the_file_is_an_ordinary_database_to_others(vault: Vault, database: Database) -> None:

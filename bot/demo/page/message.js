@@ -6,7 +6,7 @@ import { formatted } from "./text.js";
 const fileAddress = (id) => `/telegram/file?id=${encodeURIComponent(id)}`;
 
 // `view`: person, bot, people (by id), group (whether the chat is one), and the verbs command, tap, copy, reply,
-// edit, remove, jump.
+// edit, remove, jump, and app (message, address → what opens that Mini App).
 export function bubble(message, view) {
   const author = message.from.id === view.bot.id ? "bot" : message.from.id === view.person.id ? "self" : "other";
   const sender = view.people.get(message.from.id);
@@ -91,6 +91,9 @@ function button(message, key, view) {
   const style = { class: `key ${key.style || ""}`, "data-testid": "button" };
   if (key.url) {
     return element("a", { ...style, href: key.url, target: "_blank", rel: "noopener noreferrer" }, label(key), icon("out"));
+  }
+  if (key.web_app) {
+    return element("a", { ...style, href: view.app(message, key.web_app.url), target: "_blank", rel: "noopener noreferrer" }, label(key), icon("out"));
   }
   const node = element("button", { ...style, type: "button", "data-callback": key.callback_data }, label(key));
   if (key.copy_text) {

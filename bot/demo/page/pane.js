@@ -72,6 +72,7 @@ export class Pane {
       command: (text) => this.say(text),
       tap: (message, data, node) => this.tap(message, data, node),
       copy: (text) => this.copy(text),
+      app: (message, url) => `/telegram/open?${new URLSearchParams({ from: this.person.id, chat: this.chatId, message_id: message.message_id, url })}`,
       reply: (message) => this.answer(message),
       edit: (message) => this.correct(message),
       remove: (message) => this.attempt(() => post("/telegram/delete", { from: this.person.id, chat: this.chatId, message_id: message.message_id })),

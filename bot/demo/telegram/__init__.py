@@ -8,6 +8,7 @@ be played through `/_sim` (see `controls.py`). It answers and refuses in the Bot
     parameters  the four ways to pack a call                         formatting  HTML into text and entities
     updates     the queue and long polling                           webhook     the other way to deliver
     world       people, chats, messages, files                       controls    the side of the people
+    miniapp     what a client opens for a Mini App's button
     markup, menus, files, queries, flood, stream                     one duty each
 
 Left out for now: MarkdownV2, inline messages, topics, business chats, ephemeral and rich messages, and fetching files

@@ -28,6 +28,11 @@ class BotApi:
         """Method, parameters, time in ms, and the refusal (empty when it was carried out)."""
         self._token = token.encode()
 
+    @property
+    def token(self) -> str:
+        """The bot's."""
+        return self._token.decode()
+
     def admit_only(self, token: str) -> None:
         """The bot's token, when a state file brings another."""
         self._token = token.encode()

@@ -9,6 +9,7 @@
     POST delete      {"from","chat","message_id"}; as in Telegram, the bot is not told
     POST tap         {"from","chat","message_id","data"} → {"callback_query_id","update_id"}
     POST updates     {"updates":[raw…]}; update_id is assigned when absent → {"update_ids"}
+    GET  open        ?from=&chat=&message_id=&url= what a client opens for a Mini App's button: 303 to it
     POST flood       {"enabled"} · POST block {"user","blocked"?}
     GET  chat        ?id=&as= the chat as this person sees it, with its command menu
     GET  deliveries  ?method=&since= every call the bot made · GET answers · GET state · GET file ?id=
@@ -25,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from bot.demo.telegram import formatting, menus
+from bot.demo.telegram import formatting, menus, miniapp
 from bot.demo.telegram.api import BotApi
 from bot.demo.telegram.model import Obj
 from bot.demo.telegram.server import Server
@@ -60,6 +61,7 @@ class Controls:
             Route("/answers", self.answers),
             Route("/state", self.state),
             Route("/file", self.file),
+            Route("/open", self.open),
             WebSocketRoute("/stream", self.stream.listen),
         ]
 
@@ -171,6 +173,22 @@ class Controls:
             return True
         command, _, addressed = message["text"].partition(" ")[0].partition("@")
         return command.startswith("/") and addressed.lower() in ("", bot["username"].lower())
+
+    async def open(self, request: Request) -> Response:
+        """A person presses a button that opens a Mini App; only one that is there, in their own chat with the bot."""
+        asked = request.query_params
+        try:
+            person, chat = self.world.people[int(asked["from"])], self.world.chats[int(asked["chat"])]
+            message = chat.messages[int(asked["message_id"])]
+        except (KeyError, ValueError):
+            return _json({"error": "no such message"}, 404)
+        rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+        offered = [key["web_app"]["url"] for row in rows for key in row if "web_app" in key]
+        if asked.get("url") not in offered or chat.id != person["id"]:
+            return _json({"error": "no such button"}, 404)
+        address = miniapp.launched(asked["url"], person, chat, self.api.token, self.world.now_seconds())
+        headers = {"location": address, "referrer-policy": "no-referrer", "cache-control": "no-store"}
+        return Response(status_code=303, headers=headers)
 
     # what can be seen
 

@@ -76,5 +76,14 @@ def _contents(raw: Obj, *, private: bool) -> None:
         copied = raw["copy_text"].get("text") if isinstance(raw["copy_text"], dict) else None
         if not isinstance(copied, str) or not 1 <= len(copied) <= MAX_COPY_TEXT:
             raise bad("BUTTON_COPY_TEXT_INVALID")
-    if "web_app" in raw and not private:
+    if "web_app" in raw:
+        _web_app(raw["web_app"], private=private)
+
+
+def _web_app(raw: Any, *, private: bool) -> None:
+    """Only encrypted addresses are opened; Telegram's test servers, and this one, take one of this machine, too."""
+    if not private:
         raise bad("BUTTON_TYPE_INVALID")
+    address = raw.get("url") if isinstance(raw, dict) else None
+    if not isinstance(address, str) or not address.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        raise bad("inline keyboard button Web App URL 'url' is invalid: Only HTTPS links are allowed")

@@ -2,7 +2,6 @@
 
 from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.capital.settings import Settings
-from bot.providers.capital.wire import NAME
 from bot.providers.records import Environment
 
 
@@ -13,7 +12,7 @@ def _build(lend: Lend, surroundings: Surroundings) -> Provider:
 
 
 SPEC = Spec(
-    name=NAME,
+    name="capital",
     title="Capital.com",
     fields=(
         LoginField(

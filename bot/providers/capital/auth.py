@@ -26,6 +26,7 @@ from bot.errors import CredentialRefusedError, ReplyError
 from bot.network.rest import Answer
 from bot.providers.base import Login
 from bot.providers.capital import wire
+from bot.providers.records import Environment
 from bot.secret import Secret
 
 IDLE_SECONDS = 540.0
@@ -71,6 +72,8 @@ class Session:
     tokens: Tokens
     used_at: float
     """Monotonic seconds of the last request that was let in."""
+    environment: Environment | None = None
+    """As far as the login tells it."""
 
     def adopt(self, sent: Tokens, headers: Mapping[str, str]) -> None:
         """Take up the tokens of a reply, unless they changed since its request left.
@@ -109,7 +112,7 @@ def log_in(login: Login, *, encrypted: bool, now: float) -> LoginSteps:
         password = encrypt_password(password, wire.parse_encryption_key(answer.body))
     answer = yield wire.build_login(login["identifier"].reveal(), password, encrypted=encrypted)
     reply = wire.parse_login(answer.body)
-    return Session(_active(reply), len(reply.accounts), Tokens.of(answer.headers), now)
+    return Session(_active(reply), len(reply.accounts), Tokens.of(answer.headers), now, reply.environment)
 
 
 def encrypt_password(password: str, key: wire.EncryptionKey) -> str:

@@ -11,13 +11,20 @@ from collections.abc import Mapping
 
 import stamina
 
-from bot.errors import CredentialRefusedError, FaultError, ProviderError, SilentError, UnreachableError
+from bot.errors import (
+    CredentialRefusedError,
+    EnvironmentMismatchError,
+    FaultError,
+    ProviderError,
+    SilentError,
+    UnreachableError,
+)
 from bot.network.pacing import Breaker, Bucket, retry_after
 from bot.network.rest import Answer, Rest
 from bot.providers.base import Lend, Spec, Surroundings
 from bot.providers.capital import auth, wire
 from bot.providers.capital.settings import Settings
-from bot.providers.records import Account, Balance, Environment, Position, Reading
+from bot.providers.records import Account, Balance, Environment, Findings, Position, Power, Reading
 
 _LOGOUT_SECONDS = 3.0
 
@@ -43,10 +50,17 @@ class Capital:
         self._login: asyncio.Task[auth.Session] | None = None
         self._closed = False
 
-    async def check(self) -> str:
-        """Log in and read the accounts."""
-        rows = wire.parse_accounts((await self._read(wire.build_accounts()))[0].body)
-        return _summary([row.currency for row in rows])
+    async def check(self) -> Findings:
+        """Log in and read the accounts. There is one kind of key, and every key may deal; none moves money out."""
+        answer, session = await self._read(wire.build_accounts())
+        rows = wire.parse_accounts(answer.body)
+        return Findings(
+            _summary([row.currency for row in rows]),
+            accounts=tuple(row.account_id for row in rows),
+            environment=session.environment,
+            powers=frozenset({Power.READ, Power.TRADE}),
+            facts=wire.restrictions_of(rows),
+        )
 
     async def accounts(self) -> Reading[Account]:
         """All accounts of the login, active or not."""
@@ -136,7 +150,7 @@ class Capital:
             request = next(steps)
             while True:
                 answer = await self._exchange(request, headers)
-                self._refuse(answer)
+                self._refuse_login(answer)
                 request = steps.send(answer)
         except StopIteration as end:
             session: auth.Session = end.value
@@ -191,6 +205,15 @@ class Capital:
         error = wire.error_of(answer.status, answer.body, wish)
         if error is not None:
             raise error
+
+    def _refuse_login(self, answer: Answer) -> None:
+        try:
+            self._refuse(answer)
+        except CredentialRefusedError as refused:
+            if refused.code != wire.NOT_HERE:
+                raise
+            here = self._environment
+            raise EnvironmentMismatchError(wire.NAME, refused.code, wanted=here, found=here.other) from None
 
     async def _my_turn(self) -> None:
         """Take a place in the queue, then wait for it."""

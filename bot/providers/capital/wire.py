@@ -73,6 +73,19 @@ class LoginReply(msgspec.Struct, frozen=True, rename="camel"):
 
     current_account_id: Id
     accounts: tuple[LoginAccount, ...]
+    has_active_demo_accounts: bool | None = None
+    has_active_live_accounts: bool | None = None
+
+    @property
+    def environment(self) -> Environment | None:
+        """The only one in which this person has active accounts; None when they have both, or it is not told."""
+        match (self.has_active_live_accounts, self.has_active_demo_accounts):
+            case (True, False):
+                return Environment.LIVE
+            case (False, True):
+                return Environment.DEMO
+            case _:
+                return None
 
 
 class AccountBalance(msgspec.Struct, frozen=True, rename="camel"):
@@ -229,11 +242,13 @@ def error_of(status: int, body: bytes, retry_after_seconds: float | None = None)
     return ReplyError(NAME, f"unexpected status {status}")
 
 
+NOT_HERE = "error.null.accountId"
+"""A good login that has no account in this environment: it belongs to the other one."""
 _CREDENTIAL_CODES = {
     "error.null.api.key": "no API key arrived",
     "error.invalid.api.key": "the API key is unknown, expired, or made for the other environment",
     "error.invalid.details": "wrong identifier, or not the password that was chosen for this API key",
-    "error.null.accountId": "no account here: a live key was used on demo, or a demo key on live",
+    NOT_HERE: "no account here: a live key was used on demo, or a demo key on live",
     "error.null.client.token": "no session",
     "error.invalid.session.token": "the session is over; another login with the same key may have ended it",
     "error.security.client-token-missing": "no session",

@@ -1,8 +1,7 @@
 """Broctagon's forex CRM, one tenant of it: see README.md beside this file."""
 
-from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.crm.settings import Settings
-from bot.providers.crm.wire import NAME
 from bot.providers.records import Environment
 
 
@@ -13,7 +12,7 @@ def _build(lend: Lend, surroundings: Surroundings) -> Provider:
 
 
 SPEC = Spec(
-    name=NAME,
+    name="crm",
     title="Broctagon CRM",
     fields=(
         LoginField(
@@ -26,6 +25,7 @@ SPEC = Spec(
     environments=(Environment.LIVE, Environment.DEMO),
     abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
     settings=Settings,
+    acts=frozenset({ActKind.WITHDRAWAL_DECISION, ActKind.TRANSFER}),
     build=_build,
     revoke="Delete the API key in the CRM under Settings → Dev Space → Open API Keys.",
 )

@@ -14,6 +14,8 @@ from decimal import Decimal
 from typing import TypeAlias
 
 Value: TypeAlias = "str | bool | int | Decimal | Sequence[Value] | Mapping[str, Value]"
+Fields: TypeAlias = "Mapping[str, Value | None]"
+"""What a body is built of; what is None is left out."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _EXACT_INTEGER = 2**53

@@ -1,16 +1,15 @@
 """Crypto Capital: bank accounts whose every message is signed. See README.md beside this file."""
 
-from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
-from bot.providers.cryptocapital.auth import PROCESS_NONCES, Nonces
+from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.records import Environment
 
 
-def build(lend: Lend, surroundings: Surroundings, nonces: Nonces = PROCESS_NONCES) -> Provider:
-    """One login. `nonces` gives out the numbers its operations carry; money needs one that outlives the process."""
+def build(lend: Lend, surroundings: Surroundings) -> Provider:
+    """One login."""
     from bot.providers.cryptocapital.client import CryptoCapital  # with the first login: most starts ask nobody
 
-    return CryptoCapital(SPEC, lend, surroundings, nonces)
+    return CryptoCapital(SPEC, lend, surroundings)
 
 
 SPEC = Spec(
@@ -32,7 +31,8 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE,),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES}),
+    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.STATEMENT, Ability.ARRIVALS}),
+    acts=frozenset({ActKind.TRANSFER}),
     settings=Settings,
     build=build,
     revoke=(

@@ -7,9 +7,7 @@ before libsecp256k1, which would refuse it.
 No genuine server signature of this API version is public. A `tolerant` reader therefore also takes, and names, the
 forms that older versions used: a Bitcoin signed message, a recoverable signature, and plain r‖s.
 
-Every operation also carries a nonce that must be greater than the last one of its key; `Nonces` gives them out.
-
-Source: Crypto Capital End-User API v2.3, sections "Keys", "Signature" and "Nonce".
+Source: Crypto Capital End-User API v2.3, sections "Keys" and "Signature".
 """
 
 import base64
@@ -17,7 +15,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
 
 import coincurve
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -134,6 +131,11 @@ class Doubt(StrEnum):
     UNFAMILIAR = "of an unknown type"
     NAMELESS = "a refusal that names no question"
 
+    @property
+    def is_forgery(self) -> bool:
+        """Whether somebody seems to speak for the bank who is not."""
+        return self in (Doubt.GRAMMAR, Doubt.KEY, Doubt.ADDRESSEE, Doubt.SIGNATURE)
+
 
 class Trust:
     """Which signed messages are believed: in order of cost, so that garbage is cheap.
@@ -209,29 +211,3 @@ def _bytes(text: str, length: int) -> bytes:
 
 def _text(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
-
-
-class Nonces(Protocol):
-    """Gives out nonces: for each key greater than all before, never the same twice, sent or not (SAFETY M20).
-
-    One that outlives the process writes each nonce down before it returns it.
-    """
-
-    async def allocate(self, public_key: str, now_ms: int) -> int:
-        """max(last + 1, `now_ms`) for this key."""
-
-
-class MemoryNonces:
-    """Nonces for reads. A restart begins again at the time of day, which is ahead of everything given out before."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, int] = {}
-
-    async def allocate(self, public_key: str, now_ms: int) -> int:
-        nonce = max(self._last.get(public_key, 0) + 1, now_ms)
-        self._last[public_key] = nonce
-        return nonce
-
-
-PROCESS_NONCES = MemoryNonces()
-"""Shared by all clients of this process: a login that is tested and then linked has one key and two clients."""

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
@@ -51,6 +52,9 @@ ACCOUNT_NUMBER = r"[0-9]{10}"
 _CURRENCY = r"[A-Z]{3}"
 _AMOUNT = r"(?!-0\.00)-?(0|[1-9][0-9]{0,14})\.[0-9]{2}"
 _FREE_TEXT = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,1000}"
+_REFERENCE = r"CS-[A-Z0-9]{1,32}"
+_NARRATIVE = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,200}"
+MAX_NARRATIVE = 200
 _SIGNATURE = r"[A-Za-z0-9+/]{1,160}={0,2}"
 
 
@@ -115,7 +119,7 @@ class _Operation(msgspec.Struct, frozen=True, rename="camel"):
     api_version: int
     key: str
     nonce: int
-    params: Mapping[str, str] | msgspec.UnsetType
+    params: Mapping[str, str | Decimal] | msgspec.UnsetType
     signed: str
 
 
@@ -124,10 +128,13 @@ class _Request(msgspec.Struct, frozen=True):
     data: _Operation
 
 
-def build_operation(op: Op, key: str, nonce: int, params: Mapping[str, str], signed: str) -> str:
-    """One frame to send. `key` goes out letter for letter as it was signed."""
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+def build_operation(op: Op, key: str, nonce: int, params: Mapping[str, str | Decimal], signed: str) -> str:
+    """One frame to send. `key` goes out letter for letter as it was signed, and so do numbers."""
     operation = _Operation(API_VERSION, key, nonce, params or msgspec.UNSET, signed)
-    return msgspec.json.encode(_Request(op, operation)).decode()
+    return _ENCODER.encode(_Request(op, operation)).decode()
 
 
 def account_params(number: str) -> dict[str, str]:
@@ -139,6 +146,50 @@ def account_params(number: str) -> dict[str, str]:
     if not re.fullmatch(ACCOUNT_NUMBER, number, re.ASCII):
         raise OperationError("an account number has ten digits")
     return {"accountNumber": number}
+
+
+def statement_params(number: str, *, limit: int | None = None, since: datetime | None = None) -> dict[str, str]:
+    """What `statement` asks about: the newest `limit`, those `since` a moment (inclusive), or everything.
+
+    Raises:
+        OperationError: As `account_params`, or both filters, of which the documentation allows one.
+    """
+    if limit is not None and since is not None:
+        raise OperationError("a statement has one filter at most")
+    params = account_params(number)
+    if limit is not None:
+        params["limit"] = str(limit)
+    if since is not None:
+        params["fromTime"] = str(int(since.timestamp()))
+    return params
+
+
+def transfer_params(source: str, target: str, amount: Money, narrative: str) -> dict[str, str | Decimal]:
+    """What `transfer` moves. The amount goes out as the very text that is signed (SAFETY M22).
+
+    Raises:
+        OperationError: A field would leave room for another reading, or the amount would not arrive as it is.
+    """
+    for number in (source, target):
+        account_params(number)
+    if source == target:
+        raise OperationError("a transfer needs two different accounts")
+    if not re.fullmatch(_CURRENCY, amount.currency.code, re.ASCII):
+        raise OperationError("a currency has three capital letters")
+    if amount.amount <= 0 or amount.amount != amount.amount.quantize(Decimal("0.01")):
+        raise OperationError("an amount is above nought and has two decimals at most")
+    if not re.fullmatch(_NARRATIVE, narrative, re.ASCII):
+        raise OperationError(f"a narrative has at most {MAX_NARRATIVE} characters and none that cannot be seen")
+    number_sent = Decimal(number_text(amount.amount))
+    if number_sent != amount.amount or str(number_sent) != number_text(amount.amount):
+        raise OperationError("an amount of so many figures does not arrive as it is")
+    return {
+        "accountNumber": source,
+        "beneficiary": target,
+        "currency": amount.currency.code,
+        "amount": number_sent,
+        "narrative": narrative,
+    }
 
 
 # ------------------------------------------------------------------------------------------------------ server → client
@@ -355,3 +406,43 @@ def parse_holding(params: AccountParams) -> Holding:
         Money.reading(Decimal(params.balance), currency),
         Money.reading(Decimal(params.available), currency),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What a `transfer` message says, once it is believed."""
+
+    id: str
+    on: date
+    source: str
+    target: str
+    sent: Money
+    received: Money
+    narrative: str
+
+
+def parse_transfer(params: TransferParams) -> Transfer:
+    """The facts of a message that passed `check_grammar`; `ValueError` for a date that is none."""
+    return Transfer(
+        params.id,
+        date.fromisoformat(params.date),
+        params.send_account,
+        params.receive_account,
+        Money.reading(Decimal(params.send_amount), Currency.of(params.send_currency)),
+        Money.reading(Decimal(params.receive_amount), Currency.of(params.receive_currency)),
+        params.narrative or "",
+    )
+
+
+def reference_of(request_id: str) -> str:
+    """What the narrative of a transfer begins with, so that its effect can be recognised (SAFETY M24)."""
+    reference = f"CS-{request_id.upper()}"
+    if not re.fullmatch(_REFERENCE, reference, re.ASCII):
+        raise OperationError("a request's id has letters and digits only")
+    return reference
+
+
+def reference_in(narrative: str) -> str:
+    """The reference a narrative begins with; empty when there is none."""
+    first = narrative.split(" ", 1)[0]
+    return first if re.fullmatch(_REFERENCE, first, re.ASCII) else ""

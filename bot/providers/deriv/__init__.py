@@ -1,9 +1,12 @@
 """Deriv (Binary.com): WebSocket API v3, with an API token or an OAuth session token."""
 
 from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
-from bot.providers.deriv.auth import APP_ID_PATTERN, TOKEN_PATTERN
+from bot.providers.deriv.oauth import REDIRECT
 from bot.providers.deriv.settings import Settings
 from bot.providers.records import Environment
+
+_TOKEN_PATTERN = r"(?!MULTI$|r1-)[A-Za-z0-9_-]{1,128}"  # noqa: S105  # a form, not a token
+"""What `authorize` takes, without its literal for several tokens and without refresh tokens, which it refuses."""
 
 
 def _build(lend: Lend, around: Surroundings) -> Provider:
@@ -21,20 +24,22 @@ SPEC = Spec(
             title="App ID",
             hint="the number of your registered app; 1089 is Deriv's own for trying things out",
             secret=False,
-            pattern=APP_ID_PATTERN,
+            pattern=r"[1-9][0-9]{0,9}",
             default="1089",
         ),
         LoginField(
             key="token",
             title="API token",
             hint="from Deriv's settings, page API token, with the scope Read; or a session token that begins with a1-",
-            pattern=TOKEN_PATTERN,
+            pattern=_TOKEN_PATTERN,
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),
     abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
     settings=Settings,
     build=_build,
+    redirect=REDIRECT,
+    enough="a token with the scope Read alone",
     revoke="Delete the token at Deriv, in the settings under API token; a session token (a1-…) ends when you log out.",
 )
 

@@ -7,13 +7,9 @@ the app id that asked for it, and only it may see the other accounts of the same
 
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from bot.errors import CredentialRefusedError, FaultError, ProviderError
+from bot.errors import CredentialRefusedError, EnvironmentMismatchError, FaultError, ProviderError
 from bot.providers.deriv.wire import NAME, Session
 from bot.providers.records import Environment
-
-APP_ID_PATTERN = r"[1-9][0-9]{0,9}"
-TOKEN_PATTERN = r"(?!MULTI$|r1-)[A-Za-z0-9_-]{1,128}"  # noqa: S105  # a form, not a token
-"""What `authorize` takes, without its literal for several tokens and without refresh tokens, which it refuses."""
 
 _PATH = "/websockets/v3"
 
@@ -34,11 +30,10 @@ def admit(session: Session, wanted: Environment) -> None:
     """Demo money is never shown as real, nor real money as play.
 
     Raises:
-        CredentialRefusedError: The token's account is of the other kind than the connection was declared to be.
+        EnvironmentMismatchError: The token's account is of the other kind than the connection was declared to be.
     """
     if session.environment is not wanted:
-        detail = f"the token belongs to a {session.environment} account, the connection was declared {wanted}"
-        raise CredentialRefusedError(NAME, "WrongEnvironment", detail)
+        raise EnvironmentMismatchError(NAME, "WrongEnvironment", wanted=wanted, found=session.environment)
 
 
 def turned_away(status: int) -> ProviderError | None:

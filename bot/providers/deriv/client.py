@@ -30,7 +30,7 @@ from bot.providers.base import Lend, MoneySeam, Spec, Surroundings
 from bot.providers.deriv import auth, wire
 from bot.providers.deriv.settings import Settings
 from bot.providers.deriv.wire import NAME, Body, Call, Session
-from bot.providers.records import Account, Balance, Position, Reading
+from bot.providers.records import Account, Balance, Findings, Position, Power, Reading
 
 PING_SECONDS = 30.0
 PONG_WITHIN_SECONDS = 10.0
@@ -65,12 +65,24 @@ class Deriv:
     def money(self) -> MoneySeam | None:
         return None
 
-    async def check(self) -> str:
-        """Log in and read the balance; a right login without the right to read fails here, not later."""
+    async def check(self) -> Findings:
+        """Log in and read the balance; a right login without the right to read fails here, not later.
+
+        What the token can do is what its `scopes` say.
+        """
         reading = await self.balances()
+        session = await self._logged_in()
         count = len(reading.items)
         currencies = sorted({item.amount.currency.code for item in reading.items})
-        return f"{count} {'account' if count == 1 else 'accounts'}, {_listed(currencies) or 'no currency chosen yet'}"
+        told = session.powers is not None
+        return Findings(
+            f"{count} {'account' if count == 1 else 'accounts'}, {_listed(currencies) or 'no currency chosen yet'}",
+            accounts=tuple(item.account for item in reading.items),
+            environment=session.environment,
+            powers=frozenset({Power.READ}) | (session.powers or frozenset()),
+            untold=frozenset() if told else frozenset({Power.TRADE, Power.PAY_OUT, Power.MANAGE}),
+            facts=reading.notes,
+        )
 
     async def accounts(self) -> Reading[Account]:
         """As told at login: all of the person's accounts for an OAuth token, else the token's own."""

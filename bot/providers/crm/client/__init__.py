@@ -1,49 +1,34 @@
-"""The CRM, talking: build, send, parse.
+"""The CRM, talking. `Crm` is what the rest of the house knows; the calls stand by matter in the files beside this one.
 
-There is no session: every request brings the key. One question of ours is many of theirs (a wallet for each client, a
-window of trades for each server), so at most four are under way at a time; the pages name no limit.
+line        build, send, judge, turn pages
+clients  trading  wallets  requests  reports  registration      the calls of the pages
+seam        what moves money
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-import stamina
-
-from bot.errors import FaultError, RefusedError, SilentError, UnconfiguredError, UnreachableError
-from bot.network.pacing import Breaker, retry_after
-from bot.network.rest import Answer, Rest
+from bot.errors import RefusedError
 from bot.providers.base import Lend, Spec, Surroundings
-from bot.providers.crm import auth, wire
-from bot.providers.crm.settings import Settings
-from bot.providers.records import Account, Balance, Position, Reading
+from bot.providers.crm import wire
+from bot.providers.crm.client.clients import Clients
+from bot.providers.crm.client.line import Line, Listed
+from bot.providers.crm.client.registration import Registration
+from bot.providers.crm.client.reports import Reports
+from bot.providers.crm.client.requests import Requests
+from bot.providers.crm.client.seam import Seam
+from bot.providers.crm.client.trading import Trading
+from bot.providers.crm.client.wallets import Wallets
+from bot.providers.crm.settings import Settings as Settings
+from bot.providers.records import Account, Balance, Findings, Position, Power, Reading
 
 MOST_CLIENTS = 200
-MOST_ROWS = 5000
-"""Of the accounts on one server, or of the trades in one window."""
 TRADE_WINDOWS = 8
 """Nearly two years, in windows of 88 days."""
 
-_AT_A_TIME = 4
-_PAGE = 200
-"""Far below the 500 allowed: a whole page must fit in an answer of 1 MiB."""
-
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed(Generic[Item]):
-    """What was read of a list, and how long the list said it is."""
-
-    items: tuple[Item, ...]
-    count: int
-
-    def note(self, what: str) -> tuple[str, ...]:
-        """A sentence when something is missing."""
-        if len(self.items) >= self.count:
-            return ()
-        return (f"Only the first {len(self.items)} of {self.count} {what} were read.",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +42,32 @@ class _Servers:
 class Crm:
     """One API key of one tenant."""
 
-    money = None
-
     def __init__(self, spec: Spec, lend: Lend, surroundings: Surroundings) -> None:
         settings: Settings = surroundings.settings
         self.spec = spec
-        self._lend = lend
         self._clock = surroundings.clock
         self._environment = surroundings.environment
-        self._version = settings.auth_version
-        self._rest = Rest(wire.NAME, settings.url, ca_file=settings.ca_file) if settings.url else None
-        self._breaker = Breaker()
-        self._turns = asyncio.Semaphore(_AT_A_TIME)
-        self._closed = False
+        self._line = Line(settings, lend, surroundings.clock)
+        self.clients = Clients(self._line)
+        self.trading = Trading(self._line)
+        self.wallets = Wallets(self._line)
+        self.requests = Requests(self._line)
+        self.reports = Reports(self._line)
+        self.registration = Registration(self._line)
+        self.money = Seam(self._line, self.requests, self.wallets, self.trading, settings.log_name)
 
-    async def check(self) -> str:
-        """Read one row of the report, which proves key and signature, then count the clients."""
+    async def check(self) -> Findings:
+        """Read one row of the report, which proves key and signature, then count the clients.
+
+        Whether a key is bound to a role is not documented, and finding out would take a decision on a withdrawal.
+        """
         (window,) = wire.windows(self._clock.now().date(), 1)
-        wire.parse_transactions(await self._read(wire.build_transactions(window, skip=0, limit=1)))
-        count = wire.parse_clients(await self._read(wire.build_clients(skip=0, limit=1))).count
-        return f"{count} client{'' if count == 1 else 's'}" if count else "no clients"
+        wire.parse_transactions(await self._line.read(wire.build_transactions(window, skip=0, limit=1)))
+        count = wire.parse_clients(await self._line.read(wire.build_clients(skip=0, limit=1))).count
+        return Findings(
+            f"{count} client{'' if count == 1 else 's'}" if count else "no clients",
+            untold=frozenset({Power.DECIDE, Power.MANAGE}),
+        )
 
     async def accounts(self) -> Reading[Account]:
         """Each client's wallets as one account, and every MT4 account."""
@@ -113,19 +104,15 @@ class Crm:
 
     async def close(self) -> None:
         """Let go of the connections; there is nothing to log out of. Never raises; a second call does nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._rest is not None:
-            await self._rest.close()
+        await self._line.close()
 
-    async def _clients(self) -> _Listed[wire.Client]:
-        return await self._listed(wire.build_clients, wire.parse_clients, lambda client: client.id, MOST_CLIENTS)
+    async def _clients(self) -> Listed[wire.Client]:
+        return await self._line.listed(wire.build_clients, wire.parse_clients, lambda client: client.id, MOST_CLIENTS)
 
     async def _servers(self) -> _Servers:
         """The MT4 servers. [N]: their list is inferred, so a tenant without it is read by its clients' accounts."""
         try:
-            return _Servers(wire.parse_mt4_connections(await self._read(wire.build_mt4_connections())))
+            return _Servers(wire.parse_mt4_connections(await self._line.read(wire.build_mt4_connections())))
         except RefusedError as error:
             if error.code != wire.NO_SUCH_PATH:
                 raise
@@ -136,7 +123,7 @@ class Crm:
     async def _wallets(self, client: wire.Client) -> Reading[Balance]:
         """A client's wallets; a client who has none is refused by a type of its own, and holds nothing."""
         try:
-            found = wire.parse_wallets(await self._read(wire.build_wallets(client.id)))
+            found = wire.parse_wallets(await self._line.read(wire.build_wallets(client.id)))
         except RefusedError as error:
             if error.code != wire.NO_WALLET:
                 raise
@@ -144,8 +131,8 @@ class Crm:
         now = self._clock.now()
         return Reading(wire.wallet_balances(client, found, self._environment, now), now)
 
-    async def _mt4_accounts(self, server: wire.Server) -> _Listed[wire.Mt4Account]:
-        return await self._listed(
+    async def _mt4_accounts(self, server: wire.Server) -> Listed[wire.Mt4Account]:
+        return await self._line.listed(
             lambda skip, limit: wire.build_mt4_accounts(server.id, skip, limit),
             wire.parse_mt4_accounts,
             lambda account: account.login,
@@ -167,80 +154,12 @@ class Crm:
         notes = tuple(note for listed in found for note in listed.note(f"trades on {server.name or server.id}"))
         return Reading(items, now, notes)
 
-    async def _open_trades(self, server: wire.Server, window: wire.Window) -> _Listed[wire.Trade]:
-        return await self._listed(
+    async def _open_trades(self, server: wire.Server, window: wire.Window) -> Listed[wire.Trade]:
+        return await self._line.listed(
             lambda skip, limit: wire.build_open_mt4_trades(server.id, window, skip, limit),
             wire.parse_mt4_trades,
             lambda trade: trade.order_id,
         )
-
-    async def _listed(
-        self,
-        build: Callable[[int, int], wire.Request],
-        parse: Callable[[bytes], wire.Page[Item]],
-        key: Callable[[Item], str],
-        most: int = MOST_ROWS,
-    ) -> _Listed[Item]:
-        """A list page by page, until it ends or `most` are there.
-
-        A row that comes twice, because the list moved meanwhile, is taken once.
-        """
-        rows: dict[str, Item] = {}
-        skip = 0
-        while True:
-            page = parse(await self._read(build(skip, min(_PAGE, most - skip))))
-            rows |= {key(row): row for row in page.records}
-            skip += len(page.records)
-            if not page.records or skip >= page.count or skip >= most:
-                return _Listed(tuple(rows.values())[:most], page.count)
-
-    async def _read(self, request: wire.Request) -> bytes:
-        """Ask; once more when nothing, or no sound answer, came back. Nothing here changes anything."""
-        async for attempt in stamina.retry_context(
-            on=self._may_repeat, attempts=2, timeout=5.0, wait_initial=0.2, wait_max=0.5, wait_jitter=0.2
-        ):
-            with attempt:
-                return await self._ask(request)
-        raise AssertionError("a retry ends with an answer or an error")
-
-    def _may_repeat(self, error: Exception) -> bool:
-        return (
-            isinstance(error, UnreachableError | SilentError | FaultError)
-            and self._breaker.opened_at is None
-            and not self._closed
-        )
-
-    async def _ask(self, request: wire.Request) -> bytes:
-        async with self._turns:
-            answer = await self._exchange(request)
-        wish = retry_after(answer.headers.get("Retry-After"), self._clock.now())
-        error = wire.error_of(answer.status, answer.body, wish)
-        if error is not None:
-            raise error
-        return answer.body
-
-    async def _exchange(self, request: wire.Request) -> Answer:
-        """One request, one whole answer; whatever its status, the breaker hears of it."""
-        if self._rest is None:
-            raise UnconfiguredError(wire.NAME, "providers.crm.url")
-        async with self._lend() as login:
-            headers = auth.headers(login, request, self._version)
-        if self._closed:
-            raise UnreachableError(wire.NAME, "closed")
-        if self._breaker.refuses(self._clock.monotonic()):
-            raise UnreachableError(wire.NAME, "not asked: too many failures just now")
-        try:
-            answer = await self._rest.ask(
-                request.method, request.path, headers=headers, params=request.params, content=request.body
-            )
-        except (UnreachableError, SilentError):
-            self._breaker.failed(self._clock.monotonic())
-            raise
-        if answer.status >= 500:
-            self._breaker.failed(self._clock.monotonic())
-        else:
-            self._breaker.succeeded()
-        return answer
 
 
 async def _side_by_side(jobs: Iterable[Coroutine[Any, Any, Item]]) -> list[Item]:
@@ -253,7 +172,7 @@ async def _side_by_side(jobs: Iterable[Coroutine[Any, Any, Item]]) -> list[Item]
     return [task.result() for task in tasks]
 
 
-def _about(clients: _Listed[wire.Client]) -> tuple[str, ...]:
+def _about(clients: Listed[wire.Client]) -> tuple[str, ...]:
     """What the reader of the clients' money must know."""
     left = tuple(_left_out(platform, count) for platform, count in sorted(wire.elsewhere(clients.items).items()))
     return (*clients.note("clients"), *left)

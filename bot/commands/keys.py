@@ -1,0 +1,128 @@
+"""`countersign key …`: the master key."""
+
+import os
+from pathlib import Path
+
+import click
+import msgspec
+
+from bot.commands.ending import CONFIG, loaded, refuse
+from bot.commands.host import perform
+from bot.errors import CountersignError
+from bot.hosting import HostCommand, Say
+from bot.store import Tables
+from bot.store.database import peek
+from bot.vault.install import keys_of
+from bot.vault.keys import KeyTree, MasterKey
+from bot.vault.rotation import Rotated, Rotation, Standing, standing
+from bot.vault.sources import read_master
+from bot.wiring import DATABASE, House
+
+
+@click.command("new")
+@click.option("--out", type=click.Path(path_type=Path), help="Write it 0600 instead of printing it.")
+def key_new(out: Path | None) -> None:
+    """Make a master key."""
+    master = MasterKey.new()
+    if out is None:
+        click.echo(master.to_text())
+        return
+    if out.exists():
+        raise click.ClickException(f"{out} is there already; nothing was changed")
+    write_key(master, out)
+
+
+def write_key(master: MasterKey, path: Path) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(master.to_text() + "\n")
+
+
+@click.command("check")
+@CONFIG
+def key_check(config_path: Path) -> None:
+    """Say whether the key belongs to the database, and how far the data keys are rotated."""
+    config = loaded(config_path)
+    try:
+        master = read_master(config.key)
+        found = peek(config.data_dir / DATABASE, lambda tables: _found(master, tables))
+    except CountersignError as error:
+        refuse(error)
+    click.echo("The master key fits.")
+    if found is None:
+        click.echo("There is no database yet: the first start takes this key.")
+        return
+    keys, rotation = found
+    click.echo(f"Fingerprint {keys.fingerprint}, generation {rotation.generation}.")
+    for line in _lagging(rotation):
+        click.echo(line)
+
+
+def _found(master: MasterKey, tables: Tables) -> tuple[KeyTree, Standing] | None:
+    found = keys_of(master, tables)
+    return None if found is None else (found[0], standing(tables))
+
+
+def _lagging(rotation: Standing) -> list[str]:
+    lines = [f"A rotation was interrupted: `countersign {command}` finishes it." for command in rotation.unfinished]
+    if rotation.behind:
+        lines.append(f"Data keys still under an earlier generation: {rotation.behind}.")
+    if rotation.waiting:
+        lines.append(f"Of these, waiting for their owner's passphrase (/unlock): {rotation.waiting}.")
+    return lines or ["Every data key is under this generation."]
+
+
+class WhatToRotate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which keys."""
+
+    data_keys: bool
+
+
+@click.command("rotate")
+@CONFIG
+@click.option("--data-keys", is_flag=True, help="Seal every record anew under fresh data keys.")
+def key_rotate(config_path: Path, data_keys: bool) -> None:
+    """Wrap every data key anew, also while the bot runs. Interrupted, it is finished by asking again.
+
+    After a suspected leak this is not enough, because copies exist: it ends with what to revoke at the providers.
+    """
+    perform(loaded(config_path), ROTATE, WhatToRotate(data_keys))
+
+
+async def _rotate(house: House, arguments: WhatToRotate, say: Say) -> int:
+    rotation = Rotation(house.database, house.vault.safe, house.audit)
+    if arguments.data_keys:
+        rotated = await rotation.renew_data_keys(say)
+        done = f"Records sealed anew under fresh data keys: {rotated.done}."
+        waiting = "Connections left as they were, because they are under their owner's passphrase"
+    else:
+        rotated = await rotation.renew_wrapping(say)
+        done = f"Data keys wrapped anew under generation {rotated.generation}: {rotated.done}."
+        waiting = "Data keys that follow when their owner gives the passphrase (/unlock)"
+    for line in _told(rotated, done, waiting):
+        await say(line)
+    for line in await _leak(house):
+        await say(line)
+    return 0
+
+
+def _told(rotated: Rotated, done: str, waiting: str) -> list[str]:
+    lines = ["This finished a rotation that had been interrupted."] if rotated.resumed else []
+    lines.append(done)
+    if rotated.waiting:
+        lines.append(f"{waiting}: {rotated.waiting}.")
+    lines += [f"Does not open, and was left as it is: {name}." for name in rotated.unreadable]
+    return lines
+
+
+async def _leak(house: House) -> list[str]:
+    """What a rotation cannot do: call back what somebody has copied."""
+    connections = await house.connections.everything()
+    lines = ["The master key is the same as before, and whoever copied it with the database can open that copy."]
+    if connections:
+        lines.append("If that may have happened, make new credentials at the providers and revoke these:")
+    return lines + [f"  {one.name} ({one.environment}): {one.spec.revoke}".rstrip(": ") for one in connections]
+
+
+ROTATE = HostCommand("key rotate", WhatToRotate, _rotate)
+HOST_COMMANDS = (ROTATE,)

@@ -1,0 +1,98 @@
+"""`countersign run`: the bot itself."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot import __version__, jobs, logs
+from bot.commands.ending import CONFIG, finish, hearing, loaded, told
+from bot.commands.host import known_commands
+from bot.config import Config
+from bot.errors import StoreError
+from bot.hosting import hosting
+from bot.wiring import House, holding, house, mark_clean_stop
+from handlers import failures
+from handlers.running import Running, running
+
+_log = logging.getLogger("countersign")
+
+
+@click.command()
+@CONFIG
+def run(config_path: Path) -> None:
+    """Run the bot."""
+    config = loaded(config_path)
+    logs.configure(config.log.level, as_json=config.log.format == "json")
+    finish(_run(config))
+
+
+async def _run(config: Config) -> None:
+    """Everything up, until told to stop; then everything down, whatever went wrong on the way."""
+    stop = hearing()  # from the first moment on: a desk that still waits for Telegram can be told to stop, too
+    with holding(config):
+        async with house(config) as rooms:
+            serving = asyncio.create_task(_serve(config, rooms))
+            told_to = asyncio.create_task(stop.wait())
+            try:
+                async with hosting(rooms, known_commands(), told):
+                    await asyncio.wait({serving, told_to}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                told_to.cancel()
+                if not serving.done():
+                    serving.cancel()
+                await asyncio.wait({serving})
+                await rooms.withdrawals.close()
+                await rooms.connections.close()
+                with contextlib.suppress(StoreError):
+                    await mark_clean_stop(rooms)
+            if not serving.cancelled():
+                serving.result()
+            _log.info("stopped")
+
+
+async def _serve(config: Config, rooms: House) -> None:
+    """The Telegram side and the clockwork, until cancelled, or until a part of them cannot go on."""
+    with jobs.scheduled(rooms):
+        async with running(rooms) as work, _updates(config, work) as fetching:
+            await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
+            _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
+            tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), rooms.announcing.run())]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                results = await asyncio.gather(*tasks, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
+
+
+@asynccontextmanager
+async def _updates(config: Config, work: Running) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
+    """How updates come in: fetched by a task, or pushed to a server that stands for the length of the block.
+
+    The pages, where there are any, stand for as long.
+    """
+    if config.webhook is None and config.web is None:
+        yield [work.poll()]
+        return
+    from bot import http  # a server nobody needs otherwise
+
+    sites = [] if config.webhook is None else [http.pushed(config.webhook, work.intake)]
+    if config.web is not None:
+        sites.append(http.pages(work.desk.services, config.web, failures.sentence))
+        if "crm" in config.hooks:
+            sites.append(http.events(work.desk.services.withdrawals, config.web, config.hooks["crm"]))
+    async with http.serving(sites):
+        if config.webhook is None:
+            yield [work.poll()]
+            return
+        await work.announce_webhook()
+        yield []

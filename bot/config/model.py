@@ -1,0 +1,197 @@
+"""What a configuration holds: the tables of the file, and the checked `Config` made of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bot.secret import Secret
+
+ROLES = ("viewer", "operator", "approver", "auditor", "admin")
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file: unknown keys are refused."""
+
+
+class Desk(_Table, frozen=True):
+    """`[desk]`"""
+
+    data_dir: str
+    name: str = "Desk"
+    time_zone: str = "UTC"
+    locale: str = "en"
+
+
+class Pacing(_Table, frozen=True):
+    """`[telegram.pacing]`: Telegram's own ceilings; 0 lifts one."""
+
+    per_chat_per_second: float = 1.0
+    overall_per_second: float = 30.0
+    group_per_minute: float = 20.0
+
+
+class Webhook(_Table, frozen=True):
+    """`[telegram.webhook]`: when given, updates are pushed to us instead of fetched."""
+
+    url: str
+    secret_file: str
+    listen: str = "127.0.0.1:8088"
+
+
+class Web(_Table, frozen=True):
+    """`[web]`: when given, the bot serves pages on which people enter what does not belong into a chat."""
+
+    public_url: str
+    listen: str = "127.0.0.1:8089"
+
+
+class Telegram(_Table, frozen=True):
+    """`[telegram]`"""
+
+    token_file: str | None = None
+    token_env: str | None = None
+    base_url: str = "https://api.telegram.org/bot"
+    webhook: Webhook | None = None
+    pacing: Pacing = Pacing()
+    concurrency: int = 16
+
+
+class Member(_Table, frozen=True):
+    """`[[people.members]]`: seeds an empty database only."""
+
+    id: int
+    name: str
+    roles: list[Literal["viewer", "operator", "approver", "auditor", "admin"]]
+
+
+class People(_Table, frozen=True):
+    """`[people]`"""
+
+    admins: list[int]
+    groups: list[int] = []
+    members: list[Member] = []
+
+
+class Key(_Table, frozen=True):
+    """`[key]`: where the master key comes from, best first; exactly one."""
+
+    credential: str | None = None
+    """A credential of the systemd unit, or a secret of the container, by its name."""
+    file: str | None = None
+    command: list[str] | None = None
+    """What prints the key: a program and its words, run without a shell."""
+    prompt: bool = False
+    """Typed at the terminal at each start."""
+    env: str | None = None
+    """An environment variable; the weakest of them."""
+
+
+class Audit(_Table, frozen=True):
+    """`[audit]`: where the head of the audit log is remembered outside the database."""
+
+    anchor_file: str | None = None
+    """Gets a line each hour; outside data_dir, and best owned by another user who lets us append only."""
+    chat: int | None = None
+    """Gets a message each day."""
+
+
+class Log(_Table, frozen=True):
+    """`[log]`"""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["plain", "json"] = "plain"
+
+
+class File(_Table, frozen=True):
+    desk: Desk
+    telegram: Telegram
+    people: People
+    key: Key
+    audit: Audit = Audit()
+    log: Log = Log()
+    web: Web | None = None
+    providers: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfig:
+    """Where updates are pushed, with the secret Telegram presents."""
+
+    url: str
+    secret: Secret
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """Where pages are served, and the origin under which people reach them."""
+
+    origin: str
+    """Scheme, host and port, without a slash at the end."""
+    host: str
+    port: int
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.origin.startswith("https:")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where the master key comes from: exactly one of these."""
+
+    folder: Path
+    """The configuration's own: where `command` is run."""
+    credential: str | None = None
+    file: Path | None = None
+    command: tuple[str, ...] = ()
+    prompt: bool = False
+    env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditConfig:
+    """Where the head of the audit log is remembered: a file, a chat, both or neither."""
+
+    anchor_file: Path | None
+    chat: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a run needs, checked."""
+
+    source: Path
+    desk: Desk
+    data_dir: Path
+    telegram: Telegram
+    token: Secret
+    webhook: WebhookConfig | None
+    web: WebConfig | None
+    people: People
+    key: KeySource
+    audit: AuditConfig
+    log: Log
+    providers: Mapping[str, Any]
+    """Each provider's settings, an instance of the Struct its SPEC names."""
+    hooks: Mapping[str, Secret] = field(default_factory=dict)
+    """By provider: the secret with which it signs what it tells us by itself."""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address never leaves this machine."""
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")
+
+
+def is_person_id(value: int) -> bool:
+    """Whether a number can be a person: positive, within 52 bits, and none of Telegram's own service senders."""
+    return 0 < value < 1 << 52 and value not in SERVICE_IDS
+
+
+SERVICE_IDS = frozenset({777000, 1087968824, 136817688, 42777})
+"""Telegram's notifications, the anonymous group admin, the channel stand-in, support: never people."""

@@ -1,0 +1,49 @@
+"""The CRM's webhooks: `/crm/webhook`.
+
+The one signature must look like one before a byte of the body is read; a body may have 256 KiB; the signature is
+compared in constant time over the bytes as they came, and only then are they read as anything. 200 is answered once the
+event is kept; what is told about and is not ours to know is let go with 200, too.
+"""
+
+import logging
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.config import WebConfig
+from bot.errors import ReplyError, StoreError
+from bot.http.body import capped, goodbye
+from bot.http.listeners import Site
+from bot.operations.withdrawals import Withdrawals
+from bot.providers.crm.wire.hooks import HEADER, is_signature, is_signed
+from bot.secret import Secret
+
+MAX_EVENT_BYTES = 256 << 10
+PATH = "/crm/webhook"
+_log = logging.getLogger(__name__)
+
+
+def events(withdrawals: Withdrawals, web: WebConfig, secret: Secret) -> Site:
+    """Where the CRM tells what happened."""
+
+    async def webhook(request: Request) -> Response:
+        presented = request.headers.getlist(HEADER)
+        if not is_signature(presented):
+            return goodbye(401)
+        body = await capped(request, MAX_EVENT_BYTES)
+        if body is None:
+            return goodbye(413)
+        if not is_signed(secret.reveal(), presented, body):
+            return goodbye(401)
+        try:
+            await withdrawals.take(body)
+        except ReplyError as error:
+            _log.warning("webhook not understood", extra={"found": error.detail})
+            return Response(status_code=400)
+        except StoreError as error:
+            _log.warning("webhook not kept", extra={"error": type(error).__name__})
+            return Response(status_code=503)
+        return JSONResponse({})
+
+    return Site(web.host, web.port, (Route(PATH, webhook, methods=["POST"]),))

@@ -1,0 +1,154 @@
+"""Making a backup: a whole copy of the database while the desk works, sealed, under the name it was asked for.
+
+The copy lies in the data directory for as long as it takes to seal it. The file has its name once it is whole and on
+disk, and the audit row is there before.
+"""
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from bot.audit.service import Audit
+from bot.clock import Clock
+from bot.errors import ConflictError, StartRefusedError, StoreFullError
+from bot.ports import Deed
+from bot.store import Database, Tables
+from bot.store.database import inspect
+from bot.vault.archive import CHUNK, FORMAT, SALT_BYTES, Header, sealed
+from bot.vault.keys import KeyTree
+
+EX_CANTCREAT = 73
+ROOM_TO_WORK = 200_000_000
+"""Bytes that a backup leaves free on the disk of the data directory."""
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was made."""
+
+    path: Path
+    size: int
+    """Bytes of the file."""
+    key: str
+    """The fingerprint of the master key that opens it."""
+
+
+class Backups:
+    """Makes them."""
+
+    def __init__(self, database: Database, keys: KeyTree, audit: Audit, clock: Clock) -> None:
+        self._database = database
+        self._keys = keys
+        self._audit = audit
+        self._clock = clock
+
+    async def make(self, path: Path) -> Backup:
+        """Write a backup to `path`, for its owner only.
+
+        Raises:
+            ConflictError: There is a file of that name, or a backup is being made.
+            StartRefusedError: It cannot be written there.
+            StoreError: The database could not be copied, or that would leave the desk without room to work.
+        """
+        _check_free(path)
+        try:
+            await in_thread(lambda _: _check_room(self._database.path, path.parent))
+            async with self._database.copied() as copy:
+                return await self._sealed(copy, path)
+        except OSError as error:
+            raise StartRefusedError(f"{path}: {error.strerror}. No backup was made.", EX_CANTCREAT) from None
+
+    async def _sealed(self, copy: Path, path: Path) -> Backup:
+        part = path.with_name(f"{path.name}.part")
+        try:
+            await in_thread(lambda _: inspect(copy))
+            header = await self._header(await in_thread(lambda _: copy.stat().st_size))
+            size = await in_thread(partial(_seal, copy, part, self._keys.backup, header))
+            made = Backup(path, size, header.key)
+            await self._database.write(partial(self._note, made))
+            part.rename(path)
+        finally:
+            part.unlink(missing_ok=True)
+        sync_folder(path.parent)
+        return made
+
+    async def _header(self, size: int) -> Header:
+        meta = await self._database.read(lambda tables: {row["key"]: row["value"] for row in tables["meta"].rows})
+        return Header(
+            format=FORMAT,
+            made_at=self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            key=self._keys.fingerprint,
+            install=meta["install_id"],
+            install_salt=meta["install_salt"],
+            size=size,
+            salt=os.urandom(SALT_BYTES).hex(),
+        )
+
+    def _note(self, made: Backup, tables: Tables) -> None:
+        details: dict[str, str | int] = {"via": "terminal", "bytes": made.size, "key": made.key}
+        self._audit.record(tables, Deed("backup.made", f"backup/{made.path.name}", details=details))
+
+
+def _check_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise ConflictError(f"{path} is there already")
+
+
+def _check_room(database: Path, target: Path) -> None:
+    """The copy lies beside the database for a while; on the same disk the backup does, too (R42)."""
+    files = (database, database.with_name(f"{database.name}-wal"))
+    size = sum(path.stat().st_size for path in files if path.exists())
+    here, there = database.stat().st_dev, target.stat().st_dev
+    needed = size * (2 if here == there else 1) + ROOM_TO_WORK
+    free = shutil.disk_usage(database.parent).free
+    if free < needed:
+        raise StoreFullError(f"{free} bytes are free, {needed} are needed for a copy")
+
+
+def _seal(copy: Path, part: Path, key: bytes, header: Header, unwanted: threading.Event) -> int:
+    """Write the sealed file; answers how many bytes it has."""
+    part.unlink(missing_ok=True)  # of a process that was killed
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file, copy.open("rb") as text:
+        for piece in sealed(key, header, pieces(text.read, CHUNK)):
+            if unwanted.is_set():
+                break
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def pieces(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
+    """What `read` gives, `size` bytes in each piece but the last."""
+    while piece := read(size):
+        yield piece
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in it outlive a loss of power."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+async def in_thread(work: Callable[[threading.Event], Result]) -> Result:
+    """Run `work` beside the loop; whoever stops waiting sets its event, and waits until it has ended."""
+    unwanted = threading.Event()
+    task = asyncio.ensure_future(asyncio.to_thread(work, unwanted))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        unwanted.set()
+        await asyncio.wait({task})
+        task.exception()  # that it was given up is no news
+        raise

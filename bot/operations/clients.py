@@ -1,0 +1,225 @@
+"""Clients of the CRM, put together from the calls that each tell a part. A part that fails is missing, and named."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from bot.access.model import Person
+from bot.clock import Clock
+from bot.errors import InputError, NotFoundError, ProviderError, RefusedError
+from bot.money import Money
+from bot.operations.connections import Connections
+from bot.providers.crm import wire
+from bot.providers.crm.wire.clients import Branch, Profile
+from bot.providers.crm.wire.trading import Platform
+from bot.providers.crm.wire.wallets import BankCard
+
+if TYPE_CHECKING:
+    from bot.providers.crm.client import Crm
+
+ANSWER_SECONDS = 25.0
+MOST_SEARCHED = 200
+HISTORY = timedelta(days=80)
+MOST_ROWS = 8
+PLATFORMS: tuple[Platform, ...] = ("mt4", "mt5", "ctrader")
+_EXAMPLE = "/client u7h2k9d0, /client ines@example.com or /client Ines"
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Clients that fit what was looked for, and how many were looked through."""
+
+    clients: tuple[wire.Client, ...]
+    searched: int
+    there_are: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFile:
+    """What is known of one client. None is a part that could not be read."""
+
+    profile: Profile
+    wallets: Mapping[str, Money] | None
+    kyc: str | None
+    downlines: Branch | None
+    withdrawals: tuple[wire.Transaction, ...] | None
+    """Newest first, of the last months."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """A client's wallets, and where withdrawals may go. None could not be read."""
+
+    wallets: Mapping[str, Money]
+    cards: tuple[BankCard, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """One trading account."""
+
+    platform: str
+    server: wire.Server
+    row: wire.Mt4Account
+    trades: tuple[wire.Trade, ...] | None = None
+    """Newest first; None where the platform's trades cannot be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trading:
+    """All of them, and the platforms that could not be read."""
+
+    accounts: tuple[Traded, ...]
+    silent: tuple[str, ...]
+    there_are: int
+
+
+class ClientDesk:
+    """Looking clients up, through a connection the asker may read."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    async def search(self, person: Person, word: str) -> Found:
+        """By id, name or e-mail. There is no such call: the first 200 clients are looked through."""
+        wanted = word.strip().casefold()
+        if len(wanted) < 2:
+            raise InputError("at least two characters of an id, a name or an e-mail address", _EXAMPLE)
+
+        async def look(crm: "Crm") -> Found:
+            listed = await crm.clients.listed(MOST_SEARCHED)
+            fitting = tuple(
+                one for one in listed.items if any(wanted in (text or "").casefold() for text in _words(one))
+            )
+            exact = tuple(one for one in fitting if one.id.casefold() == wanted)
+            return Found(exact or fitting, len(listed.items), listed.count)
+
+        return await self._with(person, look)
+
+    async def file(self, person: Person, user_id: str) -> ClientFile:
+        """Everything about one client.
+
+        Raises:
+            NotFoundError: The CRM knows none of that id.
+        """
+
+        async def look(crm: "Crm") -> ClientFile:
+            try:
+                profile = await crm.clients.one(user_id)
+            except ProviderError as error:
+                if getattr(error, "code", "") in ("user_not_found", "not_an_id"):
+                    raise NotFoundError("client", user_id) from None
+                raise
+            wallets, kyc, lines, history = await asyncio.gather(
+                _part(crm.wallets.info(user_id)),
+                _part(self._kyc(crm, user_id)),
+                _part(crm.clients.downlines(user_id)),
+                _part(self._history(crm, user_id)),
+            )
+            return ClientFile(profile, wallets, kyc, lines, history)
+
+        return await self._with(person, look)
+
+    async def holdings(self, person: Person, user_id: str) -> Holdings:
+        """What a client's wallets hold; nobody's wallet is an empty one."""
+
+        async def look(crm: "Crm") -> Holdings:
+            try:
+                wallets = await crm.wallets.info(user_id)
+            except RefusedError as error:
+                if error.code != wire.NO_WALLET:
+                    raise
+                wallets = {}
+            return Holdings(wallets, await _part(crm.wallets.bank_cards(user_id)))
+
+        return await self._with(person, look)
+
+    async def trading(self, person: Person) -> Trading:
+        """Every trading account on every server that lets itself be read."""
+
+        async def look(crm: "Crm") -> Trading:
+            accounts: list[Traded] = []
+            silent, there_are = [], 0
+            for platform in PLATFORMS:
+                try:
+                    for server in await crm.trading.servers(platform):
+                        listed = await crm.trading.accounts(platform, server.id)
+                        accounts += [Traded(platform, server, row) for row in listed.items]
+                        there_are += listed.count
+                except ProviderError:
+                    silent.append(platform)
+            return Trading(tuple(accounts), tuple(silent), there_are)
+
+        return await self._with(person, look)
+
+    async def account(self, person: Person, server_id: str, login: str) -> Traded:
+        """One account with what was traded on it lately.
+
+        Raises:
+            NotFoundError: No server of that id has that login.
+        """
+
+        async def look(crm: "Crm") -> Traded:
+            for platform in PLATFORMS:
+                servers = await _part(crm.trading.servers(platform)) or ()
+                for server in servers:
+                    if server.id != server_id:
+                        continue
+                    listed = await crm.trading.accounts(platform, server.id)
+                    for row in listed.items:
+                        if row.login == login:
+                            trades = await self._trades(crm, server_id, login) if platform == "mt4" else None
+                            return Traded(platform, server, row, trades)
+            raise NotFoundError("trading account", f"{server_id}/{login}")
+
+        return await self._with(person, look)
+
+    async def _trades(self, crm: "Crm", server_id: str, login: str) -> tuple[wire.Trade, ...] | None:
+        today = self._clock.now().date()
+        start, end = today - HISTORY, today + timedelta(days=2)
+        kinds = [_part(crm.trading.trades(kind, server_id, start, end, login=login)) for kind in ("open", "closed")]
+        found = await asyncio.gather(*kinds)
+        if None in found:
+            return None
+        rows = [row for part in found for row in part or ()]
+        return tuple(sorted(rows, key=lambda row: str(row.open_time or ""), reverse=True))
+
+    async def _kyc(self, crm: "Crm", user_id: str) -> str:
+        """Only the list of clients tells it."""
+        listed = await crm.clients.listed(MOST_SEARCHED)
+        for one in listed.items:
+            if one.id == user_id:
+                return (one.kyc_status or "") + (", being looked at" if one.kyc_processing else "")
+        return ""
+
+    async def _history(self, crm: "Crm", user_id: str) -> tuple[wire.Transaction, ...]:
+        today = self._clock.now().date()
+        days = crm.reports.transactions(today - HISTORY, today + timedelta(days=2), user_id=user_id)
+        rows = [row async for row in days if "withdrawal" in (row.type or "").casefold()]
+        return tuple(sorted(rows, key=lambda row: row.timestamp or "", reverse=True))
+
+    async def _with(self, person: Person, look: Callable[["Crm"], Awaitable[Part]]) -> Part:
+        from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
+
+        for one in await self._connections.visible_to(person):
+            if one.provider == wire.NAME:
+                async with self._connections.session(one, seconds=ANSWER_SECONDS) as provider:
+                    if isinstance(provider, Crm):
+                        return await look(provider)
+        raise NotFoundError("connection", wire.NAME)
+
+
+def _words(client: wire.Client) -> tuple[str | None, ...]:
+    return client.id, client.name, client.email
+
+
+async def _part(asking: Awaitable[Part]) -> Part | None:
+    try:
+        return await asking
+    except ProviderError:
+        return None

@@ -1,0 +1,123 @@
+"""Reports of the CRM as files, and its leader boards. However long a report is, a page of it is held at a time."""
+
+import csv
+import io
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import IO, TYPE_CHECKING, Any
+
+import msgspec
+
+from bot.access.model import Person
+from bot.clock import Clock
+from bot.errors import InputError, NotFoundError
+from bot.operations.connections import Connections
+from bot.providers.crm import wire
+from bot.providers.crm.wire.reports import Commission, LeaderBoard
+
+if TYPE_CHECKING:
+    from bot.providers.crm.client import Crm
+
+MOST_DAYS = 366
+MOST_BYTES = 45 << 20
+"""Telegram takes 50 MB of a bot."""
+REPORT_SECONDS = 300.0
+_EXAMPLE = "/report transactions 30"
+_FORMULA = tuple("=+-@\t\r")
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
+
+
+class Kind(StrEnum):
+    """What a report is about."""
+
+    TRANSACTIONS = "transactions"
+    COMMISSIONS = "commissions"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report in a file without a name; it is gone when it is closed."""
+
+    name: str
+    rows: int
+    content: IO[bytes]
+    is_cut: bool = False
+    """It would have been larger than Telegram takes."""
+
+
+class Reports:
+    """Reports, through a connection the asker may read."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    async def write(self, person: Person, kind: Kind, days: int) -> Written:
+        """The last `days` as CSV; the caller closes the file. Commissions are all there are: no days can be chosen.
+
+        Raises:
+            InputError: None of 1 to 366 days.
+        """
+        if not 1 <= days <= MOST_DAYS:
+            raise InputError(f"a report is of 1 to {MOST_DAYS} days", _EXAMPLE)
+        today = self._clock.now().date()
+        name = f"{kind.value}-{today.isoformat()}.csv"
+        from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
+
+        for one in await self._connections.visible_to(person):
+            if one.provider == wire.NAME:
+                async with self._connections.session(one, seconds=REPORT_SECONDS) as provider:
+                    if isinstance(provider, Crm):
+                        return await written(name, *_rows(provider, kind, today - timedelta(days=days), today))
+        raise NotFoundError("connection", wire.NAME)
+
+    async def leader_board(self, person: Person, competition_id: str) -> LeaderBoard:
+        """Who leads a competition."""
+        from bot.providers.crm.client import Crm
+
+        for one in await self._connections.visible_to(person):
+            if one.provider == wire.NAME:
+                async with self._connections.session(one, seconds=20.0) as provider:
+                    if isinstance(provider, Crm):
+                        return await provider.reports.leader_board(competition_id)
+        raise NotFoundError("connection", wire.NAME)
+
+
+def _rows(crm: "Crm", kind: Kind, start: Any, today: Any) -> tuple[type[msgspec.Struct], AsyncIterator[Any]]:
+    match kind:
+        case Kind.TRANSACTIONS:
+            return wire.Transaction, crm.reports.transactions(start, today + timedelta(days=1))
+        case Kind.COMMISSIONS:
+            return Commission, crm.reports.commissions()
+
+
+async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[Any]) -> Written:
+    """Row after row into a file: a head, then one line each."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
+    try:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        lines = csv.writer(text)
+        lines.writerow(shape.__struct_fields__)
+        count, is_cut = 0, False
+        async for row in rows:
+            if file.tell() > MOST_BYTES:
+                is_cut = True
+                break
+            lines.writerow([_cell(getattr(row, field)) for field in shape.__struct_fields__])
+            count += 1
+        text.detach()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return Written(name, count, file, is_cut)
+
+
+def _cell(value: object) -> str:
+    """A cell that a spreadsheet takes for nothing but what it is."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) and not _PLAIN.fullmatch(text) else text

@@ -1,0 +1,244 @@
+"""Restoring a backup: everything is checked before anything is moved.
+
+What a backup does not know is what has happened since it was made. So nothing that was under way goes on by itself
+(SAFETY 4.7):
+
+* the epoch is raised above every one this install can have had: buttons from before are dead;
+* requests that waited, were approved or were held end, to be asked for anew; the outcome of those that were being sent
+  is unknown;
+* the floor of nonces is above every one that can have been used;
+* messages that waited to be handled or to be sent are dropped; drafts, cards, invitations and one-time links are void,
+  and so is every second-factor code that can have been used.
+"""
+
+import os
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from bot.access.service import people_in
+from bot.approvals import records
+from bot.approvals.machine import Event
+from bot.approvals.model import State
+from bot.audit.model import RESTORED
+from bot.audit.service import Audit
+from bot.clock import Clock
+from bot.errors import BackupUnreadableError, StartRefusedError, StoreDamagedError, StoreError, WrongKeyError
+from bot.messages.outbox import Lane, Notice, Outbox
+from bot.operations.backups import EX_CANTCREAT, in_thread, pieces, sync_folder
+from bot.ports import Deed
+from bot.store import Database, Tables
+from bot.store.columns import at
+from bot.store.database import fold, inspect, peek
+from bot.vault.archive import FRAME, LONGEST_HEADER, Header, opened, read_header
+from bot.vault.install import check_key, keys_of
+from bot.vault.keys import KeyTree, MasterKey
+
+EX_IOERR = 74
+NONCE_MARGIN = 1000
+_TOTP_STEP_MILLIS = 30_000
+_ENDING: Mapping[State, tuple[Event, str]] = {
+    State.PENDING: (Event.EXPIRED, "a backup was restored; ask anew"),
+    State.APPROVED: (Event.EXPIRED, "a backup was restored; see whether it was done, then ask anew"),
+    State.HELD: (Event.WITHDRAWN, "a backup was restored; see whether it was done, then ask anew"),
+    State.SENDING: (Event.OUTCOME_LOST, "a backup was restored while it was being sent"),
+    State.ACKED: (Event.OUTCOME_LOST, "a backup was restored while it was being sent"),
+}
+_VOID = (
+    "UPDATE outbox SET state = 'dead', trouble = 'a backup was restored' WHERE state = 'waiting'",
+    "UPDATE inbox SET done_at = :now, body = NULL WHERE done_at IS NULL",
+    "DELETE FROM cards",
+    "DELETE FROM sealed WHERE subject LIKE 'draft/%'",
+    "DELETE FROM drafts",
+    "UPDATE invites SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
+    "UPDATE entry_links SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
+    "UPDATE factors SET last_step = max(last_step, :now / :step), enrolling_until = min(enrolling_until, :now)",
+    "DELETE FROM meta WHERE key = 'ran_before'",  # the next start is a first one, and none after a crash
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A backup that was restored."""
+
+    made_at: str
+    epoch: int
+    ended: tuple[str, ...]
+    """Requests that ended, to be asked for anew."""
+    unknown: tuple[str, ...]
+    """Requests of which nobody knows what became of them."""
+    aside: Path | None
+    """Where the database lies that was there before."""
+
+
+async def restore(master: MasterKey, source: Path, path: Path, clock: Clock, *, replace: bool) -> Restored:
+    """Put the database of a backup at `path`; the caller holds the data directory.
+
+    Args:
+        replace: Move a database that is there aside, and keep it.
+    Raises:
+        StartRefusedError: There is a database; or the backup's file cannot be read, or ours not be written.
+        WrongKeyError: It was made under another master key.
+        BackupUnreadableError: It is damaged, cut short, or what is in it does not pass its checks.
+        StoreNewerError: It was made by a newer version of this program.
+    """
+    if not replace:
+        _check_free(path)
+    making = path.with_name(f"{path.name}.restoring")
+    try:
+        header = await in_thread(partial(_unseal, master, source, making))
+        await in_thread(lambda _: _examine(master, making))
+        restored = await _taken_up(master, header, making, clock, _epoch_of(master, path))
+        aside = await in_thread(lambda _: _exchange(making, path, clock.now()))
+    except OSError as error:
+        raise StartRefusedError(
+            f"{error.filename or path}: {error.strerror}. Nothing was restored.", EX_IOERR
+        ) from None
+    finally:
+        _erase(making)
+    return Restored(header.made_at, *restored, aside)
+
+
+def _check_free(path: Path) -> None:
+    if path.exists():
+        reason = f"{path} is there already: --replace moves it aside and keeps it. Nothing was changed."
+        raise StartRefusedError(reason, EX_CANTCREAT)
+
+
+def _unseal(master: MasterKey, source: Path, making: Path, unwanted: threading.Event) -> Header:
+    """Write what the backup holds to `making`."""
+    _erase(making)
+    with source.open("rb") as file:
+        line = file.readline(LONGEST_HEADER)
+        header = read_header(line)
+        keys = KeyTree(master, header.install, bytes.fromhex(header.install_salt))
+        if keys.fingerprint != header.key:
+            raise WrongKeyError(header.key, keys.fingerprint)
+        handle = os.open(making, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as plain:
+            for piece in opened(keys.backup, line, pieces(file.read, FRAME)):
+                if unwanted.is_set():
+                    break
+                plain.write(piece)
+            plain.flush()
+            os.fsync(plain.fileno())
+    return header
+
+
+def _examine(master: MasterKey, making: Path) -> None:
+    try:
+        inspect(making)
+        check_key(master, making)
+    except StoreDamagedError as error:
+        raise BackupUnreadableError(f"the database in it is damaged ({error.reason})") from None
+
+
+async def _taken_up(
+    master: MasterKey, header: Header, making: Path, clock: Clock, epoch: int
+) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    """Bring the database to this program's schema, examine its audit log, and end what was under way."""
+    database = await Database.open(making)
+    try:
+        return await database.write(lambda tables: _settle(tables, master, header, database, clock, epoch))
+    finally:
+        await database.close()
+
+
+def _settle(
+    tables: Tables, master: MasterKey, header: Header, database: Database, clock: Clock, epoch_before: int
+) -> tuple[int, tuple[str, ...], tuple[str, ...]]:
+    found = keys_of(master, tables)
+    if found is None:
+        raise BackupUnreadableError("the database in it belongs to nobody")
+    meta = {row["key"]: row["value"] for row in tables["meta"].rows}
+    now = clock.now()
+    epoch = max(int(meta["epoch"]) + 1, epoch_before + 1, at(now) // 1000)
+    audit = Audit(clock, found[0].audit_code, epoch)
+    flawed = audit.first_bad(tables)
+    if flawed is not None:
+        raise BackupUnreadableError(f"its audit log does not verify from row {flawed} on")
+    audit.record(tables, Deed(RESTORED, "desk", details={"via": "terminal", "made_at": header.made_at}))
+    for statement in _VOID:
+        tables.conn.execute(statement, {"now": at(now), "step": _TOTP_STEP_MILLIS})
+    nonce_floor = max(int(meta.get("nonce_floor", "0")), at(now)) + NONCE_MARGIN
+    for key, value in (("epoch", epoch), ("nonce_floor", nonce_floor)):
+        tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(value)))
+    ended, unknown = _end_requests(tables, audit, now)
+    _tell(tables, Outbox(database, clock), header, ended, unknown)
+    return epoch, ended, unknown
+
+
+def _end_requests(tables: Tables, audit: Audit, now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The ids of those that ended, and of those whose outcome is unknown, oldest first."""
+    ids = [row[0] for row in tables.conn.execute("SELECT id FROM requests ORDER BY asked_at, id").fetchall()]
+    moved: dict[State, list[str]] = {}
+    for request in (records.read(tables, number) for number in ids):
+        if request.state not in _ENDING:
+            continue
+        event, outcome = _ENDING[request.state]
+        records.move(tables, request, event, now, outcome)
+        state = records.read(tables, request.id).state
+        details = {"kind": request.kind.value, "outcome": outcome}
+        audit.record(tables, Deed(f"request.{state}", f"request/{request.id}", details=details))
+        moved.setdefault(state, []).append(request.id)
+    unknown = moved.pop(State.UNKNOWN, [])
+    return tuple(number for state in moved.values() for number in state), tuple(unknown)
+
+
+def _tell(tables: Tables, outbox: Outbox, header: Header, ended: tuple[str, ...], unknown: tuple[str, ...]) -> None:
+    """Every admin: what this means, and what is to be looked at."""
+    lines = [
+        f"What happened after {header.made_at} is not known here: people, logins and requests are as they were then.",
+        "What was taken away since is back. Buttons from before do not work.",
+    ]
+    if ended:
+        lines.append(f"Ended, to be asked for anew: {', '.join(ended)}.")
+    if unknown:
+        lines.append(f"Outcome unknown, look at the provider: {', '.join(unknown)}.")
+    for admin in (person for person in people_in(tables) if "admin" in person.roles):
+        for number in admin.telegram_ids:
+            notice = Notice(
+                Lane.SECURITY,
+                number,
+                "A backup was restored",
+                tuple(lines),
+                next_step="Go through /people and /connections.",
+            )
+            outbox.put(tables, notice)
+
+
+def _epoch_of(master: MasterKey, path: Path) -> int:
+    """The epoch of the database that is there, 0 when there is none that can be read."""
+    with suppress(StoreError, ValueError):
+        found = peek(path, lambda tables: [row["value"] for row in tables["meta"].rows if row["key"] == "epoch"])
+        return int(found[0]) if found else 0
+    return 0
+
+
+def _exchange(making: Path, path: Path, now: datetime) -> Path | None:
+    """Put the new database in the old one's place, in one step; answers under which name the old one is kept."""
+    aside = path.with_name(f"{path.name}.before-restore-{now:%Y%m%dT%H%M%SZ}") if path.exists() else None
+    if aside is not None:
+        fold(path)
+        aside.hardlink_to(path)
+    for end in (
+        "-wal",
+        "-shm",
+    ):  # what is left of a database that is damaged or gone: not to be taken for the new one's
+        left = path.with_name(path.name + end)
+        if aside is None:
+            left.unlink(missing_ok=True)
+        elif left.exists():
+            left.rename(aside.with_name(aside.name + end))
+    making.replace(path)
+    sync_folder(path.parent)
+    return aside
+
+
+def _erase(making: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        making.with_name(making.name + end).unlink(missing_ok=True)

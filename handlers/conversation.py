@@ -1,0 +1,75 @@
+"""What a person says without a command: the answer to something that was asked, and the care for secrets among it.
+
+What is being asked is a draft, a row. While a secret is asked for, nothing a person sends in their private chat stays
+there, whatever form it comes in.
+"""
+
+from typing import Final
+
+from telegram import Update
+
+from bot.errors import StoreError
+from handlers import factor, linking, locking, requests
+from handlers.context import DeskContext
+from handlers.doors import AnswerDoor, permit
+
+ANSWERS: Final[tuple[AnswerDoor, ...]] = (*locking.ANSWERS, *factor.ANSWERS, *requests.ANSWERS)
+_BY_KIND: Final = {door.kind: door for door in ANSWERS}
+
+
+async def typed(update: Update, context: DeskContext) -> bool:
+    """Plain text in a private chat. Answers whether it was an answer to something."""
+    message = update.message
+    if message is None or message.text is None:
+        return False
+    try:
+        draft = await context.services.cards.draft(context.person.id)
+        door = _BY_KIND.get(draft.kind) if draft is not None else None
+        if draft is None or door is None:
+            return await linking.typed(context, message.text, message.message_id)
+    except StoreError:
+        await context.delete_secret(message.message_id)  # nobody can say what was asked: it may be a secret
+        raise
+    if door.secret:
+        await context.delete_secret(message.message_id)
+    permit(context, door.right)
+    context.reply_to = message.reply_to_message.message_id if message.reply_to_message is not None else None
+    await door.answer(context, draft, message.text, message.message_id)
+    return True
+
+
+async def typed_secret(update: Update, context: DeskContext) -> bool:
+    """The same, but only when it may be a secret."""
+    return await _may_be_secret(context) and await typed(update, context)
+
+
+async def delete_secret(context: DeskContext, message_id: int) -> bool:
+    """A message in the private chat that is not read: deleted when it may hold a secret. Answers whether it was."""
+    try:
+        may_be = await _may_be_secret(context)
+    except StoreError:
+        may_be = True  # nobody can say what was asked
+    return may_be and await context.delete_secret(message_id)
+
+
+async def stop(context: DeskContext) -> bool:
+    """Throw away what is being asked; answers whether something was."""
+    draft = await context.services.cards.draft(context.person.id)
+    door = _BY_KIND.get(draft.kind) if draft is not None else None
+    if draft is None or door is None:
+        return False
+    if door.stop is not None:
+        await door.stop(context, draft)
+    return await context.services.cards.drop(context.person.id)
+
+
+async def not_text(update: Update, context: DeskContext) -> None:
+    """A picture, a file and the like in a private chat: they are answers to nothing."""
+    if update.message is not None and await delete_secret(context, update.message.message_id):
+        await context.say("I deleted that, in case it held the secret. Please send it as text.")
+
+
+async def _may_be_secret(context: DeskContext) -> bool:
+    draft = await context.services.cards.draft(context.person.id)
+    door = _BY_KIND.get(draft.kind) if draft is not None else None
+    return door.secret if door is not None else await context.services.linking.may_get_secret(context.person)

@@ -1,0 +1,64 @@
+"""/statement: what came and went."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from bot.access.model import Right
+from bot.errors import InputError
+from handlers.context import DeskContext
+from handlers.doors import Door, Words, taste_of
+from handlers.pages import Audience, Reply
+from handlers.render.statement import statement as rendered
+
+USUAL, MOST = 10, 200
+EXAMPLE = "/statement cryptocapital 20"
+
+
+async def statement(context: DeskContext, words: Words) -> Reply:
+    zone = ZoneInfo(context.services.config.desk.time_zone)
+    word, limit, since = read(words, context.services.clock.now(), zone)
+    sheet = await context.services.statements.statement(context.person, word, limit=limit, since=since)
+    what = f"newest {limit} of each account" if since is None else f"since {words[-1]}"
+    return Reply(rendered(sheet, what, taste_of(context)), again=" ".join(["/statement", *words]))
+
+
+def read(words: Words, now: datetime, zone: ZoneInfo) -> tuple[str | None, int | None, datetime | None]:
+    """`[connection] [how many | since DAY]` → the connection, how many, since when; a day begins in the desk's zone."""
+    left = list(words)
+    limit: int | None = USUAL
+    since = None
+    if len(left) >= 2 and left[-2].lower() == "since":
+        limit, since = None, _day(left[-1], now, zone)
+        del left[-2:]
+    elif left and re.fullmatch(r"[0-9]{1,4}", left[-1], re.ASCII):
+        limit = int(left.pop())
+        if not 1 <= limit <= MOST:
+            raise InputError(f"a statement shows 1 to {MOST} entries of each account", EXAMPLE)
+    if len(left) > 1 or (left and left[0].lower() == "since"):
+        raise InputError("one name at most, then how many or since when", f"{EXAMPLE}, /statement since 2026-03-01")
+    return (left[0] if left else None), limit, since
+
+
+def _day(text: str, now: datetime, zone: ZoneInfo) -> datetime:
+    try:
+        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+            raise ValueError
+        since = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InputError("that is no day", "/statement since 2026-03-01") from None
+    if not datetime(1971, 1, 1, tzinfo=UTC) <= since <= now:
+        raise InputError("a statement begins on a day that has come", "/statement since 2026-03-01")
+    return since
+
+
+DOORS = (
+    Door(
+        "statement",
+        "What came and went: the newest entries, or since a day",
+        EXAMPLE,
+        Right.READ,
+        statement,
+        Audience.PRIVATE,
+    ),
+)

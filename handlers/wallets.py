@@ -1,0 +1,42 @@
+"""/wallet and /mt: what a client of the CRM holds. Nothing here changes it."""
+
+from bot.access.model import Right
+from bot.errors import InputError
+from handlers.context import DeskContext
+from handlers.doors import Door, Words, at_most_one, taste_of
+from handlers.pages import Audience, Reply
+from handlers.render import crm as render
+
+_WALLET = "/wallet u7h2k9d0"
+_MT = "/mt conn0001/500123"
+
+
+async def wallet(context: DeskContext, words: Words) -> Reply:
+    """The wallets and bank cards of the one client that fits; several to choose from."""
+    if not words:
+        raise InputError("an id, a name or an e-mail address", _WALLET)
+    hits = await context.services.clients.search(context.person, " ".join(words))
+    if len(hits.clients) != 1:
+        return Reply(render.found(hits))
+    (client,) = hits.clients
+    holds = await context.services.clients.holdings(context.person, client.id)
+    return Reply(render.holdings(client, holds, taste_of(context)), again=f"/wallet {client.id}")
+
+
+async def mt(context: DeskContext, words: Words) -> Reply:
+    """Every trading account, or one with its last trades."""
+    place = at_most_one(words, _MT)
+    taste = taste_of(context)
+    if place is None:
+        return Reply(render.trading(await context.services.clients.trading(context.person), taste), again="/mt")
+    server, _, login = place.rpartition("/")
+    if not (server and login.isdecimal()):
+        raise InputError("a server and a login", _MT)
+    found = await context.services.clients.account(context.person, server, login)
+    return Reply(render.account(found, taste), again=f"/mt {place}")
+
+
+DOORS = (
+    Door("wallet", "A CRM client's wallets and bank cards", _WALLET, Right.READ, wallet, Audience.PRIVATE),
+    Door("mt", "Trading accounts of the CRM; one with its trades", _MT, Right.READ, mt, Audience.PRIVATE),
+)

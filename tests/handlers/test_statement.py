@@ -1,0 +1,96 @@
+"""/statement in the chat: what it reads from its words, and what it shows."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from bot.errors import InputError
+from handlers.statement import read
+from tests.support.chatting import OLGA, VERA, Desk, at_work, configured, providers, telegram, texts
+from tests.support.desk import GROUP
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+OPERATING = "9120004471"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with telegram() as chat, providers("capital", "cryptocapital") as sides:
+        async with at_work(configured(tmp_path, chat, sides), chat, sides) as opened:
+            yield opened
+
+
+async def deposit(desk: Desk, **body: Any) -> None:
+    async with httpx.AsyncClient() as http:
+        reply = await http.post(f"{desk.sides['cryptocapital'].control}/deposit", json=body)
+        assert reply.status_code == 200, reply.text
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ([], (None, 10, None)),
+        (["5"], (None, 5, None)),
+        (["capital"], ("capital", 10, None)),
+        (["capital/main", "200"], ("capital/main", 200, None)),
+        (["since", "2026-03-01"], (None, None, datetime(2026, 2, 28, 23, tzinfo=UTC))),
+        (["capital", "SINCE", "2026-03-02"], ("capital", None, datetime(2026, 3, 1, 23, tzinfo=UTC))),
+    ],
+)
+def test_a_name_and_how_many_or_since_when_are_read(words: list[str], wanted: Any) -> None:
+    assert read(words, NOW, BERLIN) == wanted
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["0"],
+        ["201"],
+        ["a", "b"],
+        ["a", "b", "5"],
+        ["since"],
+        ["since", "5"],
+        ["since", "yesterday"],
+        ["since", "2026-02-30"],
+        ["since", "2026-03-03"],
+        ["since", "1969-01-01"],
+        ["since", "0001-01-01"],
+        ["since", "2026-03-01", "5"],
+        ["since", "²026-03-01"],
+    ],
+)
+def test_other_words_are_answered_with_a_right_example(words: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        read(words, NOW, BERLIN)
+    assert "/statement" in caught.value.example
+
+
+async def test_entries_are_shown_newest_first_and_narratives_literally(desk: Desk) -> None:
+    await desk.link("cryptocapital")
+    await desk.link("capital")
+    await deposit(desk, account=OPERATING, amount="5.00", sender="9120555555", narrative="</b> /balance @x\u202eevil")
+    await deposit(desk, account=OPERATING, amount="110.44", sender="9120007020")
+    text = await desk.said(VERA, "/statement cryptocapital 2")
+    first = text.index("+110.44 USD (100.00 EUR there) from 9120007020")
+    second = text.index("+5.00 USD from 9120555555")
+    assert first < second
+    assert "«</\u2060b> /\u2060balance @\u2060x⟨U+202E⟩evil» · no. " in text
+    assert "newest 2 of each account" in text
+    assert "Capital.com" not in await desk.said(VERA, "/statement 1")
+
+
+async def test_a_login_that_keeps_none_is_told_so_when_it_was_named(desk: Desk) -> None:
+    await desk.link("capital")
+    assert await desk.said(VERA, "/statement") == "No connection you can see keeps statements."
+    assert "has no statement" in await desk.said(VERA, "/statement capital")
+
+
+async def test_in_a_group_it_is_answered_privately(desk: Desk) -> None:
+    await desk.link("cryptocapital")
+    assert texts(await desk.says(OLGA, "/statement 1", GROUP)) == ["Sent to you privately."]

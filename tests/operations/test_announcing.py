@@ -1,0 +1,178 @@
+"""Money that comes in is told once, at once, to whoever may see it; and what nobody sent is told to the admins."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.access.model import Role
+from bot.operations.linked import Connection
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    at_work,
+    configured,
+    providers,
+    telegram,
+    texts,
+    until,
+)
+
+OPERATING = "9120004471"
+
+
+@pytest.fixture
+async def chat() -> AsyncIterator[Chat]:
+    async with telegram() as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def announcing(desk: Desk) -> AsyncIterator[None]:
+    task = asyncio.create_task(desk.rooms.announcing.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def a_desk(folder: Path, chat: Chat, sides: Any) -> AsyncIterator[Desk]:
+    async with at_work(configured(folder, chat, sides), chat, sides) as desk:
+        yield desk
+
+
+async def control(desk: Desk, path: str, **body: Any) -> Any:
+    async with httpx.AsyncClient() as http:
+        reply = await http.post(f"{desk.sides['cryptocapital'].control}/{path}", json=body)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+
+async def arrives(desk: Desk, amount: str, narrative: str = "") -> None:
+    await control(desk, "deposit", account=OPERATING, amount=amount, sender="9120555555", narrative=narrative)
+
+
+async def begun(desk: Desk, connection: Connection) -> None:
+    """Until the feed has its beginning."""
+    async with asyncio.timeout(15):
+        while not await desk.rooms.database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT 1 FROM feeds WHERE connection_id = ?", (connection.id,)
+            ).fetchone()
+        ):
+            await asyncio.sleep(0.02)  # what is waited for is a row
+
+
+def told(desk: Desk, person: int) -> list[str]:
+    return [text for text in texts(desk.chat.from_bot(person)) if text.startswith("Money came in")]
+
+
+async def test_who_may_see_it_is_told_at_once_with_sender_amount_and_words(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        connection = await desk.link("cryptocapital", share=(Role.VIEWER,))
+        async with announcing(desk):
+            await begun(desk, connection)
+            await arrives(desk, "250.10", "</b> /freeze @all")
+            await until(lambda: told(desk, VERA) and told(desk, OLGA))
+            (text,) = told(desk, VERA)
+            first, second, third, fourth, fifth = text.split("\n")
+            assert first == "Money came in"
+            assert second == "250.10 USD to 9120004471, cryptocapital/main"
+            assert third == "from 9120555555"
+            assert fourth == "«</\u2060b> /\u2060freeze @\u2060all»"
+            assert ", no. " in fifth
+            assert told(desk, ADAM) == []
+
+
+async def test_what_was_there_before_is_no_news_and_a_statement_makes_none(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        connection = await desk.link("cryptocapital")
+        await arrives(desk, "1.00", "before")
+        async with announcing(desk):
+            await begun(desk, connection)
+            assert "before" in await desk.said(VERA, "/statement 200")
+            await arrives(desk, "2.00", "after")
+            await until(lambda: told(desk, VERA))
+            assert "before" in await desk.said(VERA, "/statement 200")
+            await arrives(desk, "3.00", "later")
+            await until(lambda: len(told(desk, VERA)) == 2)
+            assert ["after" in told(desk, VERA)[0], "later" in told(desk, VERA)[1]] == [True, True]
+
+
+async def test_what_came_while_the_bot_was_down_is_told_once_when_it_is_up_again(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides:
+        async with a_desk(tmp_path, chat, sides) as desk:
+            connection = await desk.link("cryptocapital")
+            async with announcing(desk):
+                await begun(desk, connection)
+                await arrives(desk, "1.00", "seen")
+                await until(lambda: told(desk, VERA))
+            await arrives(desk, "2.00", "meanwhile")
+        async with a_desk(tmp_path, chat, sides) as desk, announcing(desk):
+            await until(lambda: len(told(desk, VERA)) == 2)
+        async with a_desk(tmp_path, chat, sides) as desk, announcing(desk):
+            await arrives(desk, "3.00", "last")
+            await until(lambda: len(told(desk, VERA)) >= 3)
+            words = [text.split("\n")[3] for text in told(desk, VERA)]
+            assert words == ["«seen»", "«meanwhile»", "«last»"]
+
+
+async def test_after_a_break_the_line_stands_again(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        connection = await desk.link("cryptocapital")
+        async with announcing(desk):
+            await begun(desk, connection)
+            await control(desk, "hangup")
+            await arrives(desk, "2.00", "in the gap")
+            await until(lambda: told(desk, VERA))
+            await control(desk, "hangup")
+            await until(lambda: desk.rooms.connections.health[connection.id].trouble is None)
+            await arrives(desk, "3.00", "again")
+            await until(lambda: len(told(desk, VERA)) == 2)
+
+
+async def test_an_arrival_nobody_signed_is_no_news_but_the_admins_hear_of_it_once(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        connection = await desk.link("cryptocapital")
+        async with announcing(desk):
+            await begun(desk, connection)
+            await control(desk, "misbehave", mode="unsigned", kind="transfer", times=2)
+            await arrives(desk, "2.00", "forged")
+            await arrives(desk, "3.00", "forged")
+            await arrives(desk, "4.00", "genuine")
+            await until(lambda: told(desk, VERA))
+            odd = "Something odd\ncryptocapital/main: messages that the provider did not send"
+
+            def heard() -> list[str]:
+                return [text for text in texts(desk.chat.from_bot(ADAM)) if text.startswith(odd)]
+
+            await until(heard)
+            assert len(heard()) == 1
+            assert not any("forged" in text for text in told(desk, VERA))
+            assert "⚠ 2 × messages that the provider did not send" in await desk.said(VERA, "/status")
+
+
+async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        connection = await desk.link("cryptocapital")
+        async with announcing(desk):
+            await begun(desk, connection)
+            await desk.rooms.connections.unlink(
+                desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA
+            )
+            await arrives(desk, "2.00")
+            async with httpx.AsyncClient() as http:
+                rows = (await http.get(f"{desk.sides['cryptocapital'].control}/keys")).json()["keys"]
+            assert {row["connections"] for row in rows} == {0}
+            assert told(desk, OLGA) == []

@@ -1,0 +1,178 @@
+"""Crypto Capital's statements and arrivals, by either transport."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.errors import CredentialRefusedError, ProviderError, SilentError
+from bot.money import Money
+from bot.providers.cryptocapital import wire
+from bot.providers.cryptocapital.wire import OperationError
+from bot.providers.records import Entry, Way
+from tests.support.cryptocapital_desk import (
+    EUR,
+    EUROS,
+    HARBOUR,
+    NORDLICHT,
+    OPERATING,
+    RESERVE,
+    USD,
+    Branch,
+    open_branch,
+    until,
+)
+
+
+@pytest.fixture(params=["websocket", "socketio"])
+async def branch(request: pytest.FixtureRequest) -> AsyncIterator[Branch]:
+    async with open_branch(request.param) as opened:
+        yield opened
+
+
+async def came(branch: Branch, amount: str, **more: Any) -> str:
+    answer = await branch.post("deposit", **({"account": OPERATING, "sender": "9120555555"} | more), amount=amount)
+    number: str = answer["transfers"][0]["id"]
+    return number
+
+
+def brief(entries: tuple[Entry, ...]) -> list[tuple[str, Way, str]]:
+    return [(one.account, one.way, one.amount.text()) for one in entries]
+
+
+# -------- what is asked
+
+
+def test_a_statement_is_asked_for_with_one_filter_at_most() -> None:
+    since = datetime(2015, 4, 20, tzinfo=UTC)
+    assert wire.statement_params(OPERATING) == {"accountNumber": OPERATING}
+    assert wire.statement_params(OPERATING, limit=10) == {"accountNumber": OPERATING, "limit": "10"}
+    assert wire.statement_params(OPERATING, since=since) == {"accountNumber": OPERATING, "fromTime": "1429488000"}
+    with pytest.raises(OperationError, match="one filter"):
+        wire.statement_params(OPERATING, limit=10, since=since)
+
+
+# -------- what comes
+
+
+async def test_a_statement_shows_each_accounts_entries_oldest_first(branch: Branch) -> None:
+    linked = branch.link()
+    first = await came(branch, "5.00", narrative="</b> /balance")
+    await came(branch, "7.25", account=RESERVE, sender=HARBOUR)
+    await came(branch, "6.00")
+    reading = await linked.statement(limit=5)
+    ours = [one for one in reading.items if one.amount.amount in (Decimal("5.00"), Decimal("7.25"), Decimal("6.00"))]
+    assert brief(tuple(ours)) == [
+        (OPERATING, Way.IN, "5.00"),
+        (OPERATING, Way.IN, "6.00"),
+        (RESERVE, Way.IN, "7.25"),
+    ]
+    assert ours[0].id == first
+    assert (ours[0].other, ours[0].narrative, ours[0].other_amount) == ("9120555555", "</b> /balance", None)
+    assert abs(ours[0].on - date.today()) <= timedelta(days=1)  # noqa: DTZ011  # the bank's days are UTC's
+    assert reading.notes == ()
+
+
+async def test_the_newest_are_shown_when_only_some_are_wanted(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING)
+    for amount in ("1.00", "2.00", "3.00"):
+        await came(branch, amount)
+    assert [one.amount.text() for one in (await linked.statement(limit=2)).items] == ["2.00", "3.00"]
+
+
+async def test_a_statement_since_a_time_has_what_came_since(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING)
+    await came(branch, "1.00")
+    reading = await linked.statement(since=datetime.now(UTC) - timedelta(minutes=5))
+    assert [one.amount.text() for one in reading.items] == ["1.00"]
+    assert (await linked.statement(since=datetime.now(UTC) + timedelta(hours=1))).items == ()
+
+
+async def test_two_currencies_are_both_told(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING)
+    await came(branch, "110.44", sender=NORDLICHT)
+    (entry,) = (await linked.statement(limit=1)).items
+    assert entry.amount == Money(Decimal("110.44"), USD)
+    assert entry.other_amount == Money(Decimal("100.00"), EUR)
+
+
+async def test_what_goes_between_two_of_our_accounts_is_in_both_statements(branch: Branch) -> None:
+    linked = branch.link(accounts=f"{OPERATING},{RESERVE}")
+    await came(branch, "3.00", account=RESERVE, sender=OPERATING)
+    reading = await linked.statement(limit=1)
+    assert brief(reading.items) == [(OPERATING, Way.OUT, "3.00"), (RESERVE, Way.IN, "3.00")]
+    assert [one.other for one in reading.items] == [RESERVE, OPERATING]
+
+
+async def test_an_account_that_is_not_ours_costs_one_note(branch: Branch) -> None:
+    reading = await branch.link(accounts=f"{EUROS},{NORDLICHT}").statement(limit=1)
+    (note,) = reading.notes
+    assert note.startswith(f"Account {NORDLICHT} was refused")
+
+
+async def test_nothing_but_refusals_is_a_refused_login(branch: Branch) -> None:
+    with pytest.raises(CredentialRefusedError):
+        await branch.link(accounts=NORDLICHT).statement(limit=1)
+
+
+async def test_a_forged_entry_is_not_in_it(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING)
+    await came(branch, "3.00")
+    await branch.post("misbehave", mode="altered_field", kind="transfer")
+    assert (await linked.statement(limit=1)).items == ()
+    assert sum(linked.doubts.values()) == 1
+
+
+async def test_a_statement_whose_end_was_not_seen_says_so(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING, answer_seconds=0.5)
+    await linked.balances()
+    await came(branch, "3.00")
+    await branch.post("misbehave", mode="silent", kind="account")
+    reading = await linked.statement(limit=1)
+    assert [one.amount.text() for one in reading.items] == ["3.00"]
+    assert reading.notes == (f"Account {OPERATING} may have more: the end of its statement was not seen.",)
+
+
+# -------- arrivals
+
+
+async def test_who_stays_is_told_of_each_arrival_and_of_nothing_else(branch: Branch) -> None:
+    linked = branch.link(accounts=f"{OPERATING},{RESERVE}")
+    told: list[Entry] = []
+    connected = asyncio.Event()
+    staying = asyncio.create_task(linked.stay(connected.set, told.append))
+    async with asyncio.timeout(5):
+        await connected.wait()
+    await came(branch, "5.00", narrative="first")
+    await came(branch, "6.00", account=EUROS, sender=OPERATING, currency="USD")  # ours, and it leaves
+    await branch.post("misbehave", mode="unsigned", kind="transfer")
+    await came(branch, "7.00", narrative="by nobody")
+    await came(branch, "8.00", narrative="last")
+    await until(lambda: len(told) == 2)
+    assert [(one.account, one.amount.text(), one.narrative) for one in told] == [
+        (OPERATING, "5.00", "first"),
+        (OPERATING, "8.00", "last"),
+    ]
+    await branch.post("hangup")
+    async with asyncio.timeout(5):
+        await staying
+
+
+async def test_staying_where_nobody_answers_is_an_error(branch: Branch) -> None:
+    linked = branch.link()
+    await branch.post("down", down=True)
+    with pytest.raises(ProviderError):
+        await linked.stay(lambda: None, lambda _: None)
+    assert (await linked.key_line()).listeners == []
+
+
+async def test_a_line_that_breaks_under_a_statement_is_a_silence(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING)
+    await linked.balances()
+    await branch.faults({"match": {"contains": "statement"}, "action": "disconnect"})
+    with pytest.raises(SilentError):
+        await linked.statement(limit=1)
+    assert (await linked.key_line()).listeners == []

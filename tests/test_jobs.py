@@ -1,0 +1,103 @@
+"""Work by the clock: done when it is due, put off when it cannot be, and never the end of anything."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from bot.jobs import scheduled
+from bot.store import Tables
+from bot.wiring import House
+from tests.support.desk import opened, write_desk
+
+
+async def _falls_due(scheduler: AsyncIOScheduler, job: str) -> None:
+    """The hour of a job has come; it ran, and no exception came out of it."""
+    ran: asyncio.Future[JobExecutionEvent] = asyncio.get_running_loop().create_future()
+
+    def heard(event: JobExecutionEvent) -> None:
+        if event.job_id == job and not ran.done():
+            ran.set_result(event)
+
+    scheduler.add_listener(heard, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+    scheduler.modify_job(job, next_run_time=datetime.now(UTC))
+    event = await asyncio.wait_for(ran, 15)
+    scheduler.remove_listener(heard)
+    assert event.exception is None
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(one.levelname, one.getMessage()) for one in caplog.records if one.name == "bot.jobs"]
+
+
+async def _on_disk(rooms: House) -> Path:
+    """All of it is in the one file, enough for many pages, and nothing of it in SQLite's memory."""
+
+    def settle(tables: Tables) -> None:
+        tables.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        tables.conn.execute("PRAGMA shrink_memory").fetchall()
+
+    rows = [{"key": f"k{number}", "value": "v" * 500} for number in range(200)]
+    await rooms.database.write(lambda tables: tables.table("meta").insert_all(rows))
+    await rooms.database.read(settle)
+    return rooms.database.path
+
+
+def _strike(path: Path, at: int, size: int) -> None:
+    """A disk that went bad."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * size)
+
+
+async def test_every_hour_the_whole_database_is_checked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(write_desk(tmp_path)) as rooms:
+        with scheduled(rooms) as scheduler:
+            job: Any = scheduler.get_job("check_database")
+            assert job.trigger.interval == timedelta(hours=1)
+            assert rooms.pulse.database_checked_at is None
+            await _falls_due(scheduler, "check_database")
+        assert rooms.pulse.database == "ok"
+        assert rooms.pulse.started_at <= rooms.pulse.database_checked_at <= rooms.clock.now()
+        assert _told(caplog) == []
+
+
+@pytest.mark.parametrize(("at", "size"), [(8192, 4096), (0, 16)], ids=["a page", "the first bytes"])
+async def test_a_database_that_was_damaged_meanwhile_is_said_aloud(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, at: int, size: int
+) -> None:
+    async with opened(write_desk(tmp_path)) as rooms:
+        with scheduled(rooms) as scheduler:
+            await _falls_due(scheduler, "check_database")
+            before = rooms.pulse.database_checked_at
+            _strike(await _on_disk(rooms), at, size)
+            await _falls_due(scheduler, "check_database")
+        assert rooms.pulse.database != "ok"
+        assert rooms.pulse.database_checked_at > before
+        assert _told(caplog) == [("CRITICAL", "the database fails its check; restore a backup")]
+
+
+async def test_a_check_that_the_database_refuses_is_put_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(write_desk(tmp_path)) as rooms:
+        with scheduled(rooms) as scheduler:
+            await rooms.database.close()
+            await _falls_due(scheduler, "check_database")
+            assert scheduler.get_job("check_database").next_run_time > datetime.now(UTC)
+        assert (rooms.pulse.database, rooms.pulse.database_checked_at) == ("ok", None)
+        assert _told(caplog) == [("WARNING", "job put off")]
+
+
+async def test_so_is_tidying(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with opened(write_desk(tmp_path)) as rooms:
+        with scheduled(rooms) as scheduler:
+            await _falls_due(scheduler, "tidy")
+            await rooms.database.close()
+            await _falls_due(scheduler, "tidy")
+            assert scheduler.get_job("tidy").next_run_time > datetime.now(UTC)
+        assert _told(caplog) == [("INFO", "tidied"), ("WARNING", "job put off")]
