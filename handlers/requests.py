@@ -34,7 +34,12 @@ async def decided(context: DeskContext, card: Card, choice: int, message_id: int
         await factor.ask(context, _WITH_CODE, purpose, {"request": number, "hash": seen})
         return None
     await context.services.approvals.decide(
-        context.person, number, decision, seen, telegram_id=context.where.telegram_id
+        context.person,
+        number,
+        decision,
+        seen,
+        telegram_id=context.where.telegram_id,
+        proof=context.services.timekeeping.looking() if decision is Decision.APPROVE else None,
     )
     return None  # the prompt itself says what became of it
 

@@ -55,6 +55,8 @@ async def _check_there(context: DeskContext, chat_id: int) -> None:
 async def called_by(context: DeskContext, text: str) -> Reply:
     """A newcomer says yes to the name they were offered, or another one."""
     invite = context.services.access.roster.joining(context.where.telegram_id)
+    if invite is not None and invite.via_chat is not None:
+        await _check_there(context, invite.via_chat)
     offered = invite.offered_name if invite is not None else ""
     name = offered if offered and text.strip().lower() in _YES else text
     return _welcome(await context.services.people.come_in(context.where.telegram_id, name))

@@ -27,6 +27,7 @@ from bot.errors import (
     StoreNewerError,
     WrongKeyError,
 )
+from bot.operations import restoring
 from bot.operations.restoring import Restored, restore
 from bot.secret import Secret
 from bot.store import Database, Tables
@@ -657,3 +658,45 @@ async def test_a_desk_that_is_in_use_is_not_restored(lost: Lost) -> None:
             await restored(lost.config, lost.backup, replace=True)
         assert refusal.value.exit_code == 75
         assert state_of(lost.config.parent / "data") == before
+
+
+async def test_a_restored_database_somebody_else_looks_at_meanwhile_is_refused_or_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was settled lies in the journal then, and moving the file alone would lose it."""
+    config, backup = write_desk(tmp_path), tmp_path / "desk.backup"
+    async with standing(config, LATER) as rooms:
+        await backups_of(rooms).make(backup)
+    held: list[sqlite3.Connection] = []
+    examine = restoring._examine
+
+    def examined(*arguments: Any) -> None:
+        examine(*arguments)
+        onlooker = sqlite3.connect(arguments[-1], isolation_level=None, check_same_thread=False)
+        onlooker.execute("PRAGMA journal_mode=WAL")
+        onlooker.execute("BEGIN")
+        onlooker.execute("SELECT count(*) FROM meta").fetchone()
+        held.append(onlooker)
+
+    monkeypatch.setattr(restoring, "_examine", examined)
+    before = database_of(config).read_bytes()
+    with pytest.raises(StartRefusedError, match="could not be made one file"):
+        await restored(config, backup, replace=True)
+    held[0].close()
+    assert database_of(config).read_bytes() == before
+
+
+async def test_a_file_that_came_into_being_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "desk.backup"
+    async with standing(write_desk(tmp_path), LATER) as rooms:
+        backups = backups_of(rooms)
+        note = backups._note
+
+        def late(made: Any, tables: Any) -> None:
+            out.write_text("somebody's")
+            note(made, tables)
+
+        backups._note = late  # type: ignore[method-assign]
+        with pytest.raises(StartRefusedError, match="File exists"):
+            await backups.make(out)
+    assert out.read_text() == "somebody's"

@@ -80,6 +80,15 @@ def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool
     return cursor.rowcount == 1
 
 
+def is_void(tables: Tables, cast: Vote) -> bool:
+    """Whether its person was suspended, or lost a role, since: what is given back later does not revive a vote."""
+    found = tables.conn.execute(
+        "SELECT 1 FROM audit WHERE object = ? AND action IN ('person.suspended', 'role.taken') AND at >= ? LIMIT 1",
+        (f"person/{cast.person_id}", at(cast.at)),
+    ).fetchone()
+    return found is not None
+
+
 def _request(tables: Tables, row: tuple[Any, ...]) -> Request:
     number, kind, parameters, hashed, rule, state, version, asked_by, asked_at, expires_at, outcome = row
     votes = tables.conn.execute(

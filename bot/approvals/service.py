@@ -242,7 +242,11 @@ class Approvals:
     def _count(self, tables: Tables, request: Request, now: datetime) -> Request:
         """Seat everybody who approved and still may; when nobody is missing, carry it out."""
         people = {person.id: person for person in people_in(tables)}
-        signed = [people[vote.person_id] for vote in request.approvals if vote.person_id in people]
+        signed = [
+            people[vote.person_id]
+            for vote in request.approvals
+            if vote.person_id in people and not records.is_void(tables, vote)
+        ]
         missing = request.rule.missing([one for one in signed if self._may_sign(one, request)])
         if missing:
             self._redraw(tables, request)

@@ -62,8 +62,10 @@ def _claimed(host: str, port: int) -> socket.socket:
 
 
 def _config(routes: Sequence[BaseRoute]) -> uvicorn.Config:
+    site = Starlette(routes=[*routes, Route("/health", _health)])
+    site.router.redirect_slashes = False
     return uvicorn.Config(
-        Starlette(routes=[*routes, Route("/health", _health)]),
+        site,
         http=HurriedHTTP,
         ws="none",
         log_config=None,
@@ -88,6 +90,9 @@ class HurriedHTTP(H11Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.abort()
+            return
         self._await_head()
 
     def on_response_complete(self) -> None:
@@ -106,5 +111,7 @@ class HurriedHTTP(H11Protocol):
 
     def _too_late(self) -> None:
         being_answered = bool(self.cycle) and not self.cycle.response_complete
-        if not being_answered:
-            self.transport.close()
+        if not being_answered or self.flow.write_paused:
+            self.transport.abort()
+        else:
+            self._await_head()

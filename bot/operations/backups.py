@@ -73,7 +73,7 @@ class Backups:
             size = await in_thread(partial(_seal, copy, part, self._keys.backup, header))
             made = Backup(path, size, header.key)
             await self._database.write(partial(self._note, made))
-            part.rename(path)
+            await asyncio.to_thread(path.hardlink_to, part)  # unlike a rename it never replaces what is there
         finally:
             part.unlink(missing_ok=True)
         sync_folder(path.parent)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
+from bot.access.service import check_right
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import (
@@ -71,6 +72,14 @@ class Wanted:
     fields: Mapping[str, Secret]
     share: frozenset[Role] = frozenset()
     """Roles that may read it."""
+
+
+Still = Callable[[Tables], None]
+"""Raises, inside the keeping transaction, when what was asked for is not wanted any more."""
+
+
+def _always(_: Tables) -> None:
+    pass
 
 
 class Connections:
@@ -154,7 +163,7 @@ class Connections:
         return findings
 
     async def link(
-        self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None
+        self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None, still: Still = _always
     ) -> tuple[Connection, Findings]:
         """Try the credential, then keep it; `by` becomes its owner.
 
@@ -172,6 +181,8 @@ class Connections:
         findings = await self.try_out(wanted)
 
         def change(tables: Tables) -> Connection:
+            check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
+            still(tables)
             number = self._insert(tables, by, wanted)
             note_findings(tables, number, findings, self._clock.now())
             connection = read_one(tables, number)
@@ -191,6 +202,7 @@ class Connections:
         roster: Roster,
         *,
         telegram_id: int | None,
+        still: Still = _always,
     ) -> Findings:
         """Try another credential of the same connection, then keep it instead of the old one. For its owner.
 
@@ -207,6 +219,8 @@ class Connections:
         findings = await self.try_out(Wanted(connection.provider, connection.label, connection.environment, fields))
 
         def change(tables: Tables) -> None:
+            check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
+            still(tables)
             there = tables.conn.execute(
                 "UPDATE connections SET changed_at = ? WHERE id = ?", (at(self._clock.now()), connection.id)
             )

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from bot.access.model import Person, Role
+from bot.access.model import Person, Right, Role
 from bot.access.records import people_in
+from bot.access.service import check_right
 from bot.clock import Clock
 from bot.errors import (
     CodeUsedError,
@@ -180,6 +181,7 @@ class Factors:
         """A first factor; an unfinished one before it is void. `ConflictError` when there is an active one."""
 
         def change(tables: Tables) -> None:
+            check_right(tables, person, Right.TALK)
             standing = standing_in(tables, person.id)
             if standing is not None and standing.is_active:
                 raise ConflictError("you have a second factor; a new one takes its place with a code of the old one")
@@ -207,6 +209,7 @@ class Factors:
         looking = self._timekeeping.looking()
 
         def change(tables: Tables) -> Refusal:
+            check_right(tables, person, Right.TALK)
             doubted = looking(tables)
             if doubted is not None:
                 return doubted

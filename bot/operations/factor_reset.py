@@ -25,7 +25,7 @@ def wish_to_reset(person: Person, asked_in: str | None = None) -> Wish:
 
 def needs_code(kind: Kind) -> bool:
     """Whether whoever has a second factor shows it when they sign a request of this kind."""
-    return kind is Kind.FACTOR_RESET
+    return kind in (Kind.FACTOR_RESET, Kind.ROLE)  # who gives a role may give away the power to reset
 
 
 class FactorReset:
@@ -56,6 +56,9 @@ class FactorReset:
 
     def carry(self, tables: Tables, request: Request) -> str:
         person = _person(tables, request.parameters)
+        asker = next((one for one in people_in(tables) if one.id == request.asked_by), None)
+        if asker is None or (asker.id != person.id and Role.ADMIN not in asker.roles):
+            raise ConflictError("whoever asked for it is no admin any more")
         if standing_in(tables, person.id) is None:
             raise ConflictError(f"{person.name} has no second factor any more")
         forget(tables, self._vault, person.id)

@@ -5,6 +5,7 @@ so that a restart in the middle loses nothing and shows nothing. Which question 
 missing.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +31,7 @@ from bot.providers.base import LoginField, Spec
 from bot.providers.records import Environment, Findings
 from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
+from bot.store import Tables
 from bot.vault.service import Subject, Vault
 
 KIND = "connect"
@@ -234,22 +236,35 @@ class Linking:
         try:
             linked = await self._keep(person, outline, fields, roster, telegram_id)
         except (ConflictError, NotAllowedError):
-            await self.cancel(person)
+            if await self._is_still(person, outline_id):
+                await self.cancel(person)
             raise
-        await self._forget(person)
+        if await self._is_still(person, outline_id):
+            await self._forget(person)
         return linked
+
+    async def _is_still(self, person: Person, outline_id: str) -> bool:
+        draft = await self._cards.draft(person.id)
+        return draft is not None and draft.body.get("id") == outline_id
 
     async def _keep(
         self, person: Person, outline: Outline, fields: Mapping[str, Secret], roster: Roster, telegram_id: int
     ) -> Linked:
+        def still(tables: Tables) -> None:
+            row = tables.conn.execute("SELECT body FROM drafts WHERE person_id = ?", (person.id,)).fetchone()
+            if row is None or json.loads(row[0]).get("id") != outline.id:
+                raise ConflictError("that login is not being linked any more")
+
         if outline.replaces is None:
             wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
-            connection, found = await self._connections.link(person, wanted, roster, telegram_id=telegram_id)
+            connection, found = await self._connections.link(
+                person, wanted, roster, telegram_id=telegram_id, still=still
+            )
             return Linked(connection, found)
         there = [one for one in await self._connections.everything() if one.id == outline.replaces]
         if not there:
             raise ConflictError("it is gone already")
-        found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id)
+        found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
         return Linked(there[0], found, replaced=True)
 
     async def done(self, person: Person) -> None:

@@ -143,9 +143,14 @@ async def _taken_up(
     """Bring the database to this program's schema, examine its audit log, and end what was under way."""
     database = await Database.open(making)
     try:
-        return await database.write(lambda tables: _settle(tables, master, header, database, clock, epoch))
+        settled = await database.write(lambda tables: _settle(tables, master, header, database, clock, epoch))
     finally:
         await database.close()
+    fold(making)
+    journal = making.with_name(f"{making.name}-wal")
+    if journal.exists() and journal.stat().st_size:  # what was settled lies in it, and only one file is moved
+        raise StartRefusedError(f"{making} could not be made one file. Nothing was restored.", EX_IOERR)
+    return settled
 
 
 def _settle(

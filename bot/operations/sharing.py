@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bot.access.model import Person, Right, Role, Roster
+from bot.access.service import check_right
 from bot.audit.service import Audit
 from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError
 from bot.messages.outbox import Lane, Notice, Outbox
@@ -44,7 +45,7 @@ class Sharing:
 
         def change(tables: Tables) -> None:
             now = _now(tables, connection)
-            now.check_own(by, "share")
+            now.check_own(check_right(tables, by, Right.LINK), "share")
             if Share(_key(party), scope) in now.shares:
                 raise ConflictError(f"it is shared with {named(party)} like that already")
             tables.conn.execute(
@@ -73,7 +74,7 @@ class Sharing:
 
         def change(tables: Tables) -> Connection:
             now = _now(tables, connection)
-            now.check_manage(by, "unshare")
+            now.check_manage(check_right(tables, by, Right.TALK), "unshare")
             gone = tables.conn.execute(
                 "DELETE FROM shares WHERE connection_id = ? AND party = ?", (now.id, party_column(_key(party)))
             )

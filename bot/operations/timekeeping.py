@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.access.model import Person, Role
+from bot.access.model import Person, Right, Role
 from bot.access.records import people_in
+from bot.access.service import check_right
 from bot.clock import DOUBTFUL_SECONDS, Clock, Divergence
 from bot.errors import ClockDoubtedError, ConflictError
 from bot.ids import short_id
@@ -105,6 +106,7 @@ class Timekeeping:
         divergence, now = self._look(), self._clock.now()
 
         def change(tables: Tables) -> ConflictError | None:
+            check_right(tables, by, Right.POLICY)
             doubt = _doubt(tables)
             if doubt is None or doubt.id != doubt_id:
                 raise ConflictError("that was settled already")
@@ -123,7 +125,7 @@ class Timekeeping:
         refused = await self._database.write(change)
         if refused is not None:
             raise refused
-        self._divergence = self._divergence.as_trusted()
+        self._divergence = divergence.as_trusted()
         self._doubted_at = None
         return now
 

@@ -243,6 +243,8 @@ ALTER TABLE connections ADD COLUMN changed_at INTEGER;
 ALTER TABLE data_keys ADD COLUMN kdf TEXT;
 ALTER TABLE data_keys ADD COLUMN retired INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1));
 
+CREATE INDEX audit_of ON audit (object, at);
+
 CREATE TABLE factors (
     person_id INTEGER PRIMARY KEY REFERENCES persons (id),
     active_since INTEGER,

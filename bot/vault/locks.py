@@ -6,6 +6,7 @@ second and much memory: it is done in a thread, one at a time.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,11 +17,13 @@ from bot.clock import Clock
 from bot.errors import ConflictError, PassphraseError
 from bot.secret import Secret
 from bot.store import Database, Tables
+from bot.store.journal import empty_journal
 from bot.vault.datakeys import Unlocked, generation
 from bot.vault.passphrase import as_column, from_column, new_stretching, normal, stretch
 from bot.vault.records import Safe, Subject, protected_subjects
 from bot.vault.wrapping import DataKey, Mode, Wrapped
 
+_log = logging.getLogger(__name__)
 WRONG_TRIES = 5
 WRONG_WITHIN = timedelta(minutes=15)
 """After so many wrong passphrases within so long, nothing is tried until the first of them is that old."""
@@ -114,6 +117,8 @@ class Locks:
         await self._database.write(change)
         self._remember(subject.person_id, opened.key)
         await self.refresh()
+        if not await self._database.read(empty_journal):
+            _log.warning("what was sealed without the passphrase stays in the journal for a while")
 
     async def unprotect(self, subject: Subject, passphrase: Secret, along: Along) -> None:
         """Seal a subject's fields without a passphrase again. The owner's last one takes the passphrase with it.

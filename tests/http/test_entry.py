@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -457,3 +459,52 @@ async def test_what_is_unforeseen_gets_a_number_and_shows_nothing(
     assert "incident on a page" in caplog.text
     assert issued.token.reveal() not in caplog.text
     assert key_of(pages) not in caplog.text
+
+
+async def _while_it_is_tried(
+    pages: Site, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Awaitable[Any]]
+) -> None:
+    """The form is sent; `meanwhile` happens after the provider said yes, and before the login is kept."""
+    issued = await pages.offered()
+    connections = pages.rooms.connections
+    tried, go_on = asyncio.Event(), asyncio.Event()
+    really = connections.try_out
+
+    async def try_out(wanted: Any) -> Any:
+        findings = await really(wanted)
+        tried.set()
+        await go_on.wait()
+        return findings
+
+    monkeypatch.setattr(connections, "try_out", try_out)
+    form = {"code": issued.code.reveal(), "f.api_key": str(pages.sides["crm"].credentials["api_key"])}
+    sending = asyncio.create_task(pages.post(pages.path(issued), form))
+    await asyncio.wait_for(tried.wait(), 10)
+    await meanwhile()
+    go_on.set()
+    await sending
+
+
+async def test_cancelled_while_it_is_tried_nothing_is_kept(pages: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _while_it_is_tried(pages, monkeypatch, lambda: pages.rooms.linking.cancel(pages.person()))
+    assert await pages.linked() == []
+
+
+async def test_suspended_while_it_is_tried_nothing_is_kept(pages: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = pages.person().id
+
+    async def suspended() -> None:
+        await pages.rooms.database.write(
+            lambda tables: tables.conn.execute("UPDATE persons SET state = 'suspended' WHERE id = ?", (number,))
+        )
+        await pages.rooms.access.refresh()
+
+    await _while_it_is_tried(pages, monkeypatch, suspended)
+    assert await pages.linked() == []
+
+
+async def test_what_was_begun_while_it_is_tried_stands(pages: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = pages.person()
+    await _while_it_is_tried(pages, monkeypatch, lambda: pages.rooms.linking.begin(person, ["deriv"]))
+    assert await pages.rooms.linking.waiting(person) is not None
+    assert await pages.linked() == []

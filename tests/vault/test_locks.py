@@ -264,3 +264,13 @@ async def test_passphrases_are_stretched_one_at_a_time_and_beside_the_loop(
     await asyncio.gather(*(locked.locks.unlock(1, RIGHT, nothing) for _ in range(4)))
     assert at_once == [1, 1, 1, 1]
     assert threading.get_ident() not in threads
+
+
+async def test_what_was_sealed_without_the_passphrase_is_not_left_on_the_disk(vault: Vault, database: Database) -> None:
+    await vault.keep(MAIN, fields(**LOGIN))
+    before = [record for (record,) in await rows(database, "SELECT record FROM sealed")]
+    await put_under(vault)
+    journal = database.path.with_name(f"{database.path.name}-wal")
+    disk = database.path.read_bytes() + (journal.read_bytes() if journal.exists() else b"")
+    assert before
+    assert not [record for record in before if record in disk]
