@@ -116,7 +116,8 @@ def test_a_newer_database_is_left_alone(config: Path, database: Path) -> None:
 def test_one_damaged_record_is_named_by_check_and_its_bytes_stay(config: Path, database: Path) -> None:
     change(
         database,
-        "UPDATE sealed SET record = CAST(substr(record, 1, 60) || x'00' || substr(record, 62) AS BLOB)"
+        "UPDATE sealed SET record = CAST(substr(record, 1, 60)"
+        " || CASE substr(record, 61, 1) WHEN x'00' THEN x'01' ELSE x'00' END || substr(record, 62) AS BLOB)"
         " WHERE label = 'main' AND field = 'password'",
     )
     before = database.read_bytes()
