@@ -8,7 +8,7 @@ event is kept; what is told about and is not ours to know is let go with 200, to
 import logging
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.config import WebConfig
@@ -44,6 +44,6 @@ def events(withdrawals: Withdrawals, web: WebConfig, secret: Secret) -> Site:
         except StoreError as error:
             _log.warning("webhook not kept", extra={"error": type(error).__name__})
             return Response(status_code=503)
-        return JSONResponse({})
+        return Response(b"{}", media_type="application/json")
 
     return Site(web.host, web.port, (Route(PATH, webhook, methods=["POST"]),))

@@ -9,7 +9,6 @@ Where a tenant has no call to read requests, what the webhook told is shown, and
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,10 +26,10 @@ from bot.errors import (
     ProviderError,
     RefusedError,
     ReplyError,
-    StoreError,
 )
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.money import Money
+from bot.operations.arrivals import Arrivals
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection, read_all
 from bot.ports import Deed, Sealer
@@ -74,13 +73,6 @@ class Known:
     asked_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    event: hooks.Event
-    body: bytes
-    kept: asyncio.Future[None]
-
-
 class Withdrawals:
     """The list, and what keeps it true."""
 
@@ -101,8 +93,7 @@ class Withdrawals:
         self._outbox = outbox
         self._sealer = sealer
         self._clock = clock
-        self._arrived: list[_Arrival] = []
-        self._keeping: asyncio.Task[None] | None = None
+        self._arrivals = Arrivals(database, sealer, clock)
         self._reading: asyncio.Task[None] | None = None
         self._heard = False
 
@@ -117,44 +108,11 @@ class Withdrawals:
             ReplyError: It is no webhook.
             StoreError: It was not kept.
         """
-        event = hooks.parse_event(body)
-        if not event.is_withdrawal or not event.data.id or len(event.data.id) > 64:
+        if not await self._arrivals.keep(body):
             return
-        one = _Arrival(event, body, asyncio.get_running_loop().create_future())
-        self._arrived.append(one)
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.create_task(self._keep())
-        await one.kept
         self._heard = True
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_soon())
-
-    async def _keep(self) -> None:
-        while self._arrived:
-            batch, self._arrived = self._arrived, []
-            try:
-                await self._database.write(lambda tables, batch=batch: self._insert(tables, batch))  # type: ignore[misc]
-            except StoreError as error:
-                for one in batch:
-                    if not one.kept.done():
-                        one.kept.set_exception(error)
-            else:
-                for one in batch:
-                    if not one.kept.done():
-                        one.kept.set_result(None)
-
-    def _insert(self, tables: Tables, batch: Sequence[_Arrival]) -> None:
-        now = at(self._clock.now())
-        (last,) = tables.conn.execute("SELECT coalesce(max(id), 0) FROM crm_events").fetchone()
-        for number, one in enumerate(batch, last + 1):
-            key = (one.event.source.event, one.event.data.id or "", one.event.data.status or "")
-            tables.conn.execute(
-                "INSERT INTO crm_events (id, event, request_id, status, body, first_at, last_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, request_id, status)"
-                " DO UPDATE SET times = times + 1, last_at = excluded.last_at",
-                (number, *key, self._sealer.seal(one.body, -number), now, now),
-            )
-            _note(tables, key[1], Source.WEBHOOK, now)
 
     async def add(self, person: Person, request_id: str, *, telegram_id: int) -> Known:
         """A request whose id a person knows; it is read at once.
@@ -182,10 +140,10 @@ class Withdrawals:
 
     async def close(self) -> None:
         """Let go of what is under way; what was kept stays due."""
-        for task in (self._keeping, self._reading):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
+        await self._arrivals.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
 
     # reading
 

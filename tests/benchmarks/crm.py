@@ -24,9 +24,9 @@ from tests.benchmarks.processes import CannotMeasureError
 from tests.support.desk import opened, write_desk, write_secret
 from tests.support.site import free_port
 
-ROUNDS = 5
+ROUNDS = 11
 LINES = 96
-EVENTS = 3200
+EVENTS = 1600
 ROWS = 50_000
 REPORT_MB = 8
 _SECRET = "invented for this measurement only"

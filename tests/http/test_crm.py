@@ -223,6 +223,18 @@ async def test_events_that_are_not_ours_to_know_are_let_go(hook: Hook, slug: str
     assert await hook.rows("SELECT 1 FROM crm_events") == []
 
 
+async def test_what_cannot_be_kept_is_not_acknowledged(hook: Hook) -> None:
+    async def rename(old: str, new: str) -> None:
+        await hook.rooms.database.write(lambda tables: tables.conn.execute(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    bodies = [event(f"b7c8d9{number:02}") for number in range(20)]
+    await rename("crm_events", "elsewhere")
+    assert set(await asyncio.gather(*map(hook.post, bodies))) == {503}
+    await rename("elsewhere", "crm_events")
+    assert set(await asyncio.gather(*map(hook.post, bodies))) == {200}
+    assert await hook.rows("SELECT count(*), sum(times) FROM crm_events") == [(20, 20)]
+
+
 def problems(folder: Path, secret: str, *, web: bool = True) -> list[str]:
     write_secret_at(folder / "hook.secret", secret)
     more = '[web]\npublic_url = "http://127.0.0.1:8089"' if web else ""
