@@ -31,6 +31,7 @@ from bot.operations.hygiene import Hygiene
 from bot.operations.linking import Linking
 from bot.operations.locking import Locking
 from bot.operations.nonces import StoredNonces
+from bot.operations.payments import Payments
 from bot.operations.people import Notices, People
 from bot.operations.registering import Registering
 from bot.operations.reports import Reports
@@ -85,6 +86,7 @@ class House:
     locking: Locking
     balances: Balances
     withdrawals: Withdrawals
+    payments: Payments
     clients: ClientDesk
     reports: Reports
     statements: Statements
@@ -193,6 +195,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         locking=Locking(database, vault, connections, cards, audit, outbox),
         balances=Balances(connections, clock),
         withdrawals=Withdrawals(database, connections, access, audit, outbox, sealer, clock),
+        payments=Payments(database, access, audit, outbox, clock),
         clients=ClientDesk(connections, clock),
         reports=Reports(connections, clock),
         statements=Statements(connections, clock),

@@ -44,7 +44,7 @@ async def webhooks(folder: Path) -> list[Figure]:
     rounds = []
     async with opened(path) as rooms:
         assert rooms.config.web is not None
-        site = http.events(rooms.withdrawals, rooms.config.web, rooms.config.hooks["crm"])
+        site = http.events(rooms.withdrawals, rooms.config.web, rooms.config.hooks["crm.webhook_secret_file"])
         async with http.serving([site, bare]):
             await _rate(bare_port, "warm")
             await _rate(port, "warm")

@@ -133,7 +133,7 @@ async def hooked(folder: Path) -> AsyncIterator[Hook]:
             fields = {"api_key": Secret(str(sim.credentials["api_key"]))}
             wanted = Wanted("crm", "main", Environment.DEMO, fields, frozenset({Role.APPROVER, Role.OPERATOR}))
             await rooms.connections.link(olga, wanted, rooms.access.roster, telegram_id=OLGA)
-            site = http.events(rooms.withdrawals, rooms.config.web, rooms.config.hooks["crm"])
+            site = http.events(rooms.withdrawals, rooms.config.web, rooms.config.hooks["crm.webhook_secret_file"])
             async with (
                 http.serving([site]),
                 httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client,
