@@ -4,6 +4,8 @@ The first final word on a payment counts. The same one again is answered as the 
 one is told once, because then one of the two was wrong.
 """
 
+from decimal import Decimal
+
 from bot.access.model import Person, Role
 from bot.access.service import Access
 from bot.audit.service import Audit
@@ -40,7 +42,7 @@ class Payments:
         return await self._database.write(lambda tables: self._settle(tables, callback))
 
     def _settle(self, tables: Tables, told: Callback) -> Refusal | None:
-        amount = Money.reading(told.amount, Currency.of(told.currency))
+        amount = Money.reading(Decimal(told.amount), Currency.of(told.currency))
         before = tables.conn.execute(
             "SELECT status, amount, currency, contradicted FROM crm_payments WHERE order_no = ?", (told.order_no,)
         ).fetchone()

@@ -22,7 +22,6 @@ from bot.providers.crm.wire.grammar import Number, Text, fit
 
 TOKEN_HEADER = "crm-pay-token"  # noqa: S105  # a header's name
 _CURRENCY = re.compile(r"[A-Z0-9]{2,10}", re.ASCII)
-_MOST = Decimal(10) ** 15
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 
 
@@ -84,7 +83,7 @@ def read(body: bytes, token: str, merchant_id: str) -> Callback | Refusal:
         return Refusal.MERCHANT
     if found.status not in set(Status):
         return Refusal.STATUS
-    if not 0 < found.amount < _MOST:
+    if found.amount <= 0:
         return Refusal.AMOUNT
     return found if _CURRENCY.fullmatch(found.currency) else Refusal.CURRENCY
 
