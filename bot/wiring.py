@@ -34,6 +34,7 @@ from bot.operations.nonces import StoredNonces
 from bot.operations.payments import Payments
 from bot.operations.people import Notices, People
 from bot.operations.registering import Registering
+from bot.operations.report_feed import ReportFeed
 from bot.operations.reports import Reports
 from bot.operations.role_requests import RoleRequests
 from bot.operations.sharing import Sharing
@@ -42,6 +43,7 @@ from bot.operations.status import Pulse, StatusDesk
 from bot.operations.timekeeping import Timekeeping
 from bot.operations.withdrawals import Withdrawals
 from bot.ports import Sealer, Signer
+from bot.providers.crm.settings import Settings as CrmSettings
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
 from bot.store.columns import at
@@ -86,6 +88,7 @@ class House:
     locking: Locking
     balances: Balances
     withdrawals: Withdrawals
+    report_feed: ReportFeed
     payments: Payments
     clients: ClientDesk
     reports: Reports
@@ -162,6 +165,8 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     sealer = UpdateSealer(keys, meta["install_id"], clock)
     people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
     linking = Linking(cards, vault, connections, clock, has_page=config.web is not None)
+    withdrawals = Withdrawals(database, connections, access, audit, outbox, sealer, clock)
+    crm = config.providers.get("crm")
     pulse = Pulse(
         started_at=clock.now(),
         mode="polling" if config.webhook is None else "webhook",
@@ -194,7 +199,13 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         entries=Entries(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
         locking=Locking(database, vault, connections, cards, audit, outbox),
         balances=Balances(connections, clock),
-        withdrawals=Withdrawals(database, connections, access, audit, outbox, sealer, clock),
+        withdrawals=withdrawals,
+        report_feed=ReportFeed(
+            connections,
+            withdrawals,
+            clock,
+            is_on=isinstance(crm, CrmSettings) and crm.requests_from_report,
+        ),
         payments=Payments(database, access, audit, outbox, clock),
         clients=ClientDesk(connections, clock),
         reports=Reports(connections, clock),

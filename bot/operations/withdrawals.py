@@ -1,8 +1,9 @@
 """Withdrawals that clients of the CRM ask for: the list of those this desk knows, each confirmed by reading it.
 
-Nothing announces a new request. So ids come from webhooks, which tell that a node was passed, and from people, who type
-one. An event is a hint and nothing more: it is kept, then the request is read, and what was read counts. Events come
-twice, late and out of order; the same one a second time is read again and told no second time (SAFETY M53).
+Nothing announces a new request. So ids come from webhooks, which tell that a node was passed, from people, who type
+one, and, where that is switched on, from the report of transactions (`report_feed`). An event is a hint and nothing
+more: it is kept, then the request is read, and what was read counts. Events come twice, late and out of order; the same
+one a second time is read again and told no second time (SAFETY M53).
 
 Where a tenant has no call to read requests, what the webhook told is shown, and said to be only that.
 """
@@ -51,6 +52,7 @@ class Source(StrEnum):
 
     WEBHOOK = "webhook"
     OPERATOR = "operator"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,35 @@ class Withdrawals:
         await self._database.write(change)
         return await self.one(person, wanted)
 
+    async def find(self, through: Connection, request_id: str) -> bool:
+        """Put a request of that id onto the list, if reading finds one; whether it did.
+
+        Raises:
+            RefusedError: This tenant does not let requests be read.
+        """
+        try:
+            found = await self._ask(through, request_id)
+        except NotFoundError:
+            return False
+
+        def change(tables: Tables) -> None:
+            tables.conn.execute(
+                "INSERT INTO crm_withdrawals (request_id, source, noticed_at, unread) VALUES (?, ?, ?, 0)"
+                " ON CONFLICT (request_id) DO NOTHING",
+                (request_id, Source.REPORT.value, at(self._clock.now())),
+            )
+            self._confirm(tables, request_id, found, is_read=True)
+
+        await self._database.write(change)
+        return True
+
+    async def known_ids(self) -> frozenset[str]:
+        """The requests of the list."""
+        rows = await self._database.read(
+            lambda tables: tables.conn.execute("SELECT request_id FROM crm_withdrawals").fetchall()
+        )
+        return frozenset(request_id for (request_id,) in rows)
+
     async def close(self) -> None:
         """Let go of what is under way; what was kept stays due."""
         await self._arrivals.close()
@@ -149,7 +180,7 @@ class Withdrawals:
 
     async def refresh(self) -> None:
         """Read every request that something was heard of since, and those that were pending when last read."""
-        through = await self._any()
+        through = await self.reader()
         if through is None:
             return
         for request_id, unread in await self._database.read(_due):
@@ -161,7 +192,7 @@ class Withdrawals:
             await self._clock.sleep(_BURST_SECONDS)
             self._heard = False
             try:
-                through = await self._any()
+                through = await self.reader()
                 if through is None:
                     return
                 for request_id, unread in await self._database.read(_unread):
@@ -317,7 +348,7 @@ class Withdrawals:
                 return one
         raise NotFoundError("connection", wire.NAME)
 
-    async def _any(self) -> Connection | None:
+    async def reader(self) -> Connection | None:
         """A connection that reads for everybody, when nobody in particular asks."""
         for one in await self._connections.everything():
             if one.provider == wire.NAME and one.owner_active and not self._connections.is_locked(one):

@@ -37,9 +37,17 @@ class Called:
     http: httpx.AsyncClient
     control: httpx.AsyncClient
     sim: Listening
+    clock: WalkingClock
 
     async def tell(self, path: str, **body: Any) -> Any:
         """Something happens on the other side."""
+        return await self._told(path, body)
+
+    async def misfortune(self, action: str, path: str, **options: Any) -> None:
+        """What befalls the next GET below that path."""
+        await self._told("/faults", [{"action": action, "match": {"path": path, "method": "GET"}, **options}])
+
+    async def _told(self, path: str, body: object) -> Any:
         answer = await self.control.post(path, json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -64,7 +72,8 @@ async def called(folder: Path, *switched_on: str, settings: Sequence[str] = ()) 
         web = f'[web]\npublic_url = "{origin}"\nlisten = "127.0.0.1:{port}"'
         crm = "\n".join(["[providers.crm]", f'url = "{sim.http}"', *settings])
         path = write_desk(folder, admins=[ADAM], members=MEMBERS, more="\n".join([crm, *switched_on, web]))
-        async with opened(path, WalkingClock()) as rooms:
+        clock = WalkingClock()
+        async with opened(path, clock) as rooms:
             olga = rooms.access.roster.person(OLGA)
             assert olga is not None
             assert rooms.config.web is not None
@@ -76,5 +85,5 @@ async def called(folder: Path, *switched_on: str, settings: Sequence[str] = ()) 
                 httpx.AsyncClient(base_url=origin, trust_env=False, timeout=20) as client,
                 httpx.AsyncClient(base_url=sim.control, trust_env=False, timeout=20) as control,
             ):
-                yield Called(rooms, origin, client, control, sim)
+                yield Called(rooms, origin, client, control, sim, clock)
             await rooms.withdrawals.close()
