@@ -274,12 +274,13 @@ async def test_an_event_is_only_a_reason_to_read(hook: Hook) -> None:
     assert await hook.told() == [f"Withdrawal {request_id} waits at node 1. 40.25 USD by Bank wire"]
 
 
-async def test_the_same_event_a_hundred_times_is_told_once_and_read_each_time(hook: Hook) -> None:
+async def test_the_same_event_a_thousand_times_is_told_once_and_read_each_time(hook: Hook) -> None:
     request_id = await hook.asked()
     body = event(request_id)
-    assert set(await asyncio.gather(*(hook.post(body) for _ in range(100)))) == {200}
+    for _ in range(10):
+        assert set(await asyncio.gather(*(hook.post(body) for _ in range(100)))) == {200}
     await hook.read()
-    assert await hook.rows("SELECT times FROM crm_events") == [(100,)]
+    assert await hook.rows("SELECT times FROM crm_events") == [(1000,)]
     assert len(await hook.told()) == 1
     await hook.tell("/edit", id=request_id, amount="41.25")
     assert await hook.post(body) == 200

@@ -19,6 +19,7 @@ FILES = {
     "rates": "tests/http/test_rates.py",
     "report": "tests/operations/test_report_feed.py",
     "seam": "tests/providers/test_crm_seam.py",
+    "sender": "tests/http/test_crm_sender.py",
     "weight": "tests/http/test_crm_weight.py",
     "wire": "tests/providers/test_crm_wire.py",
 }

@@ -22,9 +22,12 @@ from tests.support.desk import opened, write_desk, write_secret
 from tests.support.site import free_port
 
 TOKEN = "an invented token of a payment provider"
+HOOK_SECRET = "an invented secret of a webhook"
 RATES_KEY = "an invented key for exchange rates"
 MERCHANT = "m-77"
 PSP = f'[providers.crm.psp]\nmerchant_id = "{MERCHANT}"\ntoken_file = "psp.token"'
+HOOK = 'webhook_secret_file = "hook.secret"'
+"""A line of the table itself."""
 RATES = '[providers.crm.rates]\nkey_file = "rates.key"\npairs = ["USD/EUR 0.920", "EUR/USD 1.08"]'
 
 
@@ -68,6 +71,7 @@ async def called(folder: Path, *switched_on: str, settings: Sequence[str] = ()) 
     origin = f"http://127.0.0.1:{port}"
     write_secret(folder / "psp.token", TOKEN)
     write_secret(folder / "rates.key", RATES_KEY)
+    write_secret(folder / "hook.secret", HOOK_SECRET)
     async with serving(import_module("bot.providers.crm.simulator").make()) as sim:
         web = f'[web]\npublic_url = "{origin}"\nlisten = "127.0.0.1:{port}"'
         crm = "\n".join(["[providers.crm]", f'url = "{sim.http}"', *settings])
