@@ -17,6 +17,7 @@ from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.wiring import House
 from handlers import failures
+from tests.support.audited import recorded
 from tests.support.chatting import ADAM, MEMBERS, OLGA, WalkingClock
 from tests.support.desk import opened, write_desk, write_secret
 from tests.support.site import free_port
@@ -77,7 +78,7 @@ async def called(folder: Path, *switched_on: str, settings: Sequence[str] = ()) 
         crm = "\n".join(["[providers.crm]", f'url = "{sim.http}"', *settings])
         path = write_desk(folder, admins=[ADAM], members=MEMBERS, more="\n".join([crm, *switched_on, web]))
         clock = WalkingClock()
-        async with opened(path, clock) as rooms:
+        async with recorded(opened(path, clock)) as rooms:
             olga = rooms.access.roster.person(OLGA)
             assert olga is not None
             assert rooms.config.web is not None
