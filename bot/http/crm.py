@@ -48,6 +48,7 @@ def from_crm(rooms: House) -> list[Site]:
 
 def events(withdrawals: Withdrawals, web: WebConfig, secret: Secret) -> Site:
     """Where the CRM tells what happened."""
+    kept = Response(b"{}", media_type="application/json")
 
     async def webhook(request: Request) -> Response:
         presented = request.headers.getlist(HEADER)
@@ -66,6 +67,6 @@ def events(withdrawals: Withdrawals, web: WebConfig, secret: Secret) -> Site:
         except StoreError as error:
             _log.warning("webhook not kept", extra={"error": type(error).__name__})
             return Response(status_code=503)
-        return Response(b"{}", media_type="application/json")
+        return kept
 
     return Site(web.host, web.port, (Route(PATH, webhook, methods=["POST"]),))

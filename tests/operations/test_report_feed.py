@@ -97,6 +97,14 @@ async def test_rows_that_lead_nowhere_are_asked_about_once(desk: Called) -> None
         assert await listed(desk) == []
 
 
+async def test_what_is_on_the_list_already_is_not_asked_about_again(desk: Called) -> None:
+    await asked(desk)
+    await desk.rooms.report_feed.look()
+    await desk.misfortune("status", "/requests/withdrawal/", status=500, body="")
+    await desk.rooms.report_feed.look()
+    assert [one["seen"] for one in (await desk.control.get("/faults")).json()["waiting"]] == [0]
+
+
 async def test_an_outage_is_looked_at_again(desk: Called) -> None:
     request_id = await asked(desk)
     await desk.tell("/down", down=True)

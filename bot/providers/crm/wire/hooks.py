@@ -21,18 +21,14 @@ REJECTED = "crm.webhooks.requests.withdrawal.reject"
 class Source(msgspec.Struct, frozen=True):
     """Which event it is."""
 
-    event: Text
-    service: Text | None = None
-    group: Text | None = None
+    event: str
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What an event is about, as far as every kind of event says it."""
+    """What an event is about, as far as this house asks."""
 
     id: Text | None = None
-    client_id: Text | None = None
     status: Text | None = None
-    type: Text | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
