@@ -192,7 +192,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         entries=Entries(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
         locking=Locking(database, vault, connections, cards, audit, outbox),
         balances=Balances(connections, clock),
-        withdrawals=Withdrawals(database, connections, access, audit, outbox, sealer, clock),
+        withdrawals=Withdrawals(database, connections, access, audit, outbox, cards, sealer, clock),
         clients=ClientDesk(connections, clock),
         reports=Reports(connections, clock),
         statements=Statements(connections, clock),

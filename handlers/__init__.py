@@ -84,6 +84,7 @@ BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
 TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
+    *withdrawals.TAPS,
     *requests.TAPS,
     *factor.TAPS,
     *clock.TAPS,

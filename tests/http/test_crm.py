@@ -22,7 +22,7 @@ from bot.config import load
 from bot.errors import ConfigError, NotFoundError
 from bot.loopback.server import Listening, serving
 from bot.operations.connections import Wanted
-from bot.operations.withdrawals import Known, Source
+from bot.operations.requested import Known, Source
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.wiring import House, provider_settings
@@ -391,7 +391,7 @@ async def test_who_may_not_read_the_connection_sees_nothing(hook: Hook) -> None:
     vera = hook.rooms.access.roster.person(VERA)
     assert vera is not None
     with pytest.raises(NotFoundError):
-        await hook.rooms.withdrawals.pending(vera)
+        await hook.rooms.withdrawals.everything(vera)
 
 
 async def test_an_approver_who_may_not_read_the_connection_is_told_nothing(hook: Hook) -> None:
