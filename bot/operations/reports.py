@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from bot.access.model import Person
 from bot.clock import Clock
 from bot.errors import InputError, NotFoundError
 from bot.operations.connections import Connections
+from bot.operations.tallies import Booking, Tally, commission, transaction
 from bot.providers.crm import wire
 from bot.providers.crm.wire.reports import Commission, LeaderBoard
 
@@ -47,6 +48,8 @@ class Written:
     content: IO[bytes]
     is_cut: bool = False
     """It would have been larger than Telegram takes."""
+    tally: Tally | None = None
+    """What its rows add up to, by day and currency."""
 
 
 class Reports:
@@ -66,13 +69,14 @@ class Reports:
             raise InputError(f"a report is of 1 to {MOST_DAYS} days", _EXAMPLE)
         today = self._clock.now().date()
         name = f"{kind.value}-{today.isoformat()}.csv"
+        tally = Tally(_COUNTED[kind])
         from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
 
         for one in await self._connections.visible_to(person):
             if one.provider == wire.NAME:
                 async with self._connections.session(one, seconds=REPORT_SECONDS) as provider:
                     if isinstance(provider, Crm):
-                        return await written(name, *_rows(provider, kind, today - timedelta(days=days), today))
+                        return await written(name, *_rows(provider, kind, today - timedelta(days=days), today), tally)
         raise NotFoundError("connection", wire.NAME)
 
     async def leader_board(self, person: Person, competition_id: str) -> LeaderBoard:
@@ -95,8 +99,16 @@ def _rows(crm: "Crm", kind: Kind, start: Any, today: Any) -> tuple[type[msgspec.
             return Commission, crm.reports.commissions()
 
 
-async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[Any]) -> Written:
-    """Row after row into a file: a head, then one line each."""
+_COUNTED: Mapping[Kind, Callable[[Any], Booking | None]] = {
+    Kind.TRANSACTIONS: transaction,
+    Kind.COMMISSIONS: commission,
+}
+
+
+async def written(
+    name: str, shape: type[msgspec.Struct], rows: AsyncIterator[Any], tally: Tally | None = None
+) -> Written:
+    """Row after row into a file: a head, then one line each; and into the tally."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
     try:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -107,6 +119,8 @@ async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[An
             if file.tell() > MOST_BYTES:
                 is_cut = True
                 break
+            if tally is not None:
+                tally.add(row)
             lines.writerow([_cell(getattr(row, field)) for field in shape.__struct_fields__])
             count += 1
         text.detach()
@@ -114,7 +128,7 @@ async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[An
     except BaseException:
         file.close()
         raise
-    return Written(name, count, file, is_cut)
+    return Written(name, count, file, is_cut, tally)
 
 
 def _cell(value: object) -> str:
