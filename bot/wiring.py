@@ -28,6 +28,7 @@ from bot.operations.entry import Entries
 from bot.operations.factor import Factors
 from bot.operations.factor_reset import FactorReset
 from bot.operations.hygiene import Hygiene
+from bot.operations.leads import Leads
 from bot.operations.linking import Linking
 from bot.operations.locking import Locking
 from bot.operations.nonces import StoredNonces
@@ -86,6 +87,7 @@ class House:
     balances: Balances
     withdrawals: Withdrawals
     clients: ClientDesk
+    leads: Leads
     reports: Reports
     statements: Statements
     announcing: Announcing
@@ -194,6 +196,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         balances=Balances(connections, clock),
         withdrawals=Withdrawals(database, connections, access, audit, outbox, cards, sealer, clock),
         clients=ClientDesk(connections, clock),
+        leads=Leads(database, connections, audit),
         reports=Reports(connections, clock),
         statements=Statements(connections, clock),
         registering=Registering(database, connections, outbox, clock),

@@ -16,6 +16,7 @@ AUDIENCES: Mapping[str, str] = {
     "statement": "private",
     "withdrawals": "private",
     "client": "private",
+    "lead": "private",  # in the private chat only
     "wallet": "private",
     "mt": "private",
     "report": "private",

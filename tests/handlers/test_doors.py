@@ -82,7 +82,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
         VERA: everybody,
-        OLGA: everybody | linking,
+        OLGA: everybody | linking | {"lead"},
         ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite"},
     }
 

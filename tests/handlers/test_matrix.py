@@ -55,6 +55,7 @@ LINKERS, ADMIN = {"operator", "admin"}, {"admin"}
 HERE, PRIVATELY, NEVER = "answered there", "answered in private", "in private only"
 TALK, READ, LINK = "talk to this bot", "read balances and positions", "link provider logins"
 PEOPLE_, INVITE, SEE = "change roles and suspend people", "invite people", "see who is at the desk"
+ASK = "ask for money movements"
 LOG, DECIDE, POLICY = "read the audit log", "decide on requests", "change the policy"
 DOORS = {
     "balance": (ALL, READ, PRIVATELY),
@@ -62,6 +63,7 @@ DOORS = {
     "statement": (ALL, READ, PRIVATELY),
     "withdrawals": (ALL, READ, PRIVATELY),
     "client": (ALL, READ, PRIVATELY),
+    "lead": ({"operator"}, ASK, NEVER),
     "wallet": (ALL, READ, PRIVATELY),
     "mt": (ALL, READ, PRIVATELY),
     "report": (ALL, READ, PRIVATELY),
@@ -98,6 +100,7 @@ TAPS = {
     "disconnect": (LINKERS, LINK),
     "withdrawals": (ALL, READ),
     "withdrawal": (ALL, READ),
+    "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
