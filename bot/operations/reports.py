@@ -14,7 +14,7 @@ import msgspec
 
 from bot.access.model import Person
 from bot.clock import Clock
-from bot.errors import InputError, NotFoundError
+from bot.errors import InputError, NotFoundError, RefusedError
 from bot.operations.connections import Connections
 from bot.operations.tallies import Booking, Tally, commission, transaction
 from bot.providers.crm import wire
@@ -27,6 +27,7 @@ MOST_DAYS = 366
 MOST_BYTES = 45 << 20
 """Telegram takes 50 MB of a bot."""
 REPORT_SECONDS = 300.0
+_NO_COMPETITION = "competition_not_exists"
 _EXAMPLE = "/report transactions 30"
 _FORMULA = tuple("=+-@\t\r")
 _PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -80,14 +81,19 @@ class Reports:
         raise NotFoundError("connection", wire.NAME)
 
     async def leader_board(self, person: Person, competition_id: str) -> LeaderBoard:
-        """Who leads a competition."""
+        """Who leads a competition. `NotFoundError` when there is none of that id."""
         from bot.providers.crm.client import Crm
 
         for one in await self._connections.visible_to(person):
             if one.provider == wire.NAME:
                 async with self._connections.session(one, seconds=20.0) as provider:
                     if isinstance(provider, Crm):
-                        return await provider.reports.leader_board(competition_id)
+                        try:
+                            return await provider.reports.leader_board(competition_id)
+                        except RefusedError as error:
+                            if error.code == _NO_COMPETITION:
+                                raise NotFoundError("competition", competition_id) from None
+                            raise
         raise NotFoundError("connection", wire.NAME)
 
 

@@ -109,7 +109,7 @@ def _headline(before: Before | None, found: Withdrawal) -> str:
 
 def _facts(before: Before | None, found: Withdrawal, client: str, *, is_read: bool) -> tuple[str, ...]:
     was = before.amount if before and before.amount not in (None, found.amount.text()) else None
-    changed = f"; it was {was}" if was else ""
+    changed = f"; it was {was} {found.amount.currency}" if was else ""
     said = () if is_read else ("As a webhook told it; this tenant does not let requests be read.",)
     return (
         f"{found.amount} by {found.withdrawal_method}{changed}",

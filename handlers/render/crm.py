@@ -133,7 +133,7 @@ def account(one: Traded, taste: Taste) -> list[str]:
     ]
     if one.trades is None:
         return ["\n".join(lines), "Trades cannot be read."]
-    trades = [trade(row, taste) for row in one.trades[:MOST_ROWS]]
+    trades = [_numbered(row, taste) for row in one.trades[:MOST_ROWS]]
     return ["\n".join(lines), "\n".join([bold("Last trades, 80 days"), *(trades or ["None."])])]
 
 
@@ -141,10 +141,16 @@ def trade(row: Trade, taste: Taste) -> str:
     """One trade or booking, in one line."""
     what = {0: "buy", 1: "sell", 6: "booking", 7: "credit"}.get(row.cmd, "order")
     volume = "" if row.volume is None or row.cmd > 1 else f" {taste.number(row.volume)} {literal(row.symbol or '')}"
-    profit = "" if row.profit is None else f" · {taste.number(row.profit, 2)}"
-    closed = "closed" if row.close_time else "open"
-    state = f" · {closed}" if row.cmd < 2 else ""
-    return f"{literal(row.order_id)} {what}{volume}{profit}{state} {literal(row.comment or '')}".rstrip()
+    plus = "+" if row.profit is not None and row.profit > 0 else ""
+    profit = "" if row.profit is None else f" · {plus}{taste.number(row.profit, 2)}"
+    state = " · open" if row.cmd < 2 and not row.close_time else ""
+    on = literal(row.open_time[:10]) if isinstance(row.open_time, str) else ""
+    return f"{on} {what}{volume}{profit}{state}".strip()
+
+
+def _numbered(row: Trade, taste: Taste) -> str:
+    comment = f" · {literal(row.comment)}" if row.comment else ""
+    return f"{trade(row, taste)} · {literal(row.order_id)}{comment}"
 
 
 def _place(one: Traded) -> str:

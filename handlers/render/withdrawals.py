@@ -68,12 +68,13 @@ def _nothing(selection: Selection, there_are: int) -> list[str]:
 
 
 def _block(one: Known, now: datetime, taste: Taste) -> str:
-    lines = [f"{bold(_amount(one, taste))} · {_status(one)} · <code>{literal(one.request_id)}</code>"]
+    status = f"at node {one.node}" if one.status == PENDING and one.node else _status(one)
+    lines = [f"{bold(_amount(one, taste))} · {status} · <code>{literal(one.request_id)}</code>"]
     if one.client:
-        lines.append(f"{literal(one.client)} · {literal(one.method)} · from {literal(one.account)}")
-    if one.asked_at is not None:
-        lines.append(f"asked {ago(now, one.asked_at)}")
-    lines.append(_provenance(one, now))
+        place = literal(one.account) if "/" in one.account else "wallet"
+        lines.append(f"{literal(one.client)} · {literal(one.method)} · {place}")
+    asked = f"asked {ago(now, one.asked_at)}; {_SOURCES[one.source]}" if one.asked_at else _heard(one, now)
+    lines.append(f"<i>{asked}; {_confirmed(one, now)}</i>")
     return "\n".join(lines)
 
 
@@ -89,12 +90,19 @@ def _status(one: Known, nodes: int = 0) -> str:
 
 
 def _provenance(one: Known, now: datetime) -> str:
+    return f"<i>{_heard(one, now)}; {_confirmed(one, now)}</i>"
+
+
+def _heard(one: Known, now: datetime) -> str:
+    return f"{_SOURCES[one.source]} {ago(now, one.noticed_at)}"
+
+
+def _confirmed(one: Known, now: datetime) -> str:
     trouble = f"; not read since: {literal(one.trouble)}" if one.trouble else ""
-    source = f"{_SOURCES[one.source]} {ago(now, one.noticed_at)}"
     if one.confirmed_at is None:
-        return f"<i>{source}; never confirmed{trouble}</i>"
+        return f"never confirmed{trouble}"
     how = "read" if one.is_read else "by the webhook's word only, this tenant does not let requests be read;"
-    return f"<i>{source}; {how} {ago(now, one.confirmed_at)}{trouble}</i>"
+    return f"{how} {ago(now, one.confirmed_at)}{trouble}"
 
 
 def card(look: Look, about: ClientFile | None, now: datetime, taste: Taste) -> list[str]:
@@ -211,9 +219,10 @@ def prepared(decision: PreparedDecision) -> str:
     verb = "Approve" if decision.decision is Decision.APPROVE else "Reject"
     amount = f"{decision.amount} {decision.currency}"
     at_node = f", at node {decision.node}" if decision.node != "0" else ""
+    place = "the client's wallet" if decision.account == decision.client else literal(decision.account)
     what = (
         f"{bold(f'{verb} withdrawal {decision.request_id}')}: {literal(amount)} of "
-        f"{literal(decision.client_name or decision.client)}, from {literal(decision.account)}, "
+        f"{literal(decision.client_name or decision.client)}, from {place}, "
         f"by {literal(decision.method)}{at_node}."
     )
     why = [f"Reason: {literal(decision.reason, 500)}"] if decision.reason else []

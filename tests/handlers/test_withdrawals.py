@@ -79,8 +79,11 @@ async def test_a_request_that_was_added_is_shown_with_its_source_and_age(desk: D
     (listed,) = await desk.says(OLGA, "/withdrawals")
     lines = settled(listed["text"]).splitlines()
     assert lines[0] == "Withdrawals that wait · 1 · oldest first"
-    assert lines[2] == f"1. 40.25 USD · pending at node 1 · {request_id}"
-    assert lines[5] == "added by hand n s ago; read n s ago"
+    assert lines[2:] == [
+        f"1. 40.25 USD · at node 1 · {request_id}",
+        "陈志明 · Bank wire · wallet",
+        "asked n s ago; added by hand; read n s ago",
+    ]
 
 
 async def test_a_card_holds_what_a_decision_needs(desk: Desk) -> None:
@@ -221,11 +224,11 @@ async def test_a_decision_is_offered_only_to_whoever_may_ask_for_it(desk: Desk) 
 
 async def test_an_approval_is_made_ready_and_nothing_is_sent(desk: Desk) -> None:
     await desk.link("crm")
-    user, request_id = await asked(desk)
+    _, request_id = await asked(desk)
     await desk.says(OLGA, f"/withdrawals add {request_id}")
     (ready,) = await desk.taps(OLGA, await card(desk, request_id), "Approve")
     assert ready["text"] == (
-        f"Approve withdrawal {request_id}: 40.25 USD of 陈志明, from {user}, by Bank wire, at node 1.\n"
+        f"Approve withdrawal {request_id}: 40.25 USD of 陈志明, from the client's wallet, by Bank wire, at node 1.\n"
         "It is still as you saw it. Nothing has been decided, and nothing was sent."
     )
     assert (await card(desk, request_id))["text"].startswith("40.25 USD · pending at node 1")
@@ -369,6 +372,7 @@ async def test_a_report_comes_as_a_file(desk: Desk) -> None:
         ("/report transactions 0", "A report is of 1 to 366 days."),
         ("/report transactions 367", "A report is of 1 to 366 days."),
         ("/leaderboard", "A competition's id."),
+        ("/leaderboard comp0001", "There is no competition “comp0001”"),
         ("/mt nowhere", "A server and a login."),
         ("/mt nowhere/1", "There is no trading account “nowhere/1”"),
         ("/wallet", "An id, a name or an e-mail address."),

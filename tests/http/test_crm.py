@@ -27,7 +27,7 @@ from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.wiring import House, provider_settings
 from tests.support.chatting import ADAM, ANNA, MEMBERS, OLGA, VERA, WalkingClock
-from tests.support.desk import opened, write_desk, write_secret
+from tests.support.desk import GROUP, opened, write_desk, write_secret
 from tests.support.site import free_port
 
 SECRET = "invented for this test only"
@@ -287,6 +287,26 @@ async def test_events_in_the_wrong_order_end_in_what_is_read(hook: Hook) -> None
     known = await hook.known(request_id)
     assert (known.status, known.node) == ("pending", 3)
     assert await hook.told() == [f"Withdrawal {request_id} waits at node 3. 40.25 USD by Bank wire"]
+
+
+async def test_a_group_hears_of_a_request_without_client_amount_account_or_method(hook: Hook) -> None:
+    request_id = await hook.asked()
+    assert await hook.post(event(request_id)) == 200
+    await hook.read()
+    assert [(body["title"], body["lines"], body.get("choices")) for body in await hook.notices(GROUP)] == [
+        (f"Withdrawal {request_id} waits at node 1", ["The approvers have the details in their private chats."], None)
+    ]
+    (private,) = await hook.notices()
+    assert private["choices"] == [[["Open", 0]]]
+
+
+async def test_an_amount_that_was_edited_is_told_with_the_one_before(hook: Hook) -> None:
+    request_id = await hook.asked()
+    assert await hook.post(event(request_id)) == 200
+    await hook.read()
+    await hook.tell("/edit", id=request_id, amount="39")
+    await hook.rooms.withdrawals.refresh()
+    assert (await hook.told())[1:] == [f"Withdrawal {request_id} changed. 39.00 USD by Bank wire; it was 40.25 USD"]
 
 
 async def test_a_request_that_was_reset_waits_anew_and_that_is_told(hook: Hook) -> None:
