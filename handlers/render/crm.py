@@ -1,5 +1,7 @@
 """What the CRM tells of its clients, drawn: /client, /wallet, /mt, /leaderboard."""
 
+from datetime import UTC, datetime
+
 from bot.operations.clients import MOST_ROWS, ClientFile, Found, Holdings, Traded, Trading
 from bot.providers.crm.wire import Client, Trade, Transaction
 from bot.providers.crm.wire.clients import Branch
@@ -132,7 +134,7 @@ def account(one: Traded, taste: Taste) -> list[str]:
         f"{name}: {taste.number(amount, 2)} {literal(row.currency)}" for name, amount in pairs if amount is not None
     ]
     if one.trades is None:
-        return ["\n".join(lines), "Trades cannot be read."]
+        return ["\n".join(lines), "Trades cannot be read: the CRM tells those of MT4 only."]
     trades = [_numbered(row, taste) for row in one.trades[:MOST_ROWS]]
     return ["\n".join(lines), "\n".join([bold("Last trades, 80 days"), *(trades or ["None."])])]
 
@@ -167,7 +169,16 @@ def leader_board(board: LeaderBoard, taste: Taste) -> list[str]:
         + (" <i>suspended</i>" if one.suspend else "")
         for place, one in enumerate(board.competitors, 1)
     ]
-    return ["\n".join([bold("Leader board"), *(lines or ["Nobody takes part."])])]
+    as_of = [f"<i>as of {taste.date_time(at)}</i>"] if (at := _updated(board)) is not None else []
+    return ["\n".join([bold("Leader board"), *(lines or ["Nobody takes part."]), *as_of])]
+
+
+def _updated(board: LeaderBoard) -> datetime | None:
+    """Milliseconds, by the page's word "long"; a number that is no time is left out."""
+    try:
+        return None if board.last_update_time is None else datetime.fromtimestamp(board.last_update_time / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _percent(one: Competitor, taste: Taste) -> str:

@@ -22,6 +22,7 @@ from tests.support.chatting import (
     configured,
     providers,
     texts,
+    until,
 )
 
 
@@ -273,6 +274,21 @@ async def test_a_rejection_can_be_given_up(desk: Desk) -> None:
     assert (await desk.said(OLGA, "no longer asked")).startswith("I understand commands")
 
 
+async def test_an_announcement_opens_the_request_as_it_is_then(desk: Desk) -> None:
+    await desk.link("crm")
+    _, request_id = await asked(desk)
+    await desk.says(OLGA, f"/withdrawals add {request_id}")
+
+    def announced() -> list[Message]:
+        return [one for one in desk.chat.from_bot(ANNA) if one["text"].startswith(f"Withdrawal {request_id} waits")]
+
+    await until(announced)
+    await control(desk, "approve", id=request_id)
+    (opened,) = await desk.taps(ANNA, announced()[0], "Open")
+    assert opened["text"].splitlines()[:2][0] == "40.25 USD · approved"
+    assert opened["has_protected_content"]
+
+
 async def test_whoever_lost_the_leave_to_act_cannot_go_on(desk: Desk) -> None:
     connection = await desk.link("crm")
     _, request_id = await asked(desk)
@@ -325,6 +341,7 @@ async def test_a_client_is_found_by_id_name_and_mail(desk: Desk) -> None:
     assert by_id.startswith(f"Client 陈志明 {user}\nuser1@example.\u2060test · +65 80000001\nKYC: ")
     assert await desk.said(OLGA, "/client USER1@example.test") == by_id
     assert await desk.said(OLGA, "/client 陈志明") == by_id
+    assert "\nUplines\n· user0@example.\u2060test" in by_id
     several = (await desk.said(OLGA, "/client example.test")).splitlines()
     assert len(several) > 2
     assert any(line.startswith(f"{user} 陈志明 user1@") for line in several)
@@ -349,7 +366,7 @@ async def test_trading_accounts_are_listed_and_one_is_shown_with_its_trades(desk
     assert "\nBalance: " in text
     assert "\nLast trades, 80 days\n" in text
     other = next(line.partition(" ")[0] for line in lines if "/500123 " in line)
-    assert "Trades cannot be read." in await desk.said(OLGA, f"/mt {other}")
+    assert "Trades cannot be read: the CRM tells those of MT4 only." in await desk.said(OLGA, f"/mt {other}")
 
 
 async def test_a_report_comes_as_a_file(desk: Desk) -> None:
