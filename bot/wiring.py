@@ -25,7 +25,7 @@ from bot.operations.balances import Balances
 from bot.operations.clients import ClientDesk
 from bot.operations.connections import Connections
 from bot.operations.entry import Entries
-from bot.operations.factor import Factors
+from bot.operations.factor import Factors, has_factor
 from bot.operations.factor_reset import FactorReset
 from bot.operations.hygiene import Hygiene
 from bot.operations.linking import Linking
@@ -153,7 +153,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
     factors = Factors(database, vault, audit, outbox, timekeeping, clock, config.desk.name)
-    approvals = Approvals(database, audit, outbox, cards, clock)
+    approvals = Approvals(database, audit, outbox, cards, clock, has_factor)
     approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, vault, audit, clock)
     approvals.carriers[Kind.ROLE] = RoleRequests(access, audit, Notices(outbox).tell)
     connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))
