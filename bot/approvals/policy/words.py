@@ -146,7 +146,7 @@ class Words:
             weekdays=frozenset(WEEKDAYS.index(one) for one in said.weekdays if one is not None),
             requesters=frozenset(self.circle(f"{path}.requesters", one) for one in said.requesters if one is not None),
         )
-        reached = {one.partition("/")[0] for one in scope.connections}
+        reached = {one.partition("/")[0] for one in scope.connections if "/" in one}
         if reached and scope.providers and reached.isdisjoint(scope.providers):
             self.wrong(f"{path}.connections", "none of the providers named beside them", "connections of those")
         return scope
