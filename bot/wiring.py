@@ -30,6 +30,7 @@ from bot.operations.factor_reset import FactorReset
 from bot.operations.hygiene import Hygiene
 from bot.operations.linking import Linking
 from bot.operations.locking import Locking
+from bot.operations.moving.room import MoneyRoom, money_room
 from bot.operations.nonces import StoredNonces
 from bot.operations.people import Notices, People
 from bot.operations.registering import Registering
@@ -73,6 +74,7 @@ class House:
     outbox: Outbox
     cards: Cards
     approvals: Approvals
+    money: MoneyRoom
     people: People
     timekeeping: Timekeeping
     factors: Factors
@@ -179,6 +181,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         outbox=outbox,
         cards=cards,
         approvals=approvals,
+        money=money_room(database, audit, outbox, approvals, connections, timekeeping, clock),
         people=people,
         timekeeping=timekeeping,
         factors=factors,

@@ -27,7 +27,7 @@ _DECISIONS = {APPROVE: Decision.APPROVE, DENY: Decision.DENY}
 
 
 async def decided(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
-    """A tap on Approve or Deny, or on a number. What was shown is what the card remembers, not what the request says."""
+    """A tap on Approve, Deny or a number. What was shown is what the card remembers, not what the request says."""
     services, number = context.services, str(card.body["request"])
     seen = Seen(str(card.body["hash"]), str(card.body.get("shown", "")), message_id)
     if choice == DENY:
@@ -46,7 +46,7 @@ async def decided(context: DeskContext, card: Card, choice: int, message_id: int
             await _show_numbers(context, card, request, message_id)
             return "Tap the number on the asker's screen."
         case Proof.NUMBER:
-            await _approve(context, number, seen, services.matching.picking(context.person, request, choice))
+            await _approve(context, number, seen, services.money.matching.picking(context.person, request, choice))
         case _:
             await _approve(context, number, seen, Shown(Proof.NONE, services.timekeeping.looking()))
     return None
@@ -120,5 +120,5 @@ async def _described(context: DeskContext, request: Request, people: dict[int, P
 
 
 DOORS = (Door("pending", "What waits for a decision", "/pending", Right.TALK, pending, Audience.PRIVATE),)
-TAPS = (TapDoor(CARD, Right.DECIDE, decided), TapDoor(OWN_CARD, Right.ASK, withdrawn))
+TAPS = (TapDoor(CARD, Right.DECIDE, decided), TapDoor(OWN_CARD, Right.TALK, withdrawn))
 ANSWERS = (factor.code_door(_WITH_CODE, Right.DECIDE, _approved_with_code),)

@@ -35,7 +35,9 @@ def choices_of(request: Request, person_id: int) -> list[int]:
 class Matching:
     """Checks what was picked."""
 
-    def __init__(self, audit: Recorder, clock: Clock, looking: Callable[[], Callable[[Tables], CountersignError | None]]):
+    def __init__(
+        self, audit: Recorder, clock: Clock, looking: Callable[[], Callable[[Tables], CountersignError | None]]
+    ):
         """`looking`: makes a change that answers why the clock is not to be believed."""
         self._audit = audit
         self._clock = clock

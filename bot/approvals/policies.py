@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from bot.approvals.policy.model import Policy
-from bot.approvals.policy.reading import read_policy
+from bot.approvals.policy.reading import read
 from bot.clock import Clock
 from bot.store import Tables
 from bot.store.columns import at, moment
@@ -53,4 +53,4 @@ class Policies:
 
 @lru_cache(maxsize=8)
 def _read(document: str) -> Policy:
-    return read_policy(document)
+    return read(document)

@@ -70,7 +70,9 @@ class Prompts:
             self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_OWN_BUTTONS)
         if request.asked_in_chat is not None and self._reader.masked(request):
             key = f"request/{request.id}/group"
-            self._put(tables, request.asked_in_chat, self._group_title(request), self._group_lines(request, people), key)
+            self._put(
+                tables, request.asked_in_chat, self._group_title(request), self._group_lines(request, people), key
+            )
 
     def redraw(self, tables: Tables, request: Request) -> None:
         """Show every card as the request stands now."""
@@ -130,7 +132,7 @@ class Prompts:
         return (*self._reader.lines(request), *marks(request), *_until(request))
 
     def _own_lines(self, request: Request, people: dict[int, str]) -> tuple[str, ...]:
-        number = ()
+        number: tuple[str, ...] = ()
         if request.number is not None and request.state is State.PENDING:
             number = (f"Tell whoever signs this number, and nothing else: {request.number}.",)
         return (

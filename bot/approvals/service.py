@@ -128,9 +128,7 @@ class Approvals:
         self.carriers: dict[Kind, Carrier] = {}
         self._prompts = Prompts(outbox, cards, clock, self)
 
-    async def ask(
-        self, by: Person, wish: Wish, *, telegram_id: int | None, shown: Shown | None = None
-    ) -> Request:
+    async def ask(self, by: Person, wish: Wish, *, telegram_id: int | None, shown: Shown | None = None) -> Request:
         """Open a request and prompt everybody who could sign it; where nobody must, it is carried out.
 
         Args:
@@ -233,9 +231,7 @@ class Approvals:
 
         def change(tables: Tables) -> Request:
             request = records.read(tables, request_id)
-            could = request.state is State.HELD and any(
-                one.id == person.id for one in self._signers(tables, request)
-            )
+            could = request.state is State.HELD and any(one.id == person.id for one in self._signers(tables, request))
             if request.asked_by != person.id and not could:
                 raise NotAllowedError("withdraw a request of somebody else")
             self._note(tables, "request.withdrawn", request, person.id, telegram_id)

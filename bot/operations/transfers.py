@@ -17,7 +17,7 @@ from bot.operations.linked import Connection
 from bot.operations.moving.guarding import Guarding, Judged
 from bot.operations.moving.matters import Aspects, Parameters, common, money_in, where
 from bot.providers.base import Act, ActKind
-from bot.store import Database, Tables
+from bot.store import Database
 
 NOTE_LENGTH = 140
 
@@ -119,9 +119,7 @@ class Transfers:
             "currency": money.currency.code,
             **({"note": note} if note else {}),
         }
-        judged = await self._database.read(
-            lambda tables: self._guarding.judged(tables, self.matter, by, parameters)
-        )
+        judged = await self._database.read(lambda tables: self._guarding.judged(tables, self.matter, by, parameters))
         held, held_at = await self._held(connection, account, money.currency)
         if held is not None and held.amount < money.amount:
             raise InputError(f"{account} holds {held} now, which is less than {money}", f"{held}")
@@ -162,4 +160,3 @@ def _named(book: list[Beneficiary], word: str) -> Beneficiary:
         if word.casefold() in (one.name.casefold(), one.account.casefold()):
             return one
     raise NotFoundError("beneficiary", word, tuple(one.name for one in book))
-

@@ -125,7 +125,7 @@ class Reconciling:
                     return
             except StoreError as error:
                 _log.warning("not looked", extra={"request": request.id, "error": type(error).__name__})
-            except Exception:  # an adapter's slip ends one look, not the looking
+            except Exception:  # an adapter's slip ends one look, not the looking  # noqa: BLE001
                 _log.exception("not looked", extra={"request": request.id})
             self._asked(request)
             await self._clock.sleep(await self._pause(request.id))
@@ -203,7 +203,7 @@ class Reconciling:
         absent = looks_absent(sightings, sending.prepared_at)
         lines = (
             *self._approvals.lines(request),
-            f"Sent at {sending.begun_at:%Y-%m-%d %H:%M} UTC; what became of it is not known yet. "
+            f"Sent at {sending.begun_at:%Y-%m-%d %H:%M} UTC; what became of it is not known yet.",
             "The provider is asked again and again. Do not send it again by another way.",
             *_clues(sightings),
         )

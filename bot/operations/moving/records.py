@@ -75,13 +75,20 @@ def sendings_of(tables: Tables, request_id: str) -> list[Sending]:
     ).fetchall()
     return [
         Sending(
-            *row[:6],
-            moment(row[6]),
-            moment(row[7]),
-            Outcome(row[8]) if row[8] is not None else None,
-            *row[9:],
+            name,
+            attempt,
+            connection,
+            reference,
+            nonce,
+            wire,
+            moment(prepared),
+            moment(begun),
+            Outcome(outcome) if outcome is not None else None,
+            receipt,
+            code,
+            detail,
         )
-        for row in rows
+        for name, attempt, connection, reference, nonce, wire, prepared, begun, outcome, receipt, code, detail in rows
     ]
 
 
@@ -179,7 +186,9 @@ def counting(tables: Tables, currency: Currency, since: datetime, *, besides: st
     return list(cases_from(rows))
 
 
-def cases_from(rows: Iterable[tuple[str, str, str, str, str, str, str | None, str | None, int, int, str]]) -> Iterable[Case]:
+def cases_from(
+    rows: Iterable[tuple[str, str, str, str, str, str, str | None, str | None, int, int, str]],
+) -> Iterable[Case]:
     """Rows ⇄ cases. Who asked is known as they were then."""
     for act, provider, environment, connection, source, beneficiary, amount, currency, when, person, circles in rows:
         money = Money(Decimal(amount), Currency(currency)) if amount is not None and currency is not None else None

@@ -102,9 +102,12 @@ class Sending:
         due = await self._database.read(lambda tables: requests.standing(tables, (State.APPROVED, State.HELD)))
         for request in due:
             if self._is_due(request, now) and request.id not in self._under_way:
-                task = asyncio.create_task(self._deal_with(request))
-                self._under_way[request.id] = task
-                task.add_done_callback(lambda _, number=request.id: self._under_way.pop(number, None))
+                self._begin_dealing_with(request)
+
+    def _begin_dealing_with(self, request: Request) -> None:
+        task = asyncio.create_task(self._deal_with(request))
+        self._under_way[request.id] = task
+        task.add_done_callback(lambda _: self._under_way.pop(request.id, None))
 
     def _is_due(self, request: Request, now: datetime) -> bool:
         if request.stake is None or not self.ready(request.stake.connection_id):
@@ -125,7 +128,7 @@ class Sending:
         except StoreError as error:
             _log.warning("not sent: the database refuses", extra={"error": type(error).__name__})
             self._tries[request.id] = (0, self._clock.now() + timedelta(seconds=5))
-        except Exception:  # a slip of ours is not to end the one task that sends
+        except Exception:  # a slip of ours is not to end the one task that sends  # noqa: BLE001
             _log.exception("not sent", extra={"request": request.id})
             self._tries[request.id] = (0, self._clock.now() + timedelta(seconds=30))
 

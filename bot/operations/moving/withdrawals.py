@@ -19,7 +19,9 @@ class WithdrawalMatter:
         return Aspects(_NAMED[parameters["decision"]], parameters["account"], "", money_in(parameters))
 
     def act(self, request_id: str, parameters: Parameters) -> Act:
-        words = {key: parameters[key] for key in ("decision", "method", "node", "comment", "source") if key in parameters}
+        words = {
+            key: parameters[key] for key in ("decision", "method", "node", "comment", "source") if key in parameters
+        }
         return Act(
             request_id,
             ActKind.WITHDRAWAL_DECISION,
