@@ -141,7 +141,8 @@ async def test_one_signature_carries_it_out_and_everybody_hears(desk: Desk) -> N
     prompts = await desk.told(BEN)
     assert prompts[0][0] == "Anna asks for your signature"
     assert prompts[0][1].startswith("Paint the desk green | Request ")
-    assert "| Ben approved, " in prompts[-1][1] and prompts[-1][1].endswith(" UTC. | Done: painted.")
+    assert "| Ben approved, " in prompts[-1][1]
+    assert prompts[-1][1].endswith(" UTC. | Done: painted.")
 
 
 async def test_only_those_who_could_sign_are_prompted(desk: Desk) -> None:
