@@ -37,7 +37,12 @@ BLOCKED_FOR = timedelta(hours=24)
 """So long nothing like a request whose outcome is unknown can be asked for (M06)."""
 ABSENT_FOR, ABSENCES_APART = timedelta(minutes=30), timedelta(minutes=10)
 """M25: when it is proposed that nothing was executed."""
-_LOOKS = ((timedelta(minutes=2), 2.0), (timedelta(minutes=10), 15.0))
+_LOOKS = (
+    (timedelta(seconds=2), 0.4),
+    (timedelta(seconds=10), 2.0),
+    (timedelta(minutes=2), 5.0),
+    (timedelta(minutes=10), 15.0),
+)
 """Up to which age of a sending how many seconds lie between two looks; a minute from then on."""
 _log = logging.getLogger(__name__)
 
@@ -127,7 +132,6 @@ class Reconciling:
                 _log.warning("not looked", extra={"request": request.id, "error": type(error).__name__})
             except Exception:  # an adapter's slip ends one look, not the looking  # noqa: BLE001
                 _log.exception("not looked", extra={"request": request.id})
-            self._asked(request)
             await self._clock.sleep(await self._pause(request.id))
 
     async def _is_settled(self, request_id: str) -> bool:
@@ -137,6 +141,8 @@ class Reconciling:
             return True
         evidence = await self._evidence(request, sendings[-1])
         crashpoint("CP16")
+        if evidence is not None:
+            self._asked(request)
         state = await persistently(
             lambda: self._database.write(lambda tables: self._take(tables, request_id, evidence)), self._clock
         )
@@ -221,12 +227,10 @@ class Reconciling:
     async def _pause(self, request_id: str) -> float:
         """Until the next look."""
         try:
-            request, sendings = await self._database.read(lambda tables: _one(tables, request_id))
-        except CountersignError:
+            sendings = await self._database.read(lambda tables: records.sendings_of(tables, request_id))
+        except StoreError:
             return 5.0
         age = self._clock.now() - sendings[-1].begun_at if sendings else timedelta()
-        if request.state is State.ACKED:
-            return 0.5 if age < timedelta(seconds=5) else 2.0
         return next((seconds for until, seconds in _LOOKS if age < until), 60.0)
 
 

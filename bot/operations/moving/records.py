@@ -92,6 +92,9 @@ def sendings_of(tables: Tables, request_id: str) -> list[Sending]:
     ]
 
 
+_SEEN = "outcome, reference, detail, differing, alike, absent, answered_later, balance"
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """What one look at the provider showed."""
@@ -108,23 +111,28 @@ class Sighting:
 
 
 def note_sighting(tables: Tables, request_id: str, evidence: Evidence, now: datetime) -> None:
-    """Kept when it says something that the one before did not."""
+    """Of several looks in a row that show the same the first and the last are kept."""
     absence = evidence.absence
     balance = str(absence.balance) if absence is not None and absence.balance is not None else None
+    before = tables.conn.execute(
+        f"SELECT at, {_SEEN} FROM sightings WHERE request_id = ? ORDER BY at DESC LIMIT 2",  # noqa: S608  # ours
+        (request_id,),
+    ).fetchall()
+    seen = (
+        evidence.outcome.value,
+        evidence.reference,
+        evidence.detail,
+        packed(list(evidence.differing)),
+        packed(list(evidence.alike)),
+        absence is not None,
+        absence is not None and absence.answered_later,
+        balance,
+    )
+    if len(before) == 2 and before[0][1:] == before[1][1:] == seen:
+        tables.conn.execute("DELETE FROM sightings WHERE request_id = ? AND at = ?", (request_id, before[0][0]))
     tables.conn.execute(
-        "INSERT OR REPLACE INTO sightings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            request_id,
-            at(evidence.seen_at or now),
-            evidence.outcome.value,
-            evidence.reference,
-            evidence.detail,
-            packed(list(evidence.differing)),
-            packed(list(evidence.alike)),
-            absence is not None,
-            absence is not None and absence.answered_later,
-            balance,
-        ),
+        f"INSERT OR REPLACE INTO sightings (request_id, at, {_SEEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        (request_id, at(evidence.seen_at or now), *seen),
     )
 
 

@@ -136,6 +136,7 @@ class Sending:
         begun: int | None = None
         receipt = Receipt(Outcome.UNKNOWN, detail="the session broke")
         try:
+            await self._database.read(lambda tables: self._check(tables, requests.read(tables, request.id), None))
             async with self._seam(request) as seam, seam.turn():
                 prepared = await seam.prepare(self._matters[request.kind].act(request.id, request.parameters))
                 begun = await self._begin(request, prepared)
@@ -169,7 +170,7 @@ class Sending:
 
         def change(tables: Tables) -> int:
             fresh = requests.read(tables, request.id)
-            self._check(tables, fresh, prepared, now)
+            self._check(tables, fresh, prepared)
             attempt = len(records.sendings_of(tables, fresh.id)) + 1
             records.begin(tables, fresh, prepared, attempt, now)
             details = {"attempt": str(attempt), "reference": prepared.reference}
@@ -179,16 +180,19 @@ class Sending:
 
         return await self._database.write(change)
 
-    def _check(self, tables: Tables, fresh: Request, prepared: Prepared, now: datetime) -> None:
-        """What is approved is what is sent, still wanted, still signed, still allowed."""
+    def _check(self, tables: Tables, fresh: Request, prepared: Prepared | None) -> None:
+        """What is approved is what is sent, still wanted, still signed, still allowed.
+
+        Before anything is `prepared` as well: what is frozen uses up no nonce.
+        """
         if fresh.state not in (State.APPROVED, State.HELD):
             raise ConflictError(f"it is {fresh.state} by now")
         if fresh.hash != hash_of(fresh.kind, fresh.asked_by, fresh.parameters):
             raise ConflictError("its stored parameters are not those that were signed")
         matter = self._matters[fresh.kind]
-        if prepared.act != matter.act(fresh.id, fresh.parameters):
+        if prepared is not None and prepared.act != matter.act(fresh.id, fresh.parameters):
             raise ConflictError("what was prepared is not what was signed")
-        if fresh.send_by <= now:
+        if fresh.send_by <= self._clock.now():
             raise ConflictError("its time is over")
         if fresh.rule.seats and self._approvals.count(tables, fresh):
             raise ConflictError("a signature it had does not count any more")
