@@ -25,12 +25,13 @@ from bot.operations.balances import Balances
 from bot.operations.clients import ClientDesk
 from bot.operations.connections import Connections
 from bot.operations.entry import Entries
-from bot.operations.factor import Factors
+from bot.operations.factor import Factors, has_factor
 from bot.operations.factor_reset import FactorReset
 from bot.operations.hygiene import Hygiene
 from bot.operations.leads import Leads
 from bot.operations.linking import Linking
 from bot.operations.locking import Locking
+from bot.operations.moving.room import MoneyRoom, money_room
 from bot.operations.nonces import StoredNonces
 from bot.operations.people import Notices, People
 from bot.operations.registering import Registering
@@ -74,6 +75,7 @@ class House:
     outbox: Outbox
     cards: Cards
     approvals: Approvals
+    money: MoneyRoom
     people: People
     timekeeping: Timekeeping
     factors: Factors
@@ -155,7 +157,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
     factors = Factors(database, vault, audit, outbox, timekeeping, clock, config.desk.name)
-    approvals = Approvals(database, audit, outbox, cards, clock)
+    approvals = Approvals(database, audit, outbox, cards, clock, has_factor)
     approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, vault, audit, clock)
     approvals.carriers[Kind.ROLE] = RoleRequests(access, audit, Notices(outbox).tell)
     connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))
@@ -181,6 +183,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         outbox=outbox,
         cards=cards,
         approvals=approvals,
+        money=money_room(database, audit, outbox, approvals, connections, timekeeping, clock),
         people=people,
         timekeeping=timekeeping,
         factors=factors,

@@ -62,7 +62,10 @@ async def _serve(config: Config, rooms: House) -> None:
         async with running(rooms) as work, _updates(config, work) as fetching:
             await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), rooms.announcing.run())]
+            tasks = [
+                asyncio.create_task(part)
+                for part in (*fetching, work.notify(), rooms.announcing.run(), rooms.money.run())
+            ]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:

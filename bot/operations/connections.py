@@ -134,6 +134,10 @@ class Connections:
             raise NotFoundError("connection", word, tuple(one.name for one in visible))
         return found
 
+    async def numbered(self, number: int) -> Connection:
+        """One by its id. `NotFoundError` when it is gone."""
+        return await self._database.read(lambda tables: read_one(tables, number))
+
     async def check_free(self, provider: str, label: str) -> None:
         """`ConflictError` when that provider has a connection with this label."""
         if any(one.name == f"{provider}/{label}" for one in await self.everything()):

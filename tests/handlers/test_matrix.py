@@ -102,6 +102,7 @@ TAPS = {
     "withdrawal": (ALL, READ),
     "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
+    "request/own": (ALL, TALK),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
