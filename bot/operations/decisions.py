@@ -10,6 +10,7 @@ from enum import StrEnum
 from bot.access.model import Person, Right
 from bot.errors import ConflictError, InputError, NotAllowedError
 from bot.operations.linked import Connection
+from bot.operations.moving.matters import common
 from bot.operations.requested import PENDING
 from bot.providers.crm.wire.requests import MOST_COMMENT, Withdrawal
 
@@ -45,8 +46,7 @@ class Seen:
 class PreparedDecision:
     """What would be sent, whole. `reason` is empty for an approval."""
 
-    connection: str
-    """As a person addresses it, e.g. `crm/main`."""
+    connection: Connection
     request_id: str
     client: str
     """The client's id in the CRM; `client_name` is for eyes only."""
@@ -61,6 +61,23 @@ class PreparedDecision:
     reason: str
     source: str
     """`read`, or `webhook` on a tenant that does not let requests be read."""
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """All of it as the texts of a request for signatures: `moving.withdrawals` says which there are."""
+        return {
+            **common(self.connection),
+            "target": self.request_id,
+            "client": f"{self.client_name} ({self.client})" if self.client_name else self.client,
+            "account": self.account,
+            "amount": self.amount,
+            "currency": self.currency,
+            "method": self.method,
+            "node": self.node,
+            "decision": self.decision.value,
+            "source": self.source,
+            **({"comment": self.reason} if self.reason else {}),
+        }
 
 
 def check_may_prepare(person: Person, through: Connection) -> None:
@@ -102,7 +119,7 @@ def prepared(
     if differing := _differing(seen, now):
         raise ConflictError(f"request {found.id} is not what you were shown: {'; '.join(differing)}")
     return PreparedDecision(
-        connection=through.name,
+        connection=through,
         request_id=str(found.id),
         client=str(found.user_id or ""),
         client_name=str((found.user and found.user.name) or ""),

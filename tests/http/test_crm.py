@@ -22,6 +22,7 @@ from bot.config import load
 from bot.errors import ConfigError, NotFoundError
 from bot.loopback.server import Listening, serving
 from bot.operations.connections import Wanted
+from bot.operations.decisions import Decision, Seen
 from bot.operations.requested import Known, Source
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -368,6 +369,19 @@ async def test_a_tenant_without_the_read_call_is_believed_and_that_is_said(hook:
     )
     (notice,) = await hook.notices()
     assert "As a webhook told it; this tenant does not let requests be read." in notice["lines"]
+
+
+async def test_there_a_decision_is_made_ready_from_what_was_told_and_says_so(hook: Hook) -> None:
+    await hook.tell("/settings", generation="A")
+    await hook.post(event("b7c8d9e0"))
+    await hook.read()
+    olga = hook.rooms.access.roster.person(OLGA)
+    assert olga is not None
+    look = await hook.rooms.withdrawals.look(olga, "b7c8d9e0")
+    assert look.may_decide
+    assert look.found is not None
+    ready = await hook.rooms.withdrawals.prepare_decision(olga, "b7c8d9e0", Decision.APPROVE, "", Seen.of(look.found))
+    assert (ready.source, ready.node, ready.amount) == ("webhook", "2", "250.00")
 
 
 async def test_what_cannot_be_read_now_is_read_later(hook: Hook) -> None:
