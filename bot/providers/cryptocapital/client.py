@@ -26,13 +26,13 @@ from bot.providers.base import (
     unsupported,
 )
 from bot.providers.cryptocapital import keyline, wire
-from bot.providers.cryptocapital.auth import Doubt, Form, fingerprint
+from bot.providers.cryptocapital.auth import POWERS, Doubt, Form, fingerprint
 from bot.providers.cryptocapital.keyline import NAME, Heard, KeyLine, login_refused, reason_of, signer_of
 from bot.providers.cryptocapital.registration import CAUTION, PAYEE, REGISTRATION_ACCOUNTS
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.cryptocapital.statements import Statement, gather
 from bot.providers.cryptocapital.wire import Op, Transfer
-from bot.providers.records import Account, Balance, Entry, Findings, Position, Power, Reading, Way
+from bot.providers.records import Account, Balance, Entry, Findings, Position, Reading, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class CryptoCapital:
         return 0 if self._key is None else self._key.overtaken
 
     async def check(self) -> Findings:
-        """`auth` and a look at every account. The key that signs a question signs a transfer, too."""
+        """`auth` and a look at every account."""
         key, found = await self.key_line(), await self._ask_about_all()
         listed = ", ".join(f"{heard.holding.number} {heard.holding.balance.currency}" for heard in found.heard)
         accounts = "1 account" if len(found.heard) == 1 else f"{len(found.heard)} accounts"
@@ -93,7 +93,7 @@ class CryptoCapital:
         return Findings(
             ". ".join((said, *older, *(note.removesuffix(".") for note in found.notes))),
             accounts=tuple(heard.holding.number for heard in found.heard),
-            powers=frozenset({Power.READ, Power.PAY_OUT}),
+            powers=POWERS,
             facts=(f"Its public key is {key.key}: the one registered for these accounts.",),
         )
 
