@@ -56,7 +56,7 @@ class Announcing:
                     wanted = {one.id: one for one in await self._connections.everything() if _tells(one)}
                     for number in wanted.keys() - following.keys():
                         following[number] = asyncio.create_task(self._follow(number))
-                    await self._tell_oddities(wanted.values())
+                    await self.tell_oddities()
                 for number in [number for number, task in following.items() if task.done()]:
                     _ended(following.pop(number))
                 await self._clock.sleep(LOOK_SECONDS)
@@ -141,10 +141,10 @@ class Announcing:
 
         await self._database.write(change)
 
-    async def _tell_oddities(self, connections: Iterable[Connection]) -> None:
-        """To the admins, at most once an hour for each kind."""
+    async def tell_oddities(self) -> None:
+        """To the admins, of every connection, at most once an hour for each kind."""
         hour = self._clock.now().strftime("%Y%m%d%H")
-        for connection in connections:
+        for connection in await self._connections.everything():
             health = self._connections.health.get(connection.id)
             for oddity, count in (health.oddities if health is not None else {}).items():
                 if count > self._told.get((connection.id, oddity), 0):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.errors import CredentialRefusedError, RefusedError, SilentError, UnreachableError
+from bot.errors import CredentialRefusedError, OvertakenError, RefusedError, SilentError, UnreachableError
 from bot.money import Currency
 from bot.providers.base import (
     Ability,
@@ -132,7 +132,7 @@ class CryptoCapital:
         notes = []
         for number, answer in answers.items():
             if isinstance(answer, BaseException):
-                if not isinstance(answer, RefusedError):
+                if not isinstance(answer, RefusedError) or isinstance(answer, OvertakenError):
                     raise answer
                 notes.append(_note(number, answer))
             elif answer.account is None:
