@@ -149,6 +149,18 @@ class KeepsStatements(Protocol):
 
 
 @runtime_checkable
+class FindsEntries(Protocol):
+    """A provider whose statement can be asked for one entry."""
+
+    async def entry(self, number: str) -> Reading[Entry]:
+        """The entry with the provider's own number, as each of the accounts sees it; none when there is none.
+
+        Raises:
+            InputError: No entry here has such a number.
+        """
+
+
+@runtime_checkable
 class TellsArrivals(Protocol):
     """A provider with `Ability.ARRIVALS`: it says by itself when money comes in."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.errors import CredentialRefusedError, OvertakenError, RefusedError, SilentError, UnreachableError
+from bot.errors import CredentialRefusedError, InputError, OvertakenError, RefusedError, SilentError, UnreachableError
 from bot.money import Currency
 from bot.providers.base import (
     Ability,
@@ -124,9 +124,21 @@ class CryptoCapital:
         raise unsupported(self.spec, Ability.POSITIONS)
 
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
+        return await self._statements(limit=limit, since=since)
+
+    async def entry(self, number: str) -> Reading[Entry]:
+        if not re.fullmatch(wire.TRANSACTION_ID, number, re.ASCII):
+            raise InputError(f"an entry of {self.spec.title} has a number of at most 20 digits", "/statement no 4795")
+        return await self._statements(transaction=number)
+
+    async def _statements(
+        self, *, limit: int | None = None, since: datetime | None = None, transaction: str | None = None
+    ) -> Reading[Entry]:
         """All accounts at once: the series mix, and each takes what is its own."""
         await self.key_line()
-        asking = (self.statement_of(number, limit=limit, since=since) for number in self.numbers)
+        asking = (
+            self.statement_of(number, limit=limit, since=since, transaction=transaction) for number in self.numbers
+        )
         answers = dict(zip(self.numbers, await asyncio.gather(*asking, return_exceptions=True), strict=True))
         read = {number: answer for number, answer in answers.items() if isinstance(answer, Statement)}
         notes = []
@@ -142,7 +154,9 @@ class CryptoCapital:
         entries = tuple(_entry(number, one) for number, answer in read.items() for one in answer.transfers)
         return Reading(entries, min(answer.read_at for answer in read.values()), tuple(notes))
 
-    async def statement_of(self, number: str, *, limit: int | None = None, since: datetime | None = None) -> Statement:
+    async def statement_of(
+        self, number: str, *, limit: int | None = None, since: datetime | None = None, transaction: str | None = None
+    ) -> Statement:
         """One account's statement, as `statements.gather`."""
         key = await self.key_line()
         async with key.watched():
@@ -154,6 +168,7 @@ class CryptoCapital:
                 quiet_seconds=self._settings.quiet_seconds,
                 limit=limit,
                 since=since,
+                transaction=transaction,
                 patience_seconds=self._settings.answer_seconds,
             )
 
