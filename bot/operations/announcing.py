@@ -69,26 +69,26 @@ class Announcing:
         """Keep one line, until its connection is gone."""
         attempt = 0
         while True:
-            connected = asyncio.Event()
+            caught_up = asyncio.Event()
             try:
                 connection = await self._find(number)
                 if connection is None:
                     return
                 async with self._connections.standing(connection) as provider:
-                    await self._listen(connection, provider, connected)
+                    await self._listen(connection, provider, caught_up)
             except CountersignError as error:
                 _log.info("no news for now", extra={"connection": number, "error": type(error).__name__})
-            attempt = 0 if connected.is_set() else attempt + 1
+            attempt = 0 if caught_up.is_set() else attempt + 1  # a key that is not registered yet gets no further
             await self._clock.sleep(backoff(attempt))
 
     async def _find(self, number: int) -> Connection | None:
         return next((one for one in await self._connections.everything() if one.id == number), None)
 
-    async def _listen(self, connection: Connection, provider: Provider, connected: asyncio.Event) -> None:
+    async def _listen(self, connection: Connection, provider: Provider, caught_up: asyncio.Event) -> None:
         """Catch up, then tell what comes, until the line breaks."""
         if not (isinstance(provider, TellsArrivals) and isinstance(provider, KeepsStatements)):
             return
-        arrived: asyncio.Queue[Entry] = asyncio.Queue()
+        connected, arrived = asyncio.Event(), asyncio.Queue[Entry]()
         staying = asyncio.create_task(provider.stay(connected.set, arrived.put_nowait))
         greeted = asyncio.create_task(connected.wait())
         getting: asyncio.Task[Entry] | None = None
@@ -96,6 +96,7 @@ class Announcing:
             await asyncio.wait({staying, greeted}, return_when=asyncio.FIRST_COMPLETED)
             if not staying.done():
                 await self._catch_up(connection, provider)
+                caught_up.set()
             while not staying.done() or not arrived.empty():
                 getting = asyncio.create_task(arrived.get())
                 await asyncio.wait({staying, getting}, return_when=asyncio.FIRST_COMPLETED)

@@ -14,7 +14,10 @@ import pytest
 import websockets
 
 from bot.access.model import Role
+from bot.operations.connections import Wanted
 from bot.operations.linked import Connection
+from bot.providers.records import Environment
+from bot.secret import Secret
 from tests.support.chatting import (
     ADAM,
     OLGA,
@@ -30,7 +33,7 @@ from tests.support.chatting import (
 )
 from tests.support.cryptocapital_teller import Key, Teller
 
-OPERATING = "9120004471"
+OPERATING, HARBOUR = "9120004471", "9120007013"
 
 
 @pytest.fixture
@@ -208,6 +211,30 @@ async def test_another_program_with_the_same_key_is_told_to_the_admins_once(tmp_
         await until(lambda: heard("cryptocapital/again"))
         assert [len(heard("cryptocapital/main")), len(heard("cryptocapital/again"))] == [1, 1]
         assert not any("Something odd" in text for text in texts(desk.chat.from_bot(VERA)))
+
+
+async def test_a_key_that_is_not_registered_yet_is_tried_less_and_less_often_until_it_is(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+
+    def at_once(attempt: int) -> float:
+        attempts.append(attempt)
+        return 0.01
+
+    monkeypatch.setattr("bot.operations.announcing.backoff", at_once)
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        wanted = Wanted("cryptocapital", "new", Environment.LIVE, {"accounts": Secret(HARBOUR)}, frozenset(Role))
+        connection, key = await desk.rooms.connections.link_new_key(
+            desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA
+        )
+        async with announcing(desk):
+            await until(lambda: len(attempts) >= 3)
+            assert attempts[:3] == [1, 2, 3]
+            await control(desk, "register", account=HARBOUR, key=key.text)
+            await begun(desk, connection)
+            await control(desk, "deposit", account=HARBOUR, amount="2.00", sender="9120555555", narrative="first")
+            await until(lambda: told(desk, VERA))
 
 
 async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> None:
