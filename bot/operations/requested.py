@@ -26,6 +26,7 @@ class Source(StrEnum):
 
     WEBHOOK = "webhook"
     OPERATOR = "operator"
+    REPORT = "report"
 
 
 class Order(StrEnum):
@@ -153,7 +154,7 @@ def _a_source(text: str) -> Mapping[str, Any]:
     try:
         return {"source": Source(text.lower())}
     except ValueError:
-        raise InputError(f"a source is {' or '.join(Source)}", "/withdrawals source webhook") from None
+        raise InputError(f"a source is one of {', '.join(Source)}", "/withdrawals source webhook") from None
 
 
 def _a_node(text: str) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ _HOW_THEY_COME = (
     "<i>The CRM announces no new request: this list holds what its webhooks told, and what somebody added with "
     "/withdrawals add and the id.</i>"
 )
-_SOURCES = {Source.WEBHOOK: "told by a webhook", Source.OPERATOR: "added by hand"}
+_SOURCES = {Source.WEBHOOK: "told by a webhook", Source.OPERATOR: "added by hand", Source.REPORT: "found in the report"}
 _ORDERS = {Order.AGE: "oldest first", Order.AMOUNT: "largest first, each currency by itself"}
 
 

@@ -321,7 +321,7 @@ async def test_bank_details_are_never_said_in_a_group(desk: Desk) -> None:
         ("/withdrawals a b c", "A filter is one of client, method, source, node, in, over, under, older, by, then"),
         ("/withdrawals over 1e5", "An amount is plain digits with at most one point."),
         ("/withdrawals older soon", "An age is a number of m, h or d."),
-        ("/withdrawals source rumour", "A source is webhook or operator."),
+        ("/withdrawals source rumour", "A source is one of webhook, operator, report."),
         ("/withdrawals client", "A filter is one of"),
         ("/client", "An id, a name or an e-mail address."),
         ("/client x", "At least two characters of an id, a name or an e-mail address."),
