@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from html import escape
-from typing import Any, Final
+from typing import Final
 
 from telegram import Update
 from telegram.error import ChatMigrated, Forbidden, TelegramError
@@ -127,8 +127,7 @@ def hang(desk: Desk) -> None:
     desk.add_handler(MessageHandler(filters.StatusUpdate.MIGRATE, groups.moved), group=-2)
     desk.add_handler(ChatMemberHandler(groups.membership, ChatMemberHandler.ANY_CHAT_MEMBER), group=-2)
     desk.add_handler(TypeHandler(Update, gate), group=-1)
-    for door in DOORS_IN_ORDER:
-        desk.add_handler(CommandHandler(door.command, _opener(door), new))
+    desk.add_handler(CommandHandler(list(BY_COMMAND), known_command, new))
     desk.add_handler(CallbackQueryHandler(tap))
     desk.add_handler(MessageHandler(filters.COMMAND & new, unknown_command))
     desk.add_handler(MessageHandler(filters.TEXT & private, plain_text))
@@ -137,12 +136,14 @@ def hang(desk: Desk) -> None:
     desk.add_error_handler(unforeseen)
 
 
-def _opener(door: Door) -> Callable[[Update, DeskContext], Coroutine[Any, Any, None]]:
-    async def opened(update: Update, context: DeskContext) -> None:
-        context.message_id = update.message.message_id if update.message else 0
-        await enter(context, door, (context.args or [])[:20])
-
-    return opened
+async def known_command(update: Update, context: DeskContext) -> None:
+    """A command of ours, to its door. One handler for all of them: the library asks each handler about each update."""
+    message = update.message
+    if message is None or message.text is None:
+        return
+    context.message_id = message.message_id
+    word, _, _ = message.text[1 : message.entities[0].length].partition("@")
+    await enter(context, BY_COMMAND[word.lower()], (context.args or [])[:20])
 
 
 async def enter(context: DeskContext, door: Door, words: list[str]) -> None:
