@@ -88,14 +88,14 @@ async def whoami(context: DeskContext, words: Words) -> Reply:
 @functools.cache
 def _asked_for() -> tuple[Right, ...]:
     """The rights that some door asks for, and not everybody has."""
-    from handlers import DOORS_IN_ORDER, TAPS
+    from handlers.rooms import DOORS_IN_ORDER, TAPS
 
-    asked_for = {door.right for door in (*DOORS_IN_ORDER, *TAPS)} - {Right.ENTER, Right.TALK}
-    return tuple(right for right in Right if right in asked_for)
+    asked_for = {door.right for door in DOORS_IN_ORDER} | {door.right for door in TAPS}
+    return tuple(right for right in Right if right in asked_for - {Right.ENTER, Right.TALK})
 
 
 async def help_(context: DeskContext, words: Words) -> Reply:
-    from handlers import DOORS_IN_ORDER
+    from handlers.rooms import DOORS_IN_ORDER
 
     if words:
         raise InputError("it takes no words", "/help")

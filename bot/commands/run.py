@@ -5,12 +5,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bot import __version__, jobs, logs
+from bot import __version__, logs
 from bot.commands.ending import CONFIG, finish, hearing, loaded, told
 from bot.commands.host import known_commands
 from bot.config import Config
@@ -40,7 +41,7 @@ async def _run(config: Config) -> None:
             serving = asyncio.create_task(_serve(config, rooms))
             told_to = asyncio.create_task(stop.wait())
             try:
-                async with hosting(rooms, known_commands(), told):
+                async with hosting(rooms, known_commands, told):
                     await asyncio.wait({serving, told_to}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 told_to.cancel()
@@ -58,20 +59,27 @@ async def _run(config: Config) -> None:
 
 async def _serve(config: Config, rooms: House) -> None:
     """The Telegram side and the clockwork, until cancelled, or until a part of them cannot go on."""
+    async with running(rooms) as work, _updates(config, work) as fetching:
+        _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
+        tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), _once_up(rooms, work))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+async def _once_up(rooms: House, work: Running) -> None:
+    """What no update waits for: the clockwork, and what is told by itself; for ever."""
+    await work.up.wait()
+    jobs = await asyncio.to_thread(import_module, "bot.jobs")
     with jobs.scheduled(rooms):
-        async with running(rooms) as work, _updates(config, work) as fetching:
-            await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
-            _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), rooms.announcing.run())]
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                results = await asyncio.gather(*tasks, return_exceptions=True)
-            for result in results:
-                if isinstance(result, Exception):
-                    raise result
+        await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
+        await rooms.announcing.run()
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bot import __version__
 from bot.access.model import Role
-from handlers import DOORS_IN_ORDER
+from handlers.rooms import DOORS_IN_ORDER
 from tests.support.chatting import ADAM, ANNA, OLGA, OLGA_IS, STRANGER, VERA, Desk, buttons, texts
 from tests.support.desk import GROUP
 
