@@ -35,6 +35,11 @@ class Running:
         self._transport = transport
         self._notifier = Notifier(desk)
 
+    async def settled(self) -> None:
+        """Until updates come in, and the rooms they lead to have been imported, in the background."""
+        await self.up.wait()
+        await asyncio.to_thread(import_module, "handlers.reception")
+
     async def poll(self) -> None:
         """Fetch updates for ever. `StartRefusedError` when Telegram stops accepting the token; exit 77."""
         with _token_needed():
@@ -94,7 +99,7 @@ async def running(house: House) -> AsyncIterator[Running]:
         stack.push_async_callback(desk.stop)
         work = Running(desk, transport)
         stack.push_async_callback(work.finish)
-        stack.callback(asyncio.create_task(_once_up(work)).cancel)
+        stack.callback(asyncio.create_task(_meanwhile(work)).cancel)
         left = await work.intake.replay()
         if left:
             _log.info("updates from an earlier run are handled now", extra={"count": left})
@@ -132,10 +137,9 @@ async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
             return
 
 
-async def _once_up(work: Running) -> None:
-    """What nobody waits for: the rooms, imported before the first person comes, then the groups and the menus."""
-    await work.up.wait()
-    await asyncio.to_thread(import_module, "handlers.reception")
+async def _meanwhile(work: Running) -> None:
+    """What nobody waits for."""
+    await work.settled()
     await asyncio.gather(_look_around(work.desk), _menus(work.desk))
 
 

@@ -37,9 +37,7 @@ def imported(tmp_path: Path) -> set[str]:
 
 def test_no_room_is_imported_before_it_is_asked_for(imported: set[str]) -> None:
     """A new room costs nothing at the start: reach it by a property of the house, or from `handlers.rooms`."""
-    rooms = {
-        name for name in imported if name.startswith(("bot.operations.", "bot.approvals.", "bot.http", "bot.jobs"))
-    }
+    rooms = {name for name in imported if name.startswith(("bot.operations.", "bot.approvals.", "bot.http"))}
     assert rooms == {"bot.operations.notices", "bot.operations.pulse", "bot.operations.timekeeping"}
     assert not imported & {"handlers.rooms", "handlers.reception", "handlers.conversation", "handlers.doors"}
     assert not {name for name in imported if name.startswith("bot.providers.") and name.endswith((".client", ".wire"))}

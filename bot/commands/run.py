@@ -5,13 +5,12 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bot import __version__, logs
+from bot import __version__, jobs, logs
 from bot.commands import ahead as _  # noqa: F401  # it has begun by being imported
 from bot.commands.ending import CONFIG, finish, hearing, loaded, told
 from bot.commands.host import known_commands
@@ -60,27 +59,26 @@ async def _run(config: Config) -> None:
 
 async def _serve(config: Config, rooms: House) -> None:
     """The Telegram side and the clockwork, until cancelled, or until a part of them cannot go on."""
-    async with running(rooms) as work, _updates(config, work) as fetching:
-        _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-        tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), _once_up(rooms, work))]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-
-
-async def _once_up(rooms: House, work: Running) -> None:
-    """What no update waits for: the clockwork, and what is told by itself; for ever."""
-    await work.up.wait()
-    jobs = await asyncio.to_thread(import_module, "bot.jobs")
     with jobs.scheduled(rooms):
-        await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
-        await rooms.announcing.run()
+        async with running(rooms) as work, _updates(config, work) as fetching:
+            _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
+            tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), _telling(rooms, work))]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                results = await asyncio.gather(*tasks, return_exceptions=True)
+            for result in results:
+                if isinstance(result, Exception):
+                    raise result
+
+
+async def _telling(rooms: House, work: Running) -> None:
+    """What is told by itself; no update waits for it."""
+    await work.settled()
+    await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
+    await rooms.announcing.run()
 
 
 @asynccontextmanager

@@ -149,6 +149,12 @@ async def test_what_everybody_may_know_is_answered_in_the_group(desk: Desk) -> N
         assert len(await desk.says(OLGA, words, GROUP)) == 1
 
 
+async def test_a_command_ends_where_telegram_says_it_ends(desk: Desk) -> None:
+    command = [{"type": "bot_command", "offset": 0, "length": 7}]
+    (answer,) = await desk.says(OLGA, "/WhoAmI,", entities=command)
+    assert answer["text"] == OLGA_IS
+
+
 async def test_a_command_for_another_bot_is_left_to_it(desk: Desk) -> None:
     for words in ("/balanse", "/balance@otherbot", "/start@otherbot x"):
         await desk.happens({"message": desk.chat.message_from(OLGA, words, GROUP)})
