@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bot.operations.hygiene import Hygiene
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
+    from bot.operations.moving.room import MoneyRoom
     from bot.operations.people import People
     from bot.operations.registering import Registering
     from bot.operations.reports import Reports
@@ -81,17 +82,31 @@ class House:
     timekeeping: Timekeeping
     pulse: Pulse
 
-    @cached_property
+    @property
     def approvals(self) -> "Approvals":
+        return self._deciding[0]
+
+    @property
+    def money(self) -> "MoneyRoom":
+        return self._deciding[1]
+
+    @cached_property
+    def _deciding(self) -> "tuple[Approvals, MoneyRoom]":
+        """Both at once: the one asks the other what its kinds of requests mean."""
         from bot.approvals.model import Kind
         from bot.approvals.service import Approvals
+        from bot.operations.factor import has_factor
         from bot.operations.factor_reset import FactorReset
+        from bot.operations.moving.room import money_room
         from bot.operations.role_requests import RoleRequests
 
-        approvals = Approvals(self.database, self.audit, self.outbox, self.cards, self.clock)
+        approvals = Approvals(self.database, self.audit, self.outbox, self.cards, self.clock, has_factor)
         approvals.carriers[Kind.FACTOR_RESET] = FactorReset(self.factors, self.vault, self.audit, self.clock)
         approvals.carriers[Kind.ROLE] = RoleRequests(self.access, self.audit, Notices(self.outbox).tell)
-        return approvals
+        room = money_room(
+            self.database, self.audit, self.outbox, approvals, self.connections, self.timekeeping, self.clock
+        )
+        return approvals, room
 
     @cached_property
     def people(self) -> "People":

@@ -62,7 +62,8 @@ async def _serve(config: Config, rooms: House) -> None:
     with jobs.scheduled(rooms):
         async with running(rooms) as work, _updates(config, work) as fetching:
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            tasks = [asyncio.create_task(part) for part in (*fetching, work.notify(), _telling(rooms, work))]
+            parts = (*fetching, work.notify(), _telling(rooms, work), _moving(rooms, work))
+            tasks = [asyncio.create_task(part) for part in parts]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -79,6 +80,12 @@ async def _telling(rooms: House, work: Running) -> None:
     await work.settled()
     await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
     await rooms.announcing.run()
+
+
+async def _moving(rooms: House, work: Running) -> None:
+    """What was approved is sent, and what is open is found out about."""
+    await work.settled()
+    await rooms.money.run()
 
 
 @asynccontextmanager

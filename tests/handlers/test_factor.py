@@ -9,6 +9,7 @@ import pytest
 
 from bot import logs
 from bot.approvals.model import Request
+from bot.approvals.wording import words_of
 from bot.operations.factor import Standing
 from bot.vault.totp import code_of, provisioning_uri, seed_from, step_of
 from handlers.render.pictures import qr_code
@@ -421,7 +422,9 @@ async def test_an_admin_with_a_second_factor_shows_it_when_they_sign(desk: Desk)
     phone = await enrolled(desk, ADAM)
     request = await reset_asked(desk, OLGA)
     (prompt,) = await desk.taps(ADAM, await card_of(desk, ADAM, request), "Approve")
-    assert prompt["text"].startswith(f"To approve request {request.id}, hash {request.hash[:8]}, reply to this message")
+    assert prompt["text"].startswith(
+        f"To approve request {request.id}, {words_of(request.hash)}, {request.hash[:8]}, reply to this message"
+    )
     assert (await desk.rooms.approvals.find(request.id)).votes == ()
 
     for left in ("4 tries are left", "3 tries are left"):

@@ -95,6 +95,7 @@ TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
     "request": ({"approver", "admin"}, DECIDE),
+    "request/own": (ALL, TALK),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
