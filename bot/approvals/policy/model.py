@@ -129,8 +129,10 @@ class Hours:
             return self.start <= minute < self.until
         return minute >= self.start or minute < self.until
 
-    def __str__(self) -> str:
-        return f"{self.start // 60:02d}:{self.start % 60:02d}–{self.until // 60:02d}:{self.until % 60:02d}"
+    @property
+    def words(self) -> str:
+        """`22:00 and 05:00`."""
+        return f"{self.start // 60:02d}:{self.start % 60:02d} and {self.until // 60:02d}:{self.until % 60:02d}"
 
 
 @dataclass(frozen=True, slots=True)
