@@ -96,28 +96,28 @@ def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case
     if limit.window is Window.TRANSACTION:
         return Decimal(0)
     zone = (policy or DEFAULT).zone
-    start = window_start(limit, case.at, zone)
-    total = Decimal(0)
+    start, mine = window_start(limit, case.at, zone), owner(limit, case)
+    total = Money(Decimal(0), limit.most.currency)
     for other in others:
         if (
             other.amount is not None
             and other.at >= start
-            and _shares(limit, case, other)
+            and owner(limit, other) == mine
             and _counts(limit, other, zone)
         ):
-            total = (Money(total, limit.most.currency) + other.amount).amount
-    return total
+            total += other.amount
+    return total.amount
 
 
-def _shares(limit: Limit, case: Case, other: Case) -> bool:
-    """Whether both are added up together."""
+def owner(limit: Limit, case: Case) -> str:
+    """Whose amounts are added up: cases of one owner are, those of two are not."""
     match limit.per:
         case Per.PERSON:
-            return other.requester.id == case.requester.id
+            return str(case.requester.id)
         case Per.CONNECTION:
-            return other.connection == case.connection
+            return case.connection
         case Per.DESK:
-            return True
+            return ""
         case never:
             assert_never(never)
 

@@ -58,8 +58,9 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        names = either([person.name for person in self.askers]) if self.askers else "anybody"
-        return f"{self.about} cannot be met when {names} asks: it takes {either(self.fix, 'and')}."
+        names = [person.name for person in self.askers]
+        when = f"when {either(names)} asks" if names else "whoever asks"
+        return f"{self.about} cannot be met {when}: it takes {either(self.fix, 'and')}."
 
 
 def who_could(rule: Rule, people: Iterable[Person], asker: int | None, absence: Absence, proof: Proof) -> Chance:

@@ -58,7 +58,7 @@ def test_a_whole_desk_can_do_everything() -> None:
 
 def test_one_more_in_the_group_that_is_short_is_what_it_takes() -> None:
     assert told(LARGE, people=without(RISK, BOTH)) == [
-        "Rule “large” cannot be met when anybody asks: it takes one more person in the group risk."
+        "Rule “large” cannot be met whoever asks: it takes one more person in the group risk."
     ]
 
 
@@ -81,7 +81,7 @@ def test_what_only_one_asker_cannot_bring_about_names_that_one() -> None:
 )
 def test_who_is_here_is_asked_before_somebody_new_is_looked_for(absence: Absence, remedy: str) -> None:
     (found,) = told(LARGE, people=without(BOTH), absence=absence)
-    assert found == f"Rule “large” cannot be met when anybody asks: it takes {remedy}."
+    assert found == f"Rule “large” cannot be met whoever asks: it takes {remedy}."
 
 
 def test_a_second_factor_is_only_missed_where_a_code_is_asked_for() -> None:
@@ -102,7 +102,7 @@ def test_a_rule_for_some_requesters_is_only_looked_at_for_them() -> None:
         "Rule “large” cannot be met when Person 4 asks: it takes one more person in the group finance."
     ]
     assert told(f'{LARGE}\nrequesters = ["group/finance"]', people=people) == [
-        "Rule “large” cannot be met when anybody asks: it takes one more person in the group finance."
+        "Rule “large” cannot be met whoever asks: it takes one more person in the group finance."
     ]
     assert told(f'{LARGE}\nrequesters = ["group/board"]', people=people) == []
 
