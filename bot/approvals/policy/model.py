@@ -97,7 +97,7 @@ class Case:
     provider: str
     environment: Environment
     connection: str
-    """`cryptocapital/main`: what stands before the slash is the provider."""
+    """`cryptocapital/main`: what stands before the slash is `provider`."""
     source: str
     """An account number; empty where the act has none. So with the beneficiary."""
     beneficiary: str
@@ -110,6 +110,8 @@ class Case:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise ValueError("a case has an aware time")
+        if self.connection.partition("/")[0] != self.provider:
+            raise ValueError("a case has a connection of its provider")
         if self.amount is not None and self.amount.amount < 0:
             raise ValueError("a case has no negative amount")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import combinations_with_replacement, permutations, product
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
@@ -12,17 +13,21 @@ from hypothesis import strategies as some
 
 from bot.approvals.model import Seat
 from bot.approvals.policy.comparing import loosens, signing
-from bot.approvals.policy.judging import judge
+from bot.approvals.policy.judging import exceeded, judge, limits_for, spent
 from bot.approvals.policy.model import (
     Act,
+    Case,
     Guard,
     Hours,
+    Limit,
+    Per,
     Policy,
     PolicyRule,
     Proof,
     Scope,
     Tier,
     Verdict,
+    Window,
 )
 from bot.approvals.policy.reading import read
 from bot.providers.records import Environment
@@ -99,6 +104,7 @@ def test_a_rule_in_front_that_lets_one_hour_through_is_found() -> None:
         ('tier = "free"', 'tier = "confirm"', False),
         ('tier = "confirm"', 'tier = "free"', True),
         ('tier = "confirm"\nproof = "code"', ONE, False),
+        ('tier = "confirm"', ONE + '\nlife = "24h"', False),
         ('tier = "confirm"\nproof = "code"', ONE.replace("code", "none"), True),
         (ONE, 'tier = "confirm"\nproof = "code"', True),
         (TWO, TWO.replace("2 of role/approver", "3 of role/approver"), False),
@@ -164,6 +170,13 @@ def test_24_hours_hold_a_calendar_day_only_where_no_day_has_25() -> None:
     assert loosens(read(day), read('zone = "Europe/Zurich"\n' + day)) != ()
 
 
+def test_weekdays_of_another_zone_are_other_days() -> None:
+    mondays = LIMIT.replace('acts = ["transfer"]', 'weekdays = ["mon"]')
+    assert loosens(read(mondays), read(mondays)) == ()
+    assert loosens(read(mondays), read('zone = "Asia/Tokyo"\n' + mondays)) != ()
+    assert loosens(read(mondays), read('zone = "Asia/Tokyo"\n' + LIMIT.replace('acts = ["transfer"]', ""))) == ()
+
+
 def test_a_limit_that_goes_is_told_as_it_was() -> None:
     assert loosens(read(LIMIT), Policy()) == (
         (
@@ -219,6 +232,12 @@ def test_who_guarded_what_is_loosened_signs_for_it() -> None:
     less = ruled(f'name = "large"\ncurrencies = ["USD"]\nat_least = 2000\n{finance}', f'name = "rest"\n{ONE}')
     assert signing(old, old) == Guard((Seat("role/admin"),), Proof.CODE)
     assert signing(old, less) == Guard((Seat("role/admin"), Seat("group/finance"), Seat("group/risk")), Proof.CODE)
+
+
+def test_whoever_will_sign_for_what_was_refused_signs_for_its_being_possible() -> None:
+    old = ruled('tier = "refuse"')
+    new = ruled('tier = "quorum"\nneeds = ["2 of group/risk"]')
+    assert signing(old, new).needs == (Seat("role/admin"), Seat("group/risk", 2))
 
 
 def test_who_signs_for_each_of_those_a_limit_counts_signs_for_a_higher_one() -> None:
@@ -366,3 +385,59 @@ def test_a_loosening_is_found_exactly_when_some_case_gets_through_more_easily(
         if lets_more_through(was, becomes)
     }
     assert len(loosens(old, new)) == len(easier)
+
+
+LIMITS = some.builds(
+    Limit,
+    name=some.just("limit"),
+    scope=some.builds(
+        Scope,
+        acts=some.sampled_from([frozenset[Act](), frozenset({Act.TRANSFER}), frozenset({Act.TRANSFER, Act.ORDER})]),
+        connections=some.sampled_from([frozenset[str](), frozenset({"deriv/a"})]),
+        providers=some.sampled_from([frozenset[str](), frozenset({"deriv"})]),
+        weekdays=some.sampled_from([frozenset[int](), frozenset({0, 1})]),
+        requesters=some.sampled_from([frozenset[str](), frozenset({"role/approver"}), frozenset({"group/finance"})]),
+    ),
+    most=some.sampled_from([money("2 USD"), money("3 USD")]),
+    per=some.sampled_from(Per),
+    window=some.sampled_from(Window),
+)
+WISHES = some.lists(
+    some.builds(
+        lambda act, connection, requester, hours, amount: replace(
+            TRANSFER,
+            act=act,
+            provider=connection.split("/")[0],
+            connection=connection,
+            requester=requester,
+            at=datetime(2026, 10, 24, 12, 0, tzinfo=UTC) + timedelta(hours=hours),  # the clocks go back in the night
+            amount=money(f"{amount} USD"),
+        ),
+        some.sampled_from([Act.TRANSFER, Act.ORDER]),
+        some.sampled_from(["deriv/a", "deriv/b"]),
+        some.sampled_from([somebody(1, "role/approver", "group/finance"), somebody(2, "role/operator")]),
+        some.integers(0, 60),
+        some.integers(1, 3),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(old=LIMITS, new=LIMITS, wishes=WISHES, zone=some.sampled_from(["UTC", "Europe/Zurich"]))
+def test_whoever_keeps_a_limit_that_stands_for_another_keeps_the_other(
+    old: Limit, new: Limit, wishes: list[Case], zone: str
+) -> None:
+    before = Policy(zone=ZoneInfo(zone), limits=(old,))
+    after = Policy(zone=ZoneInfo(zone), limits=(new,))
+    kept: list[Case] = []
+    for wish in sorted(wishes, key=lambda one: one.at):
+        if not any(exceeded(limit, spent(after, limit, wish, kept), wish) for limit in limits_for(after, wish)):
+            kept.append(wish)
+    is_broken = any(
+        exceeded(limit, spent(before, limit, wish, kept[:number]), wish)
+        for number, wish in enumerate(kept)
+        for limit in limits_for(before, wish)
+    )
+    assert not is_broken or loosens(before, after)

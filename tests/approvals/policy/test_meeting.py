@@ -2,6 +2,7 @@
 
 import random
 from itertools import product
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,10 @@ from bot.access.model import Person, Right
 from bot.approvals.model import Rule, Seat, circles_of
 from bot.approvals.policy.meeting import Absence, unmeetable, who_could
 from bot.approvals.policy.model import Guard, Guarded, Policy, PolicyRule, Proof, Scope, Tier
+from bot.approvals.policy.reading import read
+from bot.demo import cast
+from bot.demo.cast import PEOPLE
+from bot.providers.registry import PROVIDERS
 from tests.support.policies import ruled, somebody
 
 OPERATOR = somebody(1, "role/operator")
@@ -123,6 +128,12 @@ def test_a_catch_all_leaves_nothing_to_the_last_resort() -> None:
     assert "What no rule speaks of" not in [one.about for one in unmeetable(ruled(rule), people, NOBODY)]
     some_rule = f'acts = ["order"]\n{rule}'
     assert "What no rule speaks of" in [one.about for one in unmeetable(ruled(some_rule), people, NOBODY)]
+
+
+def test_the_demos_people_can_do_all_that_the_demos_policy_asks_for() -> None:
+    people = [somebody(one.id, *(f"role/{role}" for role in one.roles)) for one in PEOPLE]
+    policy = read(Path(cast.__file__).with_name("policy.toml").read_bytes(), providers=PROVIDERS)
+    assert unmeetable(policy, people, NOBODY) == ()
 
 
 # Against brute force
