@@ -5,12 +5,11 @@ verdict of the other. What is no less strict in any part takes effect at once, h
 are compared one with one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from bot.approvals.model import Seat
 from bot.approvals.policy.judging import LAST_RESORT, verdict
-from bot.approvals.policy.model import DEFAULT, Guard, Guarded, Limit, Policy, PolicyRule, Tier, Verdict
+from bot.approvals.policy.model import DEFAULT, Guard, Guarded, Limit, Policy, PolicyRule, Proof, Tier, Verdict
 from bot.approvals.policy.partition import ELSE, Bits, Part, TooManyPartsError, parts
 from bot.approvals.policy.sentences import (
     DAYS,
@@ -35,7 +34,7 @@ class Loosening:
     """One way in which the new policy is less strict."""
 
     sentence: str
-    guarded: tuple[Seat, ...]
+    guarded: Guard
     """Who signed for one such act under the old policy; for what was refused, who would under the new one."""
 
 
@@ -45,9 +44,15 @@ def loosens(old: Policy | None, new: Policy, written: Written = grouped) -> tupl
 
 
 def signing(old: Policy | None, new: Policy) -> Guard:
-    """Who signs for the change: the old policy's guard of itself, and no fewer than what is loosened took."""
-    guard = (old or DEFAULT).guards[Guarded.POLICY]
-    return Guard(joined([guard.needs, *(one.guarded for one in loosenings(old, new))]), guard.proof)
+    """Who signs for the change, and how: as the old policy guards itself, and no less than what is loosened took."""
+    return _joined([(old or DEFAULT).guards[Guarded.POLICY], *(one.guarded for one in loosenings(old, new))])
+
+
+def _joined(guards: Iterable[Guard | PolicyRule | Verdict]) -> Guard:
+    """No less than each of these."""
+    every = list(guards)
+    proof = max((one.proof for one in every), key=lambda one: one.rank, default=Proof.NONE)
+    return Guard(joined(one.needs for one in every), proof)
 
 
 def loosenings(old: Policy | None, new: Policy, written: Written = grouped) -> tuple[Loosening, ...]:
@@ -64,18 +69,18 @@ def loosenings(old: Policy | None, new: Policy, written: Written = grouped) -> t
 def _of_rules(old: Policy, new: Policy, written: Written) -> Iterator[Loosening]:
     if new.zone != old.zone and _keeps_hours(old) and _keeps_hours(new):
         words = f"Hours and days become those of {new.zone.key} instead of {old.zone.key}."
-        yield Loosening(words, joined(rule.needs for rule in old.rules))
+        yield Loosening(words, _joined(old.rules))
     try:
         first = _deciding(old, new)
     except TooManyPartsError:
         words = "The rules hold too many different conditions to be compared; this counts as less strict."
-        yield Loosening(words, joined([LAST_RESORT.needs, *(rule.needs for rule in old.rules)]))
+        yield Loosening(words, _joined([LAST_RESORT, *old.rules]))
         return
     is_timed = _keeps_hours(old) or _keeps_hours(new)
     for (before, after), part in sorted(first.items(), key=lambda found: found[0]):
         was, becomes = _said(old, before), _said(new, after)
         if not at_least_as_strict(becomes, was):
-            guarded = becomes.needs if was.tier is Tier.REFUSE else was.needs
+            guarded = _joined([becomes if was.tier is Tier.REFUSE else was])
             yield Loosening(_changed(was, becomes, _example(part, written, is_timed=is_timed)), guarded)
 
 
@@ -140,15 +145,15 @@ def _of_limits(old: Policy, new: Policy, written: Written) -> Iterator[Loosening
             yield Loosening(words, _guarded_by(old, limit))
 
 
-def _guarded_by(old: Policy, limit: Limit) -> tuple[Seat, ...]:
+def _guarded_by(old: Policy, limit: Limit) -> Guard:
     """Who signs for what the limit counts."""
     counted = replace(limit.scope, currencies=frozenset({limit.most.currency.code}))
     try:
         found = parts([*(rule.scope for rule in old.rules), counted])
     except TooManyPartsError:
-        return joined([LAST_RESORT.needs, *(rule.needs for rule in old.rules)])
+        return _joined([LAST_RESORT, *old.rules])
     numbers = {_first(bits, len(old.rules)) for bits, _ in found if bits >> len(old.rules)}
-    return joined(_rule(old, number).needs for number in sorted(numbers))
+    return _joined(_rule(old, number) for number in sorted(numbers))
 
 
 def _of_guards(old: Policy, new: Policy) -> Iterator[Loosening]:
@@ -156,17 +161,17 @@ def _of_guards(old: Policy, new: Policy) -> Iterator[Loosening]:
         was, becomes = old.guards[guarded], new.guards[guarded]
         if not guards_as_well(becomes, was):
             words = f"{GUARDED[guarded]}: {guard_in_words(was)} → {guard_in_words(becomes)}."
-            yield Loosening(words, was.needs)
+            yield Loosening(words, was)
 
 
 def _of_settings(old: Policy, new: Policy) -> Iterator[Loosening]:
     if new.life > old.life:
         words = f"A request whose rule does not say otherwise is open for {span(new.life)} instead of {span(old.life)}."
-        yield Loosening(words, ())
+        yield Loosening(words, old.guards[Guarded.POLICY])
     if new.beneficiary_cooldown < old.beneficiary_cooldown:
         words = f"A new beneficiary waits {span(new.beneficiary_cooldown)} instead of {span(old.beneficiary_cooldown)}."
-        yield Loosening(words, old.guards[Guarded.BENEFICIARY].needs)
+        yield Loosening(words, old.guards[Guarded.BENEFICIARY])
     if new.loosening_delay < old.loosening_delay:
         spans = f"{span(new.loosening_delay)} instead of {span(old.loosening_delay)}"
         words = f"A change that makes anything less strict waits {spans}."
-        yield Loosening(words, old.guards[Guarded.POLICY].needs)
+        yield Loosening(words, old.guards[Guarded.POLICY])

@@ -234,6 +234,12 @@ def test_who_guarded_what_is_loosened_signs_for_it() -> None:
     assert signing(old, less) == Guard((Seat("role/admin"), Seat("group/finance"), Seat("group/risk")), Proof.CODE)
 
 
+def test_what_took_a_code_is_loosened_with_a_code() -> None:
+    by_hand = '[guards.policy]\nneeds = ["1 of role/admin"]'
+    assert signing(ruled(TWO, more=by_hand), ruled(TWO, more=by_hand)).proof is Proof.NONE
+    assert signing(ruled(TWO, more=by_hand), ruled(ONE, more=by_hand)).proof is Proof.CODE
+
+
 def test_whoever_will_sign_for_what_was_refused_signs_for_its_being_possible() -> None:
     old = ruled('tier = "refuse"')
     new = ruled('tier = "quorum"\nneeds = ["2 of group/risk"]')
