@@ -26,6 +26,7 @@ from bot.operations.clients import ClientDesk
 from bot.operations.connections import Connections
 from bot.operations.entry import Entries
 from bot.operations.factor import Factors
+from bot.operations.factor_first import FactorFirst
 from bot.operations.factor_reset import FactorReset
 from bot.operations.hygiene import Hygiene
 from bot.operations.linking import Linking
@@ -152,8 +153,9 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
-    factors = Factors(database, vault, audit, outbox, timekeeping, clock, config.desk.name)
     approvals = Approvals(database, audit, outbox, cards, clock)
+    factors = Factors(database, vault, approvals, audit, outbox, timekeeping, clock, config.desk.name)
+    approvals.carriers[Kind.FACTOR_FIRST] = FactorFirst(factors)
     approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, vault, audit, clock)
     approvals.carriers[Kind.ROLE] = RoleRequests(access, audit, Notices(outbox).tell)
     connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))

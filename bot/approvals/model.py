@@ -16,6 +16,8 @@ class Kind(StrEnum):
 
     ROLE = "role"
     FACTOR_RESET = "factor_reset"
+    FACTOR_FIRST = "factor_first"
+    ACCOUNT = "account"
 
 
 class State(StrEnum):

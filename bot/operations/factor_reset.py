@@ -25,7 +25,8 @@ def wish_to_reset(person: Person, asked_in: str | None = None) -> Wish:
 
 def needs_code(kind: Kind) -> bool:
     """Whether whoever has a second factor shows it when they sign a request of this kind."""
-    return kind in (Kind.FACTOR_RESET, Kind.ROLE)  # who gives a role may give away the power to reset
+    # who gives a role, an account or a first factor may give away the power to reset
+    return kind in (Kind.FACTOR_RESET, Kind.FACTOR_FIRST, Kind.ROLE, Kind.ACCOUNT)
 
 
 class FactorReset:

@@ -340,3 +340,34 @@ CREATE TABLE crm_withdrawals (
 CREATE INDEX crm_withdrawals_unread ON crm_withdrawals (noticed_at) WHERE unread > 0;
 """,
     )
+
+
+@MIGRATIONS()
+def m006_second_signatures(tables: sqlite_utils.Database) -> None:
+    _run(
+        tables,
+        """
+ALTER TABLE factors ADD COLUMN waiting TEXT REFERENCES requests (id);
+ALTER TABLE connections ADD COLUMN leaked_at INTEGER;
+CREATE TABLE account_links (
+    code_hash TEXT PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES persons (id),
+    created_by INTEGER NOT NULL REFERENCES persons (id),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_by INTEGER,
+    used_at INTEGER
+) STRICT;
+CREATE TABLE key_generations (
+    id INTEGER PRIMARY KEY,
+    seed BLOB NOT NULL,
+    left_at INTEGER
+) STRICT;
+INSERT INTO key_generations (id, seed) SELECT kek_id, x'' FROM data_keys
+    UNION SELECT CAST(value AS INTEGER), x'' FROM meta WHERE key = 'kek_id';
+CREATE TABLE audit_keys (
+    day INTEGER PRIMARY KEY,
+    sealed BLOB NOT NULL
+) STRICT;
+""",
+    )

@@ -45,6 +45,9 @@ AUDITED = (
     "votes",
     "factors",
     "group_moves",
+    "account_links",
+    "key_generations",
+    "audit_keys",
     "meta",
 )
 """Tables whose changes are recorded; the exceptions within them are below."""
