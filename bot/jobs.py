@@ -60,6 +60,10 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether accounts answer to their keys by now. Late, it is told late."""
         await house.registering.watch()
 
+    async def tell_of_keys() -> None:
+        """The weekly word about keys. Late, or after a week in which nobody was there to say it, it is said once."""
+        await house.hygiene.tell_when_due(house.access.roster)
+
     soon = house.clock.now() + _MINUTE
     for job, every, first in (
         (tidy, 6 * _HOUR, soon),
@@ -69,6 +73,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (expire_requests, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
+        (tell_of_keys, _HOUR, soon + 10 * _MINUTE),
     ):
         scheduler.add_job(
             _put_off_when_refused(job),

@@ -222,7 +222,8 @@ class Connections:
             check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
             still(tables)
             there = tables.conn.execute(
-                "UPDATE connections SET changed_at = ? WHERE id = ?", (at(self._clock.now()), connection.id)
+                "UPDATE connections SET changed_at = ?, leaked_at = NULL WHERE id = ?",
+                (at(self._clock.now()), connection.id),
             )
             if not there.rowcount:
                 raise ConflictError("it is gone already")
