@@ -360,11 +360,11 @@ CREATE TABLE account_links (
 ) STRICT;
 CREATE TABLE key_generations (
     id INTEGER PRIMARY KEY,
-    seed BLOB NOT NULL,
-    left_at INTEGER
+    seed BLOB NOT NULL
 ) STRICT;
-INSERT INTO key_generations (id, seed) SELECT kek_id, x'' FROM data_keys
-    UNION SELECT CAST(value AS INTEGER), x'' FROM meta WHERE key = 'kek_id';
+INSERT INTO key_generations SELECT kek_id, x'' FROM data_keys
+    UNION SELECT coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'kek_id'), 1), x''
+    FROM meta WHERE key = 'key_check';
 CREATE TABLE audit_keys (
     day INTEGER PRIMARY KEY,
     sealed BLOB NOT NULL
