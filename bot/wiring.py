@@ -19,6 +19,7 @@ from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
+from bot.operations.accounts import Accounts
 from bot.operations.announcing import Announcing
 from bot.operations.auditing import Auditing
 from bot.operations.balances import Balances
@@ -75,6 +76,7 @@ class House:
     cards: Cards
     approvals: Approvals
     people: People
+    accounts: Accounts
     timekeeping: Timekeeping
     factors: Factors
     auditing: Auditing
@@ -161,6 +163,8 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))
     sealer = UpdateSealer(keys, meta["install_id"], clock)
     people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
+    accounts = Accounts(access, approvals, cards, outbox, audit, clock)
+    approvals.carriers[Kind.ACCOUNT] = accounts
     linking = Linking(cards, vault, connections, clock, has_page=config.web is not None)
     pulse = Pulse(
         started_at=clock.now(),
@@ -182,6 +186,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         cards=cards,
         approvals=approvals,
         people=people,
+        accounts=accounts,
         timekeeping=timekeeping,
         factors=factors,
         auditing=Auditing(

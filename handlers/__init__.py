@@ -27,6 +27,7 @@ from bot.ids import incident_number
 from bot.messages.cards import Card
 from bot.wiring import House
 from handlers import (
+    accounts,
     audit,
     balances,
     clients,
@@ -78,6 +79,7 @@ DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
     *audit.DOORS,
     *status.DOORS,
     *people.DOORS,
+    *accounts.DOORS,
     *start.DOORS,
 )
 BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}

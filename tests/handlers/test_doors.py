@@ -83,7 +83,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     assert told == {
         VERA: everybody,
         OLGA: everybody | linking,
-        ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite"},
+        ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite", "person"},
     }
 
 

@@ -26,7 +26,7 @@ EVERYBODY = {
     "cancel",
 }
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-PEOPLE = {"people", "role", "suspend", "resume", "invite"}
+PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | LINKING | PEOPLE,
     OLGA: EVERYBODY | LINKING,
