@@ -14,7 +14,7 @@ from bot import logs
 from bot.commands.ending import CONFIG, loaded, refuse
 from bot.commands.host import perform
 from bot.config import Config, KeySource
-from bot.errors import ConflictError, CountersignError, WrongKeyError
+from bot.errors import ConflictError, CountersignError, StartRefusedError, WrongKeyError
 from bot.hosting import HostCommand, Say
 from bot.operations.leaks import doubt_all
 from bot.operations.linked import Connection
@@ -78,7 +78,13 @@ def _lagging(rotation: Standing) -> list[str]:
         lines.append(f"Data keys still under an earlier generation: {rotation.behind}.")
     if rotation.waiting:
         lines.append(f"Of these, waiting for their owner's passphrase (/unlock): {rotation.waiting}.")
-    return lines or ["Every data key is under this generation."]
+    lines = lines or ["Every data key is under this generation."]
+    if rotation.kept:
+        kept = ", ".join(map(str, rotation.kept))
+        lines.append(
+            f"Kept until a backup was made and verified (countersign backup), though nothing needs it: {kept}."
+        )
+    return lines
 
 
 class WhatToRotate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +127,11 @@ async def _exchange(config: Config, other: Config, what: WhatToRotate) -> None:
     async def say(line: str) -> None:
         click.echo(line)
 
-    to = read_master(other.key)
+    to, place = read_master(other.key), other.key.file
+    if place is not None and config.data_dir.resolve() in place.resolve().parents:
+        raise StartRefusedError(
+            f"{place} lies in data_dir: a key is kept, and backed up, apart. Nothing was changed.", 78
+        )
     with holding(config):
         found = _found_with(to, config.data_dir / DATABASE)
         if found is None:

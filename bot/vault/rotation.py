@@ -14,7 +14,7 @@ from functools import partial
 from bot.errors import ConflictError, RecordUnreadableError
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
-from bot.vault.datakeys import generation, next_generation
+from bot.vault.datakeys import generation, left_behind, next_generation
 from bot.vault.records import Safe, protected_subjects, row_of
 from bot.vault.wrapping import Mode
 
@@ -131,6 +131,8 @@ class Standing:
     """Of those that lag behind, the ones that need their owner's passphrase."""
     unfinished: tuple[str, ...]
     """Rotations that were begun and have not come to their end, as they are typed."""
+    kept: tuple[int, ...] = ()
+    """Generations that wrap nothing any more, and stay until a backup was verified."""
 
 
 def standing(tables: Tables) -> Standing:
@@ -143,6 +145,7 @@ def standing(tables: Tables) -> Standing:
         sum(counts.values()),
         counts.get(Mode.PASSPHRASE, 0),
         tuple(command for marked, command in commands.items() if is_marked(tables, marked)),
+        tuple(left_behind(tables)) if "key_generations" in tables.table_names() else (),
     )
 
 

@@ -121,6 +121,14 @@ def test_the_same_key_is_no_other(config: Path) -> None:
     assert "that is the master key the desk has" in said.err.lower()
 
 
+def test_a_key_in_the_data_directory_is_refused(config: Path) -> None:
+    write_secret(config.parent / "data" / "inside.key", MasterKey.new().to_text())
+    said = exchange(config, "data/inside.key")
+    assert said.code == 78
+    assert "lies in data_dir" in said.err
+    assert countersign("key", "check", "--config", config).code == 0
+
+
 def test_it_waits_until_the_bot_has_stopped(config: Path) -> None:
     with holding(loaded(config)):
         said = exchange(config)
@@ -286,3 +294,26 @@ async def test_a_conflict_changes_nothing(config: Path) -> None:
         with pytest.raises(ConflictError):
             await move(rooms.database, rooms.keys, rooms.keys.master, rooms.audit, rooms.clock)
         assert await meta(rooms) == before
+
+
+async def test_an_install_from_before_there_were_seeds_goes_on(tmp_path: Path) -> None:
+    path, before = write_desk(tmp_path), "m006_second_signatures"
+    async with opened(path) as rooms:
+        await rooms.database.write(lambda tables: tables.conn.execute("UPDATE key_generations SET seed = x''"))
+    async with opened(path) as rooms:
+        await rooms.vault.keep(MAIN, fields(token="canary-token"))
+    with closing(sqlite3.connect(tmp_path / "data" / DATABASE)) as hand:
+        for table in ("key_generations", "audit_keys", "account_links"):
+            hand.execute(f"DROP TABLE {table}")
+        hand.execute("ALTER TABLE factors DROP COLUMN waiting")
+        hand.execute("ALTER TABLE connections DROP COLUMN leaked_at")
+        assert hand.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (before,)).rowcount == 1
+        hand.commit()
+    assert countersign("check", "--config", path).code == 0
+    async with opened(path) as rooms:
+        assert (await token(rooms), await generations(rooms)) == ("canary-token", [1])
+        await Rotation(rooms.database, rooms.vault.safe, rooms.audit).renew_wrapping(hush)
+        made = await backups_of(rooms).make(tmp_path / "b")
+        assert (made.dropped, await generations(rooms)) == ((1,), [2])
+    async with opened(path) as rooms:
+        assert await token(rooms) == "canary-token"
