@@ -10,6 +10,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.errors import StoreError
+from bot.operations.anchoring import ANCHORED_EVERY
 from bot.wiring import House
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
 
     async def anchor() -> None:
         """Remember the audit log's head outside. Left out once, the next one stands for it."""
-        await house.auditing.anchor()
+        await house.anchoring.anchor()
 
     async def watch_clock() -> None:
         """Whether somebody has set the clock. Late, it sees the same."""
@@ -64,7 +65,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
     for job, every, first in (
         (tidy, 6 * _HOUR, soon),
         (check_database, _HOUR, soon + _HOUR),
-        (anchor, _HOUR, soon),
+        (anchor, ANCHORED_EVERY, soon),
         (watch_clock, _MINUTE, soon),
         (expire_requests, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),

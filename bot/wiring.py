@@ -19,6 +19,7 @@ from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
+from bot.operations.anchoring import Anchoring
 from bot.operations.announcing import Announcing
 from bot.operations.auditing import Auditing
 from bot.operations.balances import Balances
@@ -77,6 +78,7 @@ class House:
     timekeeping: Timekeeping
     factors: Factors
     auditing: Auditing
+    anchoring: Anchoring
     connections: Connections
     sharing: Sharing
     hygiene: Hygiene
@@ -160,6 +162,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     sealer = UpdateSealer(keys, meta["install_id"], clock)
     people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
     linking = Linking(cards, vault, connections, clock, has_page=config.web is not None)
+    zone = ZoneInfo(config.desk.time_zone)
     pulse = Pulse(
         started_at=clock.now(),
         mode="polling" if config.webhook is None else "webhook",
@@ -182,9 +185,8 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         people=people,
         timekeeping=timekeeping,
         factors=factors,
-        auditing=Auditing(
-            database, audit, access, outbox, clock, config=config.audit, zone=ZoneInfo(config.desk.time_zone)
-        ),
+        auditing=Auditing(database, audit, clock, zone=zone),
+        anchoring=Anchoring(database, audit, access, outbox, clock, zone=zone, config=config.audit),
         connections=connections,
         sharing=Sharing(database, audit, outbox),
         hygiene=Hygiene(database, vault, connections, outbox, clock),

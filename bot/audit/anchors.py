@@ -49,15 +49,18 @@ def read_lines(lines: Iterable[str]) -> tuple[list[Anchor], list[int]]:
     return anchors, unreadable
 
 
-def append(path: Path, line: str) -> None:
-    """Add one line, on disk when this returns. Blocks; a file that is torn at its end gets a new line first.
+def append(path: Path, line: str) -> bool:
+    """Add one line, on disk when this returns; answers whether it is the file's first.
+
+    Blocks; a file that is torn at its end gets a new line first.
 
     Raises:
         OSError: It could not be written, or is no plain file.
     """
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        there = os.fstat(handle)
+        if not stat.S_ISREG(there.st_mode):
             raise OSError("no plain file")
         written = f"{line}\n" if _ends_well(path) else f"\n{line}\n"
         if os.write(handle, written.encode()) != len(written):
@@ -65,6 +68,7 @@ def append(path: Path, line: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+    return there.st_size == 0
 
 
 def _ends_well(path: Path) -> bool:

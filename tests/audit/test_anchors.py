@@ -49,8 +49,8 @@ def test_torn_lines_are_named_and_the_others_count() -> None:
 
 def test_lines_are_appended_and_the_file_is_made_when_there_is_none(tmp_path: Path) -> None:
     path = tmp_path / "anchors"
-    append(path, "one")
-    append(path, "two")
+    assert append(path, "one")
+    assert not append(path, "two")
     assert path.read_text() == "one\ntwo\n"
     assert stat.S_IMODE(path.stat().st_mode) & 0o007 == 0
 
