@@ -132,8 +132,8 @@ def verdict(found: Verdict, *, anchors_lost: bool = False) -> list[str]:
 _ANCHORS_LOST = (
     "The rows that are there fit together, but whether some were cut from the end cannot be said: this log is more "
     "than an hour old, and the anchors that belong to it are not there. If the bot has not run since the file was "
-    "named in the configuration, start it and ask again. If it has, find out what became of the file, and compare a copy of it "
-    "with --anchors, or the last daily head with --anchor."
+    "named in the configuration, start it and ask again. If it has, find out what became of the file, "
+    "and compare a copy of it with --anchors, or the last daily head with --anchor."
 )
 _FLAWS = {
     Wrong.MISPLACED: "it stands where another row belongs",
