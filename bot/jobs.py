@@ -49,6 +49,10 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether somebody has set the clock. Late, it sees the same."""
         await house.timekeeping.watch()
 
+    async def expire_logins() -> None:
+        """Erase what was handed over for logins nobody went on with. Late, it leads nowhere all the same."""
+        await house.logins.expire()
+
     async def expire_requests() -> None:
         """End what nobody decided in time. Late, a vote after the time is refused all the same."""
         await house.approvals.expire()
@@ -67,6 +71,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (check_database, _HOUR, soon + _HOUR),
         (anchor, ANCHORED_EVERY, soon),
         (watch_clock, _MINUTE, soon),
+        (expire_logins, _MINUTE, soon),
         (expire_requests, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),

@@ -31,6 +31,7 @@ from bot.operations.factor_reset import FactorReset
 from bot.operations.hygiene import Hygiene
 from bot.operations.linking import Linking
 from bot.operations.locking import Locking
+from bot.operations.logins import Logins
 from bot.operations.nonces import StoredNonces
 from bot.operations.people import Notices, People
 from bot.operations.registering import Registering
@@ -84,6 +85,7 @@ class House:
     hygiene: Hygiene
     linking: Linking
     entries: Entries
+    logins: Logins
     locking: Locking
     balances: Balances
     withdrawals: Withdrawals
@@ -191,7 +193,8 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         sharing=Sharing(database, audit, outbox),
         hygiene=Hygiene(database, vault, connections, outbox, clock),
         linking=linking,
-        entries=Entries(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
+        entries=Entries(database, access, linking, audit, outbox, clock),
+        logins=Logins(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
         locking=Locking(database, vault, connections, cards, audit, outbox),
         balances=Balances(connections, clock),
         withdrawals=Withdrawals(database, connections, access, audit, outbox, sealer, clock),

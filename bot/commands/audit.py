@@ -93,7 +93,8 @@ async def _verify(house: House, arguments: Known, say: Say) -> int:
             known += await _anchors_in(own, say)
         except StartRefusedError as error:
             await say(f"{error.reason} It was not compared.")
-            lost = await house.anchoring.is_due() and not (known and await asyncio.to_thread(_has_content, own))
+            is_there = await asyncio.to_thread(_has_content, own)
+            lost = await house.anchoring.is_due() and not (known and is_there)
     from handlers.render.audit import verdict
 
     found = await house.auditing.verify(known)

@@ -24,7 +24,7 @@ from bot.errors import (
 )
 from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
-from bot.operations.connections import Connections, Wanted
+from bot.operations.connections import Connections, Still, Wanted
 from bot.operations.fields import check_field, check_label, fits
 from bot.operations.linked import Connection
 from bot.providers.base import LoginField, Spec
@@ -236,25 +236,31 @@ class Linking:
         try:
             linked = await self._keep(person, outline, fields, roster, telegram_id)
         except (ConflictError, NotAllowedError):
-            if await self._is_still(person, outline_id):
+            if await self.is_still(person, outline):
                 await self.cancel(person)
             raise
-        if await self._is_still(person, outline_id):
-            await self._forget(person)
+        await self.done(person, outline)
         return linked
 
-    async def _is_still(self, person: Person, outline_id: str) -> bool:
+    async def is_still(self, person: Person, outline: Outline) -> bool:
+        """Whether that is what the person is linking now."""
         draft = await self._cards.draft(person.id)
-        return draft is not None and draft.body.get("id") == outline_id
+        return draft is not None and draft.body.get("id") == outline.id
 
-    async def _keep(
-        self, person: Person, outline: Outline, fields: Mapping[str, Secret], roster: Roster, telegram_id: int
-    ) -> Linked:
-        def still(tables: Tables) -> None:
+    def still(self, person: Person, outline: Outline) -> Still:
+        """The same within a transaction: `ConflictError` unless it is."""
+
+        def check(tables: Tables) -> None:
             row = tables.conn.execute("SELECT body FROM drafts WHERE person_id = ?", (person.id,)).fetchone()
             if row is None or json.loads(row[0]).get("id") != outline.id:
                 raise ConflictError("that login is not being linked any more")
 
+        return check
+
+    async def _keep(
+        self, person: Person, outline: Outline, fields: Mapping[str, Secret], roster: Roster, telegram_id: int
+    ) -> Linked:
+        still = self.still(person, outline)
         if outline.replaces is None:
             wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
             connection, found = await self._connections.link(
@@ -267,9 +273,10 @@ class Linking:
         found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
         return Linked(there[0], found, replaced=True)
 
-    async def done(self, person: Person) -> None:
-        """The draft has reached its end by another way."""
-        await self._forget(person)
+    async def done(self, person: Person, outline: Outline) -> None:
+        """That draft has reached its end; another one that was begun meanwhile stays."""
+        if await self.is_still(person, outline):
+            await self._forget(person)
 
     async def cancel(self, person: Person) -> bool:
         """Throw the draft away, sealed parts too; answers whether there was one."""
