@@ -41,6 +41,7 @@ from bot.operations.sharing import Sharing
 from bot.operations.statements import Statements
 from bot.operations.status import Pulse, StatusDesk
 from bot.operations.timekeeping import Timekeeping
+from bot.operations.wariness import Wariness
 from bot.operations.withdrawals import Withdrawals
 from bot.ports import Sealer, Signer
 from bot.providers.registry import PROVIDERS
@@ -83,6 +84,7 @@ class House:
     connections: Connections
     sharing: Sharing
     hygiene: Hygiene
+    wariness: Wariness
     linking: Linking
     entries: Entries
     logins: Logins
@@ -163,7 +165,8 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))
     sealer = UpdateSealer(keys, meta["install_id"], clock)
     people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
-    linking = Linking(cards, vault, connections, clock, has_page=config.web is not None)
+    wariness = Wariness(cards, clock)
+    linking = Linking(cards, vault, connections, wariness, has_page=config.web is not None)
     zone = ZoneInfo(config.desk.time_zone)
     pulse = Pulse(
         started_at=clock.now(),
@@ -192,10 +195,11 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         connections=connections,
         sharing=Sharing(database, audit, outbox),
         hygiene=Hygiene(database, vault, connections, outbox, clock),
+        wariness=wariness,
         linking=linking,
         entries=Entries(database, access, linking, audit, outbox, clock),
         logins=Logins(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
-        locking=Locking(database, vault, connections, cards, audit, outbox),
+        locking=Locking(database, vault, connections, cards, wariness, audit, outbox),
         balances=Balances(connections, clock),
         withdrawals=Withdrawals(database, connections, access, audit, outbox, sealer, clock),
         clients=ClientDesk(connections, clock),

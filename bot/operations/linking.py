@@ -8,12 +8,10 @@ missing.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.clock import Clock, to_millis
 from bot.errors import (
     ConflictError,
     ConnectionLockedError,
@@ -27,6 +25,7 @@ from bot.messages.cards import Cards, Draft
 from bot.operations.connections import Connections, Still, Wanted
 from bot.operations.fields import check_field, check_label, fits
 from bot.operations.linked import Connection
+from bot.operations.wariness import Wariness
 from bot.providers.base import LoginField, Spec
 from bot.providers.records import Environment, Findings
 from bot.providers.registry import PROVIDERS, provider_named
@@ -38,8 +37,6 @@ KIND = "connect"
 EVERYONE = "everyone at the desk"
 NOBODY_ELSE = "only me"
 IN_THE_CHAT = "type it here instead"
-WARY_FOR = timedelta(minutes=10)
-_ENDED = "ended"
 
 
 class Asking(StrEnum):
@@ -121,10 +118,10 @@ class Linking:
     """
 
     def __init__(
-        self, cards: Cards, vault: Vault, connections: Connections, clock: Clock, *, has_page: bool = False
+        self, cards: Cards, vault: Vault, connections: Connections, wariness: Wariness, *, has_page: bool = False
     ) -> None:
         self._has_page = has_page
-        self._clock = clock
+        self._wariness = wariness
         self._cards = cards
         self._vault = vault
         self._connections = connections
@@ -279,25 +276,12 @@ class Linking:
             await self._forget(person)
 
     async def cancel(self, person: Person) -> bool:
-        """Throw the draft away, sealed parts too; answers whether there was one."""
+        """Throw the draft away, sealed parts too; answers whether there was one. What comes now may be its secret."""
         was_linking = await self.waiting(person) is not None
-        await self._forget(person)
+        await self._vault.erase(_subject(person).name)
         if was_linking:
-            until = to_millis(self._clock.now() + WARY_FOR)
-            await self._cards.save(Draft(person.id, _ENDED, {"until": until}))
+            await self._wariness.begin(person, KIND)
         return was_linking
-
-    async def ended_lately(self, person: Person) -> bool:
-        """Whether a draft was thrown away minutes ago, so that what is pasted now may still be a secret."""
-        draft = await self._cards.draft(person.id)
-        if draft is None or draft.kind != _ENDED:
-            return False
-        return int(draft.body["until"]) > to_millis(self._clock.now())
-
-    async def may_get_secret(self, person: Person) -> bool:
-        """Whether what this person sends now may be a secret: one is asked for, or was, minutes ago."""
-        step = await self.waiting(person)
-        return step.asks_secret if step is not None else await self.ended_lately(person)
 
     async def _forget(self, person: Person) -> None:
         await self._vault.erase(_subject(person).name)

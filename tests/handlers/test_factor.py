@@ -333,7 +333,9 @@ async def test_cancel_stops_a_prompt(desk: Desk) -> None:
     phone = await enrolled(desk)
     await prompted(desk, "Remove it")
     assert await desk.said(OLGA, "/cancel") == "Stopped; nothing was kept."
-    await desk.says(OLGA, phone.later())
+    code = phone.later()
+    assert "I deleted that, in case it was a secret" in await desk.said(OLGA, code)
+    assert code not in texts(desk.chat.messages(OLGA))
     assert (await standing(desk)).is_active
 
 
