@@ -31,7 +31,7 @@ async def decided(context: DeskContext, card: Card, choice: int, message_id: int
     number, seen = str(card.body["request"]), str(card.body["hash"])
     if decision is Decision.APPROVE and await _needs_code(context, number):
         purpose = f"approve request {number}, hash {seen[:8]}"
-        await factor.ask(context, _WITH_CODE, purpose, {"request": number, "hash": seen})
+        await factor.ask(context, _WITH_CODE, purpose, {"request": number, "hash": seen, "message": message_id})
         return None
     await context.services.approvals.decide(
         context.person,
@@ -40,6 +40,7 @@ async def decided(context: DeskContext, card: Card, choice: int, message_id: int
         seen,
         telegram_id=context.where.telegram_id,
         proof=context.services.timekeeping.looking() if decision is Decision.APPROVE else None,
+        message_id=message_id,
     )
     return None  # the prompt itself says what became of it
 
@@ -58,7 +59,13 @@ async def _approved_with_code(context: DeskContext, about: Mapping[str, Any], co
         context.person.id, code, purpose=f"approve request/{number}", telegram_id=telegram_id
     )
     request = await context.services.approvals.decide(
-        context.person, number, Decision.APPROVE, str(about["hash"]), telegram_id=telegram_id, proof=proof
+        context.person,
+        number,
+        Decision.APPROVE,
+        str(about["hash"]),
+        telegram_id=telegram_id,
+        proof=proof,
+        message_id=about.get("message"),
     )
     return f"Recorded: you approved request {request.id}."
 

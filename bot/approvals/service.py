@@ -7,7 +7,8 @@ lost (M73). Nobody signs what they asked for themselves, by person, not by accou
 What the last signature lets happen within this house is done by the kind's `Carrier` in that same transaction.
 """
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -106,6 +107,7 @@ class Approvals:
         *,
         telegram_id: int,
         proof: Callable[[Tables], CountersignError | None] | None = None,
+        message_id: int | None = None,
     ) -> Request:
         """Cast a vote; answers the request as it stands then.
 
@@ -113,6 +115,7 @@ class Approvals:
             seen: The hash of what this person was shown.
             proof: Uses something up in the vote's own transaction, such as a code of their second factor; what it
                 answers keeps the vote from being cast, and is raised.
+            message_id: The prompt on which they decided, in their chat.
         Raises:
             NotFoundError, NotAllowedError: Not theirs to decide.
             ConflictError: It has ended, was changed, or this person has decided already.
@@ -131,7 +134,10 @@ class Approvals:
             vote = Vote(person.id, decision, seen, now)
             if not records.vote(tables, request, vote, telegram_id):
                 raise ConflictError("your decision on this is recorded already")
-            self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, {"hash": seen})
+            evidence: dict[str, str | int] = {"hash": seen, "shown": _fingerprint(self._words(request))}
+            if message_id is not None:
+                evidence["message"] = message_id
+            self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, evidence)
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
                 return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}")
@@ -342,6 +348,11 @@ class Approvals:
     ) -> None:
         about: dict[str, str | int] = {"kind": request.kind.value, **(details or {})}
         self._audit.record(tables, Deed(action, f"request/{request.id}", person_id, telegram_id, about))
+
+
+def _fingerprint(lines: Iterable[str]) -> str:
+    """Of the words a prompt shows: whoever has the message before them can reckon it again."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 _WORDS = {

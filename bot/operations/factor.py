@@ -5,7 +5,7 @@ greater one counts from then on. A wrong one is counted in a transaction in whic
 takes the count back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -141,7 +141,7 @@ class Factors:
                 return CodeUsedError()
             tables.conn.execute("UPDATE factors SET last_step = ? WHERE person_id = ?", (step, person_id))
             tables.conn.execute("DELETE FROM factor_failures WHERE person_id = ?", (person_id,))
-            self._note(tables, "factor.shown", person_id, telegram_id, purpose)
+            self._note(tables, "factor.shown", person_id, telegram_id, {"for": purpose, "totp_step": step})
             return None
 
         return change
@@ -353,10 +353,14 @@ class Factors:
                     self._outbox.put(tables, notice)
 
     def _note(
-        self, tables: Tables, action: str, person_id: int, telegram_id: int | None, purpose: str | None = None
+        self,
+        tables: Tables,
+        action: str,
+        person_id: int,
+        telegram_id: int | None,
+        details: Mapping[str, str | int] | None = None,
     ) -> None:
-        details = {} if purpose is None else {"for": purpose}
-        self._audit.record(tables, Deed(action, f"person/{person_id}", person_id, telegram_id, details))
+        self._audit.record(tables, Deed(action, f"person/{person_id}", person_id, telegram_id, details or {}))
 
 
 def standing_in(tables: Tables, person_id: int) -> Standing | None:

@@ -20,7 +20,8 @@ _VERBS = {
 _DONE_TO_THINGS = frozenset({"person", "request", "connection"})
 """A deed of one of these is something that a person does to it; any other is told with its own noun."""
 _THINGS = {"audit": "the audit log", "data_keys": "the data keys", "key": "the key"}
-_SAID_ELSEWHERE = frozenset({"via", "for_person", "hash"})
+_SAID_ELSEWHERE = frozenset({"via", "for_person", "hash", "shown", "message", "totp_step"})
+"""What a file of rows shows: evidence that is compared, and what the sentence says already."""
 
 
 def page(found: Page, taste: Taste) -> str:
