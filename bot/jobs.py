@@ -30,6 +30,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
             "inbox": await house.inbox.prune(),
             "outbox": await house.outbox.prune(),
             "cards": await house.cards.prune(),
+            "half_logins": await house.linking.prune(),
             "links": await house.entries.prune(),
             "factors": await house.factors.void(),
         }

@@ -166,7 +166,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     sealer = UpdateSealer(keys, meta["install_id"], clock)
     people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
     wariness = Wariness(cards, clock)
-    linking = Linking(cards, vault, connections, wariness, has_page=config.web is not None)
+    linking = Linking(database, cards, vault, connections, wariness, has_page=config.web is not None)
     zone = ZoneInfo(config.desk.time_zone)
     pulse = Pulse(
         started_at=clock.now(),

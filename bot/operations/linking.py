@@ -30,7 +30,7 @@ from bot.providers.base import LoginField, Spec
 from bot.providers.records import Environment, Findings
 from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
-from bot.store import Tables
+from bot.store import Database, Tables
 from bot.vault.service import Subject, Vault
 
 KIND = "connect"
@@ -118,9 +118,17 @@ class Linking:
     """
 
     def __init__(
-        self, cards: Cards, vault: Vault, connections: Connections, wariness: Wariness, *, has_page: bool = False
+        self,
+        database: Database,
+        cards: Cards,
+        vault: Vault,
+        connections: Connections,
+        wariness: Wariness,
+        *,
+        has_page: bool = False,
     ) -> None:
         self._has_page = has_page
+        self._database = database
         self._wariness = wariness
         self._cards = cards
         self._vault = vault
@@ -282,6 +290,24 @@ class Linking:
         if was_linking:
             await self._wariness.begin(person, KIND)
         return was_linking
+
+    async def prune(self) -> int:
+        """Erase what is sealed for drafts that are no more: too old, or given up for something else.
+
+        Answers for how many people there was something.
+        """
+
+        def change(tables: Tables) -> int:
+            left = tables.conn.execute(
+                "SELECT DISTINCT subject FROM sealed WHERE subject LIKE 'draft/%'"
+                " AND person_id NOT IN (SELECT person_id FROM drafts WHERE kind = ?)",
+                (KIND,),
+            ).fetchall()
+            for (subject,) in left:
+                self._vault.erasing(subject)(tables)
+            return len(left)
+
+        return await self._database.write(change)
 
     async def _forget(self, person: Person) -> None:
         await self._vault.erase(_subject(person).name)
