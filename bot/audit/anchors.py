@@ -15,6 +15,8 @@ from pathlib import Path
 from bot.audit.model import Anchor, Head
 
 _LINE = re.compile(r"\S+ ([0-9]{1,18}) ([0-9a-f]{64}) ([0-9]{1,18})", re.ASCII)
+_LAST_BYTES = 4096
+"""Enough for many lines, so that torn ones at the end do not hide the last good one."""
 _TEXT = re.compile(r"([0-9]{1,18}):([0-9a-fA-F]{64})(?::([0-9]{1,18}))?", re.ASCII)
 
 
@@ -47,6 +49,19 @@ def read_lines(lines: Iterable[str]) -> tuple[list[Anchor], list[int]]:
         elif line.strip():
             unreadable.append(number)
     return anchors, unreadable
+
+
+def last_in(path: Path) -> Anchor | None:
+    """The last anchor of a file; None when there is none that we may read, or it is no plain file. Blocks."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            anchors, _ = read_lines(file.read().decode(errors="replace").splitlines())
+    except OSError:
+        return None
+    return anchors[-1] if anchors else None
 
 
 def append(path: Path, line: str) -> bool:

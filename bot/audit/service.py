@@ -64,6 +64,12 @@ class Audit:
         return None if row is None else Head(*row)
 
     @staticmethod
+    def hash_at(tables: Tables, seq: int) -> bytes | None:
+        """The hash of one row; None when there is no such row."""
+        row = tables.conn.execute("SELECT hash FROM audit WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else row[0]
+
+    @staticmethod
     def began_at(tables: Tables) -> datetime | None:
         """When the oldest row was written, as far as that can be read; None for an empty log."""
         oldest = "SELECT min(at) FROM audit WHERE typeof(at) = 'integer' AND at BETWEEN 0 AND ?"

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from bot.access.service import Access
 from bot.audit import anchors
-from bot.audit.model import Head
+from bot.audit.model import Anchor, Head
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.config import AuditConfig
@@ -48,6 +48,8 @@ class Anchoring:
     async def anchor(self) -> None:
         """Remember the head: a line in the file each time, a message in the audit chat once a day.
 
+        First the last line is compared: when the log does not fit it any more, that is told at once, not only when
+        somebody examines it all.
         A file that cannot be written is told to the admins once a day, and stops nothing. One that had to be begun
         although the log is older is told, too, and is a row of the log: somebody may have taken the old one away.
         """
@@ -67,6 +69,10 @@ class Anchoring:
 
     async def _append(self, file: Path, head: Head, now: datetime) -> None:
         was_due = await self.is_due()
+        lost = await self._misfit(file, head)
+        if lost is not None:
+            _log.critical("the audit log does not fit its last anchor", extra={"file": str(file), "row": lost.seq})
+            await self._tell(self._not_fitting(lost), Deed("audit.anchor_misfit", "audit", details={"at": lost.seq}))
         try:
             begun = await asyncio.to_thread(anchors.append, file, anchors.line_of(head, now))
         except OSError as error:
@@ -79,6 +85,14 @@ class Anchoring:
             await self._tell(
                 self._begun_anew(head, now), Deed("audit.anchors_begun", "audit", details={"at": head.seq})
             )
+
+    async def _misfit(self, file: Path, head: Head) -> Anchor | None:
+        """The file's last anchor, when its row is gone or another one. One from before a restore proves nothing."""
+        last = await asyncio.to_thread(anchors.last_in, file)
+        if last is None or last.epoch is None or last.epoch < head.epoch:
+            return None
+        hashed = await self._database.read(lambda tables: self._audit.hash_at(tables, last.seq))
+        return None if hashed == last.hash else last
 
     async def _tell(self, notices: Iterable[Notice], deed: Deed | None = None) -> None:
         def change(tables: Tables) -> None:
@@ -105,6 +119,16 @@ class Anchoring:
             "see `anchor_file` under [audit] in the configuration."
         )
         return self._to_admins("Audit log not anchored", (what, then), f"audit/unanchored/{self._day(now)}")
+
+    def _not_fitting(self, lost: Anchor) -> list[Notice]:
+        what = (
+            f"Row {lost.seq} of the audit log is gone, or not what it was when it was last written to the anchor file."
+        )
+        then = (
+            "Somebody may have had their hands in the database. Stop the bot, keep a copy of the database and of the "
+            "anchor file, and run `countersign audit verify` on the host."
+        )
+        return self._to_admins("Audit log changed", (what, then), f"audit/misfit/{lost.seq}/{lost.hash.hex()[:16]}")
 
     def _begun_anew(self, head: Head, now: datetime) -> list[Notice]:
         what = f"The anchor file of the audit log was not there, or empty, so a new one begins with row {head.seq}."

@@ -257,6 +257,46 @@ async def test_a_file_taken_away_from_an_older_log_is_told_and_recorded(
     assert [row.details for row in page.rows if row.action == "audit.anchors_begun"] == [{"at": 5}]
 
 
+async def meddled(house: House, statement: str) -> None:
+    def change(tables: Tables) -> None:
+        for (trigger,) in tables.conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            tables.conn.execute(f"DROP TRIGGER {trigger}")
+        tables.conn.execute(statement)
+
+    await house.database.write(change)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM audit WHERE seq > 4", "UPDATE audit SET hash = zeroblob(32) WHERE seq = 6"],
+    ids=["the end is cut off", "a row is another one"],
+)
+async def test_a_log_that_does_not_fit_its_last_anchor_is_told_at_the_next_one(house: House, statement: str) -> None:
+    await done(house, Deed("x.done", "y"))
+    for _ in range(2):
+        await house.anchoring.anchor()
+    assert "Audit log changed" not in [title for _, title, _ in await told(house)]
+
+    await meddled(house, statement)
+    await house.anchoring.anchor()
+    ((chat, lines),) = [(chat, lines) for chat, title, lines in await told(house) if title == "Audit log changed"]
+    assert chat == 1001
+    assert lines[0].startswith("Row 6 of the audit log is gone, or not what it was")
+    assert (await house.auditing.page(Selection())).rows[0].action == "audit.anchor_misfit"
+
+
+async def test_an_end_cut_off_as_far_as_before_a_restore_is_told_too(house: House, tmp_path: Path) -> None:
+    (tmp_path / "anchors" / "heads").write_text(f"2026-03-02T08:00:00Z 3 {'ab' * 32} 7\n")
+    await house.anchoring.anchor()
+    assert "Audit log changed" in [title for _, title, _ in await told(house)]
+
+
+async def test_the_last_anchor_of_before_a_restore_proves_nothing(house: House, tmp_path: Path) -> None:
+    (tmp_path / "anchors" / "heads").write_text(f"2026-03-02T08:00:00Z 400 {'ab' * 32} 0\n2026-03-02T08:\n")
+    await house.anchoring.anchor()
+    assert "Audit log changed" not in [title for _, title, _ in await told(house)]
+
+
 async def test_without_places_to_remember_it_nothing_is_written_or_told(tmp_path: Path, clock: HandClock) -> None:
     async with opened(write_desk(tmp_path), clock) as rooms:
         await rooms.anchoring.anchor()
