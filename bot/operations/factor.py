@@ -374,6 +374,12 @@ def standing_in(tables: Tables, person_id: int) -> Standing | None:
     return Standing(_moment(active_since), last_step, _moment(locked_until), _moment(enrolling_until))
 
 
+def has_factor(tables: Tables, person_id: int) -> bool:
+    """Whether a person could show a code."""
+    standing = standing_in(tables, person_id)
+    return standing is not None and standing.is_active
+
+
 def forget(tables: Tables, vault: Vault, person_id: int) -> None:
     """Erase everything about a person's factor, what is half set up as well."""
     tables.conn.execute("DELETE FROM factors WHERE person_id = ?", (person_id,))

@@ -16,6 +16,7 @@ import pytest
 from bot import logs
 from bot.access.model import Person
 from bot.approvals.model import Decision, Request, State
+from bot.approvals.service import Seen
 from bot.errors import (
     ClockDoubtedError,
     CodeUsedError,
@@ -405,7 +406,7 @@ async def test_it_is_taken_away_with_a_code_and_the_admins_hear_of_it(rooms: Hou
 async def signed(rooms: House, request: Request, *admins: int) -> Request:
     for admin in admins:
         request = await rooms.approvals.decide(
-            person(rooms, admin), request.id, Decision.APPROVE, request.hash, telegram_id=admin
+            person(rooms, admin), request.id, Decision.APPROVE, Seen(request.hash), telegram_id=admin
         )
     return request
 

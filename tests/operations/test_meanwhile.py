@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from bot.access.model import Role
-from bot.approvals.model import Decision, Request, State
+from bot.approvals.model import Decision, Proof, Request, State
+from bot.approvals.service import Seen, Shown
 from bot.errors import (
     ClockDoubtedError,
     ConflictError,
     CountersignError,
     NotAllowedError,
     OwnerSuspendedError,
+    ProofNeededError,
     RecordUnreadableError,
 )
-from bot.operations.factor_reset import needs_code, wish_to_reset
+from bot.operations.factor_reset import wish_to_reset
 from bot.operations.linked import Connection, Scope
 from bot.operations.people import Doer
 from bot.wiring import House
@@ -37,8 +39,11 @@ def reopened(tmp_path: Path, clock: JumpingClock) -> Callable[[], AbstractAsyncC
     return lambda: opened(config, clock)
 
 
-async def signs(rooms: House, who: int, request: Request) -> Request:
-    return await rooms.approvals.decide(person(rooms, who), request.id, Decision.APPROVE, request.hash, telegram_id=who)
+async def signs(rooms: House, who: int, request: Request, shown: Shown | None = None) -> Request:
+    seen = Seen(request.hash)
+    return await rooms.approvals.decide(
+        person(rooms, who), request.id, Decision.APPROVE, seen, telegram_id=who, shown=shown
+    )
 
 
 def doer(rooms: House, who: int) -> Doer:
@@ -109,9 +114,9 @@ async def test_a_clock_put_back_does_not_keep_a_request_open(rooms: House, clock
             person(rooms, BEA),
             reset.id,
             Decision.APPROVE,
-            reset.hash,
+            Seen(reset.hash),
             telegram_id=BEA,
-            proof=rooms.timekeeping.looking(),
+            shown=Shown(Proof.NONE, rooms.timekeeping.looking()),
         )
 
 
@@ -180,10 +185,13 @@ async def test_who_is_no_admin_any_more_takes_no_share_away(rooms: House) -> Non
 
 async def test_a_role_is_signed_with_a_code_by_whoever_has_a_second_factor(rooms: House, clock: JumpingClock) -> None:
     """Or an unlocked phone of one admin would make another, who then resets second factors."""
-    await enrolled(rooms, clock, BEA)
+    phone = await enrolled(rooms, clock, BEA)
     wish = await rooms.people.give(doer(rooms, ADAM), person(rooms, NORA).id, Role.ADMIN, None)
     assert isinstance(wish, Request)
-    assert needs_code(wish.kind)
+    with pytest.raises(ProofNeededError):
+        await signs(rooms, BEA, wish)
+    code = rooms.factors.checking(person(rooms, BEA).id, phone.shows(), purpose="sign", telegram_id=BEA)
+    assert (await signs(rooms, BEA, wish, Shown(Proof.CODE, code))).state is State.SUCCEEDED
 
 
 async def test_the_same_invitation_is_not_taken_up_twice(rooms: House) -> None:
