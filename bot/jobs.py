@@ -9,8 +9,8 @@ from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from bot.audit.anchors import ANCHORED_EVERY
 from bot.errors import StoreError
-from bot.operations.anchoring import ANCHORED_EVERY
 from bot.wiring import House
 
 _log = logging.getLogger(__name__)

@@ -9,11 +9,14 @@ import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from bot.audit.model import Anchor, Head
 
+ANCHORED_EVERY: Final = timedelta(hours=1)
+"""How often the head is remembered outside."""
 _LINE = re.compile(r"\S+ ([0-9]{1,18}) ([0-9a-f]{64}) ([0-9]{1,18})", re.ASCII)
 _LAST_BYTES = 4096
 """Enough for many lines, so that torn ones at the end do not hide the last good one."""

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.service import Access
@@ -18,7 +17,6 @@ from bot.messages.outbox import Lane, Notice, Outbox
 from bot.ports import Deed
 from bot.store import Database, Tables
 
-ANCHORED_EVERY: Final = timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
@@ -65,7 +63,7 @@ class Anchoring:
     async def is_due(self) -> bool:
         """Whether the log is so old that, while the bot ran, an anchor of it must have been written by now."""
         began_at = await self._database.read(self._audit.began_at)
-        return began_at is not None and self._clock.now() - began_at >= ANCHORED_EVERY
+        return began_at is not None and self._clock.now() - began_at >= anchors.ANCHORED_EVERY
 
     async def _append(self, file: Path, head: Head, now: datetime) -> None:
         was_due = await self.is_due()
