@@ -16,9 +16,9 @@ from bot.commands.host import perform
 from bot.config import Config, KeySource
 from bot.errors import ConflictError, CountersignError, StartRefusedError, WrongKeyError
 from bot.hosting import HostCommand, Say
+from bot.operations.exchanging import move
 from bot.operations.leaks import doubt_all
 from bot.operations.linked import Connection
-from bot.operations.moving import move
 from bot.store import Tables
 from bot.store.database import peek
 from bot.vault.install import keys_of

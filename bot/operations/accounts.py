@@ -11,13 +11,14 @@ from bot.access import invitations, names
 from bot.access.model import AccountLink, Person, Right, Role
 from bot.access.records import people_in, person_of, profile_in
 from bot.access.service import Access, check_right
-from bot.approvals.model import Kind, Request, Rule, Seat
-from bot.approvals.service import Approvals, Wish
+from bot.approvals.model import Kind, Proof, Request, Rule, Seat
+from bot.approvals.service import Approvals, InHouse, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
-from bot.operations.people import Doer, Notices
+from bot.operations.notices import Notices
+from bot.operations.people import Doer
 from bot.operations.role_requests import ALONE
 from bot.ports import Deed, Recorder
 from bot.secret import Secret
@@ -27,7 +28,7 @@ _TITLE = "Your accounts changed"
 _IF_NOT_YOU = "If that was not you, tell an admin at once."
 
 
-class Accounts:
+class Accounts(InHouse):
     """The verbs, and the carrier of what a second admin signs."""
 
     def __init__(
@@ -127,7 +128,7 @@ class Accounts:
     def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
         person = _active(tables, int(parameters["person"]))
         _check_signable(tables, asked_by.id, person)
-        return Rule((Seat("role/admin"),), barred=frozenset({person.id}))
+        return Rule((Seat("role/admin"),), frozenset({person.id}), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:
         asker = next((one for one in people_in(tables) if one.id == request.asked_by), None)

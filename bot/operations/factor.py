@@ -156,7 +156,7 @@ class Factors:
                 return CodeUsedError()
             tables.conn.execute("UPDATE factors SET last_step = ? WHERE person_id = ?", (step, person_id))
             tables.conn.execute("DELETE FROM factor_failures WHERE person_id = ?", (person_id,))
-            self._note(tables, "factor.shown", person_id, telegram_id, {"for": purpose})
+            self._note(tables, "factor.shown", person_id, telegram_id, {"for": purpose, "totp_step": step})
             return None
 
         return change
@@ -252,7 +252,7 @@ class Factors:
                 self._tell_onlookers(tables, by, f"{by.name} has set up a second factor", dedupe)
                 return None
             parameters = {"person": str(by.id), "name": by.name}
-            wish = Wish(Kind.FACTOR_FIRST, parameters, life=CONFIRM_WITHIN)
+            wish = Wish(Kind.FACTOR_FIRST, parameters)
             request = self._approvals.asking(by, wish, telegram_id=telegram_id)(tables)
             tables.conn.execute(
                 "UPDATE factors SET enrolling_until = NULL, waiting = ?, last_step = ? WHERE person_id = ?",
@@ -435,6 +435,12 @@ def standing_in(tables: Tables, person_id: int) -> Standing | None:
         return None
     active_since, last_step, locked_until, enrolling_until, waiting = row
     return Standing(_moment(active_since), last_step, _moment(locked_until), _moment(enrolling_until), waiting)
+
+
+def has_factor(tables: Tables, person_id: int) -> bool:
+    """Whether a person could show a code."""
+    standing = standing_in(tables, person_id)
+    return standing is not None and standing.is_active
 
 
 def forget(tables: Tables, vault: Vault, person_id: int) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from bot.access.model import Person
 from bot.access.records import people_in
-from bot.approvals.model import Request, Rule, Seat
+from bot.approvals.model import Proof, Request, Rule, Seat
+from bot.approvals.service import InHouse
 from bot.errors import NotAllowedError, NotFoundError
-from bot.operations.factor import Factors
+from bot.operations.factor import CONFIRM_WITHIN, Factors
 from bot.store import Tables
 
 
-class FactorFirst:
+class FactorFirst(InHouse):
     """Carries the confirmation out. It is asked for by `Factors.confirm`, in the transaction of the first code."""
 
     def __init__(self, factors: Factors) -> None:
@@ -25,7 +26,8 @@ class FactorFirst:
     def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
         if str(asked_by.id) != parameters["person"]:
             raise NotAllowedError("set up somebody else's second factor")
-        return Rule((Seat("role/admin"),), barred=frozenset({asked_by.id}))
+        barred = frozenset({asked_by.id})
+        return Rule((Seat("role/admin"),), barred, Proof.CODE_IF_SET_UP, life=CONFIRM_WITHIN)
 
     def carry(self, tables: Tables, request: Request) -> str:
         person = next((one for one in people_in(tables) if one.id == request.asked_by), None)
@@ -33,6 +35,3 @@ class FactorFirst:
             raise NotFoundError("person", request.parameters["name"])
         self._factors.confirmed(tables, person, request.id)
         return f"the second factor of {person.name} counts now"
-
-    async def carried(self, request: Request) -> None:
-        """Nothing holds a picture of factors."""

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import msgspec
 
 from bot.access.model import Person
 from bot.clock import Clock
+from bot.csvtext import inert
 from bot.errors import InputError, NotFoundError
 from bot.operations.connections import Connections
 from bot.providers.crm import wire
@@ -27,8 +27,6 @@ MOST_BYTES = 45 << 20
 """Telegram takes 50 MB of a bot."""
 REPORT_SECONDS = 300.0
 _EXAMPLE = "/report transactions 30"
-_FORMULA = tuple("=+-@\t\r")
-_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -107,7 +105,7 @@ async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[An
             if file.tell() > MOST_BYTES:
                 is_cut = True
                 break
-            lines.writerow([_cell(getattr(row, field)) for field in shape.__struct_fields__])
+            lines.writerow([inert(getattr(row, field)) for field in shape.__struct_fields__])
             count += 1
         text.detach()
         file.seek(0)
@@ -115,9 +113,3 @@ async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[An
         file.close()
         raise
     return Written(name, count, file, is_cut)
-
-
-def _cell(value: object) -> str:
-    """A cell that a spreadsheet takes for nothing but what it is."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) and not _PLAIN.fullmatch(text) else text

@@ -9,6 +9,8 @@ import pytest
 
 from bot import logs
 from bot.approvals.model import Request
+from bot.approvals.wording import words_of
+from bot.audit.model import Selection
 from bot.operations.factor import Standing
 from bot.vault.totp import code_of, provisioning_uri, seed_from, step_of
 from handlers.render.pictures import qr_code
@@ -445,8 +447,11 @@ async def test_an_admin_with_a_second_factor_shows_it_when_they_sign(desk: Desk)
     await enrolled(desk)
     phone = await enrolled(desk, ADAM)
     request = await reset_asked(desk, OLGA)
-    (prompt,) = await desk.taps(ADAM, await card_of(desk, ADAM, request), "Approve")
-    assert prompt["text"].startswith(f"To approve request {request.id}, hash {request.hash[:8]}, reply to this message")
+    card = await card_of(desk, ADAM, request)
+    (prompt,) = await desk.taps(ADAM, card, "Approve")
+    assert prompt["text"].startswith(
+        f"To approve request {request.id}, {words_of(request.hash)}, {request.hash[:8]}, reply to this message"
+    )
     assert (await desk.rooms.approvals.find(request.id)).votes == ()
 
     for left in ("4 tries are left", "3 tries are left"):
@@ -456,6 +461,8 @@ async def test_an_admin_with_a_second_factor_shows_it_when_they_sign(desk: Desk)
 
     said = await desk.says(ADAM, phone.later(), reply_to_message=prompt)
     assert texts(said) == [f"Recorded: you approved request {request.id}."]
+    rows = (await desk.rooms.auditing.page(Selection(object=f"request/{request.id}"))).rows
+    assert [row.details["message"] for row in rows if row.action == "request.approved"] == [card["message_id"]]
     assert len((await desk.rooms.approvals.find(request.id)).votes) == 1
     await desk.taps(ANNA, await card_of(desk, ANNA, request), "Approve")
     assert await standing(desk) == Standing()

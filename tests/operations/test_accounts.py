@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State
-from bot.approvals.service import Wish
+from bot.approvals.service import InHouse, Seen, Wish
 from bot.errors import ConflictError, NotAllowedError, NotFoundError
 from bot.operations.people import Doer
 from bot.store import Tables
@@ -118,32 +118,29 @@ async def test_only_an_admin_makes_or_removes_one(desk: Desk) -> None:
 # one person
 
 
-class Painting:
+class Painting(InHouse):
     """Two people must say yes."""
 
     def lines(self, parameters: object) -> tuple[str, ...]:
         return ("Paint the desk green.",)
 
     def rule(self, tables: Tables, asked_by: object, parameters: object) -> Rule:
-        return Rule((Seat("role/admin", 2),))
+        return Rule((Seat("role/admin", 2),), life=timedelta(hours=1))
 
     def carry(self, tables: Tables, request: Request) -> str:
         return "painted"
 
-    async def carried(self, request: Request) -> None:
-        pass
-
 
 async def asked(desk: Desk, by: int = OLGA) -> Request:
     desk.rooms.approvals.carriers[Kind.ROLE] = Painting()
-    wish = Wish(Kind.ROLE, {"colour": "green"}, life=timedelta(hours=1))
+    wish = Wish(Kind.ROLE, {"colour": "green"})
     return await desk.rooms.approvals.ask(desk.person(by), wish, telegram_id=by)
 
 
 async def vote(desk: Desk, telegram_id: int, request: Request) -> Request:
     person = desk.person(telegram_id)
     return await desk.rooms.approvals.decide(
-        person, request.id, Decision.APPROVE, request.hash, telegram_id=telegram_id
+        person, request.id, Decision.APPROVE, Seen(request.hash), telegram_id=telegram_id
     )
 
 

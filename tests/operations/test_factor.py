@@ -16,6 +16,7 @@ import pytest
 from bot import logs
 from bot.access.model import Person
 from bot.approvals.model import Decision, Request, State
+from bot.approvals.service import Seen
 from bot.errors import (
     ClockDoubtedError,
     CodeUsedError,
@@ -127,7 +128,10 @@ async def test_a_code_is_good_once(rooms: House, clock: JumpingClock) -> None:
     await clock.move(30)
     assert isinstance(await refused(rooms, code), CodeUsedError)
     await shown(rooms, device.shows())
-    assert [each["for"] for each in await deeds(rooms, "factor.shown")] == ["a test", "a test"]
+    shown_twice = await deeds(rooms, "factor.shown")
+    assert [each["for"] for each in shown_twice] == ["a test", "a test"]
+    assert shown_twice[1]["totp_step"] == int(clock.now().timestamp()) // 30
+    assert shown_twice[0]["totp_step"] == shown_twice[1]["totp_step"] - 1
 
 
 async def test_the_code_of_the_step_before_counts_once_and_the_next_one_does_not_count_yet(
@@ -406,7 +410,7 @@ async def test_it_is_taken_away_with_a_code_and_the_admins_hear_of_it(rooms: Hou
 async def signed(rooms: House, request: Request, *admins: int) -> Request:
     for admin in admins:
         request = await rooms.approvals.decide(
-            person(rooms, admin), request.id, Decision.APPROVE, request.hash, telegram_id=admin
+            person(rooms, admin), request.id, Decision.APPROVE, Seen(request.hash), telegram_id=admin
         )
     return request
 

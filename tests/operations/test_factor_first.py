@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.approvals.model import Decision, Request, State
-from bot.errors import ConflictError, FactorMissingError, NotAllowedError
-from bot.operations.factor_reset import needs_code
+from bot.approvals.model import Decision, Proof, Request, State
+from bot.approvals.service import Seen, Shown
+from bot.errors import ConflictError, FactorMissingError, NotAllowedError, ProofNeededError
 from bot.store import Tables
 from bot.wiring import House
 from tests.operations.test_factor import ADAM, BEA, OLGA, Device, deeds, enrolled, person, refused, shown, told
@@ -30,7 +30,7 @@ async def waiting(rooms: House, clock: JumpingClock, who: int = OLGA) -> tuple[D
 
 
 async def decide(rooms: House, request: Request, who: int, decision: Decision = Decision.APPROVE) -> Request:
-    return await rooms.approvals.decide(person(rooms, who), request.id, decision, request.hash, telegram_id=who)
+    return await rooms.approvals.decide(person(rooms, who), request.id, decision, Seen(request.hash), telegram_id=who)
 
 
 async def seeds(rooms: House) -> int:
@@ -112,8 +112,21 @@ async def test_one_in_place_of_another_needs_the_old_ones_code_and_nobody_else(
 
 
 async def test_whoever_has_one_shows_it_to_confirm_anothers(rooms: House, clock: JumpingClock) -> None:
+    phone = await enrolled(rooms, clock, BEA)
     _, request = await waiting(rooms, clock)
-    assert needs_code(request.kind)
+    with pytest.raises(ProofNeededError):
+        await decide(rooms, request, BEA)
+    await clock.move(30)
+    code = rooms.factors.checking(person(rooms, BEA).id, phone.shows(), purpose="a test")
+    done = await rooms.approvals.decide(
+        person(rooms, BEA),
+        request.id,
+        Decision.APPROVE,
+        Seen(request.hash),
+        telegram_id=BEA,
+        shown=Shown(Proof.CODE, code),
+    )
+    assert done.state is State.SUCCEEDED
 
 
 async def test_the_only_admin_of_a_desk_is_not_locked_out(tmp_path: Path, clock: JumpingClock) -> None:
@@ -129,7 +142,8 @@ async def test_the_only_admin_of_a_desk_is_not_locked_out(tmp_path: Path, clock:
         _, request = await waiting(rooms, clock)  # anybody else's needs that admin, of course
         await clock.move(30)
         proof = rooms.factors.checking(person(rooms, ADAM).id, device.shows(), purpose="a test")
+        shown_with = Shown(Proof.CODE, proof)
         done = await rooms.approvals.decide(
-            person(rooms, ADAM), request.id, Decision.APPROVE, request.hash, telegram_id=ADAM, proof=proof
+            person(rooms, ADAM), request.id, Decision.APPROVE, Seen(request.hash), telegram_id=ADAM, shown=shown_with
         )
         assert done.state is State.SUCCEEDED

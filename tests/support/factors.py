@@ -2,6 +2,7 @@
 
 from bot.access.model import Role
 from bot.approvals.model import Decision, Request
+from bot.approvals.service import Seen
 from bot.wiring import House
 
 
@@ -13,5 +14,5 @@ async def confirmed_by_another(rooms: House, person_id: int) -> Request | None:
     admin = next(one for one in rooms.access.roster.admins if one.id != person_id and Role.ADMIN in one.roles)
     asked = await rooms.approvals.find(waiting)
     return await rooms.approvals.decide(
-        admin, waiting, Decision.APPROVE, asked.hash, telegram_id=min(admin.telegram_ids)
+        admin, waiting, Decision.APPROVE, Seen(asked.hash), telegram_id=min(admin.telegram_ids)
     )

@@ -287,7 +287,7 @@ def test_an_exchange_and_new_data_keys_are_two_rotations(config: Path) -> None:
 
 
 async def test_a_conflict_changes_nothing(config: Path) -> None:
-    from bot.operations.moving import move
+    from bot.operations.exchanging import move
 
     async with opened(config) as rooms:
         before = await meta(rooms)
