@@ -7,6 +7,7 @@ updates are being fetched: what is written here costs nothing at the start.
 from typing import Final
 
 from handlers import (
+    accounts,
     audit,
     balances,
     clients,
@@ -49,6 +50,7 @@ DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
     *audit.DOORS,
     *status.DOORS,
     *people.DOORS,
+    *accounts.DOORS,
     *start.DOORS,
 )
 BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}

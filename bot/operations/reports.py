@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import msgspec
 
 from bot.access.model import Person
 from bot.clock import Clock
+from bot.csvtext import inert
 from bot.errors import InputError, NotFoundError, RefusedError
 from bot.operations.connections import Connections
 from bot.operations.tallies import Booking, Tally, commission, transaction
@@ -29,8 +29,6 @@ MOST_BYTES = 45 << 20
 REPORT_SECONDS = 300.0
 _NO_COMPETITION = "competition_not_exists"
 _EXAMPLE = "/report transactions 30"
-_FORMULA = tuple("=+-@\t\r")
-_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -127,7 +125,7 @@ async def written(
                 break
             if tally is not None:
                 tally.add(row)
-            lines.writerow([_cell(getattr(row, field)) for field in shape.__struct_fields__])
+            lines.writerow([inert(getattr(row, field)) for field in shape.__struct_fields__])
             count += 1
         text.detach()
         file.seek(0)
@@ -135,9 +133,3 @@ async def written(
         file.close()
         raise
     return Written(name, count, file, is_cut, tally)
-
-
-def _cell(value: object) -> str:
-    """A cell that a spreadsheet takes for nothing but what it is."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) and not _PLAIN.fullmatch(text) else text

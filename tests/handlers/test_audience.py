@@ -41,6 +41,7 @@ AUDIENCES: Mapping[str, str] = {
     "role": "public",  # in the private chat only, like the next two
     "suspend": "public",
     "resume": "public",
+    "person": "public",
     "invite": "desk",
     "join": "public",
     "start": "public",

@@ -85,6 +85,7 @@ DOORS = {
     "role": (ADMIN, PEOPLE_, NEVER),
     "suspend": (ADMIN, PEOPLE_, NEVER),
     "resume": (ADMIN, PEOPLE_, NEVER),
+    "person": (ADMIN, PEOPLE_, NEVER),
     "invite": (ADMIN, INVITE, PRIVATELY),
     "whoami": (ALL, TALK, HERE),
     "help": (ALL, TALK, HERE),

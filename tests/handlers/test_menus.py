@@ -27,7 +27,7 @@ EVERYBODY = {
 }
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
 ASKING = {"lead"}
-PEOPLE = {"people", "role", "suspend", "resume", "invite"}
+PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | LINKING | PEOPLE,
     OLGA: EVERYBODY | LINKING | ASKING,
