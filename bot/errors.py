@@ -122,8 +122,46 @@ class ConflictError(CountersignError):
         self.reason = reason
 
 
+class AlikeError(ConflictError):
+    """A request for the very same is on its way, or nobody knows what became of it."""
+
+    def __init__(self, request_id: str, state: str) -> None:
+        super().__init__(f"request {request_id} is for the very same, and is {state}")
+        self.request_id = request_id
+        self.state = state
+
+
+class PolicyRefusedError(CountersignError):
+    """The policy does not let this be asked for; `reason` in plain words, with the rule or limit that says so."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FrozenError(CountersignError):
+    """Nothing that moves money leaves: the desk, or this provider, is frozen."""
+
+    def __init__(self, scope: str, reason: str) -> None:
+        super().__init__(f"{scope} is frozen")
+        self.scope = scope
+        self.reason = reason
+
+
 class StepUpError(CountersignError):
     """The second factor was asked for and not shown; what it was to authorise did not happen."""
+
+
+class ProofNeededError(StepUpError):
+    """This vote counts only with `proof`: "a code of your second factor", "the number on the asker's screen"."""
+
+    def __init__(self, proof: str) -> None:
+        super().__init__(f"needs {proof}")
+        self.proof = proof
+
+
+class NumberWrongError(StepUpError):
+    """Not the number on the asker's screen. There is no second try for this person and request."""
 
 
 class FactorMissingError(StepUpError):
@@ -316,6 +354,10 @@ class BusyError(RefusedError):
     def __init__(self, provider: str, code: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(provider, code)
         self.retry_after_seconds = retry_after_seconds
+
+
+class OvertakenError(RefusedError):
+    """Another program uses the same key and was ahead of us. The login is good: asked again, the answer comes."""
 
 
 class FaultError(ProviderError):

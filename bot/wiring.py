@@ -5,13 +5,13 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from bot.access.service import Access
-from bot.approvals.model import Kind
-from bot.approvals.service import Approvals
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
 from bot.config import Config
@@ -19,31 +19,10 @@ from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
-from bot.operations.announcing import Announcing
-from bot.operations.auditing import Auditing
-from bot.operations.balances import Balances
-from bot.operations.clients import ClientDesk
-from bot.operations.connections import Connections
-from bot.operations.entry import Entries
-from bot.operations.factor import Factors
-from bot.operations.factor_reset import FactorReset
-from bot.operations.hygiene import Hygiene
-from bot.operations.linking import Linking
-from bot.operations.locking import Locking
-from bot.operations.nonces import StoredNonces
-from bot.operations.payments import Payments
-from bot.operations.people import Notices, People
-from bot.operations.registering import Registering
-from bot.operations.report_feed import ReportFeed
-from bot.operations.reports import Reports
-from bot.operations.role_requests import RoleRequests
-from bot.operations.sharing import Sharing
-from bot.operations.statements import Statements
-from bot.operations.status import Pulse, StatusDesk
+from bot.operations.notices import Notices
+from bot.operations.pulse import Pulse
 from bot.operations.timekeeping import Timekeeping
-from bot.operations.withdrawals import Withdrawals
 from bot.ports import Sealer, Signer
-from bot.providers.crm.settings import Settings as CrmSettings
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
 from bot.store.columns import at
@@ -53,15 +32,48 @@ from bot.vault.service import Vault
 from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
+if TYPE_CHECKING:
+    from bot.approvals.service import Approvals
+    from bot.operations.accounts import Accounts
+    from bot.operations.anchoring import Anchoring
+    from bot.operations.announcing import Announcing
+    from bot.operations.auditing import Auditing
+    from bot.operations.balances import Balances
+    from bot.operations.clients import ClientDesk
+    from bot.operations.connections import Connections
+    from bot.operations.deciding import Deciding
+    from bot.operations.entry import Entries
+    from bot.operations.factor import Factors
+    from bot.operations.hygiene import Hygiene
+    from bot.operations.leads import Leads
+    from bot.operations.linking import Linking
+    from bot.operations.locking import Locking
+    from bot.operations.logins import Logins
+    from bot.operations.moving.room import MoneyRoom
+    from bot.operations.payments import Payments
+    from bot.operations.people import People
+    from bot.operations.registering import Registering
+    from bot.operations.report_feed import ReportFeed
+    from bot.operations.reports import Reports
+    from bot.operations.sharing import Sharing
+    from bot.operations.statements import Statements
+    from bot.operations.status import StatusDesk
+    from bot.operations.wariness import Wariness
+    from bot.operations.withdrawals import Withdrawals
+
 DATABASE = "countersign.sqlite"
 LOCK = "lock"
 _CLEAN_STOP = "clean_stop"
 EX_TEMPFAIL = 75
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class House:
-    """Every room, open."""
+    """Every room. Those that a bot needs to hear of updates are fields, and open.
+
+    The others are furnished, and their files imported, when they are first asked for: a room costs nothing at the
+    start, and a new one is one property more.
+    """
 
     config: Config
     clock: Clock
@@ -75,28 +87,201 @@ class House:
     inbox: Inbox
     outbox: Outbox
     cards: Cards
-    approvals: Approvals
-    people: People
     timekeeping: Timekeeping
-    factors: Factors
-    auditing: Auditing
-    connections: Connections
-    sharing: Sharing
-    hygiene: Hygiene
-    linking: Linking
-    entries: Entries
-    locking: Locking
-    balances: Balances
-    withdrawals: Withdrawals
-    report_feed: ReportFeed
-    payments: Payments
-    clients: ClientDesk
-    reports: Reports
-    statements: Statements
-    announcing: Announcing
-    registering: Registering
-    status: StatusDesk
     pulse: Pulse
+
+    @property
+    def approvals(self) -> "Approvals":
+        return self._deciding.approvals
+
+    @property
+    def factors(self) -> "Factors":
+        return self._deciding.factors
+
+    @property
+    def accounts(self) -> "Accounts":
+        return self._deciding.accounts
+
+    @property
+    def money(self) -> "MoneyRoom":
+        return self._deciding.money
+
+    @cached_property
+    def _deciding(self) -> "Deciding":
+        """All at once: requests ask these rooms what they mean, and the rooms ask for requests."""
+        from bot.operations.deciding import deciding
+
+        return deciding(self)
+
+    @cached_property
+    def people(self) -> "People":
+        from bot.operations.people import People
+
+        return People(
+            self.database,
+            self.access,
+            self.approvals,
+            self.vault,
+            self.connections,
+            self.cards,
+            self.outbox,
+            self.audit,
+            self.clock,
+        )
+
+    @cached_property
+    def auditing(self) -> "Auditing":
+        from bot.operations.auditing import Auditing
+
+        return Auditing(self.database, self.audit, self.clock, zone=ZoneInfo(self.config.desk.time_zone))
+
+    @cached_property
+    def anchoring(self) -> "Anchoring":
+        from bot.operations.anchoring import Anchoring
+
+        return Anchoring(
+            self.database,
+            self.audit,
+            self.access,
+            self.outbox,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            config=self.config.audit,
+        )
+
+    @cached_property
+    def connections(self) -> "Connections":
+        from bot.operations.connections import Connections
+        from bot.operations.nonces import StoredNonces
+
+        nonces = StoredNonces(self.database)
+        return Connections(
+            self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
+        )
+
+    @cached_property
+    def sharing(self) -> "Sharing":
+        from bot.operations.sharing import Sharing
+
+        return Sharing(self.database, self.audit, self.outbox)
+
+    @cached_property
+    def hygiene(self) -> "Hygiene":
+        from bot.operations.hygiene import Hygiene
+
+        return Hygiene(self.database, self.vault, self.connections, self.outbox, self.clock)
+
+    @cached_property
+    def wariness(self) -> "Wariness":
+        from bot.operations.wariness import Wariness
+
+        return Wariness(self.cards, self.clock)
+
+    @cached_property
+    def linking(self) -> "Linking":
+        from bot.operations.linking import Linking
+
+        has_page = self.config.web is not None
+        return Linking(self.database, self.cards, self.vault, self.connections, self.wariness, has_page=has_page)
+
+    @cached_property
+    def entries(self) -> "Entries":
+        from bot.operations.entry import Entries
+
+        return Entries(self.database, self.access, self.linking, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def logins(self) -> "Logins":
+        from bot.operations.logins import Logins
+
+        return Logins(
+            self.database,
+            self.access,
+            self.linking,
+            self.connections,
+            self.vault,
+            self.audit,
+            self.outbox,
+            self.clock,
+            settings=self.config.providers,
+        )
+
+    @cached_property
+    def locking(self) -> "Locking":
+        from bot.operations.locking import Locking
+
+        return Locking(self.database, self.vault, self.connections, self.cards, self.wariness, self.audit, self.outbox)
+
+    @cached_property
+    def balances(self) -> "Balances":
+        from bot.operations.balances import Balances
+
+        return Balances(self.connections, self.clock)
+
+    @cached_property
+    def withdrawals(self) -> "Withdrawals":
+        from bot.operations.withdrawals import Withdrawals
+
+        return Withdrawals(
+            self.database, self.connections, self.access, self.audit, self.outbox, self.cards, self.sealer, self.clock
+        )
+
+    @cached_property
+    def report_feed(self) -> "ReportFeed":
+        from bot.operations.report_feed import ReportFeed
+        from bot.providers.crm.settings import Settings
+
+        crm = self.config.providers.get("crm")
+        is_on = isinstance(crm, Settings) and crm.requests_from_report
+        return ReportFeed(self.connections, self.withdrawals, self.clock, is_on=is_on)
+
+    @cached_property
+    def payments(self) -> "Payments":
+        from bot.operations.payments import Payments
+
+        return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def clients(self) -> "ClientDesk":
+        from bot.operations.clients import ClientDesk
+
+        return ClientDesk(self.connections, self.clock)
+
+    @cached_property
+    def leads(self) -> "Leads":
+        from bot.operations.leads import Leads
+
+        return Leads(self.database, self.connections, self.audit)
+
+    @cached_property
+    def reports(self) -> "Reports":
+        from bot.operations.reports import Reports
+
+        return Reports(self.connections, self.clock)
+
+    @cached_property
+    def statements(self) -> "Statements":
+        from bot.operations.statements import Statements
+
+        return Statements(self.connections, self.clock)
+
+    @cached_property
+    def announcing(self) -> "Announcing":
+        from bot.operations.announcing import Announcing
+
+        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+
+    @cached_property
+    def registering(self) -> "Registering":
+        from bot.operations.registering import Registering
+
+        return Registering(self.database, self.connections, self.outbox, self.clock)
+
+    @cached_property
+    def status(self) -> "StatusDesk":
+        from bot.operations.status import StatusDesk
+
+        return StatusDesk(self.database, self.inbox, self.outbox, self.connections, self.pulse, self.clock)
 
 
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
@@ -157,16 +342,6 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
-    factors = Factors(database, vault, audit, outbox, timekeeping, clock, config.desk.name)
-    approvals = Approvals(database, audit, outbox, cards, clock)
-    approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, vault, audit, clock)
-    approvals.carriers[Kind.ROLE] = RoleRequests(access, audit, Notices(outbox).tell)
-    connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))
-    sealer = UpdateSealer(keys, meta["install_id"], clock)
-    people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
-    linking = Linking(cards, vault, connections, clock, has_page=config.web is not None)
-    withdrawals = Withdrawals(database, connections, access, audit, outbox, sealer, clock)
-    crm = config.providers.get("crm")
     pulse = Pulse(
         started_at=clock.now(),
         mode="polling" if config.webhook is None else "webhook",
@@ -178,41 +353,14 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         database=database,
         keys=keys,
         signer=ButtonSigner(keys, epoch),
-        sealer=sealer,
+        sealer=UpdateSealer(keys, meta["install_id"], clock),
         audit=audit,
         access=access,
         vault=vault,
         inbox=inbox,
         outbox=outbox,
         cards=cards,
-        approvals=approvals,
-        people=people,
         timekeeping=timekeeping,
-        factors=factors,
-        auditing=Auditing(
-            database, audit, access, outbox, clock, config=config.audit, zone=ZoneInfo(config.desk.time_zone)
-        ),
-        connections=connections,
-        sharing=Sharing(database, audit, outbox),
-        hygiene=Hygiene(database, vault, connections, outbox, clock),
-        linking=linking,
-        entries=Entries(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
-        locking=Locking(database, vault, connections, cards, audit, outbox),
-        balances=Balances(connections, clock),
-        withdrawals=withdrawals,
-        report_feed=ReportFeed(
-            connections,
-            withdrawals,
-            clock,
-            is_on=isinstance(crm, CrmSettings) and crm.requests_from_report,
-        ),
-        payments=Payments(database, access, audit, outbox, clock),
-        clients=ClientDesk(connections, clock),
-        reports=Reports(connections, clock),
-        statements=Statements(connections, clock),
-        registering=Registering(database, connections, outbox, clock),
-        announcing=Announcing(database, connections, access, outbox, clock),
-        status=StatusDesk(database, inbox, outbox, connections, pulse, clock),
         pulse=pulse,
     )
 

@@ -6,6 +6,7 @@ from html import escape
 
 from bot.access.model import Right
 from bot.errors import (
+    AlikeError,
     BackupUnreadableError,
     BusyError,
     ClockDoubtedError,
@@ -21,12 +22,17 @@ from bot.errors import (
     FactorMissingError,
     FactorUnreadableError,
     FaultError,
+    FrozenError,
     InputError,
     NotAllowedError,
     NotFoundError,
+    NumberWrongError,
     OutcomeUnknownError,
+    OvertakenError,
     OwnerSuspendedError,
     PassphraseError,
+    PolicyRefusedError,
+    ProofNeededError,
     ProviderError,
     RecordUnreadableError,
     RefusedError,
@@ -63,8 +69,15 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return f"That needs the right to {error.needed}, which you do not have. An admin can give it."
         case NotFoundError():
             return _not_found(error)
+        case AlikeError():
+            return _alike(error)
         case ConflictError():
             return f"{_upper(error.reason)}. Nothing was changed."
+        case PolicyRefusedError():
+            return f"{_upper(error.reason)}. Nothing was asked for. /policy shows what is allowed."
+        case FrozenError():
+            which = "The desk" if error.scope == "desk" else PROVIDERS[error.scope].title
+            return f"{which} is frozen ({error.reason}): no money leaves until /thaw was signed. Nothing was asked for."
         case OwnerSuspendedError():
             return f"{error.connection} rests: its owner is suspended. An admin can end that, or unlink it."
         case EntryRefusedError():
@@ -89,6 +102,19 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
 def told(error: CountersignError, connection: str | None = None) -> str:
     """The sentence as HTML."""
     return escape(sentence(error, connection), quote=False)
+
+
+def _alike(error: AlikeError) -> str:
+    if error.state == "unknown":
+        return (
+            f"Request {error.request_id} is for the very same, and nobody knows yet what became of it. "
+            f"Nothing was asked for. /request {error.request_id} shows it; /repeat {error.request_id} asks others to "
+            "let it be sent again all the same."
+        )
+    return (
+        f"Request {error.request_id} is for the very same, and is {error.state}. Nothing was asked for. "
+        f"/request {error.request_id} shows it."
+    )
 
 
 def _not_found(error: NotFoundError) -> str:
@@ -136,6 +162,11 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
         case BusyError():
             wait = f" in {error.retry_after_seconds:.0f} s" if error.retry_after_seconds else " in a minute"
             return f"{which} was asked too often. Try again{wait}."
+        case OvertakenError():
+            return (
+                f"{which}: another program uses the same key and was ahead of us. Try again; if that is not yours, "
+                "register a new key at once (/key new)."
+            )
         case RefusedError():
             return f"{which} refused ({visible_word(error.code, 64)}). If that is unexpected, tell an admin."
         case FaultError():
@@ -163,6 +194,13 @@ def _of_step_up(error: StepUpError) -> str:
         case CodeWrongError():
             left = "" if error.tries_left is None else f" {_tries(error.tries_left)} left before it locks."
             return f"That is not the code.{left} Try again with the one your device shows now."
+        case ProofNeededError():
+            return f"Approving this takes {error.proof}; nothing was recorded. Tap Approve to be asked for it."
+        case NumberWrongError():
+            return (
+                "That is not the number on the asker's screen. You cannot approve this request any more; "
+                "somebody else can. Ask its asker whether they really asked."
+            )
         case CodeUsedError():
             return "That code was used already; each counts once. Try again with the next one, in half a minute."
         case ClockDoubtedError():

@@ -16,7 +16,7 @@ from telegram.ext import ApplicationHandlerStop
 from bot.access import matrix
 from bot.access.matrix import Answer, Form, Place
 from bot.access.model import Person, Roster
-from handlers import conversation
+from bot.config import is_person_id
 from handlers.context import DeskContext, Where
 from handlers.joining import code_in, is_a_word
 
@@ -44,8 +44,9 @@ async def gate(update: Update, context: DeskContext) -> None:
     if person is None and not newcomer:
         raise _stop(context, "stranger")
     form = _form(update)
-    if user.is_bot or form is None:
-        raise _stop(context, "a bot" if user.is_bot else "not a message")
+    is_nobody = user.is_bot or not is_person_id(user.id)
+    if is_nobody or form is None:
+        raise _stop(context, "a bot" if is_nobody else "not a message")
     answer = matrix.at_the_gate(known=True, place=place, form=form)
     if answer is Answer.HINT and person is not None and message is not None:
         context.person = person
@@ -79,6 +80,8 @@ def _form(update: Update) -> Form | None:
 
 async def _hint(context: DeskContext, sentence: str, message_id: int) -> None:
     """Say why it is not read. What may be a secret does not stay in the chat all the same."""
+    from handlers import conversation  # with the rooms behind it
+
     try:
         deleted = await conversation.delete_secret(context, message_id)
         await context.say(f"I deleted that, in case it was a secret. {sentence}" if deleted else sentence)

@@ -15,7 +15,7 @@ from telegram import Update
 from bot.errors import StoreError
 from bot.messages.inbox import Incoming
 from bot.messages.outbox import Lane, Notice
-from bot.operations.status import Pulse
+from bot.operations.pulse import Pulse
 from handlers.context import Desk
 from handlers.joining import code_in, is_a_word
 from handlers.queues import ChatQueues

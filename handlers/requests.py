@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.access.model import Person, Right
-from bot.approvals.model import Decision, Request, State
-from bot.approvals.service import APPROVE, CARD, DENY
+from bot.approvals.matching import LOWEST_TO_HIGHEST, choices_of
+from bot.approvals.model import Decision, Proof, Request
+from bot.approvals.prompting import APPROVE, CARD, DENY, OWN_CARD
+from bot.approvals.service import Seen, Shown
+from bot.approvals.wording import words_of
 from bot.errors import InputError
 from bot.messages.cards import Card
-from bot.operations.factor_reset import needs_code
 from bot.secret import Secret
 from handlers import factor
+from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import Door, TapDoor, Words, taste_of
 from handlers.pages import Audience, Reply
@@ -24,43 +27,62 @@ _DECISIONS = {APPROVE: Decision.APPROVE, DENY: Decision.DENY}
 
 
 async def decided(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
-    """A tap on Approve or Deny. What was shown is what the card remembers, not what the request says now."""
-    decision = _DECISIONS.get(choice)
-    if decision is None:
+    """A tap on Approve, Deny or a number. What was shown is what the card remembers, not what the request says."""
+    services, number = context.services, str(card.body["request"])
+    seen = Seen(str(card.body["hash"]), str(card.body.get("shown", "")), message_id)
+    if choice == DENY:
+        await services.approvals.decide(
+            context.person, number, Decision.DENY, seen, telegram_id=context.where.telegram_id
+        )
+        return None  # the prompt itself says what became of it
+    request = await services.approvals.find(number)
+    if choice != APPROVE and choice not in LOWEST_TO_HIGHEST:
         return "This button belongs to something that no longer exists."
-    number, seen = str(card.body["request"]), str(card.body["hash"])
-    if decision is Decision.APPROVE and await _needs_code(context, number):
-        purpose = f"approve request {number}, hash {seen[:8]}"
-        await factor.ask(context, _WITH_CODE, purpose, {"request": number, "hash": seen})
-        return None
-    await context.services.approvals.decide(
-        context.person,
-        number,
-        decision,
-        seen,
-        telegram_id=context.where.telegram_id,
-        proof=context.services.timekeeping.looking() if decision is Decision.APPROVE else None,
+    match await services.approvals.proof_needed(request, context.person):
+        case Proof.CODE | Proof.CODE_IF_SET_UP:
+            about = {"request": number, "hash": seen.hash, "shown": seen.text, "message": message_id}
+            await factor.ask(context, _WITH_CODE, _purpose(request, seen), about)
+        case Proof.NUMBER if choice == APPROVE:
+            await _show_numbers(context, card, request, message_id)
+            return "Tap the number on the asker's screen."
+        case Proof.NUMBER:
+            await _approve(context, number, seen, services.money.matching.picking(context.person, request, choice))
+        case _:
+            await _approve(context, number, seen, Shown(Proof.NONE, services.timekeeping.looking()))
+    return None
+
+
+async def _approve(context: DeskContext, number: str, seen: Seen, shown: Shown) -> Request:
+    return await context.services.approvals.decide(
+        context.person, number, Decision.APPROVE, seen, telegram_id=context.where.telegram_id, shown=shown
     )
-    return None  # the prompt itself says what became of it
 
 
-async def _needs_code(context: DeskContext, number: str) -> bool:
-    """Whether this vote is to be authorised by the person's second factor; one that cannot count needs none."""
-    request = await context.services.approvals.find(number)
-    if not needs_code(request.kind) or request.state is not State.PENDING:
-        return False
-    return (await context.services.factors.standing(context.person.id)).is_active
+def _purpose(request: Request, seen: Seen) -> str:
+    return f"approve request {request.id}, {words_of(seen.hash)}, {seen.hash[:8]}"
+
+
+async def _show_numbers(context: DeskContext, card: Card, request: Request, message_id: int) -> None:
+    row = [(str(one), one) for one in choices_of(request, context.person.id)]
+    keys = keyboard(card, [row, [("Deny", DENY)]], context.services.signer)
+    await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=keys)
 
 
 async def _approved_with_code(context: DeskContext, about: Mapping[str, Any], code: Secret) -> str:
     number, telegram_id = str(about["request"]), context.where.telegram_id
-    proof = context.services.factors.checking(
+    seen = Seen(str(about["hash"]), str(about.get("shown", "")), about.get("message"))
+    use = context.services.factors.checking(
         context.person.id, code, purpose=f"approve request/{number}", telegram_id=telegram_id
     )
-    request = await context.services.approvals.decide(
-        context.person, number, Decision.APPROVE, str(about["hash"]), telegram_id=telegram_id, proof=proof
-    )
+    request = await _approve(context, number, seen, Shown(Proof.CODE, use))
     return f"Recorded: you approved request {request.id}."
+
+
+async def withdrawn(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    """A tap on one's own card."""
+    number = str(card.body["request"])
+    await context.services.approvals.withdraw(context.person, number, telegram_id=context.where.telegram_id)
+    return None
 
 
 async def pending(context: DeskContext, words: Words) -> Reply:
@@ -98,5 +120,5 @@ async def _described(context: DeskContext, request: Request, people: dict[int, P
 
 
 DOORS = (Door("pending", "What waits for a decision", "/pending", Right.TALK, pending, Audience.PRIVATE),)
-TAPS = (TapDoor(CARD, Right.DECIDE, decided),)
+TAPS = (TapDoor(CARD, Right.DECIDE, decided), TapDoor(OWN_CARD, Right.TALK, withdrawn))
 ANSWERS = (factor.code_door(_WITH_CODE, Right.DECIDE, _approved_with_code),)

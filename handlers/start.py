@@ -1,5 +1,6 @@
 """/start, /help, /cancel, /whoami, and the way in for whoever holds an invitation."""
 
+import functools
 from html import escape
 
 from bot.access.model import Right
@@ -32,6 +33,8 @@ async def join(context: DeskContext, words: Words) -> Reply:
     """A newcomer is asked what they are called before anything else; who is here already has a name."""
     if len(words) != 1:
         raise InputError("it takes the code you were given", "/join the-code")
+    if context.services.access.account_link(words[0]) is not None:
+        return await _claim(context, words[0])
     invitation = context.services.access.invitation(words[0])
     if invitation is not None and invitation.via_chat is not None:
         await _check_there(context, invitation.via_chat)
@@ -44,6 +47,16 @@ async def join(context: DeskContext, words: Words) -> Reply:
         return Reply([hello, "What are you called? Send the name by which the others know you."])
     name = f"You would be known here as <b>{literal(invite.offered_name)}</b>."
     return Reply([hello, f"{name} Send <code>yes</code> to come in under that name, or send another one."])
+
+
+async def _claim(context: DeskContext, code: str) -> Reply:
+    """The holder of a new account has opened the link that makes it theirs."""
+    request = await context.services.accounts.claim(code, context.where.telegram_id, context.person.name)
+    name = literal(request.parameters["name"])
+    desk = literal(context.services.config.desk.name)
+    signed = f"as soon as another admin has signed that (request {request.id})"
+    hello = f"This account will be <b>{name}</b>'s at <b>{desk}</b> {signed}. You will be told here."
+    return Reply([hello, f"If you are not {name}, tell an admin."])
 
 
 async def _check_there(context: DeskContext, chat_id: int) -> None:
@@ -75,21 +88,26 @@ def _welcome(joined: Joined) -> Reply:
 
 
 async def whoami(context: DeskContext, words: Words) -> Reply:
-    from handlers import DOORS_IN_ORDER, TAPS
-
     if words:
         raise InputError("it takes no words", "/whoami")
     person = await context.services.access.get(context.person.id)
-    asked_for = {door.right for door in DOORS_IN_ORDER} | {door.right for door in TAPS}
-    asked_for -= {Right.ENTER, Right.TALK}
-    rights = ", ".join(right for right in Right if right in asked_for and person.may(right))
+    rights = ", ".join(right for right in _asked_for() if person.may(right))
     may = f"You may {rights}." if rights else "You may do nothing here yet; an admin can give you a role."
     first = f"You are <b>{literal(person.name)}</b>: {literal(spelled(person)) or 'no role yet'}. {may}"
     return Reply([f"{first}\nTelegram id <code>{context.where.telegram_id}</code>"])
 
 
+@functools.cache
+def _asked_for() -> tuple[Right, ...]:
+    """The rights that some door asks for, and not everybody has."""
+    from handlers.rooms import DOORS_IN_ORDER, TAPS
+
+    asked_for = {door.right for door in DOORS_IN_ORDER} | {door.right for door in TAPS}
+    return tuple(right for right in Right if right in asked_for - {Right.ENTER, Right.TALK})
+
+
 async def help_(context: DeskContext, words: Words) -> Reply:
-    from handlers import DOORS_IN_ORDER
+    from handlers.rooms import DOORS_IN_ORDER
 
     if words:
         raise InputError("it takes no words", "/help")

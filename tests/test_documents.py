@@ -14,7 +14,7 @@ from bot.__main__ import main
 from bot.config import load, model
 from bot.providers.base import Ability
 from bot.providers.registry import PROVIDERS
-from handlers import DOORS_IN_ORDER
+from handlers.rooms import DOORS_IN_ORDER
 
 TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -80,6 +80,7 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "ENTER": ("every role", "whoever was given it"),
             "TALK": ("every role",),
             "READ": ("every role",),
+            "ASK": ("operator",),
             "READ_AUDIT": ("auditor",),
         }
         assert who in roles[right], command

@@ -3,10 +3,19 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from bot.access.model import Invite, Person, Profile, Role
+from bot.access.model import AccountLink, Invite, Person, Profile, Role
 from bot.errors import NotFoundError
 from bot.store import Tables
 from bot.store.columns import at, moment
+
+# One statement: each further one is a turn more that the database's thread must wait for.
+_PROFILES = (
+    "SELECT id, name, state, created_at,"
+    " (SELECT group_concat(role || ':' || coalesce(via_chat, '')) FROM roles WHERE person_id = persons.id),"
+    " (SELECT group_concat(telegram_id) FROM telegram_ids WHERE person_id = persons.id),"
+    " (SELECT group_concat(name) FROM approver_groups WHERE person_id = persons.id)"
+    " FROM persons"
+)
 
 
 def people_in(tables: Tables) -> list[Person]:
@@ -16,23 +25,15 @@ def people_in(tables: Tables) -> list[Person]:
 
 def everybody_in(tables: Tables) -> list[Profile]:
     """Everybody, the suspended too."""
-    # One statement: each further one is a turn more that the database's thread must wait for.
-    rows = tables.conn.execute(
-        "SELECT id, name, state, created_at,"
-        " (SELECT group_concat(role || ':' || coalesce(via_chat, '')) FROM roles WHERE person_id = persons.id),"
-        " (SELECT group_concat(telegram_id) FROM telegram_ids WHERE person_id = persons.id),"
-        " (SELECT group_concat(name) FROM approver_groups WHERE person_id = persons.id)"
-        " FROM persons ORDER BY id"
-    ).fetchall()
-    return [_profile(*row) for row in rows]
+    return [_profile(*row) for row in tables.conn.execute(f"{_PROFILES} ORDER BY id").fetchall()]
 
 
 def profile_in(tables: Tables, person_id: int) -> Profile:
     """One person, active or not. `NotFoundError`."""
-    for one in everybody_in(tables):
-        if one.person.id == person_id:
-            return one
-    raise NotFoundError("person", str(person_id))
+    row = tables.conn.execute(f"{_PROFILES} WHERE id = ?", (person_id,)).fetchone()
+    if row is None:
+        raise NotFoundError("person", str(person_id))
+    return _profile(*row)
 
 
 def person_of(tables: Tables, telegram_id: int) -> Profile | None:
@@ -61,6 +62,18 @@ def invites_in(tables: Tables, now: datetime) -> list[Invite]:
         Invite(code_hash, Role(role), group, via_chat, by, moment(expires_at), opened_by, offered or "")
         for code_hash, role, group, via_chat, by, expires_at, opened_by, offered in rows
     ]
+
+
+def links_in(tables: Tables, now: datetime) -> list[AccountLink]:
+    """Every link for one more account that could still be used, of admins who still are, for people who are here."""
+    rows = tables.conn.execute(
+        "SELECT code_hash, person_id, created_by, expires_at FROM account_links"
+        " WHERE used_at IS NULL AND expires_at > ? AND created_by IN"
+        " (SELECT id FROM persons JOIN roles ON person_id = id WHERE state = 'active' AND role = 'admin')"
+        " AND person_id IN (SELECT id FROM persons WHERE state = 'active')",
+        (at(now),),
+    ).fetchall()
+    return [AccountLink(code_hash, person, by, moment(expires_at)) for code_hash, person, by, expires_at in rows]
 
 
 def insert_person(tables: Tables, name: str, telegram_id: int, roles: Iterable[Role], now: datetime) -> int:

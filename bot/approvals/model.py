@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
+from enum import IntEnum, StrEnum
 
 import msgspec
 
 from bot.access.model import Person
+from bot.money import Money
 
 
 class Kind(StrEnum):
@@ -16,6 +17,26 @@ class Kind(StrEnum):
 
     ROLE = "role"
     FACTOR_RESET = "factor_reset"
+    FACTOR_FIRST = "factor_first"
+    ACCOUNT = "account"
+    TRANSFER = "transfer"
+    WITHDRAWAL = "withdrawal"
+    """A decision on a client's withdrawal."""
+    WALLET = "wallet"
+    TRADING = "trading"
+    """A deposit to a client's trading account, or a withdrawal from it."""
+    BENEFICIARY = "beneficiary"
+    POLICY = "policy"
+    THAW = "thaw"
+    SETTLE = "settle"
+    """What became of a request whose outcome is unknown, said by hand."""
+    REPEAT = "repeat"
+    """Another request like one whose outcome is unknown."""
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is carried out by a provider, so that its outcome may be unknown for a while."""
+        return self in (Kind.TRANSFER, Kind.WITHDRAWAL, Kind.WALLET, Kind.TRADING)
 
 
 class State(StrEnum):
@@ -60,13 +81,36 @@ class Seat:
     count: int = 1
 
 
+class Proof(IntEnum):
+    """How an approval is authorised, beyond a tap. A higher one serves where a lower one is asked for."""
+
+    NONE = 0
+    CODE_IF_SET_UP = 1
+    """A code by whoever has a second factor."""
+    NUMBER = 2
+    """The number that the asker's screen shows, picked among four (SAFETY M15)."""
+    CODE = 3
+    """A code of the second factor, used up by this one vote."""
+
+
+LIFE = timedelta(minutes=30)
+SHORTEST_LIFE, LONGEST_LIFE = timedelta(minutes=5), timedelta(hours=24)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who must sign: every seat is to be filled, and nobody sits on two."""
+    """Who must sign, and how: every seat is to be filled, and nobody sits on two. No seats: it is met at once."""
 
     seats: tuple[Seat, ...]
     barred: frozenset[int] = frozenset()
     """People (our ids) who may not sign whatever circle they stand in: whom the request is about."""
+    proof: Proof = Proof.NONE
+    hold: timedelta = timedelta()
+    """How long it then waits, and can be called off, before it is carried out (M11)."""
+    life: timedelta = LIFE
+    """How long votes are taken."""
+    name: str = ""
+    """What it is called in the policy."""
 
     def concerns(self, person: Person) -> bool:
         """Whether this person could fill a seat."""
@@ -107,6 +151,22 @@ class Vote:
     decision: Decision
     hash: str
     at: datetime
+    proof: Proof = Proof.NONE
+    """What it was authorised with."""
+    shown: str = ""
+    """64 hex digits over the text they were shown (M13)."""
+    message_id: int | None = None
+    """The message they saw it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """The money a request is about, for limits and for telling two requests apart."""
+
+    connection_id: int
+    amount: Money | None
+    same: str
+    """Equal for two requests that would do the same thing: one of them at a time (M06)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +186,18 @@ class Request:
     expires_at: datetime
     votes: tuple[Vote, ...] = ()
     outcome: str = ""
-    """Once it has ended: what came of it, in a few plain words."""
+    """What came of it so far, in a few plain words."""
+    stake: Stake | None = None
+    number: int | None = None
+    """Two digits on the asker's screen, where signers are to pick them (`Proof.NUMBER`)."""
+    held_until: datetime | None = None
+    asked_in_chat: int | None = None
+    """The group it was asked in; None for a private chat."""
+
+    @property
+    def send_by(self) -> datetime:
+        """When it is too late to send it: what was held has its life anew from the end of that."""
+        return self.expires_at if self.held_until is None else self.held_until + self.rule.life
 
     @property
     def approvals(self) -> tuple[Vote, ...]:

@@ -1,21 +1,38 @@
 """Rows ⇄ requests. Every change names the version it saw."""
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from bot.approvals.machine import Event, after
-from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State, Vote
-from bot.errors import ConflictError, NotFoundError
+from bot.approvals.machine import ENDS, Event, after
+from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Seat, Stake, State, Vote
+from bot.errors import AlikeError, ConflictError, NotFoundError
+from bot.money import Currency, Money
 from bot.store import Tables
 from bot.store.columns import at, moment, packed
 
-_COLUMNS = "id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at, outcome"
+_COLUMNS = (
+    "id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at, outcome,"
+    " connection_id, amount, currency, same, number, held_until, asked_in_chat"
+)
+_WITHOUT_EFFECT = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.FAILED})
 
 
 def insert(tables: Tables, request: Request, asked_in: str | None) -> None:
-    """A new row. `ConflictError` when the message it was asked in has made one already (M09)."""
+    """A new row.
+
+    Raises:
+        ConflictError: The message it was asked in has made one already (M09).
+        AlikeError: One that would do the same thing is on its way, or its outcome is unknown (M06).
+    """
+    stake = request.stake
+    if stake is not None:
+        alike = tables.conn.execute("SELECT id, state FROM requests WHERE blocks = ?", (stake.same,)).fetchone()
+        if alike is not None:
+            raise AlikeError(alike[0], alike[1])
+    money = stake.amount if stake is not None else None
     values = (
         request.id,
         request.kind.value,
@@ -28,11 +45,19 @@ def insert(tables: Tables, request: Request, asked_in: str | None) -> None:
         at(request.asked_at),
         at(request.expires_at),
         asked_in,
+        stake.connection_id if stake is not None else None,
+        money.text() if money is not None else None,
+        money.currency.code if money is not None else None,
+        stake.same if stake is not None else None,
+        stake.same if stake is not None else None,
+        request.number,
+        request.asked_in_chat,
     )
     cursor = tables.conn.execute(
         "INSERT OR IGNORE INTO requests"
-        " (id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at, asked_in)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at, asked_in,"
+        " connection_id, amount, currency, same, blocks, number, asked_in_chat)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         values,
     )
     if cursor.rowcount != 1:
@@ -52,51 +77,105 @@ def read(tables: Tables, request_id: str) -> Request:
 
 def pending(tables: Tables) -> list[Request]:
     """Every request that waits for votes, oldest first."""
+    return standing(tables, (State.PENDING,))
+
+
+def standing(tables: Tables, states: Iterable[State]) -> list[Request]:
+    """Every request in one of these states, oldest first."""
     rows = tables.conn.execute(
-        f"SELECT {_COLUMNS} FROM requests WHERE state = 'pending' ORDER BY asked_at, id"  # noqa: S608  # columns are ours
+        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608  # columns are ours
+        " WHERE state IN (SELECT value FROM json_each(?)) ORDER BY asked_at, id",
+        (packed([state.value for state in states]),),
     ).fetchall()
     return [_request(tables, row) for row in rows]
 
 
-def move(tables: Tables, request: Request, event: Event, now: datetime, outcome: str = "") -> None:
-    """Carry the row over to the state after `event`, if nobody was quicker: `ConflictError`."""
+def move(
+    tables: Tables,
+    request: Request,
+    event: Event,
+    now: datetime,
+    outcome: str = "",
+    *,
+    held_until: datetime | None = None,
+    moved_money: bool = True,
+) -> None:
+    """Carry the row over to the state after `event`, if nobody was quicker: `ConflictError`.
+
+    Once it has ended nothing like it is kept from being asked for; and what had no effect counts in no limit (M80).
+
+    Args:
+        moved_money: What two people say of an outcome that they settle by hand.
+    """
     state = after(request.state, event)
     cursor = tables.conn.execute(
-        "UPDATE requests SET state = ?, version = version + 1, settled_at = ?, outcome = ?"
+        "UPDATE requests SET state = ?, version = version + 1, settled_at = ?, outcome = ?,"
+        " held_until = coalesce(?, held_until), blocks = CASE WHEN ? THEN NULL ELSE blocks END,"
+        " counts = CASE WHEN ? THEN 0 ELSE counts END"
         " WHERE id = ? AND version = ?",
-        (state.value, at(now), outcome, request.id, request.version),
+        (
+            state.value,
+            at(now),
+            outcome,
+            at(held_until) if held_until is not None else None,
+            state in ENDS,
+            state in _WITHOUT_EFFECT or not moved_money,
+            request.id,
+            request.version,
+        ),
     )
     if cursor.rowcount != 1:
         raise ConflictError("somebody was quicker")
 
 
+def unblock(tables: Tables, request: Request) -> None:
+    """Let another like it be asked for, although what became of this one is unknown."""
+    tables.conn.execute("UPDATE requests SET blocks = NULL WHERE id = ?", (request.id,))
+
+
 def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool:
     """Write a vote; answers whether it is this person's first."""
     cursor = tables.conn.execute(
-        "INSERT OR IGNORE INTO votes (request_id, person_id, telegram_id, decision, hash, at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (request.id, cast.person_id, telegram_id, cast.decision.value, cast.hash, at(cast.at)),
+        "INSERT OR IGNORE INTO votes (request_id, person_id, telegram_id, decision, hash, at, proof, shown, message_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            request.id,
+            cast.person_id,
+            telegram_id,
+            cast.decision.value,
+            cast.hash,
+            at(cast.at),
+            cast.proof.value,
+            cast.shown,
+            cast.message_id,
+        ),
     )
     return cursor.rowcount == 1
 
 
 def is_void(tables: Tables, cast: Vote) -> bool:
-    """Whether its person was suspended, or lost a role, since: what is given back later does not revive a vote."""
+    """Whether its person was suspended, or lost a role or an account, since: what is given back later does not revive
+    a vote."""
     found = tables.conn.execute(
-        "SELECT 1 FROM audit WHERE object = ? AND action IN ('person.suspended', 'role.taken') AND at >= ? LIMIT 1",
+        "SELECT 1 FROM audit WHERE object = ? AND at >= ?"
+        " AND action IN ('person.suspended', 'role.taken', 'account.removed') LIMIT 1",
         (f"person/{cast.person_id}", at(cast.at)),
     ).fetchone()
     return found is not None
 
 
 def _request(tables: Tables, row: tuple[Any, ...]) -> Request:
-    number, kind, parameters, hashed, rule, state, version, asked_by, asked_at, expires_at, outcome = row
+    (name, kind, parameters, hashed, rule, state, version, asked_by, asked_at, expires_at, outcome) = row[:11]
+    (connection, amount, currency, same, number, held_until, chat) = row[11:]
     votes = tables.conn.execute(
-        "SELECT person_id, decision, hash, at FROM votes WHERE request_id = ? ORDER BY at, person_id", (number,)
+        "SELECT person_id, decision, hash, at, proof, shown, message_id FROM votes WHERE request_id = ?"
+        " ORDER BY at, person_id",
+        (name,),
     ).fetchall()
     texts: Mapping[str, str] = json.loads(parameters)
+    money = Money(Decimal(amount), Currency(currency)) if amount is not None else None
     return Request(
-        id=number,
+        id=name,
         kind=Kind(kind),
         parameters=texts,
         hash=hashed,
@@ -106,15 +185,39 @@ def _request(tables: Tables, row: tuple[Any, ...]) -> Request:
         asked_by=asked_by,
         asked_at=moment(asked_at),
         expires_at=moment(expires_at),
-        votes=tuple(Vote(person, Decision(said), seen, moment(when)) for person, said, seen, when in votes),
+        votes=tuple(_vote(*one) for one in votes),
         outcome=outcome,
+        stake=Stake(connection, money, same) if same is not None else None,
+        number=number,
+        held_until=moment(held_until) if held_until is not None else None,
+        asked_in_chat=chat,
     )
 
 
+def _vote(person: int, said: str, seen: str, when: int, proof: int, shown: str, message_id: int | None) -> Vote:
+    return Vote(person, Decision(said), seen, moment(when), Proof(proof), shown, message_id)
+
+
 def _packed_rule(rule: Rule) -> str:
-    return packed({"seats": [[seat.circle, seat.count] for seat in rule.seats], "barred": sorted(rule.barred)})
+    return packed(
+        {
+            "seats": [[seat.circle, seat.count] for seat in rule.seats],
+            "barred": sorted(rule.barred),
+            "proof": rule.proof.value,
+            "hold": int(rule.hold.total_seconds()),
+            "life": int(rule.life.total_seconds()),
+            "name": rule.name,
+        }
+    )
 
 
 def _rule(text: str) -> Rule:
     said = json.loads(text)
-    return Rule(tuple(Seat(circle, count) for circle, count in said["seats"]), frozenset(said["barred"]))
+    return Rule(
+        tuple(Seat(circle, count) for circle, count in said["seats"]),
+        frozenset(said["barred"]),
+        Proof(said.get("proof", 0)),
+        timedelta(seconds=said.get("hold", 0)),
+        timedelta(seconds=said.get("life", 1800)),
+        said.get("name", ""),
+    )

@@ -4,32 +4,30 @@ A request, its audit row and the prompts to everybody who could sign are one tra
 from it, and the news of that. Who may sign is read again at the vote and at the count: a role lost in between is a vote
 lost (M73). Nobody signs what they asked for themselves, by person, not by account (M70). One denial ends it (M71).
 
-What the last signature lets happen within this house is done by the kind's `Carrier` in that same transaction.
+What the last signature lets happen within this house is done by the kind's `Carrier` in that same transaction. What a
+provider does waits, approved, for whoever sends it: the carrier is told after the commit, and a restart finds it.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from bot.access.model import Person
 from bot.access.service import people_in
 from bot.approvals import records
 from bot.approvals.machine import Event
-from bot.approvals.model import Decision, Kind, Request, Rule, State, Vote, circles_of, hash_of
+from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Stake, State, Vote, hash_of
+from bot.approvals.prompting import Prompts, ended_as, missing_in_words
+from bot.approvals.seating import signers_in
 from bot.clock import Clock
-from bot.errors import ConflictError, CountersignError, NotAllowedError
+from bot.errors import ConflictError, CountersignError, NotAllowedError, ProofNeededError
 from bot.ids import short_id
 from bot.messages.cards import Cards
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
-
-CARD = "request"
-APPROVE, DENY = 1, 2
-"""Choices on a prompt's card."""
-LIFE = timedelta(minutes=30)
-_BUTTONS = ((("Approve", APPROVE), ("Deny", DENY)),)
 
 
 class Carrier(Protocol):
@@ -38,62 +36,140 @@ class Carrier(Protocol):
     def lines(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
         """What is asked for, in plain lines, from the stored parameters alone (M12)."""
 
+    def masked(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
+        """The same for a group: nothing in it that its members are not to know."""
+
     def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
         """Who must sign. Raises what makes the wish impossible, before anybody is asked."""
+
+    def stake(self, parameters: Mapping[str, str]) -> Stake | None:
+        """The money it is about."""
+
+    def asked(self, tables: Tables, request: Request) -> None:
+        """Write what belongs to the new request, inside its transaction."""
 
     def carry(self, tables: Tables, request: Request) -> str:
         """Do it, inside the transaction of the deciding vote; answers what was done, in a few plain words.
 
-        A `CountersignError` undoes what this call changed, and the request has failed for that reason.
+        A `CountersignError` undoes what this call changed, and the request has failed for that reason. Never called
+        for a kind that is sent.
         """
 
     async def carried(self, request: Request) -> None:
-        """After the commit: what looks at the tables through a picture of its own takes it anew."""
+        """After the commit: what looks at the tables through a picture of its own takes it anew; what is to be sent
+        is picked up."""
+
+
+class InHouse:
+    """What most kinds that stay within this house have in common."""
+
+    def masked(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
+        return ()
+
+    def stake(self, parameters: Mapping[str, str]) -> Stake | None:
+        return None
+
+    def asked(self, tables: Tables, request: Request) -> None:
+        """Nothing belongs to it."""
+
+    async def carried(self, request: Request) -> None:
+        """Nothing holds a picture of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Something a person asks for. `asked_in` names the message it came in: the same one asks once (M09)."""
+    """Something a person asks for."""
 
     kind: Kind
     parameters: Mapping[str, str]
     asked_in: str | None = None
-    life: timedelta = LIFE
+    """The message it came in: the same one asks once (M09)."""
+    chat_id: int | None = None
+    """The group it came in; a masked card is kept there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a person shows with their vote."""
+
+    proof: Proof
+    use: Callable[[Tables], CountersignError | None]
+    """Uses it up, in the vote's own transaction. What it answers keeps the vote from being cast, and is raised; what
+    it wrote down, such as a wrong try, is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a person decides on."""
+
+    hash: str
+    text: str = ""
+    """64 hex digits over the text of the prompt (M13)."""
+    message_id: int | None = None
 
 
 class Approvals:
     """All requests of the desk."""
 
-    def __init__(self, database: Database, audit: Recorder, outbox: Outbox, cards: Cards, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        audit: Recorder,
+        outbox: Outbox,
+        cards: Cards,
+        clock: Clock,
+        has_factor: Callable[[Tables, int], bool],
+    ) -> None:
+        """`has_factor`: whether a person (our id) could show a code."""
         self._database = database
         self._audit = audit
-        self._outbox = outbox
-        self._cards = cards
         self._clock = clock
+        self._has_factor = has_factor
         self.carriers: dict[Kind, Carrier] = {}
+        self._prompts = Prompts(outbox, cards, clock, self)
 
-    async def ask(self, by: Person, wish: Wish, *, telegram_id: int | None) -> Request:
-        """Open a request and prompt everybody who could sign it.
+    async def ask(self, by: Person, wish: Wish, *, telegram_id: int | None, shown: Shown | None = None) -> Request:
+        """Open a request and prompt everybody who could sign it; where nobody must, it is carried out.
+
+        Args:
+            shown: Where nobody else signs, what the asker shows.
 
         Raises:
             ConflictError: The same message asked for it already; or too few people could sign (M70).
+            AlikeError: The very same is on its way.
+            ProofNeededError: Nobody else signs, and it takes more than was shown.
+            CountersignError: What else its carrier says against it.
         """
-        return await self._database.write(self.asking(by, wish, telegram_id=telegram_id))
+        asking = self.asking(by, wish, telegram_id=telegram_id, proof=shown.proof if shown else Proof.NONE)
 
-    def asking(self, by: Person, wish: Wish, *, telegram_id: int | None) -> Callable[[Tables], Request]:
-        """The same as a change, to share a transaction with the rows it belongs to."""
+        def change(tables: Tables) -> Request | CountersignError:
+            refused = shown.use(tables) if shown is not None else None
+            return refused if refused is not None else asking(tables)
+
+        asked = await self._database.write(change)
+        if isinstance(asked, CountersignError):
+            raise asked
+        await self._after(asked)
+        return asked
+
+    def asking(
+        self, by: Person, wish: Wish, *, telegram_id: int | None, proof: Proof = Proof.NONE
+    ) -> Callable[[Tables], Request]:
+        """The same as a change, to share a transaction with the rows it belongs to. `proof`: what was shown in it."""
 
         def change(tables: Tables) -> Request:
             request = self._new(tables, by, wish)
-            signers = [one for one in people_in(tables) if self._may_sign(one, request)]
+            if not request.rule.seats and proof < request.rule.proof:
+                raise ProofNeededError(_PROOFS[request.rule.proof])
+            signers = self._signers(tables, request)
             empty = request.rule.missing(signers)
             if empty:
-                raise ConflictError(f"nobody else could sign this: {_named(empty)} is missing")
+                raise ConflictError(f"nobody else could sign this: {missing_in_words(empty)} is missing")
             records.insert(tables, request, wish.asked_in)
+            self.carriers[wish.kind].asked(tables, request)
             self._note(tables, "request.asked", request, by.id, telegram_id, {"hash": request.hash})
-            for signer in signers:
-                self._prompt(tables, request, by, signer)
-            return request
+            self._prompts.begin(tables, request, by, signers if request.rule.seats else [])
+            return request if request.rule.seats else self._approved(tables, request, self._clock.now())
 
         return change
 
@@ -102,20 +178,17 @@ class Approvals:
         person: Person,
         request_id: str,
         decision: Decision,
-        seen: str,
+        seen: Seen,
         *,
         telegram_id: int,
-        proof: Callable[[Tables], CountersignError | None] | None = None,
+        shown: Shown | None = None,
     ) -> Request:
         """Cast a vote; answers the request as it stands then.
 
-        Args:
-            seen: The hash of what this person was shown.
-            proof: Uses something up in the vote's own transaction, such as a code of their second factor; what it
-                answers keeps the vote from being cast, and is raised.
         Raises:
             NotFoundError, NotAllowedError: Not theirs to decide.
             ConflictError: It has ended, was changed, or this person has decided already.
+            ProofNeededError: It takes more than was shown.
         """
         now = self._clock.now()
 
@@ -124,14 +197,20 @@ class Approvals:
             if request.state is State.PENDING and request.expires_at <= now:
                 self._settle(tables, request, Event.EXPIRED, now, "nobody decided in time")
                 return ConflictError("this request expired before your vote")
-            self._check(tables, request, person, seen)
-            refused = proof(tables) if proof is not None else None
+            self._check(tables, request, person, seen.hash)
+            proof = shown.proof if shown is not None else Proof.NONE
+            if decision is Decision.APPROVE and proof < self.needed(tables, request, person.id):
+                raise ProofNeededError(_PROOFS[self.needed(tables, request, person.id)])
+            refused = shown.use(tables) if shown is not None else None
             if refused is not None:
                 return refused
-            vote = Vote(person.id, decision, seen, now)
+            vote = Vote(person.id, decision, seen.hash, now, proof, seen.text, seen.message_id)
             if not records.vote(tables, request, vote, telegram_id):
                 raise ConflictError("your decision on this is recorded already")
-            self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, {"hash": seen})
+            details: dict[str, str | int] = {"hash": seen.hash, "proof": proof.name.lower(), "shown": seen.text}
+            if seen.message_id is not None:
+                details["message"] = seen.message_id
+            self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
                 return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}")
@@ -140,17 +219,22 @@ class Approvals:
         decided = await self._database.write(change)
         if isinstance(decided, CountersignError):
             raise decided
-        if decided.state is State.SUCCEEDED:
-            await self.carriers[decided.kind].carried(decided)
+        await self._after(decided)
         return decided
 
     async def withdraw(self, person: Person, request_id: str, *, telegram_id: int) -> Request:
-        """Its asker takes it back. `NotAllowedError`, `ConflictError`."""
+        """Its asker takes it back; while it is held, anybody who could sign it may call it off as well (M11).
+
+        Raises:
+            NotAllowedError: It is not theirs.
+            ConflictError: It has ended, or is being sent.
+        """
         now = self._clock.now()
 
         def change(tables: Tables) -> Request:
             request = records.read(tables, request_id)
-            if request.asked_by != person.id:
+            could = request.state is State.HELD and any(one.id == person.id for one in self._signers(tables, request))
+            if request.asked_by != person.id and not could:
                 raise NotAllowedError("withdraw a request of somebody else")
             self._note(tables, "request.withdrawn", request, person.id, telegram_id)
             return self._settle(tables, request, Event.WITHDRAWN, now, f"by {person.name}")
@@ -158,13 +242,17 @@ class Approvals:
         return await self._database.write(change)
 
     async def expire(self) -> int:
-        """End what nobody decided in time; answers how many. Work for the clock, and for the start of a run."""
+        """End what nobody decided in time, and what was not sent in time; answers how many.
+
+        Work for the clock, and for the start of a run.
+        """
         now = self._clock.now()
 
         def change(tables: Tables) -> int:
-            late = [request for request in records.pending(tables) if request.expires_at <= now]
+            late = [one for one in records.standing(tables, (State.PENDING, State.APPROVED)) if one.send_by <= now]
             for request in late:
-                self._settle(tables, request, Event.EXPIRED, now, "nobody decided in time")
+                why = "nobody decided in time" if request.state is State.PENDING else "it could not be sent in time"
+                self._settle(tables, request, Event.EXPIRED, now, why)
             return len(late)
 
         return await self._database.write(change)
@@ -181,81 +269,139 @@ class Approvals:
         """What it asks for, in plain lines."""
         return self.carriers[request.kind].lines(request.parameters)
 
+    def masked(self, request: Request) -> tuple[str, ...]:
+        """The same for a group."""
+        return self.carriers[request.kind].masked(request.parameters)
+
     async def could_sign(self, request: Request) -> list[Person]:
         """Everybody who may and has not yet."""
         decided = {vote.person_id for vote in request.votes}
+        signers = await self._database.read(lambda tables: self._signers(tables, request))
+        return [one for one in signers if one.id not in decided]
 
-        def look(tables: Tables) -> list[Person]:
-            return [one for one in people_in(tables) if one.id not in decided and self._may_sign(one, request)]
+    async def proof_needed(self, request: Request, person: Person) -> Proof:
+        """What this person must show to approve it; no more than a tap where their vote could not count anyway."""
+        if request.state is not State.PENDING:
+            return Proof.NONE
+        return await self._database.read(lambda tables: self.needed(tables, request, person.id))
 
-        return await self._database.read(look)
+    def needed(self, tables: Tables, request: Request, person_id: int) -> Proof:
+        """The same inside a transaction."""
+        if request.rule.proof is Proof.CODE_IF_SET_UP:
+            return Proof.CODE if self._has_factor(tables, person_id) else Proof.NONE
+        return request.rule.proof
 
     def people_changed(self, tables: Tables) -> None:
         """Roles or states changed, in this transaction: what nobody can sign any more ends, and its asker hears why."""
         now = self._clock.now()
-        people = people_in(tables)
-        active = {person.id for person in people}
-        for request in records.pending(tables):
-            able = [one for one in people if self._may_sign(one, request)]
-            empty = request.rule.missing(able)
+        active = {person.id for person in people_in(tables)}
+        for request in records.standing(tables, (State.PENDING, State.HELD)):
             if request.asked_by not in active:
                 self._settle(tables, request, Event.WITHDRAWN, now, "its asker is no longer at the desk")
-            elif empty:
-                self._settle(tables, request, Event.EXPIRED, now, f"nobody is left who could sign for {_named(empty)}")
+            elif request.state is State.PENDING:
+                empty = request.rule.missing(self._signers(tables, request))
+                if empty:
+                    why = f"nobody is left who could sign for {missing_in_words(empty)}"
+                    self._settle(tables, request, Event.EXPIRED, now, why)
 
     def calling_off(self, tables: Tables, request: Request, why: str) -> None:
         """What it was about is gone, in this transaction: it ends, and its asker hears why."""
         self._settle(tables, request, Event.WITHDRAWN, self._clock.now(), why)
 
-    def _new(self, tables: Tables, by: Person, wish: Wish) -> Request:
-        now = self._clock.now()
-        carrier = self.carriers[wish.kind]
-        return Request(
-            id=short_id(),
-            kind=wish.kind,
-            parameters=dict(wish.parameters),
-            hash=hash_of(wish.kind, by.id, wish.parameters),
-            rule=carrier.rule(tables, by, wish.parameters),
-            state=State.PENDING,
-            version=1,
-            asked_by=by.id,
-            asked_at=now,
-            expires_at=now + wish.life,
-        )
+    # what becomes of what is sent: the words of whoever sends it
 
-    @staticmethod
-    def _may_sign(person: Person, request: Request) -> bool:
-        return person.id != request.asked_by and request.rule.concerns(person)
-
-    def _check(self, tables: Tables, request: Request, person: Person, seen: str) -> None:
-        """Everything that makes a vote impossible, as of this transaction."""
-        if request.state is not State.PENDING:
-            raise ConflictError(f"this has ended ({_end(request)})")
-        if request.hash != seen or request.hash != hash_of(request.kind, request.asked_by, request.parameters):
-            raise ConflictError("this is not what you were shown; ask for it anew")
-        now = next((one for one in people_in(tables) if one.id == person.id), None)
-        if request.asked_by == person.id:
-            raise NotAllowedError("decide on what you asked for yourself")
-        if now is None or not request.rule.concerns(now):
-            raise NotAllowedError("decide on this request")
-
-    def _count(self, tables: Tables, request: Request, now: datetime) -> Request:
-        """Seat everybody who approved and still may; when nobody is missing, carry it out."""
-        people = {person.id: person for person in people_in(tables)}
+    def count(self, tables: Tables, request: Request) -> tuple[str, ...]:
+        """What is missing for it to be carried out now: circles whose seats nobody fills any more (M73)."""
+        people = {person.id: person for person in self._signers(tables, request)}
         signed = [
             people[vote.person_id]
             for vote in request.approvals
             if vote.person_id in people and not records.is_void(tables, vote)
         ]
-        missing = request.rule.missing([one for one in signed if self._may_sign(one, request)])
-        if missing:
-            self._redraw(tables, request)
+        return request.rule.missing(signed)
+
+    def moving(
+        self,
+        tables: Tables,
+        request: Request,
+        event: Event,
+        outcome: str = "",
+        details: Mapping[str, str] | None = None,
+        *,
+        moved_money: bool = True,
+    ) -> Request:
+        """Something happened to it, in this transaction: it is written down, and every card shows it.
+
+        At its end, and when its outcome becomes unknown, its asker and everybody who signed are told.
+        """
+        now = self._clock.now()
+        records.move(tables, request, event, now, outcome, moved_money=moved_money)
+        return self._moved(tables, request.id, outcome, details)
+
+    async def _after(self, request: Request) -> None:
+        is_over = request.state is State.SUCCEEDED
+        if is_over or (request.kind.is_sent and request.state in (State.APPROVED, State.HELD)):
+            await self.carriers[request.kind].carried(request)
+
+    def _new(self, tables: Tables, by: Person, wish: Wish) -> Request:
+        now = self._clock.now()
+        carrier = self.carriers[wish.kind]
+        rule = carrier.rule(tables, by, wish.parameters)
+        return Request(
+            id=short_id(),
+            kind=wish.kind,
+            parameters=dict(wish.parameters),
+            hash=hash_of(wish.kind, by.id, wish.parameters),
+            rule=rule,
+            state=State.PENDING,
+            version=1,
+            asked_by=by.id,
+            asked_at=now,
+            expires_at=now + rule.life,
+            stake=carrier.stake(wish.parameters),
+            number=10 + secrets.randbelow(90) if rule.proof is Proof.NUMBER else None,
+            asked_in_chat=wish.chat_id,
+        )
+
+    def _signers(self, tables: Tables, request: Request) -> list[Person]:
+        """Everybody who may sign it, with the groups they stand in for."""
+        everybody = signers_in(tables, self._clock.now(), request.asked_by)
+        return [one for one in everybody if one.id != request.asked_by and request.rule.concerns(one)]
+
+    def _check(self, tables: Tables, request: Request, person: Person, seen: str) -> None:
+        """Everything that makes a vote impossible, as of this transaction."""
+        if request.state in (State.SENDING, State.ACKED):
+            raise ConflictError("too late: it is being sent; /freeze stops what comes after it")
+        if request.state is not State.PENDING:
+            raise ConflictError(f"this has ended ({ended_as(request)})")
+        if request.hash != seen or request.hash != hash_of(request.kind, request.asked_by, request.parameters):
+            raise ConflictError("this is not what you were shown; ask for it anew")
+        if request.asked_by == person.id:
+            raise NotAllowedError("decide on what you asked for yourself")
+        if all(one.id != person.id for one in self._signers(tables, request)):
+            raise NotAllowedError("decide on this request")
+
+    def _count(self, tables: Tables, request: Request, now: datetime) -> Request:
+        """Seat everybody who approved and still may; when nobody is missing, carry it out."""
+        if self.count(tables, request):
+            self._prompts.redraw(tables, request)
             return request
-        if request.asked_by not in people:
+        if all(person.id != request.asked_by for person in people_in(tables)):
             return self._settle(tables, request, Event.WITHDRAWN, now, "its asker is no longer at the desk")
+        return self._approved(tables, request, now)
+
+    def _approved(self, tables: Tables, request: Request, now: datetime) -> Request:
         records.move(tables, request, Event.QUORUM_MET, now)
         approved = records.read(tables, request.id)
-        return self._carried_out(tables, approved, now)
+        if not request.kind.is_sent:
+            return self._carried_out(tables, approved, now)
+        self._note(tables, "request.released", approved, None, None, {"hash": approved.hash})
+        if request.rule.hold:
+            until = now + request.rule.hold
+            records.move(tables, approved, Event.HOLD_BEGUN, now, held_until=until)
+            approved = records.read(tables, request.id)
+        self._prompts.redraw(tables, approved)
+        return approved
 
     def _carried_out(self, tables: Tables, request: Request, now: datetime) -> Request:
         tables.conn.execute("SAVEPOINT carrying")
@@ -264,72 +410,30 @@ class Approvals:
         except CountersignError as error:
             tables.conn.execute("ROLLBACK TO carrying")
             tables.conn.execute("RELEASE carrying")
-            return self._settle(tables, request, Event.REFUSED, now, _reason(error))
+            return self._settle(tables, request, Event.REFUSED, now, str(error) or type(error).__name__)
         tables.conn.execute("RELEASE carrying")
         return self._settle(tables, request, Event.DONE, now, done)
 
-    def _settle(self, tables: Tables, request: Request, event: Event, now: datetime, outcome: str) -> Request:
-        """Move it to its end, write that down, tell its asker, and take the buttons off the prompts."""
+    def _settle(
+        self,
+        tables: Tables,
+        request: Request,
+        event: Event,
+        now: datetime,
+        outcome: str,
+    ) -> Request:
+        """Move it on, write that down, tell whom it concerns, and draw the prompts anew."""
         records.move(tables, request, event, now, outcome)
-        ended = records.read(tables, request.id)
-        self._note(tables, f"request.{ended.state}", ended, None, None, {"outcome": outcome})
-        self._redraw(tables, ended)
-        for person in people_in(tables):
-            if person.id == request.asked_by:
-                self._tell(tables, person, ended)
-        return ended
+        return self._moved(tables, request.id, outcome)
 
-    def _tell(self, tables: Tables, person: Person, request: Request) -> None:
-        title = f"Request {request.id}: {_WORDS[request.state]}"
-        lines = (*self.lines(request), f"{_upper(request.outcome)}.")
-        for number in person.telegram_ids:
-            dedupe = f"request/{request.id}/{request.state}/{number}"
-            self._outbox.put(tables, Notice(Lane.DECISIONS, number, title, lines, dedupe))
-
-    def _prompt(self, tables: Tables, request: Request, by: Person, signer: Person) -> None:
-        """One card for each of the signer's chats, with the words and the buttons."""
-        for number in signer.telegram_ids:
-            body = {"request": request.id, "hash": request.hash}
-            card = self._cards.making(tables, CARD, signer.id, number, body, request.expires_at - request.asked_at)
-            notice = Notice(
-                Lane.DECISIONS,
-                number,
-                f"{by.name} asks for your signature",
-                self._words(request),
-                f"request/{request.id}/card/{card.id}",
-                card=card.id,
-                choices=_BUTTONS,
-            )
-            self._outbox.put(tables, notice)
-
-    def _redraw(self, tables: Tables, request: Request) -> None:
-        """Show every prompt as the request stands now."""
-        people = {person.id: person.name for person in people_in(tables)}
-        title = f"{people.get(request.asked_by, 'Somebody')} asks for your signature"
-        open_ = request.state is State.PENDING
-        for card in self._cards.about(tables, CARD, "request", request.id):
-            if card.person_id not in people:
-                continue  # suspended since: nothing more is told there
-            said = tuple(
-                f"{people.get(vote.person_id, 'Somebody who left')}: {_PAST[vote.decision]}" for vote in request.votes
-            )
-            end = () if open_ else (f"{_upper(_end(request))}.",)
-            voted = any(vote.person_id == card.person_id for vote in request.votes)
-            notice = Notice(
-                Lane.DECISIONS,
-                card.chat_id,
-                title,
-                (*self._words(request), *said, *end),
-                f"request/{request.id}/card/{card.id}/{request.version}/{len(request.votes)}",
-                card=card.id,
-                choices=_BUTTONS if open_ and not voted else (),
-                replaces=f"request/{request.id}/card/{card.id}",
-            )
-            self._outbox.put(tables, notice)
-
-    def _words(self, request: Request) -> tuple[str, ...]:
-        until = f"{request.expires_at:%H:%M} UTC"
-        return (*self.lines(request), f"Request {request.id}, hash {request.hash[:8]}, open until {until}.")
+    def _moved(
+        self, tables: Tables, request_id: str, outcome: str, details: Mapping[str, str] | None = None
+    ) -> Request:
+        moved = records.read(tables, request_id)
+        self._note(tables, f"request.{moved.state}", moved, None, None, {"outcome": outcome, **(details or {})})
+        self._prompts.redraw(tables, moved)
+        self._prompts.tell(tables, moved)
+        return moved
 
     def _note(
         self,
@@ -344,32 +448,10 @@ class Approvals:
         self._audit.record(tables, Deed(action, f"request/{request.id}", person_id, telegram_id, about))
 
 
-_WORDS = {
-    **{state: state.value for state in State},
-    State.SUCCEEDED: "done",
-    State.CANCELLED: "called off",
-    State.SETTLED_BY_HAND: "settled by hand",
-}
 _PAST = {Decision.APPROVE: "approved", Decision.DENY: "denied"}
-
-
-def _end(request: Request) -> str:
-    """ "done: Vera is approver now", "denied by Anna"."""
-    return f"{_WORDS[request.state]}{' ' if request.outcome.startswith('by ') else ': '}{request.outcome}"
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _named(circles: tuple[str, ...]) -> str:
-    """`group/finance`, `role/admin` → words."""
-    words = [circle.partition("/") for circle in circles]
-    return " and ".join(f"the group {name}" if kind == "group" else f"another {name}" for kind, _, name in words)
-
-
-def _reason(error: CountersignError) -> str:
-    return str(error) or type(error).__name__
-
-
-__all__ = ["APPROVE", "CARD", "DENY", "Approvals", "Carrier", "Wish", "circles_of"]
+_PROOFS = {
+    Proof.NONE: "nothing",
+    Proof.CODE_IF_SET_UP: "a code of your second factor",
+    Proof.NUMBER: "the number on the asker's screen",
+    Proof.CODE: "a code of your second factor",
+}

@@ -27,6 +27,7 @@ from bot.errors import (
     NotFoundError,
     OwnerSuspendedError,
     ProviderError,
+    RecordUnreadableError,
     ReplyError,
     SilentError,
     StoreError,
@@ -36,7 +37,7 @@ from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.fields import check_fields, check_label
 from bot.operations.linked import Connection, note_findings, party_column, read_all, read_one
 from bot.ports import Deed
-from bot.providers.base import Lend, Login, Oddity, Provider, Surroundings
+from bot.providers.base import Lend, Login, MadeKey, Oddity, Provider, PublicKey, Surroundings
 from bot.providers.nonces import PROCESS_NONCES, Nonces
 from bot.providers.records import Environment, Findings
 from bot.providers.registry import provider_named
@@ -134,6 +135,10 @@ class Connections:
             raise NotFoundError("connection", word, tuple(one.name for one in visible))
         return found
 
+    async def numbered(self, number: int) -> Connection:
+        """One by its id. `NotFoundError` when it is gone."""
+        return await self._database.read(lambda tables: read_one(tables, number))
+
     async def check_free(self, provider: str, label: str) -> None:
         """`ConflictError` when that provider has a connection with this label."""
         if any(one.name == f"{provider}/{label}" for one in await self.everything()):
@@ -179,7 +184,43 @@ class Connections:
         check_label(wanted.label)
         await self.check_free(wanted.provider, wanted.label)
         findings = await self.try_out(wanted)
+        return await self._keep(by, wanted, findings, roster, telegram_id, still), findings
 
+    async def link_new_key(
+        self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None, still: Still = _always
+    ) -> tuple[Connection, PublicKey]:
+        """Make the key of a login here and keep it at once; `by` becomes its owner. `wanted` has the other fields.
+
+        Nothing is tried: the provider hears of a key when it is registered. Otherwise as `link`.
+
+        Raises:
+            UnsupportedError: This provider's logins have no key that could be made here.
+        """
+        if not by.may(Right.LINK):
+            raise NotAllowedError(Right.LINK)
+        check_label(wanted.label)
+        await self.check_free(wanted.provider, wanted.label)
+        spec = provider_named(wanted.provider)
+        if spec.make_key is None:
+            raise UnsupportedError(spec.name, "key of its own")
+        made = spec.make_key()
+        whole = replace(wanted, fields={**wanted.fields, **made.fields})
+        check_fields(spec, whole.fields)
+        found = f"a key made here, fingerprint {made.public.fingerprint}; no account answers to it yet"
+        findings = Findings(found, powers=made.powers)
+        connection = await self._keep(by, whole, findings, roster, telegram_id, still, made)
+        return connection, made.public
+
+    async def _keep(
+        self,
+        by: Person,
+        wanted: Wanted,
+        findings: Findings,
+        roster: Roster,
+        telegram_id: int | None,
+        still: Still,
+        made: MadeKey | None = None,
+    ) -> Connection:
         def change(tables: Tables) -> Connection:
             check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
             still(tables)
@@ -187,12 +228,16 @@ class Connections:
             note_findings(tables, number, findings, self._clock.now())
             connection = read_one(tables, number)
             self._vault.keeping(connection.subject, wanted.fields)(tables)
-            self._audit.record(tables, _deed("connection.linked", connection, by, telegram_id))
-            what = f"linked {connection.name} ({connection.environment})."
+            deed = _deed("connection.linked", connection, by, telegram_id)
+            if made is not None:
+                deed = replace(deed, details={**deed.details, "new_key": made.public.fingerprint})
+            self._audit.record(tables, deed)
+            with_what = " with a key made here" if made is not None else ""
+            what = f"linked {connection.name} ({connection.environment}){with_what}."
             self._tell(tables, roster.admins, by, telegram_id, what)
             return connection
 
-        return await self._database.write(change), findings
+        return await self._database.write(change)
 
     async def replace(
         self,
@@ -222,7 +267,8 @@ class Connections:
             check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
             still(tables)
             there = tables.conn.execute(
-                "UPDATE connections SET changed_at = ? WHERE id = ?", (at(self._clock.now()), connection.id)
+                "UPDATE connections SET changed_at = ?, leaked_at = NULL WHERE id = ?",
+                (at(self._clock.now()), connection.id),
             )
             if not there.rowcount:
                 raise ConflictError("it is gone already")
@@ -283,6 +329,7 @@ class Connections:
         Raises:
             ConnectionLockedError: It waits for its owner's passphrase; nobody is asked anything.
             OwnerSuspendedError: It rests; likewise.
+            RecordUnreadableError: It is gone.
             ProviderError: As the adapter says. Its slip is a `ReplyError`, so that it costs its own line only.
         """
         async with self._talking(connection, seconds) as provider:
@@ -312,20 +359,35 @@ class Connections:
             raise OwnerSuspendedError(connection.name)
         if self.is_locked(connection):
             raise ConnectionLockedError(connection.name)
-        provider = self._sessions.get(connection.id)
-        if provider is None:
-            lend = self._vault.lender(connection.subject)
-            odd = self.health.setdefault(connection.id, Health()).oddities
-            provider = self._build(
-                connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity])
-            )
-            self._sessions[connection.id] = provider
+        if connection.id not in self._sessions:
+            await self._check_still(connection)
+        provider = self._sessions.get(connection.id) or self._open(connection)
         with self._noting(connection):
             try:
                 async with asyncio.timeout(seconds):
                     yield provider
             except TimeoutError:
                 raise SilentError(connection.provider, f"no answer in {seconds or 0:.0f} s") from None
+
+    async def _check_still(self, connection: Connection) -> None:
+        """A record may have been read before its owner was suspended, and that ended the session there was.
+
+        Raises:
+            OwnerSuspendedError, RecordUnreadableError: It rests by now, or is gone.
+        """
+        question = "SELECT persons.state FROM connections JOIN persons ON persons.id = owner WHERE connections.id = ?"
+        row = await self._database.read(lambda tables: tables.conn.execute(question, (connection.id,)).fetchone())
+        if row is None:
+            raise RecordUnreadableError(f"{connection.provider} {connection.label}")
+        if row[0] != "active":
+            raise OwnerSuspendedError(connection.name)
+
+    def _open(self, connection: Connection) -> Provider:
+        odd = self.health.setdefault(connection.id, Health()).oddities
+        lend = self._vault.lender(connection.subject)
+        provider = self._build(connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity]))
+        self._sessions[connection.id] = provider
+        return provider
 
     @contextlib.contextmanager
     def _noting(self, connection: Connection) -> Iterator[None]:

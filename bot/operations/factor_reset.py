@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from bot.access.model import Person, Role
 from bot.access.records import people_in
 from bot.approvals import records
-from bot.approvals.model import Kind, Request, Rule, Seat
-from bot.approvals.service import Wish
+from bot.approvals.model import Kind, Proof, Request, Rule, Seat
+from bot.approvals.service import InHouse, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, NotFoundError
 from bot.operations.factor import Factors, forget, standing_in
@@ -23,12 +23,7 @@ def wish_to_reset(person: Person, asked_in: str | None = None) -> Wish:
     return Wish(Kind.FACTOR_RESET, {"person": str(person.id), "name": person.name}, asked_in)
 
 
-def needs_code(kind: Kind) -> bool:
-    """Whether whoever has a second factor shows it when they sign a request of this kind."""
-    return kind in (Kind.FACTOR_RESET, Kind.ROLE)  # who gives a role may give away the power to reset
-
-
-class FactorReset:
+class FactorReset(InHouse):
     """Carries a reset out."""
 
     def __init__(self, factors: Factors, vault: Vault, audit: Recorder, clock: Clock) -> None:
@@ -52,7 +47,7 @@ class FactorReset:
         for request in records.pending(tables):
             if request.kind is Kind.FACTOR_RESET and request.parameters["person"] == str(person.id):
                 raise ConflictError(f"that is asked for already: request {request.id}")
-        return Rule((Seat("role/admin", SIGNERS),), barred=frozenset({person.id}))
+        return Rule((Seat("role/admin", SIGNERS),), frozenset({person.id}), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:
         person = _person(tables, request.parameters)
@@ -68,9 +63,6 @@ class FactorReset:
         line, next_step = "Two admins have signed that.", "/factor sets up a new one."
         self._factors.tell(tables, person, "Your second factor was reset", dedupe, line, next_step=next_step)
         return f"the second factor of {person.name} was taken away"
-
-    async def carried(self, request: Request) -> None:
-        """Nothing holds a picture of factors."""
 
 
 def _person(tables: Tables, parameters: Mapping[str, str]) -> Person:

@@ -10,8 +10,8 @@ from bot.access import standing
 from bot.access.model import Person, Profile, Right, Role
 from bot.access.records import group_now, people_in, profile_in
 from bot.access.service import Access
-from bot.approvals.model import Kind, Request, Rule, Seat
-from bot.approvals.service import Wish
+from bot.approvals.model import Kind, Proof, Request, Rule, Seat
+from bot.approvals.service import InHouse, Wish
 from bot.errors import ConflictError, NotFoundError
 from bot.ports import Deed, Recorder
 from bot.store import Tables
@@ -60,7 +60,7 @@ def called(role: str, group: str | None) -> str:
     return f"{role} in the group {group}" if group else role
 
 
-class RoleRequests:
+class RoleRequests(InHouse):
     """Carries them out."""
 
     def __init__(self, access: Access, audit: Recorder, tell: Telling) -> None:
@@ -86,7 +86,8 @@ class RoleRequests:
             raise ConflictError(ALONE)
         if all(one.id == concerned for one in others):
             raise ConflictError(f"an admin who is neither you nor {profile.person.name} must sign that: there is none")
-        return Rule((Seat("role/admin"),), barred=frozenset({concerned}))
+        # who gives a role may give away the power to reset a second factor
+        return Rule((Seat("role/admin"),), frozenset({concerned}), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:
         asker = next((one for one in people_in(tables) if one.id == request.asked_by), None)

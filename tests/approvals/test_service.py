@@ -10,7 +10,7 @@ import pytest
 from bot.access.model import Person
 from bot.access.service import Access
 from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State
-from bot.approvals.service import Approvals, Wish
+from bot.approvals.service import Approvals, InHouse, Seen, Wish
 from bot.config import Member
 from bot.errors import ConflictError, CountersignError, NotAllowedError, NotFoundError
 from bot.messages.cards import Cards
@@ -35,7 +35,7 @@ class Diary:
         return [deed.action for deed in self.deeds if deed.action.startswith("request.")]
 
 
-class Painting:
+class Painting(InHouse):
     """Paints one row of `meta`; two admins must sign, or as many as told."""
 
     def __init__(self) -> None:
@@ -70,6 +70,7 @@ class Desk:
         self.diary = Diary()
         self.access = Access(database, self.diary, clock, [])
         self.painting = Painting()
+        self.with_factor: set[int] = set()
         self.approvals = self.opened()
 
     def opened(self) -> Approvals:
@@ -79,6 +80,7 @@ class Desk:
             Outbox(self.database, self.clock),
             Cards(self.database, self.clock),
             self.clock,
+            lambda tables, person_id: person_id in self.with_factor,
         )
         approvals.carriers[Kind.ROLE] = self.painting
         return approvals
@@ -92,7 +94,7 @@ class Desk:
         return await self.approvals.ask(self.person(by), Wish(Kind.ROLE, COLOUR, more.get("asked_in")), telegram_id=by)
 
     async def says(self, who: int, decision: Decision, request: Request) -> Request:
-        return await self.approvals.decide(self.person(who), request.id, decision, request.hash, telegram_id=who)
+        return await self.approvals.decide(self.person(who), request.id, decision, Seen(request.hash), telegram_id=who)
 
     async def approves(self, who: int, request: Request) -> Request:
         return await self.says(who, Decision.APPROVE, request)
@@ -139,7 +141,8 @@ async def test_one_signature_carries_it_out_and_everybody_hears(desk: Desk) -> N
     prompts = await desk.told(BEN)
     assert prompts[0][0] == "Anna asks for your signature"
     assert prompts[0][1].startswith("Paint the desk green | Request ")
-    assert prompts[-1][1].endswith("Ben: approved | Done: painted.")
+    assert "| Ben approved, " in prompts[-1][1]
+    assert prompts[-1][1].endswith(" UTC. | Done: painted.")
 
 
 async def test_only_those_who_could_sign_are_prompted(desk: Desk) -> None:
@@ -174,7 +177,7 @@ async def test_a_role_lost_before_the_vote_is_no_vote(desk: Desk) -> None:
     ben = desk.person(BEN)  # as a handler may still hold him
     await desk.change("DELETE FROM roles WHERE person_id = ?", ben.id)
     with pytest.raises(NotAllowedError):
-        await desk.approvals.decide(ben, request.id, Decision.APPROVE, request.hash, telegram_id=BEN)
+        await desk.approvals.decide(ben, request.id, Decision.APPROVE, Seen(request.hash), telegram_id=BEN)
 
 
 async def test_a_role_lost_after_the_vote_does_not_count(desk: Desk) -> None:
@@ -232,7 +235,7 @@ async def test_approval_and_denial_at_the_same_moment_have_one_outcome(desk: Des
 async def test_another_hash_than_what_was_asked_is_refused(desk: Desk) -> None:
     request = await desk.asked()
     with pytest.raises(ConflictError, match="not what you were shown"):
-        await desk.approvals.decide(desk.person(BEN), request.id, Decision.APPROVE, "0" * 64, telegram_id=BEN)
+        await desk.approvals.decide(desk.person(BEN), request.id, Decision.APPROVE, Seen("0" * 64), telegram_id=BEN)
 
 
 async def test_parameters_changed_behind_our_back_void_the_request(desk: Desk) -> None:
@@ -332,7 +335,7 @@ async def test_who_could_still_sign_is_named(desk: Desk) -> None:
 
 async def test_an_unknown_request_is_not_found(desk: Desk) -> None:
     with pytest.raises(NotFoundError):
-        await desk.approvals.decide(desk.person(BEN), "nosuch", Decision.APPROVE, "0" * 64, telegram_id=BEN)
+        await desk.approvals.decide(desk.person(BEN), "nosuch", Decision.APPROVE, Seen("0" * 64), telegram_id=BEN)
 
 
 @pytest.mark.parametrize(

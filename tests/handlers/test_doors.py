@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bot import __version__
 from bot.access.model import Role
-from handlers import DOORS_IN_ORDER
+from handlers.rooms import DOORS_IN_ORDER
 from tests.support.chatting import ADAM, ANNA, OLGA, OLGA_IS, STRANGER, VERA, Desk, buttons, texts
 from tests.support.desk import GROUP
 
@@ -42,7 +42,8 @@ TOLD = {
     "/connections mine": "It takes no words. For example: /connections",
     "/balance a b": "One name at most. For example: /balance capital",
     "/positions a b c": "One name at most. For example: /positions capital",
-    "/statement 0": "A statement shows 1 to 200 entries of each account. For example: /statement cryptocapital 20",
+    "/statement 0": "A statement shows 1 to 200 entries of each account; /statement cryptocapital no 4795 shows a "
+    "single one by its number. For example: /statement cryptocapital 20",
     "/statement since 2026-13-01": "That is no day. For example: /statement since 2026-03-01",
     "/disconnect": "Name the connection. For example: /disconnect capital/main",
     "/disconnect a b": "Name the connection. For example: /disconnect capital/main",
@@ -82,8 +83,8 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
         VERA: everybody,
-        OLGA: everybody | linking,
-        ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite"},
+        OLGA: everybody | linking | {"lead"},
+        ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite", "person"},
     }
 
 
@@ -147,6 +148,12 @@ async def test_what_belongs_into_the_private_chat_is_not_begun_in_a_group(desk: 
 async def test_what_everybody_may_know_is_answered_in_the_group(desk: Desk) -> None:
     for words in ("/help", "/whoami"):
         assert len(await desk.says(OLGA, words, GROUP)) == 1
+
+
+async def test_a_command_ends_where_telegram_says_it_ends(desk: Desk) -> None:
+    command = [{"type": "bot_command", "offset": 0, "length": 7}]
+    (answer,) = await desk.says(OLGA, "/WhoAmI,", entities=command)
+    assert answer["text"] == OLGA_IS
 
 
 async def test_a_command_for_another_bot_is_left_to_it(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """A prompt arrives with buttons, a tap decides, and the message says in place what became of it."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -7,22 +8,25 @@ import pytest
 
 from bot.access.model import Person
 from bot.approvals.model import Kind, Request, Rule, Seat, State
-from bot.approvals.service import Wish
+from bot.approvals.service import InHouse, Wish
+from bot.approvals.wording import words_of
+from bot.audit.model import Selection
 from bot.store import Tables
 from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Desk, Message, buttons, texts, until
 
 
-class Painting:
+class Painting(InHouse):
     """A harmless kind of request: one approver must sign, and the house keeps a note."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.life = timedelta(minutes=30)
 
     def lines(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
         return (f"Paint the desk {parameters['colour']}",)
 
     def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
-        return Rule((Seat("role/approver"),))
+        return Rule((Seat("role/approver"),), life=self.life)
 
     def carry(self, tables: Tables, request: Request) -> str:
         return f"painted {request.parameters['colour']}"
@@ -39,7 +43,10 @@ def painting(desk: Desk) -> Painting:
 
 
 async def asked(desk: Desk, colour: str = "green", life: timedelta = timedelta(minutes=30)) -> Request:
-    wish = Wish(Kind.ROLE, {"colour": colour}, life=life)
+    carrier = desk.rooms.approvals.carriers[Kind.ROLE]
+    assert isinstance(carrier, Painting)
+    carrier.life = life
+    wish = Wish(Kind.ROLE, {"colour": colour})
     return await desk.rooms.approvals.ask(desk.person(OLGA), wish, telegram_id=OLGA)
 
 
@@ -55,17 +62,33 @@ async def prompt(desk: Desk, person: int = ANNA) -> Message:
 async def test_the_prompt_says_what_is_asked_and_its_buttons_decide(desk: Desk, painting: Painting) -> None:
     request = await asked(desk)
     shown = await prompt(desk)
-    assert shown["text"].startswith(f"Olga asks for your signature\nPaint the desk green\nRequest {request.id}, hash ")
+    marks = f"Request {request.id} · {words_of(request.hash)} · {request.hash[:8]}"
+    assert shown["text"].startswith(f"Olga asks for your signature\nPaint the desk green\n{marks}\nOpen until ")
     assert list(buttons(shown)) == ["Approve", "Deny"]
 
     said = await desk.taps(ANNA, shown, "Approve")
 
     assert said == []
     assert painting.done == [request.id]
-    await until(lambda: "Anna: approved\nDone: painted green." in desk.now(shown)["text"])
+    await until(lambda: desk.now(shown)["text"].endswith(" UTC.\nDone: painted green."))
+    assert "\nAnna approved, " in desk.now(shown)["text"]
     assert buttons(desk.now(shown)) == {}
     asker = f"Request {request.id}: done\nPaint the desk green\nPainted green."
     await until(lambda: asker in texts(desk.chat.from_bot(OLGA)))
+
+
+@pytest.mark.parametrize(("tapped", "action"), [("Approve", "request.approved"), ("Deny", "request.denied")])
+async def test_the_log_keeps_on_which_message_and_on_which_words_somebody_decided(
+    desk: Desk, painting: Painting, tapped: str, action: str
+) -> None:
+    await asked(desk)
+    shown = await prompt(desk)
+    await desk.taps(ANNA, shown, tapped)
+    rows = await desk.rooms.auditing.page(Selection(person_id=desk.person(ANNA).id))
+    (vote,) = [row for row in rows.rows if row.action == action]
+    assert vote.telegram_id == ANNA
+    assert vote.details["message"] == shown["message_id"]
+    assert vote.details["shown"] == hashlib.sha256(shown["text"].encode()).hexdigest()
 
 
 async def test_a_denial_ends_it(desk: Desk, painting: Painting) -> None:

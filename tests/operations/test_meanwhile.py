@@ -7,9 +7,18 @@ from pathlib import Path
 import pytest
 
 from bot.access.model import Role
-from bot.approvals.model import Decision, Request, State
-from bot.errors import ClockDoubtedError, ConflictError, CountersignError, NotAllowedError
-from bot.operations.factor_reset import needs_code, wish_to_reset
+from bot.approvals.model import Decision, Proof, Request, State
+from bot.approvals.service import Seen, Shown
+from bot.errors import (
+    ClockDoubtedError,
+    ConflictError,
+    CountersignError,
+    NotAllowedError,
+    OwnerSuspendedError,
+    ProofNeededError,
+    RecordUnreadableError,
+)
+from bot.operations.factor_reset import wish_to_reset
 from bot.operations.linked import Connection, Scope
 from bot.operations.people import Doer
 from bot.wiring import House
@@ -30,8 +39,11 @@ def reopened(tmp_path: Path, clock: JumpingClock) -> Callable[[], AbstractAsyncC
     return lambda: opened(config, clock)
 
 
-async def signs(rooms: House, who: int, request: Request) -> Request:
-    return await rooms.approvals.decide(person(rooms, who), request.id, Decision.APPROVE, request.hash, telegram_id=who)
+async def signs(rooms: House, who: int, request: Request, shown: Shown | None = None) -> Request:
+    seen = Seen(request.hash)
+    return await rooms.approvals.decide(
+        person(rooms, who), request.id, Decision.APPROVE, seen, telegram_id=who, shown=shown
+    )
 
 
 def doer(rooms: House, who: int) -> Doer:
@@ -102,9 +114,9 @@ async def test_a_clock_put_back_does_not_keep_a_request_open(rooms: House, clock
             person(rooms, BEA),
             reset.id,
             Decision.APPROVE,
-            reset.hash,
+            Seen(reset.hash),
             telegram_id=BEA,
-            proof=rooms.timekeeping.looking(),
+            shown=Shown(Proof.NONE, rooms.timekeeping.looking()),
         )
 
 
@@ -136,6 +148,33 @@ async def test_a_suspended_owner_lets_nobody_act(rooms: House) -> None:
         await rooms.sharing.share(olga, connection, Role.VIEWER, Scope.ACT, roster, telegram_id=OLGA)
 
 
+async def test_a_record_from_before_its_owners_suspension_opens_no_session(
+    rooms: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the record in hand may come to ask after the suspension has ended the sessions there were."""
+    before = await linked(rooms)
+    built: list[str] = []
+    monkeypatch.setattr(rooms.connections, "_build", lambda provider, *_: built.append(provider))
+    await rooms.people.suspend(doer(rooms, ADAM), person(rooms).id)
+    assert before.owner_active
+    for ask in (rooms.connections.session(before), rooms.connections.standing(before)):
+        with pytest.raises(OwnerSuspendedError):
+            async with ask:
+                raise AssertionError("it was opened")
+    with pytest.raises(OwnerSuspendedError):
+        await rooms.connections.look(before)
+    assert built == []
+
+
+async def test_nor_does_one_from_before_it_was_unlinked(rooms: House) -> None:
+    before = await linked(rooms)
+    await rooms.connections.unlink(person(rooms), before, rooms.access.roster, telegram_id=OLGA)
+    with pytest.raises(RecordUnreadableError):
+        async with rooms.connections.session(before):
+            raise AssertionError("it was opened")
+    assert before.id not in rooms.connections._sessions
+
+
 async def test_who_is_no_admin_any_more_takes_no_share_away(rooms: House) -> None:
     olga, bea, connection = person(rooms), person(rooms, BEA), await linked(rooms)
     await rooms.sharing.share(olga, connection, Role.VIEWER, Scope.READ, rooms.access.roster, telegram_id=OLGA)
@@ -146,10 +185,13 @@ async def test_who_is_no_admin_any_more_takes_no_share_away(rooms: House) -> Non
 
 async def test_a_role_is_signed_with_a_code_by_whoever_has_a_second_factor(rooms: House, clock: JumpingClock) -> None:
     """Or an unlocked phone of one admin would make another, who then resets second factors."""
-    await enrolled(rooms, clock, BEA)
+    phone = await enrolled(rooms, clock, BEA)
     wish = await rooms.people.give(doer(rooms, ADAM), person(rooms, NORA).id, Role.ADMIN, None)
     assert isinstance(wish, Request)
-    assert needs_code(wish.kind)
+    with pytest.raises(ProofNeededError):
+        await signs(rooms, BEA, wish)
+    code = rooms.factors.checking(person(rooms, BEA).id, phone.shows(), purpose="sign", telegram_id=BEA)
+    assert (await signs(rooms, BEA, wish, Shown(Proof.CODE, code))).state is State.SUCCEEDED
 
 
 async def test_the_same_invitation_is_not_taken_up_twice(rooms: House) -> None:

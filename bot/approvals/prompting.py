@@ -1,0 +1,225 @@
+"""How a request is shown and told: one card for each chat it concerns, edited in place through its life.
+
+Signers see all of it in their private chats, with buttons; its asker sees it with the words that the signers see; a
+group sees what it may. Everything is drawn from the stored row (M12), never from what somebody typed.
+"""
+
+import hashlib
+from typing import Protocol
+
+from bot.access.model import Person
+from bot.access.service import people_in
+from bot.approvals.model import Circle, Decision, Proof, Request, State
+from bot.approvals.wording import words_of
+from bot.clock import Clock
+from bot.messages.cards import Cards
+from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.store import Tables
+
+CARD, OWN_CARD = "request", "request/own"
+APPROVE, DENY = 1, 2
+"""Choices on a prompt's card."""
+WITHDRAW = 1
+"""The choice on its asker's card."""
+_BUTTONS: Choices = ((("Approve", APPROVE), ("Deny", DENY)),)
+_OWN_BUTTONS: Choices = ((("Withdraw it", WITHDRAW),),)
+_TOLD = frozenset(
+    {
+        State.UNKNOWN,
+        State.SUCCEEDED,
+        State.FAILED,
+        State.DENIED,
+        State.EXPIRED,
+        State.CANCELLED,
+        State.SETTLED_BY_HAND,
+    }
+)
+
+
+class Reader(Protocol):
+    """Says in lines what a request asks for."""
+
+    def lines(self, request: Request) -> tuple[str, ...]: ...
+
+    def masked(self, request: Request) -> tuple[str, ...]: ...
+
+
+class Prompts:
+    """Cards and news about requests, queued in the transaction of what they tell."""
+
+    def __init__(self, outbox: Outbox, cards: Cards, clock: Clock, reader: Reader) -> None:
+        self._outbox = outbox
+        self._cards = cards
+        self._clock = clock
+        self._reader = reader
+
+    def begin(self, tables: Tables, request: Request, by: Person, signers: list[Person]) -> None:
+        """A card for each of the signers' chats, one for the asker, and one for the group it was asked in."""
+        life = request.expires_at - request.asked_at
+        for signer in signers:
+            for number in signer.telegram_ids:
+                title, lines = f"{by.name} asks for your signature", self._lines(request)
+                body = {"request": request.id, "hash": request.hash, "shown": _shown(title, lines)}
+                card = self._cards.making(tables, CARD, signer.id, number, body, life)
+                self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_BUTTONS)
+        people = {by.id: by.name}
+        for number in by.telegram_ids if request.kind.is_sent else ():
+            card = self._cards.making(tables, OWN_CARD, by.id, number, {"request": request.id}, life)
+            lines = self._own_lines(request, people)
+            title = f"Your request {request.id}"
+            self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_OWN_BUTTONS)
+        if request.asked_in_chat is not None and self._reader.masked(request):
+            key = f"request/{request.id}/group"
+            self._put(
+                tables, request.asked_in_chat, self._group_title(request), self._group_lines(request, people), key
+            )
+
+    def redraw(self, tables: Tables, request: Request) -> None:
+        """Show every card as the request stands now."""
+        people = {person.id: person.name for person in people_in(tables)}
+        stamp = f"{request.version}/{len(request.votes)}"
+        for card in self._cards.about(tables, CARD, "request", request.id):
+            if card.person_id not in people:
+                continue  # suspended since: nothing more is told there
+            title = f"{people.get(request.asked_by, 'Somebody')} asks for your signature"
+            voted = any(vote.person_id == card.person_id for vote in request.votes)
+            choices = _BUTTONS if request.state is State.PENDING and not voted else ()
+            lines = (*self._lines(request), *_votes(request, people), *_standing(request))
+            key = _key(request, card.id)
+            self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
+        for card in self._cards.about(tables, OWN_CARD, "request", request.id):
+            if card.person_id not in people:
+                continue
+            choices = _OWN_BUTTONS if request.state in (State.PENDING, State.APPROVED, State.HELD) else ()
+            key, title = _key(request, card.id), f"Your request {request.id}"
+            lines = self._own_lines(request, people)
+            self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
+        if request.asked_in_chat is not None and self._reader.masked(request):
+            key, chat = f"request/{request.id}/group", request.asked_in_chat
+            lines = self._group_lines(request, people)
+            self._put(tables, chat, self._group_title(request), lines, f"{key}/{stamp}", replaces=key)
+
+    def tell(self, tables: Tables, request: Request) -> None:
+        """A message of its own at the end and when the outcome is unknown: an edit makes no sound."""
+        if request.state not in _TOLD:
+            return
+        title = f"Request {request.id}: {_STATES[request.state]}"
+        lines = (*self._reader.lines(request), f"{upper(request.outcome)}.")
+        concerned = {request.asked_by}
+        if request.kind.is_sent:
+            concerned |= {vote.person_id for vote in request.approvals}
+        for person in people_in(tables):
+            for number in person.telegram_ids if person.id in concerned else ():
+                dedupe = f"request/{request.id}/{request.state}/{request.version}/{number}"
+                self._put(tables, number, title, lines, dedupe)
+
+    def _put(
+        self,
+        tables: Tables,
+        chat_id: int,
+        title: str,
+        lines: tuple[str, ...],
+        dedupe: str,
+        *,
+        card: int | None = None,
+        choices: Choices = (),
+        replaces: str | None = None,
+    ) -> None:
+        notice = Notice(Lane.DECISIONS, chat_id, title, lines, dedupe, card=card, choices=choices, replaces=replaces)
+        self._outbox.put(tables, notice)
+
+    def _lines(self, request: Request) -> tuple[str, ...]:
+        return (*self._reader.lines(request), *marks(request), *_until(request))
+
+    def _own_lines(self, request: Request, people: dict[int, str]) -> tuple[str, ...]:
+        number: tuple[str, ...] = ()
+        if request.number is not None and request.state is State.PENDING:
+            number = (f"Tell whoever signs this number, and nothing else: {request.number}.",)
+        return (
+            *self._reader.lines(request),
+            *marks(request),
+            *number,
+            *_until(request),
+            *_votes(request, people),
+            *_standing(request),
+        )
+
+    @staticmethod
+    def _group_title(request: Request) -> str:
+        return f"Request {request.id}"
+
+    def _group_lines(self, request: Request, people: dict[int, str]) -> tuple[str, ...]:
+        by = people.get(request.asked_by, "Somebody who left")
+        said = (f"Asked for by {by}.", *_votes(request, people), *_standing(request))
+        return (*self._reader.masked(request), *said)
+
+
+def marks(request: Request) -> tuple[str, ...]:
+    """What two people can compare by reading it to one another: id, three words, eight hex digits."""
+    return (f"Request {request.id} · {words_of(request.hash)} · {request.hash[:8]}",)
+
+
+def _until(request: Request) -> tuple[str, ...]:
+    return (f"Open until {request.expires_at:%H:%M} UTC.",) if request.state is State.PENDING else ()
+
+
+def _votes(request: Request, people: dict[int, str]) -> tuple[str, ...]:
+    return tuple(
+        f"{people.get(vote.person_id, 'Somebody who left')} {_PAST[vote.decision]}"
+        f"{_WITH.get(vote.proof, '')}, {vote.at:%H:%M} UTC."
+        for vote in request.votes
+    )
+
+
+def _standing(request: Request) -> tuple[str, ...]:
+    """How it stands, for a card."""
+    match request.state:
+        case State.PENDING:
+            return ()
+        case State.HELD if request.held_until is not None:
+            return (f"Approved. It waits until {request.held_until:%Y-%m-%d %H:%M} UTC, and can be called off.",)
+        case State.APPROVED:
+            return ("Approved.",) if not request.outcome else (f"Approved. {upper(request.outcome)}.",)
+        case State.SENDING:
+            return ("Being sent.",)
+        case State.ACKED:
+            return ("Sent; the provider has taken it, and has not said yet that it is done.",)
+        case _:
+            return (f"{upper(ended_as(request))}.",)
+
+
+def ended_as(request: Request) -> str:
+    """ "done: Vera is approver now", "denied by Anna"."""
+    if not request.outcome:
+        return _STATES[request.state]
+    return f"{_STATES[request.state]}{' ' if request.outcome.startswith('by ') else ': '}{request.outcome}"
+
+
+def upper(text: str) -> str:
+    """With a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def missing_in_words(circles: tuple[Circle, ...]) -> str:
+    """`group/finance`, `role/admin` → "the group finance and another admin"."""
+    words = [circle.partition("/") for circle in circles]
+    return " and ".join(f"the group {name}" if kind == "group" else f"another {name}" for kind, _, name in words)
+
+
+def _key(request: Request, card: int) -> str:
+    return f"request/{request.id}/card/{card}"
+
+
+def _shown(title: str, lines: tuple[str, ...]) -> str:
+    return hashlib.sha256("\n".join((title, *lines)).encode()).hexdigest()
+
+
+_STATES = {
+    **{state: state.value for state in State},
+    State.SUCCEEDED: "done",
+    State.CANCELLED: "called off",
+    State.UNKNOWN: "outcome unknown",
+    State.SETTLED_BY_HAND: "settled by hand",
+}
+_PAST = {Decision.APPROVE: "approved", Decision.DENY: "denied"}
+_WITH = {Proof.CODE: " with a code", Proof.NUMBER: " with the number"}

@@ -1,0 +1,40 @@
+"""What the approvals room asks about any kind of money movement."""
+
+from collections.abc import Callable
+
+from bot.access.model import Person
+from bot.approvals.model import Request, Rule, Stake
+from bot.operations.moving.guarding import Guarding
+from bot.operations.moving.matters import Matter, Parameters, stake_of
+from bot.store import Tables
+
+
+class Mover:
+    """Fits `bot.approvals.service.Carrier`."""
+
+    def __init__(self, matter: Matter, guarding: Guarding, wake: Callable[[], None]) -> None:
+        self._matter = matter
+        self._guarding = guarding
+        self._wake = wake
+
+    def lines(self, parameters: Parameters) -> tuple[str, ...]:
+        return self._matter.lines(parameters)
+
+    def masked(self, parameters: Parameters) -> tuple[str, ...]:
+        return self._matter.masked(parameters)
+
+    def rule(self, tables: Tables, asked_by: Person, parameters: Parameters) -> Rule:
+        return self._guarding.judged(tables, self._matter, asked_by, parameters).rule
+
+    def stake(self, parameters: Parameters) -> Stake:
+        return stake_of(self._matter, parameters)
+
+    def asked(self, tables: Tables, request: Request) -> None:
+        self._guarding.asked(tables, self._matter, request)
+
+    def carry(self, tables: Tables, request: Request) -> str:
+        raise RuntimeError("a provider does this, not the house")
+
+    async def carried(self, request: Request) -> None:
+        """It is approved: whoever sends looks now, and not in a second."""
+        self._wake()

@@ -1,0 +1,161 @@
+"""Whether something may be asked for, and who must sign: connection, destination, policy, limits, freeze.
+
+Looked at when it is asked for and once more in the transaction that lets it be sent; the stricter word counts (M81).
+All of it inside the caller's transaction, so that nothing can slip between a check and what it allows.
+"""
+
+from dataclasses import dataclass
+
+from bot.access.model import Person, Right
+from bot.access.service import people_in
+from bot.approvals.model import Proof, Request, Rule, Seat
+from bot.approvals.policies import Policies
+from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
+from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
+from bot.approvals.policy.model import Proof as Asked
+from bot.clock import Clock
+from bot.errors import ConflictError, NotAllowedError, PolicyRefusedError
+from bot.money import Money
+from bot.operations import beneficiaries, freezing
+from bot.operations.linked import Connection, read_one
+from bot.operations.moving import records
+from bot.operations.moving.matters import Matter, Parameters
+from bot.store import Tables
+
+_PROOFS = {Asked.NONE: Proof.NONE, Asked.NUMBER: Proof.NUMBER, Asked.CODE: Proof.CODE}
+_WINDOWS = {Window.TRANSACTION: "at once", Window.ROLLING: "in 24 hours", Window.DAY: "a day"}
+_PER = {Per.PERSON: "for each person", Per.CONNECTION: "for each connection", Per.DESK: "for the desk"}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What stands between a wish and the act."""
+
+    case: Case
+    verdict: Verdict
+    policy: int
+    """The policy's version; 0 for none."""
+
+    @property
+    def rule(self) -> Rule:
+        """For the approvals room."""
+        said = self.verdict
+        seats = said.needs if said.tier is Tier.QUORUM else ()
+        return Rule(seats, proof=_PROOFS[said.proof], hold=said.hold, life=said.life, name=said.rule)
+
+
+class Guarding:
+    """Reads the policy in force, the book of beneficiaries and the freezes."""
+
+    def __init__(self, policies: Policies, clock: Clock) -> None:
+        self._policies = policies
+        self._clock = clock
+
+    def judged(
+        self, tables: Tables, matter: Matter, by: Person, parameters: Parameters, *, again: Request | None = None
+    ) -> Judged:
+        """Everything that can be said against a wish, said.
+
+        Args:
+            again: The request it has become: its own amount is not counted twice, and hours are those of its asking.
+        Raises:
+            NotAllowedError: Not this person, or not through this connection.
+            FrozenError: Nothing leaves just now.
+            NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
+            PolicyRefusedError: The policy, or a limit.
+        """
+        now = self._clock.now()
+        person = _person(tables, by.id)
+        connection = _connection(tables, person, parameters)
+        freezing.check(tables, connection.provider)
+        if "beneficiary" in parameters:
+            beneficiaries.check(tables, connection.provider, parameters["beneficiary"], parameters["target"], now)
+        seen = matter.aspects(parameters)
+        case = Case(
+            seen.act,
+            connection.provider,
+            connection.environment,
+            connection.name,
+            seen.source,
+            seen.beneficiary,
+            seen.amount,
+            again.asked_at if again is not None else now,
+            person,
+        )
+        version, policy = self._policies.in_force(tables)
+        verdict = judge(policy, case)
+        if verdict.tier is Tier.REFUSE:
+            because = f": {verdict.reason}" if verdict.reason else ""
+            raise PolicyRefusedError(f"the policy does not allow it (rule {verdict.rule}{because})")
+        for limit in limits_for(policy, case):
+            _check_limit(tables, policy, limit, case, again.id if again is not None else None)
+        return Judged(case, verdict, version)
+
+    def asked(self, tables: Tables, matter: Matter, request: Request) -> None:
+        """Its amount counts from here on (M01)."""
+        by = _person(tables, request.asked_by)
+        judged = self.judged(tables, matter, by, request.parameters, again=request)
+        records.note_case(tables, request.id, judged.case, judged.policy, judged.verdict.tier.value)
+
+    def recheck(self, tables: Tables, matter: Matter, request: Request) -> None:
+        """The last look before it is sent: raises what has come between. A policy loosened since changes nothing.
+
+        Raises:
+            FrozenError: It can go when that is over.
+            CountersignError: As `judged`; it cannot go.
+        """
+        by = _person(tables, request.asked_by)
+        now, then = self.judged(tables, matter, by, request.parameters, again=request).rule, request.rule
+        stricter = [
+            what
+            for what, is_stricter in (
+                ("more signatures", _more(now.seats, then.seats)),
+                ("a stronger proof", now.proof > then.proof),
+                ("a longer wait", now.hold > then.hold),
+            )
+            if is_stricter
+        ]
+        if stricter:
+            raise PolicyRefusedError(f"the policy was tightened since, and asks for {' and '.join(stricter)}")
+
+
+def _connection(tables: Tables, person: Person, parameters: Parameters) -> Connection:
+    connection = read_one(tables, int(parameters["connection_id"]))
+    if not person.may(Right.ASK):
+        raise NotAllowedError(Right.ASK)
+    if not connection.may_act(person):
+        raise NotAllowedError(f"move money through {connection.name}; its owner can share it for that")
+    as_asked = (parameters["connection"], parameters["provider"], parameters["environment"])
+    if (connection.name, connection.provider, connection.environment.value) != as_asked:
+        raise ConflictError(f"{parameters['connection']} is not the connection it was")
+    return connection
+
+
+def _check_limit(tables: Tables, policy: Policy | None, limit: Limit, case: Case, besides: str | None) -> None:
+    """`PolicyRefusedError` when the case is too much for what is left."""
+    since = window_start(limit, case.at, (policy or DEFAULT).zone)
+    others = records.counting(tables, limit.most.currency, since, besides=besides)
+    gone = spent(policy, limit, case, others)
+    if exceeded(limit, gone, case):
+        used = "" if limit.window is Window.TRANSACTION else f"; {Money(gone, limit.most.currency)} of it is used"
+        what = f"{limit.most} {_WINDOWS[limit.window]} {_PER[limit.per]}"
+        raise PolicyRefusedError(f"the limit {limit.name} is {what}{used}")
+
+
+def _person(tables: Tables, number: int) -> Person:
+    """As of this transaction."""
+    for one in people_in(tables):
+        if one.id == number:
+            return one
+    raise NotAllowedError(Right.ASK)
+
+
+def _more(now: tuple[Seat, ...], then: tuple[Seat, ...]) -> bool:
+    """Whether some seats of now are not among those that were filled then."""
+    had = {seat.circle: 0 for seat in then}
+    for seat in then:
+        had[seat.circle] += seat.count
+    wanted: dict[str, int] = {}
+    for seat in now:
+        wanted[seat.circle] = wanted.get(seat.circle, 0) + seat.count
+    return any(count > had.get(circle, 0) for circle, count in wanted.items())

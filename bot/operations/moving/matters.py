@@ -1,0 +1,74 @@
+"""What a kind of money movement is to the policy, to its provider, and to the eyes of those who sign.
+
+Its parameters are texts, fixed when it is asked for and never changed; everything else is made from them alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.approvals.model import Stake
+from bot.approvals.policy.model import Act as Named
+from bot.money import Currency, Money
+from bot.operations.linked import Connection
+from bot.providers.base import Act
+
+Parameters = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Aspects:
+    """What the rules and limits look at."""
+
+    act: Named
+    source: str
+    beneficiary: str
+    """A name in the beneficiary book, or an account; empty where there is none."""
+    amount: Money | None
+
+
+class Matter(Protocol):
+    """One kind of money movement."""
+
+    def aspects(self, parameters: Parameters) -> Aspects:
+        """What the policy looks at."""
+
+    def act(self, request_id: str, parameters: Parameters) -> Act:
+        """What the adapter is handed."""
+
+    def lines(self, parameters: Parameters) -> tuple[str, ...]:
+        """What is asked for, whole (M12)."""
+
+    def masked(self, parameters: Parameters) -> tuple[str, ...]:
+        """The same for a group."""
+
+
+def common(connection: Connection) -> dict[str, str]:
+    """The parameters that every matter has."""
+    return {
+        "connection": connection.name,
+        "connection_id": str(connection.id),
+        "provider": connection.provider,
+        "environment": connection.environment.value,
+    }
+
+
+def money_in(parameters: Parameters) -> Money | None:
+    """The amount, digit for digit."""
+    if "amount" not in parameters:
+        return None
+    return Money.parse(parameters["amount"], Currency(parameters["currency"]))
+
+
+def stake_of(matter: Matter, parameters: Parameters) -> Stake:
+    """What is at stake. Two that would do the same thing have the same; words that go along make no difference."""
+    seen = matter.aspects(parameters)
+    amount = "" if seen.amount is None else str(seen.amount)
+    target = parameters.get("target", "")
+    same = "/".join((seen.act, parameters["connection_id"], seen.source, target, amount))
+    return Stake(int(parameters["connection_id"]), seen.amount, same)
+
+
+def where(parameters: Parameters) -> str:
+    """ "cryptocapital/main · LIVE": which provider, and whether it is real money."""
+    return f"{parameters['connection']} · {parameters['environment'].upper()}"

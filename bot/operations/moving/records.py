@@ -1,0 +1,221 @@
+"""Rows of what is sent and what was seen of it, and of what the limits count."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from bot.access.model import Person, Role
+from bot.approvals.model import Request, circles_of
+from bot.approvals.policy.model import Act as Named
+from bot.approvals.policy.model import Case
+from bot.money import Currency, Money
+from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
+from bot.providers.records import Environment
+from bot.store import Tables
+from bot.store.columns import at, moment, packed
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One attempt: what was stored before the first byte left (M02), and how that ended."""
+
+    request_id: str
+    attempt: int
+    connection_id: int
+    reference: str
+    nonce: int | None
+    wire: bytes
+    prepared_at: datetime
+    begun_at: datetime
+    outcome: Outcome | None
+    receipt: str
+    code: str
+    detail: str
+
+    def prepared(self, act: Act) -> Prepared:
+        """What the adapter handed over then; `act` is made anew from what was approved."""
+        return Prepared(act, self.reference, self.nonce, self.wire, self.prepared_at)
+
+
+def begin(tables: Tables, request: Request, prepared: Prepared, attempt: int, now: datetime) -> None:
+    """Before a byte leaves."""
+    tables.conn.execute(
+        "INSERT INTO sendings (request_id, attempt, connection_id, reference, nonce, wire, prepared_at, begun_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            request.id,
+            attempt,
+            request.stake.connection_id if request.stake is not None else 0,
+            prepared.reference,
+            prepared.nonce,
+            prepared.wire,
+            at(prepared.prepared_at),
+            at(now),
+        ),
+    )
+
+
+def end(tables: Tables, request_id: str, attempt: int, receipt: Receipt, now: datetime) -> None:
+    """How the attempt ended, as far as its own answer says."""
+    tables.conn.execute(
+        "UPDATE sendings SET outcome = ?, receipt = ?, code = ?, detail = ?, ended_at = ?"
+        " WHERE request_id = ? AND attempt = ?",
+        (receipt.outcome.value, receipt.reference, receipt.code, receipt.detail, at(now), request_id, attempt),
+    )
+
+
+def sendings_of(tables: Tables, request_id: str) -> list[Sending]:
+    """Every attempt, oldest first."""
+    rows = tables.conn.execute(
+        "SELECT request_id, attempt, connection_id, reference, nonce, wire, prepared_at, begun_at, outcome, receipt,"
+        " code, detail FROM sendings WHERE request_id = ? ORDER BY attempt",
+        (request_id,),
+    ).fetchall()
+    return [
+        Sending(
+            name,
+            attempt,
+            connection,
+            reference,
+            nonce,
+            wire,
+            moment(prepared),
+            moment(begun),
+            Outcome(outcome) if outcome is not None else None,
+            receipt,
+            code,
+            detail,
+        )
+        for name, attempt, connection, reference, nonce, wire, prepared, begun, outcome, receipt, code, detail in rows
+    ]
+
+
+_SEEN = "outcome, reference, detail, differing, alike, absent, answered_later, balance"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one look at the provider showed."""
+
+    at: datetime
+    outcome: Outcome
+    reference: str
+    detail: str
+    differing: tuple[str, ...]
+    alike: tuple[str, ...]
+    absent: bool
+    answered_later: bool
+    balance: str | None
+
+
+def note_sighting(tables: Tables, request_id: str, evidence: Evidence, now: datetime) -> None:
+    """Of several looks in a row that show the same the first and the last are kept."""
+    absence = evidence.absence
+    balance = str(absence.balance) if absence is not None and absence.balance is not None else None
+    before = tables.conn.execute(
+        f"SELECT at, {_SEEN} FROM sightings WHERE request_id = ? ORDER BY at DESC LIMIT 2",  # noqa: S608  # ours
+        (request_id,),
+    ).fetchall()
+    seen = (
+        evidence.outcome.value,
+        evidence.reference,
+        evidence.detail,
+        packed(list(evidence.differing)),
+        packed(list(evidence.alike)),
+        absence is not None,
+        absence is not None and absence.answered_later,
+        balance,
+    )
+    if len(before) == 2 and before[0][1:] == before[1][1:] == seen:
+        tables.conn.execute("DELETE FROM sightings WHERE request_id = ? AND at = ?", (request_id, before[0][0]))
+    tables.conn.execute(
+        f"INSERT OR REPLACE INTO sightings (request_id, at, {_SEEN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+        (request_id, at(evidence.seen_at or now), *seen),
+    )
+
+
+def sightings_of(tables: Tables, request_id: str) -> list[Sighting]:
+    """Every one, oldest first."""
+    rows = tables.conn.execute(
+        "SELECT at, outcome, reference, detail, differing, alike, absent, answered_later, balance"
+        " FROM sightings WHERE request_id = ? ORDER BY at",
+        (request_id,),
+    ).fetchall()
+    return [
+        Sighting(
+            moment(row[0]),
+            Outcome(row[1]),
+            row[2],
+            row[3],
+            tuple(json.loads(row[4])),
+            tuple(json.loads(row[5])),
+            bool(row[6]),
+            bool(row[7]),
+            row[8],
+        )
+        for row in rows
+    ]
+
+
+def note_case(tables: Tables, request_id: str, case: Case, policy: int, tier: str) -> None:
+    """What the limits count from now on, unless it ends without effect."""
+    amount = case.amount
+    tables.conn.execute(
+        "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            request_id,
+            case.act.value,
+            case.provider,
+            case.environment.value,
+            case.connection,
+            case.source,
+            case.beneficiary,
+            amount.text() if amount is not None else None,
+            amount.currency.code if amount is not None else None,
+            at(case.at),
+            case.requester.id,
+            packed(sorted(circles_of(case.requester))),
+            policy,
+            tier,
+        ),
+    )
+
+
+def counting(tables: Tables, currency: Currency, since: datetime, *, besides: str | None = None) -> list[Case]:
+    """Every case since a moment that limits count, of one currency; without the one of the request `besides`."""
+    rows = tables.conn.execute(
+        "SELECT cases.act, provider, environment, connection, source, beneficiary, cases.amount, cases.currency,"
+        " cases.at, cases.person_id, circles FROM cases JOIN requests ON requests.id = request_id"
+        " WHERE cases.currency = ? AND cases.at >= ? AND counts = 1 AND request_id IS NOT ? ORDER BY cases.at",
+        (currency.code, at(since), besides),
+    ).fetchall()
+    return list(cases_from(rows))
+
+
+def cases_from(
+    rows: Iterable[tuple[str, str, str, str, str, str, str | None, str | None, int, int, str]],
+) -> Iterable[Case]:
+    """Rows ⇄ cases. Who asked is known as they were then."""
+    for act, provider, environment, connection, source, beneficiary, amount, currency, when, person, circles in rows:
+        money = Money(Decimal(amount), Currency(currency)) if amount is not None and currency is not None else None
+        yield Case(
+            Named(act),
+            provider,
+            Environment(environment),
+            connection,
+            source,
+            beneficiary,
+            money,
+            moment(when),
+            _person(person, json.loads(circles)),
+        )
+
+
+def _person(number: int, circles: list[str]) -> Person:
+    held: dict[str, set[str]] = {"role": set(), "group": set()}
+    for circle in circles:
+        kind, _, name = circle.partition("/")
+        held[kind].add(name)
+    return Person(number, "", frozenset(Role(role) for role in held["role"]), frozenset(), frozenset(held["group"]))

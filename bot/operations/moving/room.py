@@ -1,0 +1,75 @@
+"""The money room, joined: what guards, what sends, what finds out."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.approvals.matching import Matching
+from bot.approvals.model import Kind
+from bot.approvals.policies import Policies
+from bot.approvals.service import Approvals
+from bot.clock import Clock
+from bot.messages.outbox import Outbox
+from bot.operations.connections import Connections
+from bot.operations.moving.bookings import BookingMatter
+from bot.operations.moving.carrying import Mover
+from bot.operations.moving.guarding import Guarding
+from bot.operations.moving.matters import Matter
+from bot.operations.moving.reconciling import Reconciling
+from bot.operations.moving.sending import Sending
+from bot.operations.moving.withdrawals import WithdrawalMatter
+from bot.operations.timekeeping import Timekeeping
+from bot.operations.transfers import TransferMatter, Transfers
+from bot.ports import Recorder
+from bot.store import Database
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyRoom:
+    """Everything that stands between a wish and the money."""
+
+    policies: Policies
+    guarding: Guarding
+    matching: Matching
+    matters: Mapping[Kind, Matter]
+    sending: Sending
+    reconciling: Reconciling
+    transfers: Transfers
+
+    async def run(self) -> None:
+        """Send what is approved and find out about what is open, until cancelled."""
+        await asyncio.gather(self.reconciling.run(), self.sending.run())
+
+
+def money_room(
+    database: Database,
+    audit: Recorder,
+    outbox: Outbox,
+    approvals: Approvals,
+    connections: Connections,
+    timekeeping: Timekeeping,
+    clock: Clock,
+) -> MoneyRoom:
+    """Open it, and tell the approvals room what its kinds of requests mean."""
+    policies = Policies(clock)
+    guarding = Guarding(policies, clock)
+    matters: dict[Kind, Matter] = {
+        Kind.TRANSFER: TransferMatter(),
+        Kind.WITHDRAWAL: WithdrawalMatter(),
+        Kind.WALLET: BookingMatter(),
+        Kind.TRADING: BookingMatter(),
+    }
+    sending = Sending(database, approvals, connections, guarding, clock, matters)
+    reconciling = Reconciling(database, approvals, connections, outbox, clock, matters)
+    sending.ready, sending.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
+    for kind, matter in matters.items():
+        approvals.carriers[kind] = Mover(matter, guarding, sending.wake)
+    return MoneyRoom(
+        policies,
+        guarding,
+        Matching(audit, clock, timekeeping.looking),
+        matters,
+        sending,
+        reconciling,
+        Transfers(database, connections, guarding, approvals, clock),
+    )
