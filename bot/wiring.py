@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bot.operations.connections import Connections
     from bot.operations.entry import Entries
     from bot.operations.factor import Factors
+    from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
@@ -107,9 +108,22 @@ class House:
         approvals.carriers[Kind.FACTOR_RESET] = FactorReset(self.factors, self.vault, self.audit, self.clock)
         approvals.carriers[Kind.ROLE] = RoleRequests(self.access, self.audit, Notices(self.outbox).tell)
         room = money_room(
-            self.database, self.audit, self.outbox, approvals, self.connections, self.timekeeping, self.clock
+            self.database,
+            self.audit,
+            self.outbox,
+            approvals,
+            self.connections,
+            self.timekeeping,
+            self.freezing,
+            self.clock,
         )
         return approvals, room
+
+    @cached_property
+    def freezing(self) -> "Freezing":
+        from bot.operations.freezing import Freezing
+
+        return Freezing(self.database, self.audit, self.outbox, self.clock)
 
     @cached_property
     def people(self) -> "People":
