@@ -34,22 +34,27 @@ from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
     from bot.approvals.service import Approvals
+    from bot.operations.accounts import Accounts
     from bot.operations.anchoring import Anchoring
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.deciding import Deciding
     from bot.operations.entry import Entries
     from bot.operations.factor import Factors
     from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
+    from bot.operations.leads import Leads
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
     from bot.operations.logins import Logins
     from bot.operations.moving.room import MoneyRoom
+    from bot.operations.payments import Payments
     from bot.operations.people import People
     from bot.operations.registering import Registering
+    from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
     from bot.operations.sharing import Sharing
     from bot.operations.statements import Statements
@@ -88,36 +93,26 @@ class House:
 
     @property
     def approvals(self) -> "Approvals":
-        return self._deciding[0]
+        return self._deciding.approvals
+
+    @property
+    def factors(self) -> "Factors":
+        return self._deciding.factors
+
+    @property
+    def accounts(self) -> "Accounts":
+        return self._deciding.accounts
 
     @property
     def money(self) -> "MoneyRoom":
-        return self._deciding[1]
+        return self._deciding.money
 
     @cached_property
-    def _deciding(self) -> "tuple[Approvals, MoneyRoom]":
-        """Both at once: the one asks the other what its kinds of requests mean."""
-        from bot.approvals.model import Kind
-        from bot.approvals.service import Approvals
-        from bot.operations.factor import has_factor
-        from bot.operations.factor_reset import FactorReset
-        from bot.operations.moving.room import money_room
-        from bot.operations.role_requests import RoleRequests
+    def _deciding(self) -> "Deciding":
+        """All at once: requests ask these rooms what they mean, and the rooms ask for requests."""
+        from bot.operations.deciding import deciding
 
-        approvals = Approvals(self.database, self.audit, self.outbox, self.cards, self.clock, has_factor)
-        approvals.carriers[Kind.FACTOR_RESET] = FactorReset(self.factors, self.vault, self.audit, self.clock)
-        approvals.carriers[Kind.ROLE] = RoleRequests(self.access, self.audit, Notices(self.outbox).tell)
-        room = money_room(
-            self.database,
-            self.audit,
-            self.outbox,
-            approvals,
-            self.connections,
-            self.timekeeping,
-            self.freezing,
-            self.clock,
-        )
-        return approvals, room
+        return deciding(self)
 
     @cached_property
     def freezing(self) -> "Freezing":
@@ -139,21 +134,20 @@ class House:
             self.outbox,
             self.audit,
             self.clock,
-        )
-
-    @cached_property
-    def factors(self) -> "Factors":
-        from bot.operations.factor import Factors
-
-        return Factors(
-            self.database, self.vault, self.audit, self.outbox, self.timekeeping, self.clock, self.config.desk.name
+            self.freezing.alarm,
         )
 
     @cached_property
     def auditing(self) -> "Auditing":
         from bot.operations.auditing import Auditing
 
-        return Auditing(self.database, self.audit, self.clock, zone=ZoneInfo(self.config.desk.time_zone))
+        return Auditing(
+            self.database,
+            self.audit,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            alarm=self.freezing.alarm,
+        )
 
     @cached_property
     def anchoring(self) -> "Anchoring":
@@ -167,6 +161,7 @@ class House:
             self.clock,
             zone=ZoneInfo(self.config.desk.time_zone),
             config=self.config.audit,
+            alarm=self.freezing.alarm,
         )
 
     @cached_property
@@ -243,14 +238,35 @@ class House:
         from bot.operations.withdrawals import Withdrawals
 
         return Withdrawals(
-            self.database, self.connections, self.access, self.audit, self.outbox, self.sealer, self.clock
+            self.database, self.connections, self.access, self.audit, self.outbox, self.cards, self.sealer, self.clock
         )
+
+    @cached_property
+    def report_feed(self) -> "ReportFeed":
+        from bot.operations.report_feed import ReportFeed
+        from bot.providers.crm.settings import Settings
+
+        crm = self.config.providers.get("crm")
+        is_on = isinstance(crm, Settings) and crm.requests_from_report
+        return ReportFeed(self.connections, self.withdrawals, self.clock, is_on=is_on)
+
+    @cached_property
+    def payments(self) -> "Payments":
+        from bot.operations.payments import Payments
+
+        return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":
         from bot.operations.clients import ClientDesk
 
         return ClientDesk(self.connections, self.clock)
+
+    @cached_property
+    def leads(self) -> "Leads":
+        from bot.operations.leads import Leads
+
+        return Leads(self.database, self.connections, self.audit)
 
     @cached_property
     def reports(self) -> "Reports":

@@ -16,6 +16,7 @@ AUDIENCES: Mapping[str, str] = {
     "statement": "private",
     "withdrawals": "private",
     "client": "private",
+    "lead": "private",  # in the private chat only
     "wallet": "private",
     "mt": "private",
     "report": "private",
@@ -30,6 +31,11 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "beneficiaries": "public",  # a group sees the end of a number only
+    "freeze": "public",
+    "thaw": "desk",
+    "settle": "desk",
+    "repeat": "desk",
     "replace": "public",
     "share": "public",
     "unshare": "public",
@@ -40,6 +46,7 @@ AUDIENCES: Mapping[str, str] = {
     "role": "public",  # in the private chat only, like the next two
     "suspend": "public",
     "resume": "public",
+    "person": "public",
     "invite": "desk",
     "join": "public",
     "start": "public",
