@@ -304,3 +304,18 @@ async def test_without_places_to_remember_it_nothing_is_written_or_told(tmp_path
     async with opened(write_desk(tmp_path), clock) as rooms:
         await rooms.anchoring.anchor()
         assert await told(rooms) == []
+
+
+async def test_a_log_that_does_not_pass_its_examination_freezes_the_desk_once(house: House) -> None:
+    await done(house, Deed("x.done", "y"), Deed("x.done", "z"))
+    await house.auditing.verify()
+    assert await house.money.thawing.freezes() == []
+
+    await meddled(house, "UPDATE audit SET object = 'w' WHERE seq = 6")
+    await house.auditing.verify()
+    (freeze,) = await house.money.thawing.freezes()
+    assert (freeze.scope, freeze.reason) == ("desk", "the audit log does not pass its examination, first at row 6")
+
+    await house.database.write(lambda tables: tables.conn.execute("DELETE FROM freezes"))
+    await house.auditing.verify()
+    assert await house.money.thawing.freezes() == []  # whoever thawed it has seen that

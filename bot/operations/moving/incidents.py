@@ -9,8 +9,6 @@ from bot.ports import Deed, Recorder
 from bot.providers.base import Evidence, Outcome
 from bot.store import Tables
 
-_HAPPENED = {"approve": "approved", "reject": "rejected"}
-
 
 class Incidents:
     """Opens them, inside the caller's transaction."""
@@ -26,11 +24,18 @@ class Incidents:
             self.open(tables, request, shown)
         return shown is not None
 
-    def decided_otherwise(self, tables: Tables, target: str, status: str) -> None:
-        """A client's withdrawal stands as `status` at its CRM: not what we were told of our own decision on it."""
+    def decided_otherwise(self, tables: Tables, target: str, status: str, *, was_approved: bool) -> None:
+        """A client's withdrawal is read as `status` at its CRM, after a decision of ours on it was done.
+
+        Approved at one node, it may be rejected at the next: that says nothing against our approval. Rejected after
+        it `was_approved` for good does, and so does anything but a rejection after ours.
+        """
         for request in requests.succeeded_about(tables, Kind.WITHDRAWAL, target):
-            if status in _HAPPENED.values() and status != _HAPPENED[request.parameters["decision"]]:
-                self.open(tables, request, f"the CRM says now that it is {status}")
+            ours = request.parameters["decision"]
+            if (ours == "approve" and status == "rejected" and was_approved) or (
+                ours == "reject" and status == "approved"
+            ):
+                self.open(tables, request, f"the CRM says that it is {status}")
 
     def open(self, tables: Tables, request: Request, shown: str) -> None:
         """Once for each request: an audit row, and an alert to every admin and to its asker."""
