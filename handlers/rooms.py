@@ -66,6 +66,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *withdrawals.TAPS,
     *leads.TAPS,
     *requests.TAPS,
+    *freezing.TAPS,
     *factor.TAPS,
     *clock.TAPS,
     *audit.TAPS,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.approvals.model import Request, State
-from tests.support.chatting import ADAM, ANNA, GROUP, OLGA, VERA, Chat, Message, buttons, texts, until
+from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, Message, buttons, texts, until
+from tests.support.desk import GROUP
 from tests.support.treasury import ONE_APPROVER, Treasury, treasury
 
 GUARDS = "".join(
@@ -24,7 +25,8 @@ async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
 async def said(desk: Treasury, person: int, text: str, chat: int | None = None) -> str:
     """The answer; others may be told something in between."""
     answers = texts(await desk.desk.says(person, text, chat))
-    return next(one for one in answers if not one.startswith(("Frozen", "Thawed", "Request", "A beneficiary")))
+    news = ("Frozen", "Thawed", "Request", "Your request", "A beneficiary", "A login", "A new", "Olga asks")
+    return next(one for one in answers if not one.startswith(news))
 
 
 def asked_in(answer: str) -> str:
@@ -74,6 +76,35 @@ async def test_one_provider_is_frozen_by_its_name_and_in_the_group(desk: Treasur
 async def test_a_thaw_without_a_reason_is_not_asked_for(desk: Treasury) -> None:
     await said(desk, OLGA, "/freeze")
     assert (await said(desk, OLGA, "/thaw desk")).startswith("Say why it can go on. For example: /thaw")
+
+
+async def test_two_taps_on_a_prompt_freeze_and_one_does_not(desk: Treasury) -> None:
+    request = await desk.asked()
+    shown = await prompt(desk, request.id)
+    assert list(buttons(shown)) == ["Approve", "Deny", "Freeze …"]
+    said = await desk.desk.taps(ANNA, shown, "Freeze …")
+    question = next(one for one in said if one["text"].startswith("Stop money from leaving?"))
+    assert await desk.rows("SELECT * FROM freezes") == []
+    assert list(buttons(question)) == ["Freeze Crypto Capital", "Freeze the desk"]
+
+    answers = texts(await desk.desk.taps(ANNA, question, "Freeze Crypto Capital"))
+    assert any(text.startswith("Crypto Capital is frozen: from now on no money leaves.") for text in answers)
+    assert await desk.rows("SELECT scope, person_id FROM freezes") == [("cryptocapital", desk.person(ANNA).id)]
+    await desk.desk.taps(ANNA, question, "Freeze the desk")  # the question was answered
+    assert len(await desk.rows("SELECT * FROM freezes")) == 1
+    await desk.desk.taps(ANNA, shown, "Deny")  # what was asked for is decided on all the same
+    assert await desk.state(request) is State.DENIED
+
+
+async def test_a_login_that_can_move_money_is_told_to_those_who_could_stop_it(desk: Treasury) -> None:
+    await until(lambda: any("can move money" in text for text in texts(desk.desk.chat.from_bot(ANNA))))
+    told = [text for text in texts(desk.desk.chat.from_bot(ANNA)) if text.startswith("A login that can move money")]
+    (first, what, step) = told[0].split("\n")
+    assert (len(told), first) == (1, "A login that can move money")
+    assert what == "Olga linked it, or gave it a new login: cryptocapital/main (live)."
+    assert step == "Not as it should be? /freeze cryptocapital stops everything there."
+    assert not any("can move money" in text for text in texts(desk.desk.chat.from_bot(VERA)))
+    assert await desk.rows("SELECT * FROM freezes") == []
 
 
 async def test_who_only_reads_cannot_freeze(desk: Treasury) -> None:

@@ -109,6 +109,7 @@ TAPS = {
     "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "request/own": (ALL, TALK),
+    "freeze": (WORKERS, FREEZE),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
