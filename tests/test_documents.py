@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from bot.__main__ import main
+from bot.approvals.machine import drawn
 from bot.config import load, model
 from bot.providers.base import Ability
 from bot.providers.registry import PROVIDERS
@@ -101,6 +102,10 @@ def test_the_readme_tells_truly_what_each_provider_can() -> None:
         spec.name: (spec.title, ", ".join(spec.environments), {ability.value for ability in spec.abilities})
         for spec in PROVIDERS.values()
     }
+
+
+def test_the_readme_draws_the_life_of_a_request_as_it_is() -> None:
+    assert f"<!-- python -m bot.approvals.machine -->\n```\n{drawn()}\n```\n" in README
 
 
 @pytest.mark.parametrize("what", ["countersign demo", "pytest"])
