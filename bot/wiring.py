@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bot.operations.deciding import Deciding
     from bot.operations.entry import Entries
     from bot.operations.factor import Factors
+    from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
     from bot.operations.leads import Leads
     from bot.operations.linking import Linking
@@ -114,6 +115,12 @@ class House:
         return deciding(self)
 
     @cached_property
+    def freezing(self) -> "Freezing":
+        from bot.operations.freezing import Freezing
+
+        return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
     def people(self) -> "People":
         from bot.operations.people import People
 
@@ -127,13 +134,20 @@ class House:
             self.outbox,
             self.audit,
             self.clock,
+            self.freezing.alarm,
         )
 
     @cached_property
     def auditing(self) -> "Auditing":
         from bot.operations.auditing import Auditing
 
-        return Auditing(self.database, self.audit, self.clock, zone=ZoneInfo(self.config.desk.time_zone))
+        return Auditing(
+            self.database,
+            self.audit,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            alarm=self.freezing.alarm,
+        )
 
     @cached_property
     def anchoring(self) -> "Anchoring":
@@ -147,6 +161,7 @@ class House:
             self.clock,
             zone=ZoneInfo(self.config.desk.time_zone),
             config=self.config.audit,
+            alarm=self.freezing.alarm,
         )
 
     @cached_property

@@ -83,6 +83,8 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "READ": ("every role",),
             "ASK": ("operator",),
             "READ_AUDIT": ("auditor",),
+            "FREEZE": ("operator, approver, admin",),
+            "SETTLE": ("operator, approver, admin",),
         }
         assert who in roles[right], command
 

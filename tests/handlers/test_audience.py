@@ -31,6 +31,11 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "beneficiaries": "public",  # a group sees the end of a number only
+    "freeze": "public",
+    "thaw": "desk",
+    "settle": "desk",
+    "repeat": "desk",
     "replace": "public",
     "share": "public",
     "unshare": "public",

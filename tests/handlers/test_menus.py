@@ -20,23 +20,25 @@ EVERYBODY = {
     "lock",
     "factor",
     "pending",
+    "beneficiaries",
     "status",
     "whoami",
     "help",
     "cancel",
 }
+WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
 ASKING = {"lead"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
-    ADAM: EVERYBODY | LINKING | PEOPLE,
-    OLGA: EVERYBODY | LINKING | ASKING,
+    ADAM: EVERYBODY | WORKING | LINKING | PEOPLE,
+    OLGA: EVERYBODY | WORKING | LINKING | ASKING,
     VERA: EVERYBODY,
-    ANNA: EVERYBODY,
+    ANNA: EVERYBODY | WORKING,
     SUSPENDED: set[str](),
     STRANGER: set[str](),
 }
-IN_GROUPS = {"whoami", "help", "cancel"}
+IN_GROUPS = {"beneficiaries", "freeze", "whoami", "help", "cancel"}
 
 
 def seen(desk: Desk, person: int, chat: int | None = None) -> set[str]:
