@@ -7,6 +7,7 @@ updates are being fetched: what is written here costs nothing at the start.
 from typing import Final
 
 from handlers import (
+    asking,
     audit,
     balances,
     clients,
@@ -24,6 +25,7 @@ from handlers import (
     start,
     statement,
     status,
+    transfers,
     wallets,
     withdrawals,
 )
@@ -37,6 +39,7 @@ DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
     *clients.DOORS,
     *wallets.DOORS,
     *reports.DOORS,
+    *transfers.DOORS,
     *linking.DOORS,
     *connections.DOORS,
     *keys.DOORS,
@@ -53,6 +56,8 @@ BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
 TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
+    *transfers.TAPS,
+    *asking.TAPS,
     *requests.TAPS,
     *factor.TAPS,
     *clock.TAPS,

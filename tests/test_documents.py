@@ -80,6 +80,7 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "ENTER": ("every role", "whoever was given it"),
             "TALK": ("every role",),
             "READ": ("every role",),
+            "ASK": ("operator",),
             "READ_AUDIT": ("auditor",),
         }
         assert who in roles[right], command

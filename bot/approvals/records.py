@@ -38,7 +38,7 @@ def insert(tables: Tables, request: Request, asked_in: str | None) -> None:
         request.kind.value,
         packed(dict(request.parameters)),
         request.hash,
-        _packed_rule(request.rule),
+        packed_rule(request.rule),
         request.state.value,
         request.version,
         request.asked_by,
@@ -196,7 +196,8 @@ def _vote(person: int, said: str, seen: str, when: int, proof: int, shown: str, 
     return Vote(person, Decision(said), seen, moment(when), Proof(proof), shown, message_id)
 
 
-def _packed_rule(rule: Rule) -> str:
+def packed_rule(rule: Rule) -> str:
+    """The rule as its row holds it."""
     return packed(
         {
             "seats": [[seat.circle, seat.count] for seat in rule.seats],

@@ -22,6 +22,7 @@ AUDIENCES: Mapping[str, str] = {
     "leaderboard": "private",
     "key": "private",
     "register": "private",
+    "transfer": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",

@@ -26,10 +26,11 @@ EVERYBODY = {
     "cancel",
 }
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
+ASKING = {"transfer"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | LINKING | PEOPLE,
-    OLGA: EVERYBODY | LINKING,
+    OLGA: EVERYBODY | LINKING | ASKING,
     VERA: EVERYBODY,
     ANNA: EVERYBODY,
     SUSPENDED: set[str](),
