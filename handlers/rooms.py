@@ -7,6 +7,7 @@ updates are being fetched: what is written here costs nothing at the start.
 from typing import Final
 
 from handlers import (
+    accounts,
     asking,
     audit,
     balances,
@@ -15,6 +16,7 @@ from handlers import (
     connections,
     factor,
     keys,
+    leads,
     linking,
     locking,
     people,
@@ -37,6 +39,7 @@ DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
     *statement.DOORS,
     *withdrawals.DOORS,
     *clients.DOORS,
+    *leads.DOORS,
     *wallets.DOORS,
     *reports.DOORS,
     *transfers.DOORS,
@@ -50,6 +53,7 @@ DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
     *audit.DOORS,
     *status.DOORS,
     *people.DOORS,
+    *accounts.DOORS,
     *start.DOORS,
 )
 BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
@@ -58,6 +62,8 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *connections.TAPS,
     *transfers.TAPS,
     *asking.TAPS,
+    *withdrawals.TAPS,
+    *leads.TAPS,
     *requests.TAPS,
     *factor.TAPS,
     *clock.TAPS,

@@ -343,6 +343,37 @@ CREATE INDEX crm_withdrawals_unread ON crm_withdrawals (noticed_at) WHERE unread
 
 
 @MIGRATIONS()
+def m006_second_signatures(tables: sqlite_utils.Database) -> None:
+    _run(
+        tables,
+        """
+ALTER TABLE factors ADD COLUMN waiting TEXT REFERENCES requests (id);
+ALTER TABLE connections ADD COLUMN leaked_at INTEGER;
+CREATE TABLE account_links (
+    code_hash TEXT PRIMARY KEY,
+    person_id INTEGER NOT NULL REFERENCES persons (id),
+    created_by INTEGER NOT NULL REFERENCES persons (id),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    used_by INTEGER,
+    used_at INTEGER
+) STRICT;
+CREATE TABLE key_generations (
+    id INTEGER PRIMARY KEY,
+    seed BLOB NOT NULL
+) STRICT;
+INSERT INTO key_generations SELECT kek_id, x'' FROM data_keys
+    UNION SELECT coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'kek_id'), 1), x''
+    FROM meta WHERE key = 'key_check';
+CREATE TABLE audit_keys (
+    day INTEGER PRIMARY KEY,
+    sealed BLOB NOT NULL
+) STRICT;
+""",
+    )
+
+
+@MIGRATIONS()
 def m010_money_decided(tables: sqlite_utils.Database) -> None:
     _run(
         tables,

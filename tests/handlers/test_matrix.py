@@ -61,6 +61,7 @@ DOORS = {
     "statement": (ALL, READ, PRIVATELY),
     "withdrawals": (ALL, READ, PRIVATELY),
     "client": (ALL, READ, PRIVATELY),
+    "lead": ({"operator"}, ASK, NEVER),
     "wallet": (ALL, READ, PRIVATELY),
     "mt": (ALL, READ, PRIVATELY),
     "report": (ALL, READ, PRIVATELY),
@@ -85,6 +86,7 @@ DOORS = {
     "role": (ADMIN, PEOPLE_, NEVER),
     "suspend": (ADMIN, PEOPLE_, NEVER),
     "resume": (ADMIN, PEOPLE_, NEVER),
+    "person": (ADMIN, PEOPLE_, NEVER),
     "invite": (ADMIN, INVITE, PRIVATELY),
     "whoami": (ALL, TALK, HERE),
     "help": (ALL, TALK, HERE),
@@ -98,6 +100,9 @@ TAPS = {
     "disconnect": (LINKERS, LINK),
     "transfer": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
+    "withdrawals": (ALL, READ),
+    "withdrawal": (ALL, READ),
+    "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "request/own": (ALL, TALK),
     "factor": (ALL, TALK),
@@ -115,9 +120,10 @@ ANSWERS = {
     "transfer": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
     "ask/code": ({"operator"}, ASK),
+    "withdrawal/reject": (ALL, READ),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"transfer", "ask"}
+NO_SECRET = {"transfer", "ask", "withdrawal/reject"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

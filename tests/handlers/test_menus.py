@@ -26,8 +26,8 @@ EVERYBODY = {
     "cancel",
 }
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"transfer"}
-PEOPLE = {"people", "role", "suspend", "resume", "invite"}
+ASKING = {"lead", "transfer"}
+PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | LINKING | PEOPLE,
     OLGA: EVERYBODY | LINKING | ASKING,

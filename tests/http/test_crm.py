@@ -22,12 +22,13 @@ from bot.config import load
 from bot.errors import ConfigError, NotFoundError
 from bot.loopback.server import Listening, serving
 from bot.operations.connections import Wanted
-from bot.operations.withdrawals import Known, Source
+from bot.operations.decisions import Decision, Seen
+from bot.operations.requested import Known, Source
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.wiring import House, provider_settings
 from tests.support.chatting import ADAM, ANNA, MEMBERS, OLGA, VERA, WalkingClock
-from tests.support.desk import opened, write_desk, write_secret
+from tests.support.desk import GROUP, opened, write_desk, write_secret
 from tests.support.site import free_port
 
 SECRET = "invented for this test only"
@@ -289,6 +290,26 @@ async def test_events_in_the_wrong_order_end_in_what_is_read(hook: Hook) -> None
     assert await hook.told() == [f"Withdrawal {request_id} waits at node 3. 40.25 USD by Bank wire"]
 
 
+async def test_a_group_hears_of_a_request_without_client_amount_account_or_method(hook: Hook) -> None:
+    request_id = await hook.asked()
+    assert await hook.post(event(request_id)) == 200
+    await hook.read()
+    assert [(body["title"], body["lines"], body.get("choices")) for body in await hook.notices(GROUP)] == [
+        (f"Withdrawal {request_id} waits at node 1", ["The approvers have the details in their private chats."], None)
+    ]
+    (private,) = await hook.notices()
+    assert private["choices"] == [[["Open", 0]]]
+
+
+async def test_an_amount_that_was_edited_is_told_with_the_one_before(hook: Hook) -> None:
+    request_id = await hook.asked()
+    assert await hook.post(event(request_id)) == 200
+    await hook.read()
+    await hook.tell("/edit", id=request_id, amount="39")
+    await hook.rooms.withdrawals.refresh()
+    assert (await hook.told())[1:] == [f"Withdrawal {request_id} changed. 39.00 USD by Bank wire; it was 40.25 USD"]
+
+
 async def test_a_request_that_was_reset_waits_anew_and_that_is_told(hook: Hook) -> None:
     await hook.tell("/settings", levels=3)
     request_id = await hook.asked()
@@ -350,6 +371,19 @@ async def test_a_tenant_without_the_read_call_is_believed_and_that_is_said(hook:
     assert "As a webhook told it; this tenant does not let requests be read." in notice["lines"]
 
 
+async def test_there_a_decision_is_made_ready_from_what_was_told_and_says_so(hook: Hook) -> None:
+    await hook.tell("/settings", generation="A")
+    await hook.post(event("b7c8d9e0"))
+    await hook.read()
+    olga = hook.rooms.access.roster.person(OLGA)
+    assert olga is not None
+    look = await hook.rooms.withdrawals.look(olga, "b7c8d9e0")
+    assert look.may_decide
+    assert look.found is not None
+    ready = await hook.rooms.withdrawals.prepare_decision(olga, "b7c8d9e0", Decision.APPROVE, "", Seen.of(look.found))
+    assert (ready.source, ready.node, ready.amount) == ("webhook", "2", "250.00")
+
+
 async def test_what_cannot_be_read_now_is_read_later(hook: Hook) -> None:
     request_id = await hook.asked()
     await hook.tell("/down", down=True)
@@ -391,7 +425,7 @@ async def test_who_may_not_read_the_connection_sees_nothing(hook: Hook) -> None:
     vera = hook.rooms.access.roster.person(VERA)
     assert vera is not None
     with pytest.raises(NotFoundError):
-        await hook.rooms.withdrawals.pending(vera)
+        await hook.rooms.withdrawals.everything(vera)
 
 
 async def test_an_approver_who_may_not_read_the_connection_is_told_nothing(hook: Hook) -> None:

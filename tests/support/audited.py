@@ -55,6 +55,9 @@ AUDITED = (
     "files",
     "factors",
     "group_moves",
+    "account_links",
+    "key_generations",
+    "audit_keys",
     "meta",
 )
 """Tables whose changes are recorded; the exceptions within them are below."""
