@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deciding import Deciding
+    from bot.operations.dossiers import Dossiers
     from bot.operations.entry import Entries
     from bot.operations.factor import Factors
     from bot.operations.hygiene import Hygiene
@@ -223,6 +224,12 @@ class House:
         return Withdrawals(
             self.database, self.connections, self.access, self.audit, self.outbox, self.cards, self.sealer, self.clock
         )
+
+    @cached_property
+    def dossiers(self) -> "Dossiers":
+        from bot.operations.dossiers import Dossiers
+
+        return Dossiers(self.database, self.approvals, self.audit, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":

@@ -81,6 +81,7 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "TALK": ("every role",),
             "READ": ("every role",),
             "ASK": ("operator",),
+            "DECIDE": ("approver, admin",),
             "READ_AUDIT": ("auditor",),
         }
         assert who in roles[right], command

@@ -90,6 +90,25 @@ def standing(tables: Tables, states: Iterable[State]) -> list[Request]:
     return [_request(tables, row) for row in rows]
 
 
+def newest(
+    tables: Tables, kind: Kind | None, state: State | None, since: datetime | None, until: datetime | None, most: int
+) -> list[Request]:
+    """The newest first, of a kind, in a state, asked for since (inclusive) and until (exclusive); None is any."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608  # columns are ours
+        " WHERE kind = coalesce(?, kind) AND state = coalesce(?, state) AND asked_at >= ? AND asked_at < ?"
+        " ORDER BY asked_at DESC, id DESC LIMIT ?",
+        (
+            kind,
+            state,
+            at(since) if since is not None else 0,
+            at(until) if until is not None else 2**62,
+            most,
+        ),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
 def move(
     tables: Tables,
     request: Request,

@@ -17,6 +17,7 @@ from typing import Protocol
 from bot.access.model import Person
 from bot.access.service import people_in
 from bot.approvals import records
+from bot.approvals.enclosures import Remark, add_remark
 from bot.approvals.machine import Event
 from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Stake, State, Vote, hash_of
 from bot.approvals.prompting import Prompts, ended_as, missing_in_words
@@ -187,9 +188,12 @@ class Approvals:
         *,
         telegram_id: int,
         shown: Shown | None = None,
+        reason: str = "",
     ) -> Request:
         """Cast a vote; answers the request as it stands then.
 
+        Args:
+            reason: Of a denial, in the voter's own words: kept with the request, and told to its asker.
         Raises:
             NotFoundError, NotAllowedError: Not theirs to decide.
             ConflictError: It has ended, was changed, or this person has decided already.
@@ -218,7 +222,10 @@ class Approvals:
             self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
-                return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}")
+                if reason:
+                    add_remark(tables, request.id, Remark(person.id, now, reason))
+                why = f": {reason}" if reason else ""
+                return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}{why}")
             return self._count(tables, voted, now)
 
         decided = await self._database.write(change)

@@ -32,6 +32,10 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "request": "private",
+    "history": "private",
+    "approve": "public",  # in the private chat only, like the next one
+    "reject": "public",
     "replace": "public",
     "share": "public",
     "unshare": "public",
