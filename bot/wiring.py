@@ -14,7 +14,7 @@ import msgspec
 from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
-from bot.config import Config
+from bot.config import Config, PolicyConfig
 from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
@@ -330,6 +330,10 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await timekeeping.start()  # before anything is written down with a time of this run
     access = Access(database, audit, clock, config.people.groups)
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
+    if config.policy != PolicyConfig():
+        from bot.operations.beginning import begin_with
+
+        await begin_with(database, audit, clock, config.policy)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
     pulse = Pulse(

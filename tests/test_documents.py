@@ -31,6 +31,8 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "people.members": model.Member,
     "key": model.Key,
     "audit": model.Audit,
+    "policy": model.Policy,
+    "policy.beneficiaries": model.Payee,
     "log": model.Log,
     "web": model.Web,
     **{f"providers.{name}": kind for name, kind in SETTINGS.items()},
@@ -169,6 +171,7 @@ def inhabited(folder: Path) -> Path:
         "telegram.token": "123456:" + "a" * 35,
         "master.key": "not read here",
         "webhook.secret": "s" * 40,
+        "policy.toml": "",
     }
     for name, text in secrets.items():
         (folder / name).touch(mode=0o600)

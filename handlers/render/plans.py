@@ -61,7 +61,8 @@ def _terms(wanted: Plan, number: int | None) -> list[str]:
 def _seat(seat: Seat, signers: Sequence[Person]) -> str:
     could = [one.name for one in signers if seat.circle in circles_of(one)]
     more = f" and {len(could) - _NAMES} more" if len(could) > _NAMES else ""
-    return f"{literal(seat_in_words(seat))}: {literal(', '.join(could[:_NAMES]), _LINE)}{more}"
+    named = (" or " if seat.count == 1 else ", ").join(could[:_NAMES])
+    return f"{literal(seat_in_words(seat))}: {literal(named, _LINE)}{more}"
 
 
 def seat_in_words(seat: Seat) -> str:

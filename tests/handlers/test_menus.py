@@ -89,7 +89,9 @@ async def test_a_chat_that_is_not_there_yet_gets_its_menu_when_its_person_presse
     )
     await desk.rooms.access.refresh()
     await desk.said(ADAM, "/role Anna give operator")
-    await until(lambda: seen(desk, ANNA) == IN_PRIVATE[OLGA] | DECIDING)  # who comes after Vera has theirs; she has been tried
+    await until(
+        lambda: seen(desk, ANNA) == IN_PRIVATE[OLGA] | DECIDING
+    )  # who comes after Vera has theirs; she has been tried
     await desk.chat.play("people", people=[{"id": second_phone, "first_name": "V"}])
     assert seen(desk, second_phone) == set()
     await desk.said(second_phone, "/start")
