@@ -62,6 +62,10 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Read the clients' requests again that are pending or were heard of. Late, /withdrawals reads them itself."""
         await house.withdrawals.refresh()
 
+    async def look_into_report() -> None:
+        """Whether clients asked for anything, where that is only seen there. Late, it is seen late."""
+        await house.report_feed.look()
+
     async def watch_registrations() -> None:
         """Whether accounts answer to their keys by now. Late, it is told late."""
         await house.registering.watch()
@@ -80,6 +84,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (expire_requests, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
+        (look_into_report, 2 * _MINUTE, soon),
         (tell_of_keys, _HOUR, soon + 10 * _MINUTE),
     ):
         scheduler.add_job(

@@ -51,8 +51,10 @@ if TYPE_CHECKING:
     from bot.operations.locking import Locking
     from bot.operations.logins import Logins
     from bot.operations.moving.room import MoneyRoom
+    from bot.operations.payments import Payments
     from bot.operations.people import People
     from bot.operations.registering import Registering
+    from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
     from bot.operations.sharing import Sharing
     from bot.operations.statements import Statements
@@ -230,6 +232,21 @@ class House:
         from bot.operations.dossiers import Dossiers
 
         return Dossiers(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
+    def report_feed(self) -> "ReportFeed":
+        from bot.operations.report_feed import ReportFeed
+        from bot.providers.crm.settings import Settings
+
+        crm = self.config.providers.get("crm")
+        is_on = isinstance(crm, Settings) and crm.requests_from_report
+        return ReportFeed(self.connections, self.withdrawals, self.clock, is_on=is_on)
+
+    @cached_property
+    def payments(self) -> "Payments":
+        from bot.operations.payments import Payments
+
+        return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":

@@ -23,7 +23,7 @@ class Group:
     title: str
 
 
-TRANSFER = "/transfer 250.00 USD from 9120004471 to Harbour Freight for Invoice 4711"
+TRANSFER = "/transfer 250.00 USD from Treasury Operating to Harbour Freight for Invoice 4711"
 READING = ("/balance", "/positions", "/connections", "/status", "/help")
 
 PEOPLE = (

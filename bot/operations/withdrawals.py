@@ -1,15 +1,15 @@
 """Withdrawals that clients of the CRM ask for: the list of those this desk knows, each confirmed by reading it.
 
-Nothing announces a new request. So ids come from webhooks, which tell that a node was passed, and from people, who type
-one. An event is a hint and nothing more: it is kept, then the request is read, and what was read counts. Events come
-twice, late and out of order; the same one a second time is read again and told no second time (SAFETY M53).
+Nothing announces a new request. So ids come from webhooks, which tell that a node was passed, from people, who type
+one, and, where that is switched on, from the report of transactions (`report_feed`). An event is a hint and nothing
+more: it is kept, then the request is read, and what was read counts. Events come twice, late and out of order; the same
+one a second time is read again and told no second time (SAFETY M53).
 
 Where a tenant has no call to read requests, what the webhook told is shown, and said to be only that.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.access.model import Person, Right
@@ -24,10 +24,10 @@ from bot.errors import (
     NotFoundError,
     RefusedError,
     ReplyError,
-    StoreError,
 )
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
+from bot.operations.arrivals import Arrivals
 from bot.operations.connections import Connections
 from bot.operations.decisions import (
     Decision,
@@ -65,13 +65,6 @@ class Look:
     """Whether this person can ask for a decision about what they see."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    event: hooks.Event
-    body: bytes
-    kept: asyncio.Future[None]
-
-
 class Withdrawals:
     """The list, and what keeps it true."""
 
@@ -92,8 +85,7 @@ class Withdrawals:
         self._news = WithdrawalNews(access, outbox, cards, clock)
         self._sealer = sealer
         self._clock = clock
-        self._arrived: list[_Arrival] = []
-        self._keeping: asyncio.Task[None] | None = None
+        self._arrivals = Arrivals(database, sealer, clock)
         self._reading: asyncio.Task[None] | None = None
         self._heard = False
 
@@ -108,44 +100,11 @@ class Withdrawals:
             ReplyError: It is no webhook.
             StoreError: It was not kept.
         """
-        event = hooks.parse_event(body)
-        if not event.is_withdrawal or not event.data.id or len(event.data.id) > 64:
+        if not await self._arrivals.keep(body):
             return
-        one = _Arrival(event, body, asyncio.get_running_loop().create_future())
-        self._arrived.append(one)
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.create_task(self._keep())
-        await one.kept
         self._heard = True
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_soon())
-
-    async def _keep(self) -> None:
-        while self._arrived:
-            batch, self._arrived = self._arrived, []
-            try:
-                await self._database.write(lambda tables, batch=batch: self._insert(tables, batch))  # type: ignore[misc]
-            except StoreError as error:
-                for one in batch:
-                    if not one.kept.done():
-                        one.kept.set_exception(error)
-            else:
-                for one in batch:
-                    if not one.kept.done():
-                        one.kept.set_result(None)
-
-    def _insert(self, tables: Tables, batch: Sequence[_Arrival]) -> None:
-        now = at(self._clock.now())
-        (last,) = tables.conn.execute("SELECT coalesce(max(id), 0) FROM crm_events").fetchone()
-        for number, one in enumerate(batch, last + 1):
-            key = (one.event.source.event, one.event.data.id or "", one.event.data.status or "")
-            tables.conn.execute(
-                "INSERT INTO crm_events (id, event, request_id, status, body, first_at, last_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, request_id, status)"
-                " DO UPDATE SET times = times + 1, last_at = excluded.last_at",
-                (number, *key, self._sealer.seal(one.body, -number), now, now),
-            )
-            _note(tables, key[1], Source.WEBHOOK, now)
 
     async def add(self, person: Person, request_id: str, *, telegram_id: int) -> Known:
         """A request whose id a person knows; it is read at once.
@@ -171,18 +130,47 @@ class Withdrawals:
         await self._database.write(change)
         return await self.one(person, wanted)
 
+    async def find(self, through: Connection, request_id: str) -> bool:
+        """Put a request of that id onto the list, if reading finds one; whether it did.
+
+        Raises:
+            RefusedError: This tenant does not let requests be read.
+        """
+        try:
+            found = await self._ask(through, request_id)
+        except NotFoundError:
+            return False
+
+        def change(tables: Tables) -> None:
+            tables.conn.execute(
+                "INSERT INTO crm_withdrawals (request_id, source, noticed_at, unread) VALUES (?, ?, ?, 0)"
+                " ON CONFLICT (request_id) DO NOTHING",
+                (request_id, Source.REPORT.value, at(self._clock.now())),
+            )
+            self._confirm(tables, request_id, found, is_read=True)
+
+        await self._database.write(change)
+        return True
+
+    async def known_ids(self) -> frozenset[str]:
+        """The requests of the list."""
+        rows = await self._database.read(
+            lambda tables: tables.conn.execute("SELECT request_id FROM crm_withdrawals").fetchall()
+        )
+        return frozenset(request_id for (request_id,) in rows)
+
     async def close(self) -> None:
         """Let go of what is under way; what was kept stays due."""
-        for task in (self._keeping, self._reading):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
+        await self._arrivals.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
 
     # reading
 
     async def refresh(self) -> None:
         """Read every request that something was heard of since, and those that were pending when last read."""
-        through = await self._any()
+        through = await self.reader()
         if through is None:
             return
         for request_id, unread in await self._database.read(_due):
@@ -194,7 +182,7 @@ class Withdrawals:
             await self._clock.sleep(_BURST_SECONDS)
             self._heard = False
             try:
-                through = await self._any()
+                through = await self.reader()
                 if through is None:
                     return
                 for request_id, unread in await self._database.read(_unread):
@@ -348,7 +336,7 @@ class Withdrawals:
             raise NotFoundError("connection", wire.NAME)
         return next((one for one in visible if one.may_act(person)), visible[0])
 
-    async def _any(self) -> Connection | None:
+    async def reader(self) -> Connection | None:
         """A connection that reads for everybody, when nobody in particular asks."""
         for one in await self._connections.everything():
             if one.provider == wire.NAME and one.owner_active and not self._connections.is_locked(one):

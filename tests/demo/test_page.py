@@ -279,7 +279,7 @@ def test_money_is_asked_for_signed_in_another_chat_and_leaves_once(page: Page) -
     """Two chats side by side: one asks, the other picks the number that the first one's screen shows."""
     pane = _be(page, "operator")
     since = newest(pane)
-    _say(pane, "/transfer 250.00 USD from 9120004471 to Harbour Freight for Invoice 4711")
+    _say(pane, "/transfer 250.00 USD from Treasury Operating to Harbour Freight for Invoice 4711")
     answered(pane, since, "Must sign").get_by_test_id("button").filter(has_text="Ask").click()
     number = re.search(r"nothing else: (\d\d)\.", answered(pane, since, "Your request").inner_text())
     assert number is not None

@@ -56,7 +56,7 @@ async def test_an_empty_desk_takes_over_policy_and_book_and_no_other_desk_does(t
 
 async def test_what_is_no_policy_begins_nothing(tmp_path: Path) -> None:
     config = configured(tmp_path, "[[rules]]\ntier = 5\n")
-    with pytest.raises(StartRefusedError, match="policy.file is not a policy"):
+    with pytest.raises(StartRefusedError, match=r"policy\.file is not a policy"):
         async with opened(config):
             raise AssertionError("it must not open")
     with pytest.raises(StartRefusedError):
