@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
+    from bot.operations.bookings import BookingDesk
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deciding import Deciding
@@ -247,6 +248,12 @@ class House:
         from bot.operations.payments import Payments
 
         return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def booking_desk(self) -> "BookingDesk":
+        from bot.operations.bookings import BookingDesk
+
+        return BookingDesk(self.connections, self.clients, self.money.planning, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":
