@@ -59,7 +59,9 @@ async def offered(room: Treasury, line: str) -> Message:
 
 
 async def requests(room: Treasury) -> list[str]:
-    return [number for (number,) in await room.rows("SELECT id FROM requests WHERE kind = 'transfer' ORDER BY asked_at")]
+    return [
+        number for (number,) in await room.rows("SELECT id FROM requests WHERE kind = 'transfer' ORDER BY asked_at")
+    ]
 
 
 async def test_one_line_is_looked_at_once_more_asked_for_signed_and_sent(room: Treasury) -> None:
@@ -297,3 +299,22 @@ async def test_what_was_begun_outlives_a_restart(tmp_path: Path, chat: Chat) -> 
         async with at_work(config, chat, sides) as desk:
             await desk.taps(OLGA, look, "Ask")
             assert len(await desk.rooms.approvals.pending()) == 1
+
+
+async def test_with_two_logins_the_first_question_is_which(room: Treasury) -> None:
+    await room.desk.link("cryptocapital", label="reserve")
+    (which,) = await room.desk.says(OLGA, "/transfer 10.00 USD to Harbour")
+    assert which["text"] == "From where? (/cancel stops at any time.)"
+    assert list(buttons(which)) == ["Crypto Capital main · LIVE", "Crypto Capital reserve · LIVE"]
+    (account,) = await room.desk.says(OLGA, "reserve")
+    assert account["text"] == "From which account? Tap it, or send its number."
+    (look,) = await room.desk.says(OLGA, OPERATING)
+    assert f"from {OPERATING} (cryptocapital/reserve · LIVE)" in look["text"].replace("\u2060", "")
+
+    said = await room.desk.said(OLGA, f"/transfer 10.00 USD from {OPERATING} to Harbour")
+    assert said.startswith(f"{OPERATING} could be of cryptocapital/main, cryptocapital/reserve; say which.")
+
+
+async def test_who_may_not_ask_gets_no_further(room: Treasury) -> None:
+    said = await room.desk.said(ANNA, ONE_LINE)
+    assert said == "That needs the right to ask for money movements, which you do not have. An admin can give it."
