@@ -19,12 +19,14 @@ from bot.operations.moving.carrying import Mover
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter
+from bot.operations.moving.plans import Planning
 from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
 from bot.operations.moving.settling import Repeating, Settling
 from bot.operations.moving.withdrawals import WithdrawalMatter
 from bot.operations.thawing import Thawing
 from bot.operations.timekeeping import Timekeeping
+from bot.operations.transfer_steps import TransferSteps
 from bot.operations.transfers import TransferMatter, Transfers
 from bot.ports import Recorder
 from bot.store import Database
@@ -40,12 +42,14 @@ class MoneyRoom:
     matters: Mapping[Kind, Matter]
     sending: Sending
     reconciling: Reconciling
+    planning: Planning
     transfers: Transfers
     thawing: Thawing
     settling: Settling
     repeating: Repeating
     beneficiaries: Beneficiaries
     afterwards: Afterwards
+    transfer_steps: TransferSteps
 
     async def run(self) -> None:
         """Send what is approved and find out about what is open, until cancelled."""
@@ -86,17 +90,21 @@ def money_room(
     approvals.carriers[Kind.SETTLE] = settling
     approvals.carriers[Kind.REPEAT] = repeating
     approvals.carriers[Kind.BENEFICIARY] = book
+    planning = Planning(database, guarding, approvals, matters)
+    transfers = Transfers(database, connections, planning)
     return MoneyRoom(
-        policies,
-        guarding,
-        Matching(audit, clock, timekeeping.looking),
-        matters,
-        sending,
-        reconciling,
-        Transfers(database, connections, guarding, approvals, clock),
-        thawing,
-        settling,
-        repeating,
-        book,
-        Afterwards(database, incidents, clock, reconciling.evidence),
+        policies=policies,
+        guarding=guarding,
+        matching=Matching(audit, clock, timekeeping.looking),
+        matters=matters,
+        sending=sending,
+        reconciling=reconciling,
+        planning=planning,
+        transfers=transfers,
+        transfer_steps=TransferSteps(transfers),
+        thawing=thawing,
+        settling=settling,
+        repeating=repeating,
+        beneficiaries=book,
+        afterwards=Afterwards(database, incidents, clock, reconciling.evidence),
     )
