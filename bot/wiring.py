@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bot.operations.locking import Locking
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.people import People
+    from bot.operations.policies import PolicyDesk
     from bot.operations.registering import Registering
     from bot.operations.reports import Reports
     from bot.operations.sharing import Sharing
@@ -98,15 +99,25 @@ class House:
         from bot.operations.factor import has_factor
         from bot.operations.factor_reset import FactorReset
         from bot.operations.moving.room import money_room
+        from bot.operations.policies import PolicyRequests
         from bot.operations.role_requests import RoleRequests
 
         approvals = Approvals(self.database, self.audit, self.outbox, self.cards, self.clock, has_factor)
-        approvals.carriers[Kind.FACTOR_RESET] = FactorReset(self.factors, self.vault, self.audit, self.clock)
-        approvals.carriers[Kind.ROLE] = RoleRequests(self.access, self.audit, Notices(self.outbox).tell)
         room = money_room(
             self.database, self.audit, self.outbox, approvals, self.connections, self.timekeeping, self.clock
         )
+        approvals.carriers[Kind.FACTOR_RESET] = FactorReset(
+            self.factors, self.vault, room.policies, self.audit, self.clock
+        )
+        approvals.carriers[Kind.ROLE] = RoleRequests(self.access, room.policies, self.audit, Notices(self.outbox).tell)
+        approvals.carriers[Kind.POLICY] = PolicyRequests(room.policies, self.audit, self.outbox, self.clock)
         return approvals, room
+
+    @cached_property
+    def policy(self) -> "PolicyDesk":
+        from bot.operations.policies import PolicyDesk
+
+        return PolicyDesk(self.database, self.money.policies, self.audit, self.outbox, self.clock)
 
     @cached_property
     def people(self) -> "People":
@@ -252,6 +263,13 @@ def provider_settings() -> dict[str, type[msgspec.Struct]]:
     return {name: spec.settings for name, spec in PROVIDERS.items()}
 
 
+def read_policy(document: bytes) -> object:
+    """Check a policy's document. `ConfigError`. Its room is opened for a desk that has one in its configuration."""
+    from bot.approvals.policy.reading import read
+
+    return read(document, PROVIDERS)
+
+
 @contextmanager
 def holding(config: Config) -> Iterator[None]:
     """Hold the data directory: one program at a time (R41).
@@ -303,6 +321,10 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await timekeeping.start()  # before anything is written down with a time of this run
     access = Access(database, audit, clock, config.people.groups)
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
+    if config.policy is not None:
+        from bot.operations.policies import seed
+
+        await seed(database, audit, clock, config.policy)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
     pulse = Pulse(

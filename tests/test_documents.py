@@ -1,6 +1,7 @@
 """What the documents say is what the code does: README, the example configuration, the changelog."""
 
 import re
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,6 +32,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "people.members": model.Member,
     "key": model.Key,
     "audit": model.Audit,
+    "policy": model.PolicyFile,
     "log": model.Log,
     "web": model.Web,
     **{f"providers.{name}": kind for name, kind in SETTINGS.items()},
@@ -194,6 +196,7 @@ def test_the_example_names_nobody_as_admin() -> None:
 
 
 def test_the_example_loads_with_every_setting_switched_on(tmp_path: Path) -> None:
+    shutil.copy(TOP / "bot" / "approvals" / "policy" / "example.toml", tmp_path / "policy.toml")
     text = without(UNCOMMENTED, "token_env", "ca_file", "credential", "command", "env", "webhook_secret_file").replace(
         "admins = []", "admins = [123456788]"
     )
@@ -201,6 +204,8 @@ def test_the_example_loads_with_every_setting_switched_on(tmp_path: Path) -> Non
     assert full.webhook is not None
     assert (full.webhook.host, full.webhook.port) == ("127.0.0.1", 8088)
     assert [member.name for member in full.people.members] == ["Olga"]
+    assert full.policy is not None
+    assert "[[rules]]" in full.policy
 
 
 def table_of(path: str) -> dict[str, Any]:

@@ -47,3 +47,7 @@ def _notes(config: Config) -> Iterator[str]:
                     "/disconnect it and link it anew"
                 )
     yield from people_differing(config.data_dir / DATABASE, config.people)
+    if config.policy is not None:
+        from bot.approvals.differing import policy_differing
+
+        yield from policy_differing(path, config.policy)

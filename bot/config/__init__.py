@@ -6,14 +6,14 @@ with a problem is still read as far as it goes, and what depends on it is still 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from bot.config.addresses import check_addresses, web_in
 from bot.config.checks import check_desk, check_people, check_telegram, hook_secrets, provider_settings
-from bot.config.files import check_audit, check_key, key_source, token_in, webhook_in
+from bot.config.files import check_audit, check_key, key_source, policy_in, token_in, webhook_in
 from bot.config.model import (
     AuditConfig,
     Config,
@@ -45,11 +45,17 @@ __all__ = [
 ]
 
 
-def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Mapping[str, str] = os.environ) -> Config:
+def load(
+    path: Path,
+    providers: Mapping[str, type[msgspec.Struct]],
+    environ: Mapping[str, str] = os.environ,
+    read_policy: Callable[[bytes], object] = bytes.decode,
+) -> Config:
     """Read and check the file at `path`.
 
     Args:
         providers: The settings Struct of each provider, by name; tables for other names are problems.
+        read_policy: Raises a `ConfigError` for a policy's document that cannot be used; its problems join the others.
 
     Raises:
         ConfigError: Everything that is wrong, in one list.
@@ -69,6 +75,7 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
     check_desk(file.desk, at, problems)
     check_key(file.key, file.desk, at, environ, problems)
     check_audit(file.audit, file.desk, at, problems)
+    policy = policy_in(file.policy, at, read_policy, problems)
     for name, value in settings.items():
         check_addresses(f"providers.{name}", value, problems)
         if getattr(value, "oauth_app_id", None) is not None and file.web is None:
@@ -92,6 +99,7 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
         people=file.people,
         key=key_source(file.key, at),
         audit=AuditConfig(None if file.audit.anchor_file is None else at / file.audit.anchor_file, file.audit.chat),
+        policy=policy,
         log=file.log,
         providers=settings,
         hooks=hooks,

@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bot.config.addresses import check_address, listener_in
 from bot.config.model import KeySource, WebhookConfig
 from bot.config.reading import Partial
-from bot.errors import Problem
+from bot.errors import ConfigError, Problem
 from bot.logs import redact
 from bot.secret import Secret
 
@@ -21,6 +21,7 @@ _SECRET_ITSELF = re.compile(r"\d{3,20}:[^/]{20,}|csk1-.*|[A-Za-z0-9_+=-]{32,}", 
 CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", re.ASCII)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _SECRET_FILE_BYTES = 4096
+_POLICY_BYTES = 64 * 1024
 
 
 def secret_file(where: str, path: Path, problems: list[Problem]) -> str | None:
@@ -152,6 +153,25 @@ def check_audit(audit: Partial, desk: Partial, at: Path, problems: list[Problem]
         problems.append(Problem("audit.anchor_file", f"{file}, no plain file", "a file to append to"))
     if is_inside:
         problems.append(Problem("audit.anchor_file", str(file), "a place outside data_dir: it is to outlast it"))
+
+
+def policy_in(table: Partial, at: Path, read_policy: Callable[[bytes], object], problems: list[Problem]) -> str | None:
+    """The text of the policy's file, when there is one; what is wrong inside it is told with the path in it."""
+    if table is None or table.file is None:
+        return None
+    file = at / str(table.file)
+    try:
+        if not file.is_file() or file.stat().st_size > _POLICY_BYTES:
+            problems.append(Problem("policy.file", f"{file}, no file of at most {_POLICY_BYTES:,} bytes", "a policy"))
+            return None
+        document = file.read_bytes()
+        read_policy(document)
+        return document.decode()
+    except ConfigError as error:
+        problems += [Problem(f"policy.file: {one.path}", one.found, one.expected) for one in error.problems]
+    except (OSError, ValueError) as error:
+        problems.append(Problem("policy.file", f"{file} ({type(error).__name__})", "a readable text file in UTF-8"))
+    return None
 
 
 def check_data_dir(data_dir: Path, problems: list[Problem]) -> None:

@@ -99,6 +99,12 @@ class Audit(_Table, frozen=True):
     """Gets a message each day."""
 
 
+class PolicyFile(_Table, frozen=True):
+    """`[policy]`: seeds a desk that has no policy only."""
+
+    file: str | None = None
+
+
 class Log(_Table, frozen=True):
     """`[log]`"""
 
@@ -112,6 +118,7 @@ class File(_Table, frozen=True):
     people: People
     key: Key
     audit: Audit = Audit()
+    policy: PolicyFile = PolicyFile()
     log: Log = Log()
     web: Web | None = None
     providers: dict[str, Any] = {}
@@ -176,6 +183,8 @@ class Config:
     people: People
     key: KeySource
     audit: AuditConfig
+    policy: str | None
+    """The document that seeds a desk without a policy."""
     log: Log
     providers: Mapping[str, Any]
     """Each provider's settings, an instance of the Struct its SPEC names."""
