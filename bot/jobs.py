@@ -60,6 +60,14 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether accounts answer to their keys by now. Late, it is told late."""
         await house.registering.watch()
 
+    async def watch_disk() -> None:
+        """Whether there is room. Late, money is refused all the same."""
+        await house.money.disk.watch()
+
+    async def watch_policy() -> None:
+        """Whether another policy has come into force, and what nobody can bring about. Late, it is told late."""
+        await house.policy.watch()
+
     soon = house.clock.now() + _MINUTE
     for job, every, first in (
         (tidy, 6 * _HOUR, soon),
@@ -69,6 +77,8 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (expire_requests, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
+        (watch_disk, _MINUTE, soon),
+        (watch_policy, _HOUR, soon),
     ):
         scheduler.add_job(
             _put_off_when_refused(job),

@@ -34,6 +34,7 @@ from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
     from bot.approvals.service import Approvals
+    from bot.operations.allowances import Allowances
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.people import People
     from bot.operations.policies import PolicyDesk
+    from bot.operations.policy_trials import PolicyTrials
     from bot.operations.registering import Registering
     from bot.operations.reports import Reports
     from bot.operations.sharing import Sharing
@@ -118,6 +120,18 @@ class House:
         from bot.operations.policies import PolicyDesk
 
         return PolicyDesk(self.database, self.money.policies, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def trials(self) -> "PolicyTrials":
+        from bot.operations.policy_trials import PolicyTrials
+
+        return PolicyTrials(self.database, self.money.policies, self.clock)
+
+    @cached_property
+    def allowances(self) -> "Allowances":
+        from bot.operations.allowances import Allowances
+
+        return Allowances(self.database, self.money.policies, self.connections, self.clock)
 
     @cached_property
     def people(self) -> "People":

@@ -50,6 +50,10 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
     where: "Where"
     message_id: int = 0
     """Of the command that opened a door."""
+    said: str = ""
+    """The whole message of that command."""
+    under: Message | None = None
+    """The message that it replies to."""
     reply_to: int | None = None
     """The message of ours that a typed answer replies to."""
 

@@ -8,12 +8,13 @@ from typing import Final
 
 from telegram import Update
 
-from bot.errors import StoreError
-from handlers import factor, linking, locking, requests
+from bot.errors import CountersignError, InputError, StoreError
+from handlers import factor, linking, locking, policy, requests
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
+from handlers.failures import told
 
-ANSWERS: Final[tuple[AnswerDoor, ...]] = (*locking.ANSWERS, *factor.ANSWERS, *requests.ANSWERS)
+ANSWERS: Final[tuple[AnswerDoor, ...]] = (*locking.ANSWERS, *factor.ANSWERS, *requests.ANSWERS, *policy.ANSWERS)
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 
 
@@ -64,9 +65,24 @@ async def stop(context: DeskContext) -> bool:
 
 
 async def not_text(update: Update, context: DeskContext) -> None:
-    """A picture, a file and the like in a private chat: they are answers to nothing."""
-    if update.message is not None and await delete_secret(context, update.message.message_id):
+    """A picture, a file and the like in a private chat: answers to nothing, unless a file was asked for."""
+    message = update.message
+    if message is None:
+        return
+    if await delete_secret(context, message.message_id):
         await context.say("I deleted that, in case it held the secret. Please send it as text.")
+        return
+    draft = await context.services.cards.draft(context.person.id)
+    door = _BY_KIND.get(draft.kind) if draft is not None else None
+    if draft is None or door is None or door.file is None:
+        return
+    try:
+        permit(context, door.right)
+        if message.document is None:
+            raise InputError("that is no file; send it as a document, or as text", "")
+        await door.file(context, draft, message.document)
+    except CountersignError as error:
+        await context.say(told(error))
 
 
 async def _may_be_secret(context: DeskContext) -> bool:

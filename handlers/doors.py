@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from telegram import Document
+
 from bot.access import matrix
 from bot.access.model import Right
 from bot.errors import InputError, NotAllowedError
@@ -61,6 +63,8 @@ class AnswerDoor:
     """The text has been deleted from the chat before `answer` sees it, and so is whatever else is sent meanwhile."""
     stop: Callable[[DeskContext, Draft], Awaitable[None]] | None = None
     """What /cancel does besides throwing the draft away."""
+    file: Callable[[DeskContext, Draft, Document], Awaitable[None]] | None = None
+    """What takes a file instead of a text."""
 
 
 def permit(context: DeskContext, right: Right) -> None:

@@ -30,6 +30,8 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "policy": "desk",
+    "limits": "private",
     "replace": "public",
     "share": "public",
     "unshare": "public",

@@ -35,6 +35,10 @@ SENTENCES: dict[CountersignError, str] = {
         "There is no connection “nope” that you can see. There is: capital/main, crm/main."
     ),
     errors.ConflictError("it is gone already"): "It is gone already. Nothing was changed.",
+    errors.DiskShortError(1, 2): (
+        "The bot's disk is nearly full, so no money can be asked for until an admin has made room. "
+        "Nothing was asked for."
+    ),
     errors.OwnerSuspendedError("capital/main"): (
         "capital/main rests: its owner is suspended. An admin can end that, or unlink it."
     ),

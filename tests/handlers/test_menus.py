@@ -20,6 +20,8 @@ EVERYBODY = {
     "lock",
     "factor",
     "pending",
+    "policy",
+    "limits",
     "status",
     "whoami",
     "help",

@@ -11,6 +11,7 @@ from bot.approvals.service import Approvals
 from bot.clock import Clock
 from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
+from bot.operations.disk import Disk
 from bot.operations.moving.bookings import BookingMatter
 from bot.operations.moving.carrying import Mover
 from bot.operations.moving.guarding import Guarding
@@ -29,6 +30,7 @@ class MoneyRoom:
     """Everything that stands between a wish and the money."""
 
     policies: Policies
+    disk: Disk
     guarding: Guarding
     matching: Matching
     matters: Mapping[Kind, Matter]
@@ -52,7 +54,8 @@ def money_room(
 ) -> MoneyRoom:
     """Open it, and tell the approvals room what its kinds of requests mean."""
     policies = Policies(clock)
-    guarding = Guarding(policies, clock)
+    disk = Disk(database, audit, outbox)
+    guarding = Guarding(policies, clock, disk.check)
     matters: dict[Kind, Matter] = {
         Kind.TRANSFER: TransferMatter(),
         Kind.WITHDRAWAL: WithdrawalMatter(),
@@ -66,6 +69,7 @@ def money_room(
         approvals.carriers[kind] = Mover(matter, guarding, sending.wake)
     return MoneyRoom(
         policies,
+        disk,
         guarding,
         Matching(audit, clock, timekeeping.looking),
         matters,
