@@ -78,7 +78,7 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return f"{_upper(error.reason)}. Nothing was asked for. /policy shows what is allowed."
         case DiskShortError():
             return (
-                "The bot's disk is nearly full, so no money can be asked for until an admin has made room. "
+                "The bot's disk is nearly full, so no money can be asked for. An admin must make room. "
                 "Nothing was asked for."
             )
         case FrozenError():

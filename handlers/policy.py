@@ -12,7 +12,7 @@ from telegram import Document, InputFile
 from telegram.error import BadRequest
 
 from bot.access.model import Right
-from bot.approvals.model import Kind, Request
+from bot.approvals.model import Kind, State
 from bot.approvals.policy.reading import LARGEST
 from bot.approvals.policy.reporting import lines as reported
 from bot.approvals.service import Wish
@@ -178,15 +178,11 @@ async def _tapped(context: DeskContext, card: Card, choice: int, message_id: int
     request = await context.services.approvals.ask(context.person, wish, telegram_id=context.where.telegram_id)
     await context.services.cards.advance(card)
     await _without_buttons(context, card, message_id)
-    await context.say(_asked(context, request))
-    return None
-
-
-def _asked(context: DeskContext, request: Request) -> str:
-    if not request.rule.seats:
-        return f"Done: {literal(request.outcome, 300)}."
-    until = taste_of(context).date_time(request.expires_at)
-    return f"Request <code>{request.id}</code> waits for signatures until {until}. /pending shows who could sign."
+    if request.state is State.PENDING:
+        until = taste_of(context).date_time(request.expires_at)
+        number = f"<code>{request.id}</code>"
+        await context.say(f"Request {number} waits for signatures until {until}. /pending shows who could sign.")
+    return None  # what was done at once is told as every request's end is
 
 
 async def _without_buttons(context: DeskContext, card: Card, message_id: int) -> None:

@@ -254,6 +254,7 @@ class PolicyRequests(InHouse):
             f"Another policy {over}: {size:,} bytes, SHA-256 {_digest(parameters['document'])[:16]}.",
             *difference_in_lines(loosened, tightened, _SHOWN_CHARACTERS),
             *_when(loosened, int(parameters["wait"])),
+            "The document, and every change in it: “/policy file” and the request's id.",
         )
 
     def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
@@ -297,7 +298,7 @@ class PolicyRequests(InHouse):
             tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TOLD, str(number)))
         lines = (f"{asker.name} proposed it.", *difference_in_lines(loosened, tightened, _SHOWN_CHARACTERS))
         title = f"The policy changes: {done}"
-        tell(tables, self._outbox, title, lines, f"policy/{number}/adopted", step)
+        tell(tables, self._outbox, title, lines, f"policy/{number}/adopted", step, but=asker.id)
         return done
 
 
@@ -316,11 +317,8 @@ def difference_in_lines(loosened: tuple[str, ...], tightened: tuple[str, ...], c
             lines += ([title] if not shown else []) + [f"• {sentence}"]
             shown += 1
         if shown < len(sentences):
-            more = len(sentences) - shown
-            lines.append(
-                f"{title if not shown else ''} … and {more} more; “/policy file” and the request's id has all."
-            )
-            lines[-1] = lines[-1].strip()
+            more = f"… and {len(sentences) - shown} more."
+            lines.append(more if shown else f"{title} {more}")
     return tuple(lines)
 
 
@@ -330,10 +328,20 @@ def _when(loosened: tuple[str, ...], seconds: int) -> tuple[str, ...]:
     return (f"It takes effect {seconds // 3600} hours after the last signature, and can be called off until then.",)
 
 
-def tell(tables: Tables, outbox: Outbox, title: str, lines: tuple[str, ...], dedupe: str, next_step: str = "") -> None:
-    """Every admin and approver, once for each key."""
+def tell(
+    tables: Tables,
+    outbox: Outbox,
+    title: str,
+    lines: tuple[str, ...],
+    dedupe: str,
+    next_step: str = "",
+    *,
+    but: int | None = None,
+) -> None:
+    """Every admin and approver except one (our id), once for each key."""
     for person in people_in(tables):
-        for number in person.telegram_ids if person.roles & {Role.ADMIN, Role.APPROVER} else ():
+        concerned = person.id != but and not person.roles.isdisjoint({Role.ADMIN, Role.APPROVER})
+        for number in person.telegram_ids if concerned else ():
             notice = Notice(Lane.SECURITY, number, title, lines, f"{dedupe}/{number}", next_step=next_step)
             outbox.put(tables, notice)
 
@@ -365,7 +373,7 @@ def _compared(
     before, after = _stuck(old, people, absence), _stuck(new, people, absence)
     worse = [sentence for sentence in after if sentence not in before]
     if worse:
-        raise ConflictError(f"nobody could bring about what this asks for. {' '.join(worse)}")
+        raise ConflictError(f"nobody could bring about what this asks for. {' '.join(worse)}".rstrip("."))
     loosened = loosens(old, new)
     wait = max(SHORTEST_WAIT, (old or DEFAULT).loosening_delay) if loosened else timedelta()
     return Proposal(document, against, loosened, tightens(old, new), signing(old, new), wait, after)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.approvals.policy.model import Window
+from bot.approvals.policy.model import DEFAULT, Window
 from bot.approvals.policy.sentences import guard_in_words, limit_in_words, sentences, span
 from bot.errors import ConfigError, Problem
 from bot.operations.allowances import Allowance
@@ -17,7 +17,7 @@ _SENTENCE = 600
 def standing(found: Standing, taste: Taste) -> list[str]:
     """All of it, and what would change it."""
     blocks = [_head(found, taste)]
-    blocks += [_plain(one) for one in sentences(found.policy, taste.money)]
+    blocks += _grouped(found, [_plain(one) for one in sentences(found.policy, taste.money)])
     if found.waiting is not None:
         when = taste.date_time(found.waiting.in_force_from)
         which = f"; /policy file {found.waiting.request_id} shows what changes" if found.waiting.request_id else ""
@@ -33,6 +33,16 @@ def standing(found: Standing, taste: Taste) -> list[str]:
     if found.stuck:
         lines = "\n".join(f"• {_plain(one)}" for one in found.stuck)
         blocks.append(f"{bold('Nobody could bring about just now')}:\n{lines}")
+    return blocks
+
+
+def _grouped(found: Standing, said: list[str]) -> list[str]:
+    """Rules with what holds beside them, limits, guards, and the rest: a block for each."""
+    policy = found.policy or DEFAULT
+    blocks = []
+    for count in (len(policy.rules) + 2, len(policy.limits), len(policy.guards), len(said)):
+        block, said = said[:count], said[count:]
+        blocks += ["\n".join(block)] if block else []
     return blocks
 
 
@@ -55,8 +65,7 @@ def proposal(found: Proposal) -> str:
     else:
         lines.append("It is nowhere less strict, so it takes nobody else and is in force at once.")
     if found.stuck:
-        lines.append("As before, nobody could bring these about:")
-        lines += [f"• {_plain(one)}" for one in found.stuck[:4]]
+        lines.append("As before, there is something that nobody could bring about: /policy says what.")
     lines.append("<code>/policy try</code> shows first what it would have made of the last weeks.")
     return "\n".join(lines)
 

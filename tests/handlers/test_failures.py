@@ -36,8 +36,7 @@ SENTENCES: dict[CountersignError, str] = {
     ),
     errors.ConflictError("it is gone already"): "It is gone already. Nothing was changed.",
     errors.DiskShortError(1, 2): (
-        "The bot's disk is nearly full, so no money can be asked for until an admin has made room. "
-        "Nothing was asked for."
+        "The bot's disk is nearly full, so no money can be asked for. An admin must make room. Nothing was asked for."
     ),
     errors.OwnerSuspendedError("capital/main"): (
         "capital/main rests: its owner is suspended. An admin can end that, or unlink it."
