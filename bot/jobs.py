@@ -75,7 +75,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         await house.money.disk.watch()
 
     async def watch_policy() -> None:
-        """Whether another policy has come into force, and what nobody can bring about. Late, it is told late."""
+        """Whether another policy has come into force. Late, it is told late."""
         await house.policy.watch()
 
     async def tell_of_keys() -> None:

@@ -8,11 +8,10 @@ from typing import Final
 
 from telegram import Update
 
-from bot.errors import CountersignError, InputError, StoreError
-from handlers import factor, linking, locking, policy, requests, withdrawals
+from bot.errors import CountersignError, StoreError
+from handlers import factor, failures, linking, locking, policy, requests, withdrawals
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
-from handlers.failures import told
 
 ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *locking.ANSWERS,
@@ -87,24 +86,23 @@ async def stop(context: DeskContext) -> bool:
 
 
 async def not_text(update: Update, context: DeskContext) -> None:
-    """A picture, a file and the like in a private chat: answers to nothing, unless a file was asked for."""
-    message = update.message
-    if message is None:
+    """A picture, a file and the like in a private chat: an answer where a file is asked for, and to nothing else."""
+    if update.message is None:
         return
-    if await delete_secret(context, message.message_id):
-        await context.say("I deleted that, in case it held the secret. Please send it as text.")
-        return
-    draft = await context.services.cards.draft(context.person.id)
+    try:
+        draft = await context.services.cards.draft(context.person.id)
+    except StoreError:
+        draft = None  # nobody can say what was asked: it may be a secret
     door = _BY_KIND.get(draft.kind) if draft is not None else None
-    if draft is None or door is None or door.file is None:
+    if draft is None or door is None or door.takes is None:
+        if await delete_secret(context, update.message.message_id):
+            await context.say("I deleted that, in case it held the secret. Please send it as text.")
         return
     try:
         permit(context, door.right)
-        if message.document is None:
-            raise InputError("that is no file; send it as a document, or as text", "")
-        await door.file(context, draft, message.document)
+        await door.takes(context, draft, update.message)
     except CountersignError as error:
-        await context.say(told(error))
+        await context.say(failures.told(error))
 
 
 async def _may_be_secret(context: DeskContext) -> bool:

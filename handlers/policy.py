@@ -8,7 +8,7 @@ import contextlib
 import re
 from typing import Any, Final
 
-from telegram import Document, InputFile
+from telegram import InputFile, Message
 from telegram.error import BadRequest
 
 from bot.access.model import Right
@@ -112,8 +112,10 @@ async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int)
     await _received(context, draft, text.encode())
 
 
-async def _filed(context: DeskContext, draft: Draft, document: Document) -> None:
-    await _received(context, draft, await content_of(context, document, LARGEST, "/policy propose"))
+async def _taken(context: DeskContext, draft: Draft, message: Message) -> None:
+    if message.document is None:
+        raise InputError("that is no file; send the policy as one, or as text", "")
+    await _received(context, draft, await content_of(context, message.document, LARGEST, "/policy propose"))
 
 
 async def _received(context: DeskContext, draft: Draft, document: bytes) -> None:
@@ -202,6 +204,6 @@ DOORS = (
 )
 TAPS = (TapDoor(CARD, Right.POLICY, _tapped),)
 ANSWERS = (
-    AnswerDoor(_PROPOSING, Right.POLICY, _typed, file=_filed),
-    AnswerDoor(_TRYING, Right.POLICY, _typed, file=_filed),
+    AnswerDoor(_PROPOSING, Right.POLICY, _typed, takes=_taken),
+    AnswerDoor(_TRYING, Right.POLICY, _typed, takes=_taken),
 )

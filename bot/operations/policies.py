@@ -35,7 +35,7 @@ from bot.store.columns import at
 
 SHORTEST_WAIT = timedelta(hours=24)
 """Of a loosening, whatever the policy says."""
-_TOLD, _STUCK = "policy_told", "policy_stuck"
+_TOLD = "policy_told"
 _SHOWN_CHARACTERS = 1400
 """Of the sentences on a prompt, those that loosen first: a message holds 4,096 with all that stands around them."""
 
@@ -199,25 +199,17 @@ class PolicyDesk:
         return await self._database.write(change)
 
     async def watch(self) -> None:
-        """Work for the clock: tell that another policy has come into force, and what nobody can bring about by now.
-
-        Each once: what was told last is a row.
-        """
-        standing = await self.look()
-        number = standing.version.number if standing.version is not None else 0
-        stuck = "\n".join(standing.stuck)
-        said = {_TOLD: str(number), _STUCK: _digest(stuck) if stuck else ""}
+        """Work for the clock: tell that another policy has come into force. Once: what was told last is a row."""
 
         def change(tables: Tables) -> None:
-            for key, value in said.items():
-                told = tables.conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-                if told is not None and told[0] == value:
-                    continue
-                tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-                if key == _TOLD and told is not None and standing.version is not None:
-                    self._tell_in_force(tables, standing.version)
-                if key == _STUCK and standing.stuck:
-                    self._tell_stuck(tables, standing.stuck)
+            version = self._policies.current(tables)
+            number = str(version.number) if version is not None else "0"
+            told = tables.conn.execute("SELECT value FROM meta WHERE key = ?", (_TOLD,)).fetchone()
+            if told is not None and told[0] == number:
+                return
+            tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TOLD, number))
+            if told is not None and version is not None:
+                self._tell_in_force(tables, version)
 
         await self._database.write(change)
 
@@ -226,14 +218,6 @@ class PolicyDesk:
         line = f"It is in force since {_minute(version.in_force_from)} UTC.{request}"
         title, key = f"Version {version.number} of the policy is in force", f"policy/{version.number}/in-force"
         tell(tables, self._outbox, title, (line,), key, "/policy shows all of it.")
-
-    def _tell_stuck(self, tables: Tables, stuck: tuple[str, ...]) -> None:
-        lines = (*stuck[:8], *([f"… and {len(stuck) - 8} more."] if len(stuck) > 8 else []))
-        for person in people_in(tables):
-            for number in person.telegram_ids if Role.ADMIN in person.roles else ():
-                title = "Nobody could bring this about as things are"
-                step = "/role gives a role, and /policy propose takes another policy."
-                self._outbox.put(tables, Notice(Lane.SECURITY, number, title, lines, next_step=step))
 
 
 class PolicyRequests(InHouse):

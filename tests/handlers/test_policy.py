@@ -410,26 +410,6 @@ async def test_a_draft_to_be_tried_may_come_as_a_file(desk: Desk) -> None:
 # by the clock
 
 
-async def test_admins_hear_once_of_what_nobody_could_bring_about(desk: Desk) -> None:
-    title = "Nobody could bring this about as things are"
-
-    def told() -> int:
-        return sum(one.startswith(title) for one in texts(desk.chat.from_bot(VERA)))
-
-    await desk.rooms.policy.watch()
-    await until(lambda: told() == 1)
-    await desk.rooms.policy.watch()
-    await desk.rooms.database.write(
-        lambda tables: tables.conn.execute("UPDATE persons SET state = 'suspended' WHERE name = 'Anna'")
-    )
-    await desk.rooms.policy.watch()
-    await until(lambda: told() == 2)
-    assert "Rule “transfers” cannot be met whoever asks: it takes one more approver." in next(
-        one for one in reversed(texts(desk.chat.from_bot(VERA))) if one.startswith(title)
-    )
-    assert not any(one.startswith(title) for one in texts(desk.chat.from_bot(OLGA)))
-
-
 async def test_everybody_who_signs_hears_when_its_hour_has_come(desk: Desk) -> None:
     await desk.rooms.policy.watch()
     request = await asked(desk, LOOSER)
