@@ -9,7 +9,7 @@ from typing import Final
 from telegram import Update
 
 from bot.errors import CountersignError, StoreError
-from handlers import factor, failures, linking, locking, policy, requests, withdrawals
+from handlers import asking, factor, failures, linking, locking, policy, requests, transfers, withdrawals
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
@@ -17,6 +17,8 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *locking.ANSWERS,
     *factor.ANSWERS,
     *requests.ANSWERS,
+    *transfers.ANSWERS,
+    *asking.ANSWERS,
     *withdrawals.ANSWERS,
     *policy.ANSWERS,
 )

@@ -195,6 +195,11 @@ def ended_as(request: Request) -> str:
     return f"{_STATES[request.state]}{' ' if request.outcome.startswith('by ') else ': '}{request.outcome}"
 
 
+def state_in_words(state: State) -> str:
+    """ "outcome unknown", "done"."""
+    return _STATES[state]
+
+
 def upper(text: str) -> str:
     """With a capital."""
     return text[:1].upper() + text[1:]
@@ -219,6 +224,8 @@ _STATES = {
     State.SUCCEEDED: "done",
     State.CANCELLED: "called off",
     State.UNKNOWN: "outcome unknown",
+    State.SENDING: "being sent",
+    State.ACKED: "taken by the provider",
     State.SETTLED_BY_HAND: "settled by hand",
 }
 _PAST = {Decision.APPROVE: "approved", Decision.DENY: "denied"}

@@ -22,6 +22,7 @@ from bot.config.model import (
     Member,
     Pacing,
     People,
+    PolicyConfig,
     WebConfig,
     WebhookConfig,
     is_loopback,
@@ -37,6 +38,7 @@ __all__ = [
     "Member",
     "Pacing",
     "People",
+    "PolicyConfig",
     "WebConfig",
     "WebhookConfig",
     "is_loopback",
@@ -75,12 +77,12 @@ def load(
     check_desk(file.desk, at, problems)
     check_key(file.key, file.desk, at, environ, problems)
     check_audit(file.audit, file.desk, at, problems)
-    policy = policy_in(file.policy, at, read_policy, problems)
     for name, value in settings.items():
         check_addresses(f"providers.{name}", value, problems)
         if getattr(value, "oauth_app_id", None) is not None and file.web is None:
             where = f"providers.{name}.oauth_app_id"
             problems.append(Problem(where, "no table [web]", "one, for people to come back to"))
+    policy = policy_in(file.policy, at, providers, read_policy, problems)
     hooks = hook_secrets(settings, at, problems, has_web=file.web is not None)
     if problems or token is None:
         raise ConfigError(str(path), problems)
@@ -95,8 +97,8 @@ def load(
         people=file.people,
         key=key_source(file.key, at),
         audit=AuditConfig(None if file.audit.anchor_file is None else at / file.audit.anchor_file, file.audit.chat),
-        policy=policy,
         log=file.log,
         providers=settings,
         hooks=hooks,
+        policy=policy,
     )

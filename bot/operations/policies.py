@@ -83,18 +83,6 @@ class Standing:
     """What nobody can bring about just now."""
 
 
-async def seed(database: Database, audit: Recorder, clock: Clock, document: str) -> None:
-    """Take up the configuration's document, on a desk that never had a policy."""
-    policies = Policies(clock)
-
-    def change(tables: Tables) -> None:
-        if not policies.versions(tables):
-            number = policies.take_up(tables, document, clock.now(), None)
-            audit.record(tables, Deed("policy.seeded", f"policy/{number}", details={"sha256": _digest(document)}))
-
-    await database.write(change)
-
-
 class PolicyDesk:
     """What can be done about the policy."""
 

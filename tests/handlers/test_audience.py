@@ -23,6 +23,7 @@ AUDIENCES: Mapping[str, str] = {
     "leaderboard": "private",
     "key": "private",
     "register": "private",
+    "transfer": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",
@@ -31,6 +32,10 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "request": "private",
+    "history": "private",
+    "approve": "public",  # in the private chat only, like the next one
+    "reject": "public",
     "policy": "desk",
     "limits": "private",
     "replace": "public",

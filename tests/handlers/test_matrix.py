@@ -66,6 +66,7 @@ DOORS = {
     "mt": (ALL, READ, PRIVATELY),
     "report": (ALL, READ, PRIVATELY),
     "leaderboard": (ALL, READ, PRIVATELY),
+    "transfer": ({"operator"}, ASK, PRIVATELY),
     "connect": (LINKERS, LINK, NEVER),
     "replace": (LINKERS, LINK, NEVER),
     "connections": (ALL, TALK, PRIVATELY),
@@ -79,6 +80,10 @@ DOORS = {
     "lock": (ALL, TALK, PRIVATELY),
     "factor": (ALL, TALK, NEVER),
     "pending": (ALL, TALK, PRIVATELY),
+    "request": (ALL, TALK, PRIVATELY),
+    "history": (ALL, TALK, PRIVATELY),
+    "approve": ({"approver", "admin"}, DECIDE, NEVER),
+    "reject": ({"approver", "admin"}, DECIDE, NEVER),
     "policy": (ALL, TALK, PRIVATELY),
     "limits": (ALL, TALK, PRIVATELY),
     "audit": ({"auditor"}, LOG, PRIVATELY),
@@ -99,11 +104,15 @@ DOORS = {
 TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
+    "transfer": ({"operator"}, ASK),
+    "ask": ({"operator"}, ASK),
     "withdrawals": (ALL, READ),
     "withdrawal": (ALL, READ),
     "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "request/own": (ALL, TALK),
+    "request/view": (ALL, TALK),
+    "history": (ALL, TALK),
     "policy": (ADMIN, POLICY),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
@@ -117,12 +126,15 @@ ANSWERS = {
     "factor/replace": (ALL, TALK),
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
+    "transfer": ({"operator"}, ASK),
+    "ask": ({"operator"}, ASK),
+    "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
     "policy/propose": (ADMIN, POLICY),
     "policy/try": (ADMIN, POLICY),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"withdrawal/reject", "policy/propose", "policy/try"}
+NO_SECRET = {"transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

@@ -1,14 +1,12 @@
-"""The policy's row: seeded once, told when it differs, and asked by whatever it guards."""
+"""The policy in force is asked by whatever it guards, and never takes less than the house does."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot.access.model import Person, Role
-from bot.approvals.differing import policy_differing
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
 from bot.approvals.policy.model import Guarded
 from bot.errors import ConfigError
@@ -17,7 +15,7 @@ from bot.operations.guards import rule_for
 from bot.operations.role_requests import GIVE, wish_to_give
 from bot.store import Tables
 from bot.store.columns import at
-from bot.wiring import DATABASE, House
+from bot.wiring import House
 from tests.support.clock import HandClock
 from tests.support.desk import loaded, opened, write_desk
 
@@ -29,18 +27,6 @@ MEMBERS = (
     (ANNA, "Anna", ["approver"]),
 )
 ONE = '[[rules]]\nname = "all"\ntier = "quorum"\nneeds = ["1 of role/approver"]\n'
-OTHER = '[[rules]]\nname = "all"\ntier = "refuse"\n'
-SEEDED = '[policy]\nfile = "policy.toml"'
-
-
-def written(folder: Path, document: str = ONE) -> Path:
-    config = write_desk(folder, admins=[ADAM], members=MEMBERS, more=SEEDED)
-    (folder / "policy.toml").write_text(document)
-    return config
-
-
-async def rows(rooms: House, statement: str) -> list[tuple[Any, ...]]:
-    return await rooms.database.read(lambda tables: tables.conn.execute(statement).fetchall())
 
 
 def person(rooms: House, number: int) -> Person:
@@ -55,36 +41,9 @@ async def rooms(tmp_path: Path, clock: HandClock) -> AsyncIterator[House]:
         yield found
 
 
-# the configuration's
-
-
-async def test_the_configuration_seeds_a_desk_that_never_had_one(tmp_path: Path, clock: HandClock) -> None:
-    config = written(tmp_path)
-    async with opened(config, clock) as rooms:
-        assert await rows(rooms, "SELECT version, document, request_id FROM policies") == [(1, ONE, None)]
-        assert await rows(rooms, "SELECT object FROM audit WHERE action = 'policy.seeded'") == [("policy/1",)]
-        number, policy = await rooms.database.read(rooms.money.policies.in_force)
-        assert (number, policy is not None and policy.rules[0].name) == (1, "all")
-
-    (tmp_path / "policy.toml").write_text(OTHER)
-    async with opened(config, clock) as rooms:
-        assert await rows(rooms, "SELECT version, document FROM policies") == [(1, ONE)]
-        assert await rows(rooms, "SELECT count(*) FROM audit WHERE action = 'policy.seeded'") == [(1,)]
-
-
-async def test_what_differs_later_is_told(tmp_path: Path, clock: HandClock) -> None:
-    config = written(tmp_path)
-    database = loaded(config).data_dir / DATABASE
-    assert policy_differing(database, ONE) == []  # there is no desk yet
-    async with opened(config, clock):
-        pass
-    assert policy_differing(database, ONE) == []
-    (told,) = policy_differing(database, OTHER)
-    assert told.startswith("the desk's policy (version 1) is not the configuration's;")
-
-
 def test_what_is_wrong_with_its_document_is_in_the_one_report(tmp_path: Path) -> None:
-    config = written(tmp_path, ONE.replace("quorum", "quorom"))
+    config = write_desk(tmp_path, admins=[ADAM], members=MEMBERS, more='[policy]\nfile = "policy.toml"')
+    (tmp_path / "policy.toml").write_text(ONE.replace("quorum", "quorom"))
     config.write_text(config.read_text().replace("[people]", '[log]\nlevel = "LOUD"\n[people]'))
     with pytest.raises(ConfigError) as caught:
         loaded(config)

@@ -16,10 +16,12 @@ from bot.operations.moving.bookings import BookingMatter
 from bot.operations.moving.carrying import Mover
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.matters import Matter
+from bot.operations.moving.plans import Planning
 from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
 from bot.operations.moving.withdrawals import WithdrawalMatter
 from bot.operations.timekeeping import Timekeeping
+from bot.operations.transfer_steps import TransferSteps
 from bot.operations.transfers import TransferMatter, Transfers
 from bot.ports import Recorder
 from bot.store import Database
@@ -36,7 +38,9 @@ class MoneyRoom:
     matters: Mapping[Kind, Matter]
     sending: Sending
     reconciling: Reconciling
+    planning: Planning
     transfers: Transfers
+    transfer_steps: TransferSteps
 
     async def run(self) -> None:
         """Send what is approved and find out about what is open, until cancelled."""
@@ -67,6 +71,8 @@ def money_room(
     sending.ready, sending.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
     for kind, matter in matters.items():
         approvals.carriers[kind] = Mover(matter, guarding, sending.wake)
+    planning = Planning(database, guarding, approvals, matters)
+    transfers = Transfers(database, connections, planning)
     return MoneyRoom(
         policies,
         disk,
@@ -75,5 +81,7 @@ def money_room(
         matters,
         sending,
         reconciling,
-        Transfers(database, connections, guarding, approvals, clock),
+        planning,
+        transfers,
+        TransferSteps(transfers),
     )
