@@ -236,13 +236,14 @@ async def test_while_it_waits_whoever_may_freeze_calls_it_off(desk: Desk) -> Non
 
     assert await desk.said(OLGA, "/policy cancel") == ("Version 2 was called off. The policy in force stays as it is.")
 
+    assert await desk.said(OLGA, "/policy cancel") == "No policy waits for its hour. Nothing was changed."
+
     desk.clock.ahead_by(2 * 86400)
     assert await in_force(desk) == 1
     assert await versions(desk) == [(1, 0, 0), (2, 1, 1)]
     assert await actions(desk) == ["policy.adopted", "policy.called_off"]
     off = "A change of the policy was called off\nOlga called off version 2. The policy in force stays as it is."
     await until(lambda: off in texts(desk.chat.from_bot(ANNA)))
-    assert await desk.said(OLGA, "/policy cancel") == "No policy waits for its hour. Nothing was changed."
 
 
 async def test_one_that_the_policy_has_overtaken_fails(desk: Desk) -> None:
