@@ -70,6 +70,14 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether accounts answer to their keys by now. Late, it is told late."""
         await house.registering.watch()
 
+    async def watch_disk() -> None:
+        """Whether there is room. Late, money is refused all the same."""
+        await house.money.disk.watch()
+
+    async def watch_policy() -> None:
+        """Whether another policy has come into force. Late, it is told late."""
+        await house.policy.watch()
+
     async def tell_of_keys() -> None:
         """The weekly word about keys. Late, or after a week in which nobody was there to say it, it is said once."""
         await house.hygiene.tell_when_due(house.access.roster)
@@ -84,6 +92,8 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (expire_requests, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
+        (watch_disk, _MINUTE, soon),
+        (watch_policy, _HOUR, soon),
         (look_into_report, 2 * _MINUTE, soon),
         (tell_of_keys, _HOUR, soon + 10 * _MINUTE),
     ):

@@ -35,6 +35,7 @@ from bot.vault.sources import read_master
 if TYPE_CHECKING:
     from bot.approvals.service import Approvals
     from bot.operations.accounts import Accounts
+    from bot.operations.allowances import Allowances
     from bot.operations.anchoring import Anchoring
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.payments import Payments
     from bot.operations.people import People
+    from bot.operations.policies import PolicyDesk
+    from bot.operations.policy_trials import PolicyTrials
     from bot.operations.registering import Registering
     from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
@@ -121,6 +124,24 @@ class House:
         from bot.operations.freezing import Freezing
 
         return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def policy(self) -> "PolicyDesk":
+        from bot.operations.policies import PolicyDesk
+
+        return PolicyDesk(self.database, self.money.policies, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def trials(self) -> "PolicyTrials":
+        from bot.operations.policy_trials import PolicyTrials
+
+        return PolicyTrials(self.database, self.money.policies, self.clock)
+
+    @cached_property
+    def allowances(self) -> "Allowances":
+        from bot.operations.allowances import Allowances
+
+        return Allowances(self.database, self.money.policies, self.connections, self.clock)
 
     @cached_property
     def people(self) -> "People":
@@ -316,6 +337,13 @@ class House:
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
     """The configuration table of each provider."""
     return {name: spec.settings for name, spec in PROVIDERS.items()}
+
+
+def read_policy(document: bytes) -> object:
+    """Check a policy's document. `ConfigError`. Its room is opened for a desk that has one in its configuration."""
+    from bot.approvals.policy.reading import read
+
+    return read(document, PROVIDERS)
 
 
 @contextmanager

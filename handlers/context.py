@@ -53,6 +53,10 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
     """When Telegram took the message; None for a tap, whose time nobody tells."""
     message_id: int = 0
     """Of the command that opened a door."""
+    said: str = ""
+    """The whole message of that command."""
+    under: Message | None = None
+    """The message that it replies to."""
     reply_to: int | None = None
     """The message of ours that a typed answer replies to."""
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from telegram import Update
 
-from bot.errors import StoreError
-from handlers import asking, factor, linking, locking, requests, transfers, withdrawals
+from bot.errors import CountersignError, StoreError
+from handlers import asking, factor, failures, linking, locking, policy, requests, transfers, withdrawals
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
@@ -20,6 +20,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *transfers.ANSWERS,
     *asking.ANSWERS,
     *withdrawals.ANSWERS,
+    *policy.ANSWERS,
 )
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 
@@ -87,9 +88,23 @@ async def stop(context: DeskContext) -> bool:
 
 
 async def not_text(update: Update, context: DeskContext) -> None:
-    """A picture, a file and the like in a private chat: they are answers to nothing."""
-    if update.message is not None and await delete_secret(context, update.message.message_id):
-        await context.say("I deleted that, in case it held the secret. Please send it as text.")
+    """A picture, a file and the like in a private chat: an answer where a file is asked for, and to nothing else."""
+    if update.message is None:
+        return
+    try:
+        draft = await context.services.cards.draft(context.person.id)
+    except StoreError:
+        draft = None  # nobody can say what was asked: it may be a secret
+    door = _BY_KIND.get(draft.kind) if draft is not None else None
+    if draft is None or door is None or door.takes is None:
+        if await delete_secret(context, update.message.message_id):
+            await context.say("I deleted that, in case it held the secret. Please send it as text.")
+        return
+    try:
+        permit(context, door.right)
+        await door.takes(context, draft, update.message)
+    except CountersignError as error:
+        await context.say(failures.told(error))
 
 
 async def _may_be_secret(context: DeskContext) -> bool:

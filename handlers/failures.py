@@ -17,6 +17,7 @@ from bot.errors import (
     ConnectionLockedError,
     CountersignError,
     CredentialRefusedError,
+    DiskShortError,
     EntryRefusedError,
     EnvironmentMismatchError,
     FactorLockedError,
@@ -78,6 +79,11 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return f"{_upper(error.reason)}. Nothing was changed."
         case PolicyRefusedError():
             return f"{_upper(error.reason)}. Nothing was asked for. /policy shows what is allowed."
+        case DiskShortError():
+            return (
+                "The bot's disk is nearly full, so no money can be asked for. An admin must make room. "
+                "Nothing was asked for."
+            )
         case FrozenError():
             which = "The desk" if error.scope == "desk" else PROVIDERS[error.scope].title
             return f"{which} is frozen ({error.reason}): no money leaves until /thaw was signed. Nothing was asked for."

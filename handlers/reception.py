@@ -27,7 +27,7 @@ async def command(update: Update, context: DeskContext) -> None:
     message = update.message
     if message is None or message.text is None:
         return
-    context.message_id = message.message_id
+    context.message_id, context.said, context.under = message.message_id, message.text, message.reply_to_message
     word, _, addressed = message.text[1 : message.entities[0].length].partition("@")
     door = rooms.BY_COMMAND.get(word.lower())
     if door is None or addressed.lower() not in ("", context.bot.username.lower()):

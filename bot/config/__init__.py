@@ -6,7 +6,7 @@ with a problem is still read as far as it goes, and what depends on it is still 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -47,11 +47,17 @@ __all__ = [
 ]
 
 
-def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Mapping[str, str] = os.environ) -> Config:
+def load(
+    path: Path,
+    providers: Mapping[str, type[msgspec.Struct]],
+    environ: Mapping[str, str] = os.environ,
+    read_policy: Callable[[bytes], object] = bytes.decode,
+) -> Config:
     """Read and check the file at `path`.
 
     Args:
         providers: The settings Struct of each provider, by name; tables for other names are problems.
+        read_policy: Raises a `ConfigError` for a policy's document that cannot be used; its problems join the others.
 
     Raises:
         ConfigError: Everything that is wrong, in one list.
@@ -76,7 +82,7 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
         if getattr(value, "oauth_app_id", None) is not None and file.web is None:
             where = f"providers.{name}.oauth_app_id"
             problems.append(Problem(where, "no table [web]", "one, for people to come back to"))
-    policy = policy_in(file.policy, at, providers, problems)
+    policy = policy_in(file.policy, at, providers, read_policy, problems)
     hooks = hook_secrets(settings, at, problems, has_web=file.web is not None)
     if problems or token is None:
         raise ConfigError(str(path), problems)

@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from bot.config.addresses import check_address, listener_in
 from bot.config.model import KeySource, PolicyConfig, WebhookConfig
 from bot.config.reading import Partial
-from bot.errors import Problem
+from bot.errors import ConfigError, Problem
 from bot.logs import redact
 from bot.money import DIGITS
 from bot.secret import Secret
@@ -132,8 +132,14 @@ def key_source(key: Partial, at: Path) -> KeySource:
     )
 
 
-def policy_in(table: Partial, at: Path, providers: Collection[str], problems: list[Problem]) -> PolicyConfig:
-    """The policy's text as it is, and the first beneficiaries. Whether it is a policy is for its reader to say."""
+def policy_in(
+    table: Partial,
+    at: Path,
+    providers: Collection[str],
+    read_policy: Callable[[bytes], object],
+    problems: list[Problem],
+) -> PolicyConfig:
+    """The policy's text as it is, and the first beneficiaries. Whether it is a policy, `read_policy` says."""
     if table is None:
         return PolicyConfig()
     for number, payee in enumerate(table.beneficiaries):
@@ -149,11 +155,13 @@ def policy_in(table: Partial, at: Path, providers: Collection[str], problems: li
         if payee.currency is not None and payee.currency not in DIGITS:
             problems.append(Problem(f"{where}.currency", repr(payee.currency[:40]), "a currency such as USD, or none"))
     return PolicyConfig(
-        _document(table.file, at, problems), tuple(one for one in table.beneficiaries if one is not None)
+        _document(table.file, at, read_policy, problems), tuple(one for one in table.beneficiaries if one is not None)
     )
 
 
-def _document(name: str | None, at: Path, problems: list[Problem]) -> str | None:
+def _document(
+    name: str | None, at: Path, read_policy: Callable[[bytes], object], problems: list[Problem]
+) -> str | None:
     if name is None:
         return None
     path = at / name
@@ -161,10 +169,14 @@ def _document(name: str | None, at: Path, problems: list[Problem]) -> str | None
         if path.stat().st_size > _POLICY_BYTES:
             problems.append(Problem("policy.file", f"{path}, more than {_POLICY_BYTES:,} bytes", "a policy's text"))
             return None
-        return path.read_text(encoding="utf-8")
+        document = path.read_bytes()
+        read_policy(document)
+        return document.decode()
+    except ConfigError as error:
+        problems += [Problem(f"policy.file: {one.path}", one.found, one.expected) for one in error.problems]
     except (OSError, ValueError) as error:
         problems.append(Problem("policy.file", f"{path} ({type(error).__name__})", "a readable text file"))
-        return None
+    return None
 
 
 def check_audit(audit: Partial, desk: Partial, at: Path, problems: list[Problem]) -> None:

@@ -41,6 +41,8 @@ AUDIENCES: Mapping[str, str] = {
     "history": "private",
     "approve": "public",  # in the private chat only, like the next one
     "reject": "public",
+    "policy": "desk",
+    "limits": "private",
     "replace": "public",
     "share": "public",
     "unshare": "public",

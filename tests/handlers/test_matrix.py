@@ -91,6 +91,8 @@ DOORS = {
     "history": (ALL, TALK, PRIVATELY),
     "approve": ({"approver", "admin"}, DECIDE, NEVER),
     "reject": ({"approver", "admin"}, DECIDE, NEVER),
+    "policy": (ALL, TALK, PRIVATELY),
+    "limits": (ALL, TALK, PRIVATELY),
     "audit": ({"auditor"}, LOG, PRIVATELY),
     "status": (ALL, TALK, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),
@@ -119,6 +121,7 @@ TAPS = {
     "freeze": (WORKERS, FREEZE),
     "request/view": (ALL, TALK),
     "history": (ALL, TALK),
+    "policy": (ADMIN, POLICY),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
@@ -135,9 +138,11 @@ ANSWERS = {
     "ask": ({"operator"}, ASK),
     "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
+    "policy/propose": (ADMIN, POLICY),
+    "policy/try": (ADMIN, POLICY),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"transfer", "ask", "withdrawal/reject"}
+NO_SECRET = {"transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

@@ -23,6 +23,8 @@ EVERYBODY = {
     "beneficiaries",
     "request",
     "history",
+    "policy",
+    "limits",
     "status",
     "whoami",
     "help",

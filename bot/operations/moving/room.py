@@ -12,6 +12,7 @@ from bot.clock import Clock
 from bot.messages.outbox import Outbox
 from bot.operations.beneficiaries import Beneficiaries
 from bot.operations.connections import Connections
+from bot.operations.disk import Disk
 from bot.operations.freezing import Freezing
 from bot.operations.moving.afterwards import Afterwards
 from bot.operations.moving.bookings import BookingMatter
@@ -37,6 +38,7 @@ class MoneyRoom:
     """Everything that stands between a wish and the money."""
 
     policies: Policies
+    disk: Disk
     guarding: Guarding
     matching: Matching
     matters: Mapping[Kind, Matter]
@@ -68,7 +70,8 @@ def money_room(
 ) -> MoneyRoom:
     """Open it, and tell the approvals room what its kinds of requests mean."""
     policies = Policies(clock)
-    guarding = Guarding(policies, clock)
+    disk = Disk(database, audit, outbox)
+    guarding = Guarding(policies, clock, disk.check)
     matters: dict[Kind, Matter] = {
         Kind.TRANSFER: TransferMatter(),
         Kind.WITHDRAWAL: WithdrawalMatter(),
@@ -94,6 +97,7 @@ def money_room(
     transfers = Transfers(database, connections, planning)
     return MoneyRoom(
         policies=policies,
+        disk=disk,
         guarding=guarding,
         matching=Matching(audit, clock, timekeeping.looking),
         matters=matters,
