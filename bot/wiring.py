@@ -33,17 +33,22 @@ from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
+    from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.delegating import Delegating
+    from bot.operations.enclosing import Enclosing
     from bot.operations.entry import Entries
+    from bot.operations.evidence.service import Evidence
     from bot.operations.factor import Factors
     from bot.operations.hygiene import Hygiene
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
+    from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.people import People
     from bot.operations.registering import Registering
@@ -107,6 +112,37 @@ class House:
             self.database, self.audit, self.outbox, approvals, self.connections, self.timekeeping, self.clock
         )
         return approvals, room
+
+    @cached_property
+    def reminding(self) -> "Reminding":
+        from bot.approvals.reminding import Reminding
+
+        return Reminding(self.database, self.approvals, self.money.policies, self.clock)
+
+    @cached_property
+    def meeting(self) -> "Meeting":
+        from bot.operations.meeting import Meeting
+
+        return Meeting(self.database, self.money.policies, self.outbox, self.clock)
+
+    @cached_property
+    def enclosing(self) -> "Enclosing":
+        from bot.operations.enclosing import Enclosing
+
+        return Enclosing(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
+    def delegating(self) -> "Delegating":
+        from bot.operations.delegating import Delegating
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Delegating(self.database, self.approvals, self.audit, Notices(self.outbox), self.clock, zone)
+
+    @cached_property
+    def evidence(self) -> "Evidence":
+        from bot.operations.evidence.service import Evidence
+
+        return Evidence(self.database, self.approvals, self.audit, self.clock, self.config.audit.anchor_file)
 
     @cached_property
     def people(self) -> "People":

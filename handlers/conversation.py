@@ -8,12 +8,17 @@ from typing import Final
 
 from telegram import Update
 
-from bot.errors import StoreError
-from handlers import factor, linking, locking, requests
+from bot.errors import CountersignError, StoreError
+from handlers import enclosing, factor, failures, linking, locking, requests
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
-ANSWERS: Final[tuple[AnswerDoor, ...]] = (*locking.ANSWERS, *factor.ANSWERS, *requests.ANSWERS)
+ANSWERS: Final[tuple[AnswerDoor, ...]] = (
+    *locking.ANSWERS,
+    *factor.ANSWERS,
+    *requests.ANSWERS,
+    *enclosing.ANSWERS,
+)
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 
 
@@ -64,8 +69,18 @@ async def stop(context: DeskContext) -> bool:
 
 
 async def not_text(update: Update, context: DeskContext) -> None:
-    """A picture, a file and the like in a private chat: they are answers to nothing."""
-    if update.message is not None and await delete_secret(context, update.message.message_id):
+    """A picture, a file and the like in a private chat: an answer where a file is asked for, and to nothing else."""
+    if update.message is None:
+        return
+    draft = await context.services.cards.draft(context.person.id)
+    door = _BY_KIND.get(draft.kind) if draft is not None else None
+    if draft is not None and door is not None and door.takes is not None:
+        try:
+            permit(context, door.right)
+            await door.takes(context, draft, update.message)
+        except CountersignError as error:
+            await context.say(failures.told(error))
+    elif await delete_secret(context, update.message.message_id):
         await context.say("I deleted that, in case it held the secret. Please send it as text.")
 
 

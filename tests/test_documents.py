@@ -78,7 +78,8 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "PEOPLE": ("admin",),
             "SEE_PEOPLE": ("auditor, admin",),
             "ENTER": ("every role", "whoever was given it"),
-            "TALK": ("every role",),
+            "TALK": ("every role", "its asker, approver, admin", "its asker, approver, auditor, admin"),
+            "DECIDE": ("approver",),
             "READ": ("every role",),
             "READ_AUDIT": ("auditor",),
         }

@@ -30,6 +30,10 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "note": "public",
+    "attach": "public",  # in the private chat only
+    "delegate": "desk",
+    "evidence": "public",  # in the private chat only
     "replace": "public",
     "share": "public",
     "unshare": "public",
