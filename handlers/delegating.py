@@ -21,7 +21,8 @@ async def delegate(context: DeskContext, words: Words) -> Reply:
     made = await room.hand_on(context.person, room.reading(words), telegram_id=telegram_id)
     people = {one.id: one.name for one in context.services.access.roster.people}
     name = literal(people.get(made.delegate_id, ""))
-    return Reply([f"{name} stands in for you {room.when(made)}. /delegate end takes that back."])
+    lines = [f"{name} stands in for you {room.when(made)}, in your approver groups, and you do not sign there."]
+    return Reply(["\n".join([*lines, "/delegate end takes that back."])])
 
 
 async def _standing(context: DeskContext) -> Reply:

@@ -104,8 +104,6 @@ class Delegating:
             what, when = _groups(person), self.when(made)
             line = f"{person.name} is out of office {when}. You stand in for them in {what}."
             self._notices.tell(tables, other, _TITLE, line)
-            line = f"You are out of office {when}: {other.name} stands in for you in {what}, and you do not sign there."
-            self._notices.tell(tables, person, _TITLE, line)
             line = f"{person.name} is out of office {when}; {other.name} stands in for them in {what}."
             self._notices.tell_admins(tables, line, person.id, other.id)
             self._look_again(tables)
@@ -127,7 +125,6 @@ class Delegating:
                 if other is not None:
                     self._notices.tell(tables, other, _TITLE, f"{by.name} has taken their groups back from you.")
                 name = other.name if other is not None else "somebody who left"
-                self._notices.tell(tables, by, _TITLE, f"You have taken your groups back from {name}.")
                 line = f"{by.name} has taken their groups back from {name}."
                 self._notices.tell_admins(tables, line, by.id, one.delegate_id)
             if not mine:
