@@ -53,6 +53,7 @@ LINKERS, ADMIN = {"operator", "admin"}, {"admin"}
 HERE, PRIVATELY, NEVER = "answered there", "answered in private", "in private only"
 TALK, READ, LINK = "talk to this bot", "read balances and positions", "link provider logins"
 PEOPLE_, INVITE, SEE = "change roles and suspend people", "invite people", "see who is at the desk"
+ASK = "ask for money movements"
 LOG, DECIDE, POLICY = "read the audit log", "decide on requests", "change the policy"
 DOORS = {
     "balance": (ALL, READ, PRIVATELY),
@@ -60,6 +61,7 @@ DOORS = {
     "statement": (ALL, READ, PRIVATELY),
     "withdrawals": (ALL, READ, PRIVATELY),
     "client": (ALL, READ, PRIVATELY),
+    "lead": ({"operator"}, ASK, NEVER),
     "wallet": (ALL, READ, PRIVATELY),
     "mt": (ALL, READ, PRIVATELY),
     "report": (ALL, READ, PRIVATELY),
@@ -87,6 +89,7 @@ DOORS = {
     "role": (ADMIN, PEOPLE_, NEVER),
     "suspend": (ADMIN, PEOPLE_, NEVER),
     "resume": (ADMIN, PEOPLE_, NEVER),
+    "person": (ADMIN, PEOPLE_, NEVER),
     "invite": (ADMIN, INVITE, PRIVATELY),
     "whoami": (ALL, TALK, HERE),
     "help": (ALL, TALK, HERE),
@@ -98,6 +101,9 @@ DOORS = {
 TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
+    "withdrawals": (ALL, READ),
+    "withdrawal": (ALL, READ),
+    "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "request/own": (ALL, TALK),
     "factor": (ALL, TALK),
@@ -112,10 +118,11 @@ ANSWERS = {
     "factor/replace": (ALL, TALK),
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
+    "withdrawal/reject": (ALL, READ),
     "attach": (ALL, TALK),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"attach"}
+NO_SECRET = {"attach", "withdrawal/reject"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

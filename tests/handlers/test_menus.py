@@ -29,10 +29,11 @@ EVERYBODY = {
     "cancel",
 }
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-PEOPLE = {"people", "role", "suspend", "resume", "invite"}
+ASKING = {"lead"}
+PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | LINKING | PEOPLE | {"delegate"},
-    OLGA: EVERYBODY | LINKING,
+    OLGA: EVERYBODY | LINKING | ASKING,
     VERA: EVERYBODY,
     ANNA: EVERYBODY | {"delegate"},
     SUSPENDED: set[str](),
@@ -88,9 +89,8 @@ async def test_a_chat_that_is_not_there_yet_gets_its_menu_when_its_person_presse
     )
     await desk.rooms.access.refresh()
     await desk.said(ADAM, "/role Anna give operator")
-    await until(
-        lambda: seen(desk, ANNA) == IN_PRIVATE[OLGA] | {"delegate"}
-    )  # who comes after Vera has theirs; she has been tried
+    # who comes after Vera has theirs; she has been tried
+    await until(lambda: seen(desk, ANNA) == IN_PRIVATE[OLGA] | {"delegate"})
     await desk.chat.play("people", people=[{"id": second_phone, "first_name": "V"}])
     assert seen(desk, second_phone) == set()
     await desk.said(second_phone, "/start")
