@@ -89,7 +89,7 @@ def enclosed(tables: Tables, request: Request, people: Mapping[int, str]) -> tup
     said = []
     if files:
         count = "1 file" if len(files) == 1 else f"{len(files)} files"
-        said.append(f"{count}: {', '.join(file.name for file in files)}. /request {request.id} tells more.")
+        said.append(f"{count}: {', '.join(file.name for file in files)}.")
     if len(remarks) > _REMARKS_SHOWN:
         said.append(f"{len(remarks) - _REMARKS_SHOWN} earlier notes.")
     said += [f"{name(one.person_id)} notes, {one.at:%H:%M} UTC: {one.text}" for one in remarks[-_REMARKS_SHOWN:]]

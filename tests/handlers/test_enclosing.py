@@ -83,7 +83,7 @@ async def test_a_file_is_attached_and_counted_on_the_cards(house: Treasury) -> N
     assert asked.endswith("PDF, PNG, JPEG, text or CSV, at most 2 MiB.\n/cancel stops this.")
     said = await sends(house, OLGA, "../in voice<4711>.exe", PDF)
     assert said == [f"Attached to request {request.id}: in voice_4711_.pdf. /attach adds another one."]
-    await until(lambda: "1 file: in voice_4711_.pdf." in plain(house.desk.now(shown)["text"]))
+    await until(lambda: "\n1 file: in voice_4711_.pdf.\n" in plain(house.desk.now(shown)["text"]))
     kept = await house.rows("SELECT name, media_type, sha256, body FROM files")
     assert kept == [
         (

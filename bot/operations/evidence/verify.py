@@ -33,7 +33,7 @@ def check_sums(pack: dict[str, bytes]) -> None:
     for name in sorted({*listed, *pack} - {SUMS}):
         if name not in pack or sha256(pack[name]).hexdigest() != listed.get(name):
             bad.append(f"{name} is not here" if name not in pack else f"{name} is not what {SUMS} says")
-    good.append(f"{len(listed)} files are what {SUMS} says")
+    good.append(f"all files are what {SUMS} says: {len(listed)}")
 
 
 def check_request(told: dict[str, Any], pack: dict[str, bytes]) -> None:
@@ -48,7 +48,7 @@ def check_request(told: dict[str, Any], pack: dict[str, bytes]) -> None:
     for file in [*told["files"], *([told["policy"]] if told["policy"] else [])]:
         if sha256(pack.get(file["file"], b"")).hexdigest() != file["sha256"]:
             bad.append(f"{file['file']} is not the file that request.json speaks of")
-    good.append(f"the parameters are those of hash {request['hash'][:8]}; {len(told['votes'])} votes are for them")
+    good.append(f"the parameters are those of hash {request['hash'][:8]}, and so are all votes: {len(told['votes'])}")
 
 
 def row_hash(fields: list[Any], prev: str) -> str:
