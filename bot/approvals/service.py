@@ -436,12 +436,14 @@ class Approvals:
         ]
 
     def _able(self, tables: Tables, request: Request) -> list[Person]:
-        """Those who have not voted and could: where a code is asked for, with a second factor."""
-        voted, code = {vote.person_id for vote in request.votes}, request.rule.proof is Proof.CODE
+        """Those who have not voted and could: with a second factor where a code is asked for, and without a wrong
+        number where that is."""
+        code = request.rule.proof is Proof.CODE
+        done = {vote.person_id for vote in request.votes} | records.missed(tables, request)
         return [
             one
             for one in self._signers(tables, request)
-            if one.id not in voted and (not code or self._has_factor(tables, one.id))
+            if one.id not in done and (not code or self._has_factor(tables, one.id))
         ]
 
     def _check(self, tables: Tables, request: Request, person: Person, seen: str) -> None:

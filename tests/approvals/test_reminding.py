@@ -149,3 +149,17 @@ async def test_a_desk_without_a_policy_reminds_at_half_and_at_four_fifths(databa
     await clock.move(15 * 60)
     await minute(desk)
     assert len(await told(desk, BEN, STILL)) == 1
+
+
+async def test_who_has_picked_a_wrong_number_or_lacks_the_second_factor_is_not_waited_for(
+    desk: Desk, clock: HandClock
+) -> None:
+    desk.painting.rule_is = Rule((Seat("role/admin"), Seat("role/approver")), proof=Proof.NUMBER)
+    first = await desk.asked()
+    assert await desk.approvals.waits_for(first) == "2 needed: Ben (admin), Cleo (approver)"
+    await desk.change("INSERT INTO number_misses VALUES (?, ?, 0)", first.id, desk.person(CLEO).id)
+    assert await desk.approvals.waits_for(first) == "2 needed: Ben (admin), nobody just now (approver)"
+    desk.painting.rule_is = Rule((Seat("role/admin"), Seat("role/approver")), proof=Proof.CODE)
+    desk.with_factor = {desk.person(CLEO).id}
+    second = await desk.asked()
+    assert await desk.approvals.waits_for(second) == "2 needed: Cleo (approver), nobody just now (admin)"

@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from bot.access.model import Role
 from bot.approvals.model import Request, State
 from bot.audit import anchors
 from bot.audit.export import Format
 from bot.audit.model import Selection
 from bot.operations.evidence.service import Evidence
+from bot.operations.people import Doer
 from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, login_of, telegram, texts, until
 from tests.support.treasury import Treasury, treasury
 from tests.test_canaries import found
@@ -252,10 +254,15 @@ async def test_with_an_export_of_the_log_the_rows_of_others_are_examined_too(hou
     assert "is not what was hashed" in said
 
 
-async def test_no_secret_of_the_desk_is_in_it(house: Treasury) -> None:
-    members = unpacked(await taken(house, OLGA, await decided(house)))
+async def test_no_secret_of_the_desk_is_in_it(house: Treasury, tmp_path: Path) -> None:
+    request = await decided(house)
+    slip = "my password: canaryPassword-77 for the portal"
+    await house.rooms.enclosing.note(house.person(OLGA), request.id, slip, telegram_id=OLGA)
+    members = unpacked(await taken(house, OLGA, request))
+    assert examined(tmp_path / "pack", members)[0] == 0
     login = login_of("cryptocapital", house.desk.sides["cryptocapital"].credentials)
     secrets = {"key": login["private_key"].encode(), "token": house.desk.chat.token.encode()}
+    secrets["a slip"] = b"canaryPassword-77"
     secrets["master"] = (house.rooms.config.data_dir.parent / "master.key").read_bytes().strip()
     ((wire,),) = await house.rows("SELECT wire FROM sendings")
     secrets["what was sent"] = bytes(wire)
@@ -287,3 +294,28 @@ async def test_what_waits_still_can_be_packed_too(house: Treasury, tmp_path: Pat
     members = unpacked(await taken(house, OLGA, await house.asked()))
     code, said = examined(tmp_path / "pack", members)
     assert (code, said.splitlines()[-1]) == (0, HOLDS), said
+
+
+async def test_what_is_done_within_the_house_can_be_packed_too(house: Treasury, tmp_path: Path) -> None:
+    for person in (ANNA, VERA):
+        await house.write("INSERT INTO roles (person_id, role) VALUES (?, 'admin')", house.person(person).id)
+    await house.rooms.access.refresh()
+    doer = Doer(house.person(ADAM), ADAM)
+    request = await house.rooms.people.give(doer, house.person(OLGA).id, Role.APPROVER, "risk")
+    assert request is not None
+    await house.approves(request, VERA)
+    members = unpacked(await taken(house, ADAM, request))
+    assert set(members) == NAMES - {"policy.toml", "files/1-invoice.pdf"}
+    code, said = examined(tmp_path / "pack", members)
+    assert (code, said.splitlines()[-1]) == (0, HOLDS), said
+
+
+async def test_what_was_found_out_afterwards_is_packed_with_what_was_seen(house: Treasury, tmp_path: Path) -> None:
+    request = await house.asked()
+    await house.control("misbehave", mode="silent", kind="transfer")
+    await house.approves(request)
+    await house.comes_to(request, State.SUCCEEDED)
+    members = unpacked(await taken(house, OLGA, request))
+    code, said = examined(tmp_path / "pack", members)
+    assert (code, said.splitlines()[-1]) == (0, HOLDS), said
+    assert json.loads(members["request.json"])["sightings"]

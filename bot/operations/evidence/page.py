@@ -14,7 +14,8 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding
 h1{font-size:1.5rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem;border-bottom:1px solid #bbb}
 p{margin:.3rem 0}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.25rem .6rem .25rem 0;border-bottom:1px solid #e4e4e4}
-th{font-weight:600}td:last-child{overflow-wrap:anywhere}code,pre{font:13px/1.45 ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
+th{font-weight:600}td:last-child{overflow-wrap:anywhere}
+code,pre{font:13px/1.45 ui-monospace,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
 .state{font-weight:600}.asked{font-size:1.1rem;border-left:4px solid #777;padding-left:.8rem;margin:1rem 0}
 @media print{body{margin:0;max-width:none;font-size:11pt}h2,tr{break-inside:avoid}h2{break-after:avoid}}
 """

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -71,8 +71,8 @@ class Evidence:
             NotAllowedError: Not for this person: its asker, who decides on such things, and auditors may.
             ConflictError: Its part of the audit log is too long for a pack.
         """
-        request = await self._database.read(lambda tables: _allowed(tables, by, request_id))
-        path = await self._database.read(lambda tables: _path(tables, self._audit, request.id, self._clock.now()))
+        now = self._clock.now()
+        facts, path = await self._database.read(lambda tables: self._facts(tables, by, request_id, now))
         known = await self._remembered(path)
         end = min((one.seq for one in known if one.seq >= path.last), default=path.head.seq)
         if end - path.first >= MOST_ROWS:
@@ -82,13 +82,12 @@ class Evidence:
             )
         log = await self._log(path, end)
         own = [one for one in (*known, path.head) if path.first <= one.seq <= end and _is_of(one, log, path)]
-        now = self._clock.now()
-        dossier = await self._database.read(lambda tables: self._dossier(tables, request_id, now, log, tuple(own)))
+        dossier = replace(facts, log=log, anchors=tuple(own))
         content = await asyncio.to_thread(lambda: zipped(members_of(dossier), now))
         digest = sha256(content).hexdigest()
-        deed = Deed("evidence.taken", f"request/{request.id}", by.id, telegram_id, {"sha256": digest})
+        deed = Deed("evidence.taken", f"request/{request_id}", by.id, telegram_id, {"sha256": digest})
         await self._database.write(lambda tables: self._audit.record(tables, deed))
-        return Pack(f"evidence-{request.id}.zip", content, digest)
+        return Pack(f"evidence-{request_id}.zip", content, digest)
 
     async def _log(self, path: _Path, end: int) -> tuple[LogRow, ...]:
         found: list[LogRow] = []
@@ -108,21 +107,15 @@ class Evidence:
         found = [one for one in (*in_file, *in_chat) if one.seq >= path.first]
         return sorted(found, key=lambda one: one.seq)
 
-    def _dossier(
-        self,
-        tables: Tables,
-        request_id: str,
-        now: datetime,
-        log: tuple[LogRow, ...],
-        known: tuple[Remembered, ...],
-    ) -> Dossier:
-        request = requests.read(tables, request_id)
+    def _facts(self, tables: Tables, by: Person, request_id: str, now: datetime) -> tuple[Dossier, _Path]:
+        """Everything but the log, and which part of that: both as of this moment, so that they go together."""
+        request = _allowed(tables, by, request_id)
         remarks, files = enclosures.remarks_on(tables, request_id), enclosures.files_of(tables, request_id)
         policy, tier = _judged_by(tables, request_id)
         people = {request.asked_by, *(one.person_id for one in request.votes)}
         people |= {one.person_id for one in remarks} | {one.person_id for one in files}
         names = dict(tables.conn.execute("SELECT id, name FROM persons").fetchall())
-        return Dossier(
+        dossier = Dossier(
             made_at=now,
             request=request,
             lines=self._approvals.lines(request),
@@ -133,9 +126,10 @@ class Evidence:
             sightings=tuple(records.sightings_of(tables, request_id)),
             remarks=tuple(remarks),
             files=tuple((file, enclosures.content_of(tables, file.id)) for file in files),
-            log=log,
-            anchors=known,
+            log=(),
+            anchors=(),
         )
+        return dossier, _path(tables, self._audit, request_id, now)
 
 
 def _allowed(tables: Tables, by: Person, request_id: str) -> Request:
