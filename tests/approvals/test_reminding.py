@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.approvals.model import Decision, Rule, Seat
+from bot.approvals.model import Decision, Proof, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.reminding import Reminding
 from bot.config import Member
