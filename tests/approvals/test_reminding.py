@@ -18,6 +18,9 @@ remind_at_percent = [50, 80]
 after = "15m"
 to = "role/auditor"
 [[escalate]]
+after = "15m"
+to = "role/admin"
+[[escalate]]
 after = "25m"
 to = "role/approver"
 [[rules]]
@@ -57,8 +60,9 @@ async def test_each_stage_once_and_nobody_before_their_time(desk: Desk, clock: H
     await clock.move(60)
     for _ in range(3):
         await minute(desk)
+        await clock.move(60)
     assert await told(desk, BEN, STILL) == [f"Request {request.id} {STILL}"]
-    await clock.move(9 * 60)
+    await clock.move(6 * 60)
     await minute(desk)
     await minute(desk)
     assert len(await told(desk, BEN, STILL)) == 2
@@ -113,6 +117,8 @@ async def test_a_circle_hears_of_it_once_with_who_could_sign(desk: Desk, clock: 
     assert "Anna asked at" in said[0]
     assert "1 needed: Ben (admin)." in said[0]
     assert "Paint" not in said[0]
+    assert await told(desk, BEN, HEARD) == []
+    assert await told(desk, ANNA, HEARD) == []
     assert await told(desk, CLEO, HEARD) == []
     await clock.move(10 * 60)
     await minute(desk)

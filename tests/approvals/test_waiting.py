@@ -22,6 +22,7 @@ BOTH_GROUPS = Rule((Seat("group/finance"), Seat("group/risk")))
         (Rule((Seat("role/approver", 2),)), [ANNA], [BEN, CLEO], "1 needed: Person 2 or Person 3 (approver)"),
         (BOTH_GROUPS, [], [BEN, CLEO], "2 needed: Person 2 (group finance), Person 3 (group risk)"),
         (BOTH_GROUPS, [BEN], [ANNA, CLEO], "1 needed: Person 3 (group risk)"),
+        (BOTH_GROUPS, [BEN], [DORA], "1 needed: Person 4 (group risk)"),
         (BOTH_GROUPS, [BEN], [ANNA], "1 needed: nobody just now (group risk)"),
         (Rule((Seat("role/approver"),)), [ANNA], [BEN], ""),
         (Rule(()), [], [BEN], ""),
