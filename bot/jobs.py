@@ -58,6 +58,14 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """End what nobody decided in time. Late, a vote after the time is refused all the same."""
         await house.approvals.expire()
 
+    async def remind() -> None:
+        """Whoever could sign what waits, and who else is to hear of it. Late, the latest reminder is said alone."""
+        await house.reminding.look()
+
+    async def check_policy() -> None:
+        """Whether the people there are can meet it. Late, it is told late."""
+        await house.meeting.look()
+
     async def read_requests() -> None:
         """Read the clients' requests again that are pending or were heard of. Late, /withdrawals reads them itself."""
         await house.withdrawals.refresh()
@@ -90,6 +98,8 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (watch_clock, _MINUTE, soon),
         (expire_logins, _MINUTE, soon),
         (expire_requests, _MINUTE, soon),
+        (remind, _MINUTE, soon),
+        (check_policy, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
         (watch_disk, _MINUTE, soon),

@@ -33,6 +33,7 @@ from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
+    from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
     from bot.operations.accounts import Accounts
     from bot.operations.allowances import Allowances
@@ -44,8 +45,11 @@ if TYPE_CHECKING:
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deciding import Deciding
+    from bot.operations.delegating import Delegating
     from bot.operations.dossiers import Dossiers
+    from bot.operations.enclosing import Enclosing
     from bot.operations.entry import Entries
+    from bot.operations.evidence.service import Evidence
     from bot.operations.factor import Factors
     from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
     from bot.operations.logins import Logins
+    from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.payments import Payments
     from bot.operations.people import People
@@ -142,6 +147,37 @@ class House:
         from bot.operations.allowances import Allowances
 
         return Allowances(self.database, self.money.policies, self.connections, self.clock)
+
+    @cached_property
+    def reminding(self) -> "Reminding":
+        from bot.approvals.reminding import Reminding
+
+        return Reminding(self.database, self.approvals, self.money.policies, self.clock)
+
+    @cached_property
+    def meeting(self) -> "Meeting":
+        from bot.operations.meeting import Meeting
+
+        return Meeting(self.database, self.money.policies, self.outbox, self.clock)
+
+    @cached_property
+    def enclosing(self) -> "Enclosing":
+        from bot.operations.enclosing import Enclosing
+
+        return Enclosing(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
+    def delegating(self) -> "Delegating":
+        from bot.operations.delegating import Delegating
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Delegating(self.database, self.approvals, self.audit, Notices(self.outbox), self.clock, zone)
+
+    @cached_property
+    def evidence(self) -> "Evidence":
+        from bot.operations.evidence.service import Evidence
+
+        return Evidence(self.database, self.approvals, self.audit, self.clock, self.config.audit.anchor_file)
 
     @cached_property
     def people(self) -> "People":

@@ -9,7 +9,7 @@ from typing import Final
 from telegram import Update
 
 from bot.errors import CountersignError, StoreError
-from handlers import asking, factor, failures, linking, locking, policy, requests, transfers, withdrawals
+from handlers import asking, enclosing, factor, failures, linking, locking, policy, requests, transfers, withdrawals
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
@@ -21,6 +21,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *asking.ANSWERS,
     *withdrawals.ANSWERS,
     *policy.ANSWERS,
+    *enclosing.ANSWERS,
 )
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 

@@ -17,8 +17,8 @@ from handlers.buttons import read
 from handlers.context import DeskContext
 from handlers.doors import Door, permit
 
-_MOST_WORDS = 101
-"""More than any command reads, so that none is cut short unseen: the longest ends with a note of 140 characters."""
+_MOST_WORDS = 301
+"""More than any command reads, so that none is cut short unseen: the longest is a note of 500 characters."""
 _log = logging.getLogger(__name__)
 
 

@@ -114,7 +114,7 @@ def _going(context: DeskContext, request: Request, people: dict[int, Person]) ->
 async def _described(context: DeskContext, request: Request, people: dict[int, Person]) -> str:
     approvals, taste = context.services.approvals, taste_of(context)
     asker = people.get(request.asked_by)
-    could = ", ".join(one.name for one in await approvals.could_sign(request))
+    waiting = await approvals.waits_for(request)
     said = [
         f"{people[vote.person_id].name if vote.person_id in people else 'somebody who left'}: {vote.decision}"
         for vote in request.votes
@@ -124,7 +124,7 @@ async def _described(context: DeskContext, request: Request, people: dict[int, P
         f"<code>{request.id}</code> · {by} · until {taste.date_time(request.expires_at)}",
         *(literal(line) for line in approvals.lines(request)),
         *(literal(line) for line in said),
-        f"Could still sign: {literal(could) if could else 'nobody'}",
+        literal(waiting),
     ]
     return "\n    ".join(lines)
 

@@ -196,6 +196,12 @@ def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool
     return cursor.rowcount == 1
 
 
+def missed(tables: Tables, request: Request) -> set[int]:
+    """Who has picked a wrong number for it (our ids), and so cannot approve it any more."""
+    rows = tables.conn.execute("SELECT person_id FROM number_misses WHERE request_id = ?", (request.id,)).fetchall()
+    return {person_id for (person_id,) in rows}
+
+
 def is_void(tables: Tables, cast: Vote) -> bool:
     """Whether its person was suspended, or lost a role or an account, since: what is given back later does not revive
     a vote."""

@@ -43,6 +43,10 @@ AUDIENCES: Mapping[str, str] = {
     "reject": "public",
     "policy": "desk",
     "limits": "private",
+    "note": "public",
+    "attach": "public",  # in the private chat only
+    "delegate": "desk",
+    "evidence": "public",  # in the private chat only
     "replace": "public",
     "share": "public",
     "unshare": "public",

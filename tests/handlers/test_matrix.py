@@ -93,6 +93,10 @@ DOORS = {
     "reject": ({"approver", "admin"}, DECIDE, NEVER),
     "policy": (ALL, TALK, PRIVATELY),
     "limits": (ALL, TALK, PRIVATELY),
+    "note": (ALL, TALK, HERE),
+    "attach": (ALL, TALK, NEVER),
+    "delegate": ({"approver", "admin"}, DECIDE, PRIVATELY),
+    "evidence": (ALL, TALK, NEVER),
     "audit": ({"auditor"}, LOG, PRIVATELY),
     "status": (ALL, TALK, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),
@@ -138,11 +142,12 @@ ANSWERS = {
     "ask": ({"operator"}, ASK),
     "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
+    "attach": (ALL, TALK),
     "policy/propose": (ADMIN, POLICY),
     "policy/try": (ADMIN, POLICY),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
+NO_SECRET = {"attach", "transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

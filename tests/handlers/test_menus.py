@@ -25,6 +25,9 @@ EVERYBODY = {
     "history",
     "policy",
     "limits",
+    "note",
+    "attach",
+    "evidence",
     "status",
     "whoami",
     "help",
@@ -33,7 +36,7 @@ EVERYBODY = {
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
 ASKING = {"lead", "transfer"}
-DECIDING = {"approve", "reject"}
+DECIDING = {"approve", "reject", "delegate"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | WORKING | LINKING | PEOPLE | DECIDING,
@@ -43,7 +46,7 @@ IN_PRIVATE = {
     SUSPENDED: set[str](),
     STRANGER: set[str](),
 }
-IN_GROUPS = {"beneficiaries", "freeze", "whoami", "help", "cancel"}
+IN_GROUPS = {"note", "beneficiaries", "freeze", "whoami", "help", "cancel"}
 
 
 def seen(desk: Desk, person: int, chat: int | None = None) -> set[str]:
