@@ -43,39 +43,32 @@ from handlers import (
 )
 from handlers.doors import Door, TapDoor
 
-DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
-    *balances.DOORS,
-    *positions.DOORS,
-    *statement.DOORS,
-    *withdrawals.DOORS,
-    *clients.DOORS,
-    *leads.DOORS,
-    *wallets.DOORS,
-    *reports.DOORS,
-    *transfers.DOORS,
-    *linking.DOORS,
-    *connections.DOORS,
-    *keys.DOORS,
-    *sharing.DOORS,
-    *locking.DOORS,
-    *factor.DOORS,
-    *requests.DOORS,
-    *beneficiaries.DOORS,
-    *freezing.DOORS,
-    *settling.DOORS,
-    *dossiers.DOORS,
-    *deciding.DOORS,
-    *policy.DOORS,
-    *limits.DOORS,
-    *enclosing.DOORS,
-    *delegating.DOORS,
-    *evidence.DOORS,
-    *audit.DOORS,
-    *status.DOORS,
-    *people.DOORS,
-    *accounts.DOORS,
-    *start.DOORS,
+SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
+    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
+    (
+        "Money",
+        (
+            *transfers.DOORS,
+            *requests.DOORS,
+            *deciding.DOORS,
+            *dossiers.DOORS,
+            *enclosing.DOORS,
+            *evidence.DOORS,
+            *beneficiaries.DOORS,
+            *limits.DOORS,
+            *policy.DOORS,
+            *delegating.DOORS,
+            *freezing.DOORS,
+            *settling.DOORS,
+        ),
+    ),
+    ("Clients of the CRM", (*withdrawals.DOORS, *clients.DOORS, *wallets.DOORS, *leads.DOORS, *reports.DOORS)),
+    ("Provider logins", (*linking.DOORS, *connections.DOORS, *keys.DOORS, *sharing.DOORS, *locking.DOORS)),
+    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS)),
+    ("You", (*factor.DOORS, *start.DOORS)),
 )
+"""As /help and the command menu show them."""
+DOORS_IN_ORDER: Final[tuple[Door, ...]] = tuple(door for _, doors in SECTIONS for door in doors)
 BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
 TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,

@@ -107,14 +107,18 @@ def _asked_for() -> tuple[Right, ...]:
 
 
 async def help_(context: DeskContext, words: Words) -> Reply:
-    from handlers.rooms import DOORS_IN_ORDER
+    from handlers.rooms import SECTIONS
 
     if words:
         raise InputError("it takes no words", "/help")
-    usable = [door for door in DOORS_IN_ORDER if not door.hidden and context.person.may(door.right)]
-    lines = [f"/{door.command} – {escape(door.summary)}" for door in usable]
+    blocks = []
+    for title, doors in SECTIONS:
+        usable = [door for door in doors if not door.hidden and context.person.may(door.right)]
+        if usable:
+            lines = [f"/{door.command} – {escape(door.summary)}" for door in usable]
+            blocks.append("\n".join([bold(title), *lines]))
     more = "A name after a command narrows it: <code>/balance capital</code>, <code>/positions capital</code>."
-    return Reply([bold("What you can ask"), "\n".join(lines), more])
+    return Reply([*blocks, more])
 
 
 async def cancel(context: DeskContext, words: Words) -> Reply:

@@ -82,7 +82,7 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "SEE_PEOPLE": ("auditor, admin",),
             "ENTER": ("every role", "whoever was given it"),
             "TALK": ("every role", "its asker, approver, admin", "its asker, approver, auditor, admin"),
-            "DECIDE": ("approver",),
+            "DECIDE": ("approver, admin",),
             "READ": ("every role",),
             "ASK": ("operator",),
             "READ_AUDIT": ("auditor",),
