@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bot.operations.dossiers import Dossiers
     from bot.operations.entry import Entries
     from bot.operations.factor import Factors
+    from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
     from bot.operations.leads import Leads
     from bot.operations.linking import Linking
@@ -137,6 +138,12 @@ class House:
         return Allowances(self.database, self.money.policies, self.connections, self.clock)
 
     @cached_property
+    def freezing(self) -> "Freezing":
+        from bot.operations.freezing import Freezing
+
+        return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
     def people(self) -> "People":
         from bot.operations.people import People
 
@@ -150,13 +157,20 @@ class House:
             self.outbox,
             self.audit,
             self.clock,
+            self.freezing.alarm,
         )
 
     @cached_property
     def auditing(self) -> "Auditing":
         from bot.operations.auditing import Auditing
 
-        return Auditing(self.database, self.audit, self.clock, zone=ZoneInfo(self.config.desk.time_zone))
+        return Auditing(
+            self.database,
+            self.audit,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            alarm=self.freezing.alarm,
+        )
 
     @cached_property
     def anchoring(self) -> "Anchoring":
@@ -170,6 +184,7 @@ class House:
             self.clock,
             zone=ZoneInfo(self.config.desk.time_zone),
             config=self.config.audit,
+            alarm=self.freezing.alarm,
         )
 
     @cached_property

@@ -9,14 +9,15 @@ from typing import Any
 from bot.access.model import Person, Right
 from bot.approvals.matching import LOWEST_TO_HIGHEST, choices_of
 from bot.approvals.model import Decision, Proof, Request
-from bot.approvals.prompting import APPROVE, CARD, DENY, OWN_CARD, state_in_words
+from bot.approvals.prompting import APPROVE, CARD, DENY, FREEZE, OWN_CARD, state_in_words
 from bot.approvals.service import Seen, Shown
 from bot.approvals.wording import words_of
 from bot.errors import InputError
 from bot.messages.cards import Card
 from bot.operations.dossiers import concerns
+from bot.operations.freezing import DESK
 from bot.secret import Secret
-from handlers import factor
+from handlers import factor, freezing
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import Door, TapDoor, Words, taste_of
@@ -37,6 +38,9 @@ async def decided(context: DeskContext, card: Card, choice: int, message_id: int
         )
         return None  # the prompt itself says what became of it
     request = await services.approvals.find(number)
+    if choice == FREEZE:
+        await freezing.offer(context, request.parameters.get("provider", DESK))
+        return None
     if choice != APPROVE and choice not in LOWEST_TO_HIGHEST:
         return "This button belongs to something that no longer exists."
     match await services.approvals.proof_needed(request, context.person):

@@ -86,6 +86,8 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "ASK": ("operator",),
             "DECIDE": ("approver, admin",),
             "READ_AUDIT": ("auditor",),
+            "FREEZE": ("operator, approver, admin",),
+            "SETTLE": ("operator, approver, admin",),
         }
         assert who in roles[right], command
 

@@ -152,6 +152,30 @@ def unblock(tables: Tables, request: Request) -> None:
     tables.conn.execute("UPDATE requests SET blocks = NULL WHERE id = ?", (request.id,))
 
 
+def counts(tables: Tables, request: Request) -> bool:
+    """Whether limits count it: for what has ended, whether money moved (M80)."""
+    return bool(tables.conn.execute("SELECT counts FROM requests WHERE id = ?", (request.id,)).fetchone()[0])
+
+
+def settled_since(tables: Tables, since: datetime) -> list[Request]:
+    """What people have settled by hand since then, oldest first."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests WHERE state = ? AND settled_at >= ? ORDER BY settled_at",  # noqa: S608  # ours
+        (State.SETTLED_BY_HAND.value, at(since)),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
+def succeeded_about(tables: Tables, kind: Kind, target: str) -> list[Request]:
+    """What was done of one kind to one thing."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests WHERE kind = ? AND state = ?"  # noqa: S608  # columns are ours
+        " AND json_extract(parameters, '$.target') = ?",
+        (kind.value, State.SUCCEEDED.value, target),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
 def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool:
     """Write a vote; answers whether it is this person's first."""
     cursor = tables.conn.execute(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.access.model import Person, Role
 from bot.access.records import people_in
 from bot.approvals import records
+from bot.approvals.guards import at_least, guard_rule
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
@@ -12,7 +13,6 @@ from bot.approvals.service import InHouse, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, NotFoundError
 from bot.operations.factor import Factors, forget, standing_in
-from bot.operations.guards import at_least, rule_for
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 from bot.store.columns import at
@@ -51,7 +51,7 @@ class FactorReset(InHouse):
         for request in records.pending(tables):
             if request.kind is Kind.FACTOR_RESET and request.parameters["person"] == str(person.id):
                 raise ConflictError(f"that is asked for already: request {request.id}")
-        guarded = rule_for(tables, self._policies, Guarded.FACTOR_RESET, frozenset({person.id}))
+        guarded = guard_rule(self._policies, tables, Guarded.FACTOR_RESET, frozenset({person.id}))
         return at_least(guarded, (Seat("role/admin", SIGNERS),), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from bot.access.model import Person, Right, Role
 from bot.access.service import check_right, people_in
 from bot.approvals import records
+from bot.approvals.guards import PROOFS
 from bot.approvals.model import Kind, Proof, Request, Rule
 from bot.approvals.policies import Policies, Version
 from bot.approvals.policy.comparing import loosens, signing, tightens
@@ -27,7 +28,6 @@ from bot.clock import Clock
 from bot.errors import ConflictError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.factor import has_factor
-from bot.operations.guards import PROOFS
 from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables

@@ -10,12 +10,12 @@ from bot.access import standing
 from bot.access.model import Person, Profile, Right, Role
 from bot.access.records import group_now, people_in, profile_in
 from bot.access.service import Access
+from bot.approvals.guards import at_least, guard_rule
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
 from bot.approvals.service import InHouse, Wish
 from bot.errors import ConflictError, NotFoundError
-from bot.operations.guards import at_least, rule_for
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 
@@ -91,7 +91,7 @@ class RoleRequests(InHouse):
         if all(one.id == concerned for one in others):
             raise ConflictError(f"an admin who is neither you nor {profile.person.name} must sign that: there is none")
         # who gives a role may give away the power to reset a second factor
-        guarded = rule_for(tables, self._policies, Guarded.ROLE, frozenset({concerned}))
+        guarded = guard_rule(self._policies, tables, Guarded.ROLE, frozenset({concerned}))
         return at_least(guarded, (Seat("role/admin"),), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:

@@ -32,6 +32,11 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "beneficiaries": "public",  # a group sees the end of a number only
+    "freeze": "public",
+    "thaw": "desk",
+    "settle": "desk",
+    "repeat": "desk",
     "request": "private",
     "history": "private",
     "approve": "public",  # in the private chat only, like the next one

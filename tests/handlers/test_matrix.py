@@ -50,6 +50,8 @@ OUTSIDE = {"suspended", "stranger", "newcomer"}
 
 ALL = {"viewer", "operator", "approver", "auditor", "admin"}
 LINKERS, ADMIN = {"operator", "admin"}, {"admin"}
+WORKERS = {"operator", "approver", "admin"}
+FREEZE, SETTLE = "freeze the desk", "say what became of a request"
 HERE, PRIVATELY, NEVER = "answered there", "answered in private", "in private only"
 TALK, READ, LINK = "talk to this bot", "read balances and positions", "link provider logins"
 PEOPLE_, INVITE, SEE = "change roles and suspend people", "invite people", "see who is at the desk"
@@ -80,6 +82,11 @@ DOORS = {
     "lock": (ALL, TALK, PRIVATELY),
     "factor": (ALL, TALK, NEVER),
     "pending": (ALL, TALK, PRIVATELY),
+    "beneficiaries": (ALL, READ, HERE),
+    "freeze": (WORKERS, FREEZE, HERE),
+    "thaw": (WORKERS, FREEZE, PRIVATELY),
+    "settle": (WORKERS, SETTLE, PRIVATELY),
+    "repeat": (WORKERS, SETTLE, PRIVATELY),
     "request": (ALL, TALK, PRIVATELY),
     "history": (ALL, TALK, PRIVATELY),
     "approve": ({"approver", "admin"}, DECIDE, NEVER),
@@ -111,6 +118,7 @@ TAPS = {
     "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "request/own": (ALL, TALK),
+    "freeze": (WORKERS, FREEZE),
     "request/view": (ALL, TALK),
     "history": (ALL, TALK),
     "policy": (ADMIN, POLICY),

@@ -20,6 +20,7 @@ EVERYBODY = {
     "lock",
     "factor",
     "pending",
+    "beneficiaries",
     "request",
     "history",
     "policy",
@@ -29,19 +30,20 @@ EVERYBODY = {
     "help",
     "cancel",
 }
+WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
 ASKING = {"lead", "transfer"}
 DECIDING = {"approve", "reject"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
-    ADAM: EVERYBODY | LINKING | PEOPLE | DECIDING,
-    OLGA: EVERYBODY | LINKING | ASKING,
+    ADAM: EVERYBODY | WORKING | LINKING | PEOPLE | DECIDING,
+    OLGA: EVERYBODY | WORKING | LINKING | ASKING,
     VERA: EVERYBODY,
-    ANNA: EVERYBODY | DECIDING,
+    ANNA: EVERYBODY | WORKING | DECIDING,
     SUSPENDED: set[str](),
     STRANGER: set[str](),
 }
-IN_GROUPS = {"whoami", "help", "cancel"}
+IN_GROUPS = {"beneficiaries", "freeze", "whoami", "help", "cancel"}
 
 
 def seen(desk: Desk, person: int, chat: int | None = None) -> set[str]:

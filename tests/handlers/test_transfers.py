@@ -1,14 +1,30 @@
 """/transfer, as people use it: on one line, and step by step; and what becomes of it."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from bot.approvals.model import State
-from tests.support.chatting import ANNA, OLGA, Chat, Message, buttons, telegram, texts, until
+from bot.secret import Secret
+from bot.vault.totp import code_of, seed_from, step_of
+from tests.support.chatting import (
+    ANNA,
+    OLGA,
+    Chat,
+    Message,
+    at_work,
+    buttons,
+    configured,
+    providers,
+    telegram,
+    texts,
+    until,
+)
 from tests.support.desk import GROUP
-from tests.support.treasury import CONFIRM, HARBOUR, OPERATING, Treasury, treasury
+from tests.support.factors import confirmed_by_another
+from tests.support.treasury import CONFIRM, HARBOUR, ONE_APPROVER, OPERATING, Treasury, treasury
 
 ONE_LINE = f"/transfer 10.00 USD from main {OPERATING} to Harbour for Invoice 4711"
 
@@ -35,8 +51,17 @@ async def card(room: Treasury, person: int, title: str) -> Message:
     return found()[-1]
 
 
+async def offered(room: Treasury, line: str) -> Message:
+    """The last look that a line gets; news may come in between."""
+    said = await room.desk.says(OLGA, line)
+    (look,) = [one for one in said if one["text"].startswith("Crypto Capital · LIVE")]
+    return look
+
+
 async def requests(room: Treasury) -> list[str]:
-    return [number for (number,) in await room.rows("SELECT id FROM requests ORDER BY asked_at")]
+    return [
+        number for (number,) in await room.rows("SELECT id FROM requests WHERE kind = 'transfer' ORDER BY asked_at")
+    ]
 
 
 async def test_one_line_is_looked_at_once_more_asked_for_signed_and_sent(room: Treasury) -> None:
@@ -178,12 +203,13 @@ async def test_too_little_money_is_said_before_anybody_signs(room: Treasury) -> 
 
 
 async def test_a_line_that_comes_late_is_not_run(room: Treasury) -> None:
-    room.desk.clock.ahead_by(61)
-    late = room.desk.chat.message_from(OLGA, ONE_LINE)
-    before = len(room.desk.chat.from_bot(OLGA))
-    await room.desk.happens({"message": late})
-    (said,) = texts(room.desk.chat.from_bot(OLGA)[before:])
-    assert said.endswith(" and came only now, so it was not run; send it again if it is still meant.")
+    now = int(room.desk.clock.now().timestamp())
+    for seconds, is_late in ((30, False), (62, True)):
+        message = room.desk.chat.message_from(OLGA, ONE_LINE, date=now - seconds)
+        before = len(room.desk.chat.from_bot(OLGA))
+        await room.desk.happens({"message": message})
+        (said,) = texts(room.desk.chat.from_bot(OLGA)[before:])
+        assert said.startswith("That was sent 1 min ago and came only now, so it was not run; send") == is_late
 
 
 async def test_in_a_group_the_rest_is_said_privately_and_the_group_sees_a_masked_card(room: Treasury) -> None:
@@ -204,3 +230,92 @@ async def test_hostile_words_are_shown_literally(room: Treasury) -> None:
     (look,) = await room.desk.says(OLGA, f"/transfer 10.00 USD from {OPERATING} to Harbour for {note}")
     assert '<a href="tg://user?id=1">x</a>⟨U+202E⟩' in look["text"].replace("\u2060", "")
     assert {entity["type"] for entity in look.get("entities", [])} <= {"bold"}
+
+
+async def test_alone_with_a_code_it_is_sent_when_the_code_is_right(room: Treasury) -> None:
+    await room.policy(CONFIRM + 'proof = "code"\n', version=2)
+    person, factors, clock = room.person(OLGA), room.rooms.factors, room.desk.clock
+    seed = seed_from((await factors.begin(person)).key.reveal().replace(" ", ""))
+    clock.ahead_by(31 - clock.now().timestamp() % 30)  # a code just begun, so that none ends meanwhile
+    await factors.confirm(person, Secret(code_of(seed, step_of(clock.now()))), telegram_id=OLGA)
+    await confirmed_by_another(room.rooms, person.id)
+
+    look = await offered(room, ONE_LINE)
+    assert "You show a code of your second factor." in look["text"]
+    await room.desk.taps(OLGA, look, "Send it")
+    prompt = await card(room, OLGA, "To do this: Transfer 10.00 USD, from ")
+    assert await requests(room) == []
+    clock.ahead_by(30)
+    code = code_of(seed, step_of(clock.now()))
+    wrong = "000000" if code != "000000" else "111111"
+    assert any(text.startswith("That is not the code.") for text in texts(await room.desk.says(OLGA, wrong)))
+    assert await requests(room) == []
+    await room.desk.says(OLGA, code)
+    (number,) = await requests(room)
+    await room.comes_to(await room.rooms.approvals.find(number), State.SUCCEEDED)
+    assert code not in texts(room.desk.chat.messages(OLGA))
+    assert prompt["text"].endswith("/cancel stops.")
+
+
+async def test_alone_with_a_number_it_is_sent_when_the_number_is_picked(room: Treasury) -> None:
+    await room.policy(CONFIRM + 'proof = "number"\n', version=2)
+    look = await offered(room, ONE_LINE)
+    (number,) = re.findall(r"pick this number: (\d\d)\.", look["text"])
+    assert len(buttons(look)) == 5
+    other = next(label for label in buttons(look) if label not in (number, "Cancel"))
+    (said,) = await room.desk.taps(OLGA, look, other)
+    assert said["text"] == "That is not the number. Nothing was sent; begin anew if you still want it."
+    assert await requests(room) == []
+
+    look = await offered(room, ONE_LINE)
+    (number,) = re.findall(r"pick this number: (\d\d)\.", look["text"])
+    await room.desk.taps(OLGA, look, number)
+    (asked,) = await requests(room)
+    await room.comes_to(await room.rooms.approvals.find(asked), State.SUCCEEDED)
+
+
+async def test_what_the_policy_leaves_free_is_done_when_it_was_said_whole(room: Treasury) -> None:
+    await room.policy(CONFIRM.replace("confirm", "free"), version=2)
+    await room.desk.says(OLGA, ONE_LINE)
+    (number,) = await requests(room)
+    await room.comes_to(await room.rooms.approvals.find(number), State.SUCCEEDED)
+
+
+async def test_what_was_begun_outlives_a_restart(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides:
+        config = configured(tmp_path, chat, sides)
+        async with at_work(config, chat, sides) as desk:
+            room = Treasury(desk, await desk.link("cryptocapital"))
+            await room.policy(ONE_APPROVER)
+            await room.enter_in_book()
+            (account,) = await desk.says(OLGA, "/transfer")
+        async with at_work(config, chat, sides) as desk:
+            label = next(one for one in buttons(account) if OPERATING[-4:] in one)
+            (to,) = await desk.taps(OLGA, account, label)
+            (amount,) = await desk.taps(OLGA, to, "Harbour …7013")
+            assert amount["text"].startswith("How much, in USD?")
+        async with at_work(config, chat, sides) as desk:
+            (note,) = await desk.says(OLGA, "12.50")
+            (look,) = await desk.taps(OLGA, note, "Skip")
+        async with at_work(config, chat, sides) as desk:
+            await desk.taps(OLGA, look, "Ask")
+            assert len(await desk.rooms.approvals.pending()) == 1
+
+
+async def test_with_two_logins_the_first_question_is_which(room: Treasury) -> None:
+    await room.desk.link("cryptocapital", label="reserve")
+    (which,) = await room.desk.says(OLGA, "/transfer 10.00 USD to Harbour")
+    assert which["text"] == "From where? (/cancel stops at any time.)"
+    assert list(buttons(which)) == ["Crypto Capital main · LIVE", "Crypto Capital reserve · LIVE"]
+    (account,) = await room.desk.says(OLGA, "reserve")
+    assert account["text"] == "From which account? Tap it, or send its number."
+    (look,) = await room.desk.says(OLGA, OPERATING)
+    assert f"from {OPERATING} (cryptocapital/reserve · LIVE)" in look["text"].replace("\u2060", "")
+
+    said = await room.desk.said(OLGA, f"/transfer 10.00 USD from {OPERATING} to Harbour")
+    assert said.startswith(f"{OPERATING} could be of cryptocapital/main, cryptocapital/reserve; say which.")
+
+
+async def test_who_may_not_ask_gets_no_further(room: Treasury) -> None:
+    said = await room.desk.said(ANNA, ONE_LINE)
+    assert said == "That needs the right to ask for money movements, which you do not have. An admin can give it."

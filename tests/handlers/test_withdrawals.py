@@ -259,6 +259,22 @@ async def test_a_decision_that_another_signs_is_made_in_the_crm(desk: Desk, labe
     assert (await card(desk, request_id))["text"].splitlines()[0] == f"40.25 USD · {becomes}"
 
 
+async def test_a_withdrawal_is_decided_once(desk: Desk) -> None:
+    await desk.link("crm")
+    await put_in_force(desk.rooms, ONE_APPROVER)
+    _, request_id = await asked(desk)
+    await desk.says(OLGA, f"/withdrawals add {request_id}")
+    (ready,) = await desk.taps(OLGA, await card(desk, request_id), "Approve")
+    await desk.taps(OLGA, ready, "Ask")
+    (pending,) = await desk.rooms.approvals.pending()
+    await desk.taps(OLGA, await card(desk, request_id), "Reject…")
+    said = await desk.says(OLGA, "changed my mind")
+    (ready,) = [one for one in said if "Ask" in buttons(one)]
+    said = await desk.taps(OLGA, ready, "Ask")
+    refused = f"Request {pending.id} is for the very same, and is pending. Nothing was asked for. "
+    assert any(text.startswith(refused) for text in texts(said))
+
+
 async def test_what_changed_meanwhile_is_told_and_not_made_ready(desk: Desk) -> None:
     await desk.link("crm")
     _, request_id = await asked(desk)

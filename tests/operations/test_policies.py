@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot.access.model import Person, Role
+from bot.approvals.guards import guard_rule
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
 from bot.approvals.policy.model import Guarded
 from bot.errors import ConfigError
 from bot.operations.factor_reset import wish_to_reset
-from bot.operations.guards import rule_for
 from bot.operations.role_requests import GIVE, wish_to_give
 from bot.store import Tables
 from bot.store.columns import at
@@ -61,7 +61,7 @@ async def in_force(rooms: House, document: str) -> None:
 
 
 async def guard(rooms: House, guarded: Guarded, barred: frozenset[int] = frozenset()) -> Rule:
-    return await rooms.database.read(lambda tables: rule_for(tables, rooms.money.policies, guarded, barred))
+    return await rooms.database.read(lambda tables: guard_rule(rooms.money.policies, tables, guarded, barred))
 
 
 async def test_a_desk_without_a_policy_is_guarded_all_the_same(rooms: House) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bot.access.model import Person, Right
 from bot.access.service import people_in
+from bot.approvals.guards import PROOFS
 from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
@@ -17,7 +18,6 @@ from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, PolicyRefusedError
 from bot.money import Money
 from bot.operations import beneficiaries, freezing
-from bot.operations.guards import PROOFS
 from bot.operations.linked import Connection, read_one
 from bot.operations.moving import records
 from bot.operations.moving.matters import Matter, Parameters
@@ -72,9 +72,12 @@ class Guarding:
         freezing.check(tables, connection.provider)
         if again is None:
             self._check_disk()
-        if "beneficiary" in parameters:
-            beneficiaries.check(tables, connection.provider, parameters["beneficiary"], parameters["target"], now)
         seen = matter.aspects(parameters)
+        if "beneficiary" in parameters:
+            payee = beneficiaries.check(
+                tables, connection.provider, parameters["beneficiary"], parameters["target"], now
+            )
+            beneficiaries.check_currency(payee, seen.amount)
         case = Case(
             seen.act,
             connection.provider,
