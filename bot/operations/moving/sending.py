@@ -183,17 +183,21 @@ class Sending:
     def _check(self, tables: Tables, fresh: Request, prepared: Prepared | None) -> None:
         """What is approved is what is sent, still wanted, still signed, still allowed.
 
-        Before anything is `prepared` as well: what is frozen uses up no nonce.
+        Before anything is `prepared` as well, as far as it costs nothing: what is frozen uses up no nonce. Who may
+        still sign and what the policy says is asked once, in the transaction that lets it go.
         """
         if fresh.state not in (State.APPROVED, State.HELD):
             raise ConflictError(f"it is {fresh.state} by now")
         if fresh.hash != hash_of(fresh.kind, fresh.asked_by, fresh.parameters):
             raise ConflictError("its stored parameters are not those that were signed")
-        matter = self._matters[fresh.kind]
-        if prepared is not None and prepared.act != matter.act(fresh.id, fresh.parameters):
-            raise ConflictError("what was prepared is not what was signed")
         if fresh.send_by <= self._clock.now():
             raise ConflictError("its time is over")
+        if prepared is None:
+            freezing.check(tables, fresh.parameters["provider"])
+            return
+        matter = self._matters[fresh.kind]
+        if prepared.act != matter.act(fresh.id, fresh.parameters):
+            raise ConflictError("what was prepared is not what was signed")
         if fresh.rule.seats and self._approvals.count(tables, fresh):
             raise ConflictError("a signature it had does not count any more")
         self._guarding.recheck(tables, matter, fresh)
