@@ -140,8 +140,8 @@ async def request_cost(folder: Path) -> list[Figure]:
             "request_commits",
             "commits",
             Limit("at most", 1.0),
-            "eight",
-            [(mean(each.whole_commits), 8.0) for each in rounds],
+            "nine",
+            [(mean(each.whole_commits), 9.0) for each in rounds],
         ),
         paired(
             "request_cost",

@@ -198,6 +198,8 @@ class Sending:
         matter = self._matters[fresh.kind]
         if prepared.act != matter.act(fresh.id, fresh.parameters):
             raise ConflictError("what was prepared is not what was signed")
+        if not requests.is_as_recorded(tables, fresh):
+            raise ConflictError("what is stored of it is not what was asked for and signed")
         if fresh.rule.seats and self._approvals.count(tables, fresh):
             raise ConflictError("a signature it had does not count any more")
         self._guarding.recheck(tables, matter, fresh)
@@ -208,8 +210,9 @@ class Sending:
         def change(tables: Tables) -> None:
             fresh = requests.read(tables, request.id)
             if fresh.state in (State.APPROVED, State.HELD):
-                self._approvals.moving(tables, fresh, Event.REFUSED, f"it was not sent: {error}")
-                if fresh.hash != hash_of(fresh.kind, fresh.asked_by, fresh.parameters):
+                is_intact = requests.is_as_recorded(tables, fresh)
+                self._approvals.moving(tables, fresh, Event.REFUSED, f"it was not sent: {error}", shown=is_intact)
+                if not is_intact:
                     self.alarm(tables, freezing.DESK, f"request {fresh.id} was changed in the database")
 
         await self._database.write(change)
