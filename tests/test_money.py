@@ -29,6 +29,7 @@ USD, JPY, KWD, BTC = Currency("USD"), Currency("JPY"), Currency("KWD"), Currency
     ],
 )  # fmt: skip
 def test_what_is_not_an_amount_of_dollars_is_refused_with_a_right_example(text: str) -> None:
+    """F30."""
     with pytest.raises(InputError) as caught:
         Money.parse(text, USD)
     assert caught.value.example == "250.00 USD"

@@ -108,6 +108,8 @@ class Transfers:
             raise InputError("an amount is above nought", f"250.00 {money.currency}")
         if len(note) > NOTE_LENGTH:
             raise InputError(f"a note has at most {NOTE_LENGTH} characters", "Invoice 4711")
+        if not note.isprintable():
+            raise InputError("a note is one line of letters that can be seen", "Invoice 4711")
         book = await self.book(connection.provider)
         payee = _named(book, to)
         parameters = {

@@ -12,7 +12,7 @@ import pytest
 from bot.access.model import Role
 from bot.access.records import insert_person
 from bot.approvals.model import State
-from bot.errors import ConflictError, NotAllowedError, NotFoundError
+from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError
 from bot.store import Tables
 from tests.support.chatting import ADAM, ANNA, OLGA, Chat, telegram, texts, until
 from tests.support.treasury import HARBOUR, ONE_APPROVER, Treasury, treasury
@@ -233,6 +233,14 @@ async def test_a_hostile_note_is_kept_and_shown_as_it_is(desk: Treasury, chat: C
         assert f"For: {note}" in shown["text"].replace("\u2060", "")
         assert {entity["type"] for entity in shown.get("entities", [])} <= {"bold"}
     assert await desk.rows("SELECT sql FROM sqlite_schema ORDER BY name") == before
+
+
+@pytest.mark.parametrize("note", ["two\nlines", "a\u202eb", "a\u200db", "a\u00a0b", "a\x00b", "a\x1b[31m", "a\rb"])
+async def test_a_note_with_something_hidden_in_it_is_refused_before_anybody_signs(desk: Treasury, note: str) -> None:
+    """F31."""
+    with pytest.raises(InputError, match="letters that can be seen"):
+        await desk.asked("10.00", note=note)
+    assert await desk.rows("SELECT id FROM requests") == []
 
 
 @pytest.mark.parametrize("amount", ["0.01", "1", "1.5", "10.10", "123.45"])
