@@ -5,6 +5,7 @@ Two doors in: `Money.parse` for what people write (strict, SAFETY M60) and `Mone
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Self
@@ -130,6 +131,16 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.text()} {self.currency}"
+
+
+def total(amounts: Iterable[Money], currency: Currency) -> Money:
+    """The exact sum of many; nought of `currency` for none. `ValueError` where another currency is among them."""
+    found = Decimal(0)
+    for money in amounts:
+        if money.currency != currency:
+            raise ValueError("currencies do not mix")
+        found = _EXACT.add(found, money.amount)
+    return Money(found, currency)
 
 
 def check_number(number: Decimal) -> Decimal:

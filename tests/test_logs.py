@@ -153,6 +153,7 @@ def test_what_is_innocent_stays_as_it_is(line: str) -> None:
     ],
 )  # fmt: skip
 def test_nobody_can_forge_a_line_or_drive_the_terminal(log: Log, text: str, as_json: bool) -> None:
+    """F34."""
     stream = log(as_json=as_json)
     logging.getLogger("x").info("said %s", text, extra={"narrative": text})
     try:

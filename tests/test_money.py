@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import bot.money
 from bot.errors import InputError
-from bot.money import DIGITS, Currency, Money, check_number
+from bot.money import DIGITS, Currency, Money, check_number, total
 
 USD, JPY, KWD, BTC = Currency("USD"), Currency("JPY"), Currency("KWD"), Currency("BTC")
 
@@ -29,6 +29,7 @@ USD, JPY, KWD, BTC = Currency("USD"), Currency("JPY"), Currency("KWD"), Currency
     ],
 )  # fmt: skip
 def test_what_is_not_an_amount_of_dollars_is_refused_with_a_right_example(text: str) -> None:
+    """F30."""
     with pytest.raises(InputError) as caught:
         Money.parse(text, USD)
     assert caught.value.example == "250.00 USD"
@@ -219,3 +220,11 @@ def test_the_money_file_knows_no_float() -> None:
     constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     assert "float" not in names
     assert not [value for value in constants if isinstance(value, float)]
+
+
+def test_a_sum_of_many_is_exact_and_of_one_currency() -> None:
+    cents = [Money.parse("0.01", USD)] * 3 + [Money.parse("999999999999.99", USD)]
+    assert total(cents, USD).text() == "1000000000000.02"
+    assert total([], JPY).text() == "0"
+    with pytest.raises(ValueError, match="do not mix"):
+        total([Money.parse("1", JPY)], USD)

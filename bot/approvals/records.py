@@ -1,5 +1,6 @@
 """Rows ⇄ requests. Every change names the version it saw."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.approvals.machine import ENDS, Event, after
-from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Seat, Stake, State, Vote
+from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Seat, Stake, State, Vote, hash_of
 from bot.errors import AlikeError, ConflictError, NotFoundError
 from bot.money import Currency, Money
 from bot.store import Tables
@@ -211,6 +212,41 @@ def is_void(tables: Tables, cast: Vote) -> bool:
         (f"person/{cast.person_id}", at(cast.at)),
     ).fetchone()
     return found is not None
+
+
+def terms_of(request: Request) -> str:
+    """64 hex digits over everything of a request that never changes, as its row holds it."""
+    stake = request.stake
+    money = stake.amount if stake is not None else None
+    terms = [
+        request.id,
+        request.hash,
+        packed_rule(request.rule),
+        at(request.asked_at),
+        at(request.expires_at),
+        stake.connection_id if stake is not None else None,
+        str(money),
+        stake.same if stake is not None else None,
+        request.number,
+        request.asked_in_chat,
+    ]
+    return hashlib.sha256(packed(terms).encode()).hexdigest()
+
+
+def is_as_recorded(tables: Tables, request: Request) -> bool:
+    """Whether the rows still say what the audit log says was asked for, and who approved exactly that."""
+    about = f"request/{request.id}"
+    terms = tables.conn.execute(
+        "SELECT details ->> 'terms' FROM audit WHERE object = ? AND action = 'request.asked'", (about,)
+    ).fetchone()
+    approved = tables.conn.execute(
+        "SELECT person_id, details ->> 'hash' FROM audit"
+        " WHERE object = ? AND action = 'request.approved' AND person_id IS NOT NULL",
+        (about,),
+    ).fetchall()
+    stored = {(vote.person_id, vote.hash) for vote in request.votes if vote.decision is Decision.APPROVE}
+    is_hashed = request.hash == hash_of(request.kind, request.asked_by, request.parameters)
+    return is_hashed and terms == (terms_of(request),) and stored == set(approved)
 
 
 def _request(tables: Tables, row: tuple[Any, ...]) -> Request:

@@ -186,7 +186,8 @@ class Approvals:
                 raise ConflictError(f"nobody else could sign this: {missing_in_words(empty)} is missing")
             records.insert(tables, request, wish.asked_in)
             self.carriers[wish.kind].asked(tables, request)
-            self._note(tables, "request.asked", request, by.id, telegram_id, {"hash": request.hash})
+            details = {"hash": request.hash, "terms": records.terms_of(request)}
+            self._note(tables, "request.asked", request, by.id, telegram_id, details)
             self._prompts.begin(tables, request, by, signers if request.rule.seats else [])
             return request if request.rule.seats else self._approved(tables, request, self._clock.now())
 
@@ -399,14 +400,16 @@ class Approvals:
         details: Mapping[str, str] | None = None,
         *,
         moved_money: bool = True,
+        shown: bool = True,
     ) -> Request:
         """Something happened to it, in this transaction: it is written down, and every card shows it.
 
-        At its end, and when its outcome becomes unknown, its asker and everybody who signed are told.
+        At its end, and when its outcome becomes unknown, its asker and everybody who signed are told. Not `shown`:
+        neither, because what its row says is not to be believed, and perhaps cannot be said.
         """
         now = self._clock.now()
         records.move(tables, request, event, now, outcome, moved_money=moved_money)
-        return self._moved(tables, request.id, outcome, details)
+        return self._moved(tables, request.id, outcome, details, shown=shown)
 
     async def _after(self, request: Request) -> None:
         is_over = request.state is State.SUCCEEDED
@@ -521,12 +524,19 @@ class Approvals:
         return self._moved(tables, request.id, outcome)
 
     def _moved(
-        self, tables: Tables, request_id: str, outcome: str, details: Mapping[str, str] | None = None
+        self,
+        tables: Tables,
+        request_id: str,
+        outcome: str,
+        details: Mapping[str, str] | None = None,
+        *,
+        shown: bool = True,
     ) -> Request:
         moved = records.read(tables, request_id)
         self._note(tables, f"request.{moved.state}", moved, None, None, {"outcome": outcome, **(details or {})})
-        self._prompts.redraw(tables, moved)
-        self._prompts.tell(tables, moved)
+        if shown:
+            self._prompts.redraw(tables, moved)
+            self._prompts.tell(tables, moved)
         return moved
 
     def _note(

@@ -143,7 +143,9 @@ def amount_of(text: str, currency: str) -> Money:
 
 
 def check_note(note: str) -> None:
-    """`InputError` for one that is too long."""
+    """`InputError` for one that is too long, or that hides something."""
+    if not note.isprintable():
+        raise InputError("a note is one line of letters that can be seen", "Invoice 4711")
     if len(note) > NOTE_LENGTH:
         raise InputError(f"a note has at most {NOTE_LENGTH} characters, and this one has {len(note)}", "Invoice 4711")
 

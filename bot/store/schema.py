@@ -550,3 +550,14 @@ CREATE TABLE files (
 CREATE INDEX files_of ON files (request_id);
 """,
     )
+
+
+@MIGRATIONS()
+def m006_cards_of_requests(tables: sqlite_utils.Database) -> None:
+    _run(
+        tables,
+        """
+CREATE INDEX cards_about_requests ON cards (json_extract(body, '$.request'), kind)
+    WHERE json_extract(body, '$.request') IS NOT NULL;
+""",
+    )

@@ -41,6 +41,7 @@ def test_a_name_is_kept_as_it_is_but_for_blanks(text: str, kept: str) -> None:
     ids=ascii,
 )
 def test_what_cannot_be_read_aloud_is_no_name(text: str) -> None:
+    """F31."""
     with pytest.raises(InputError):
         names.checked(text)
 
@@ -79,6 +80,7 @@ def test_a_name_from_elsewhere_is_offered_without_what_is_hidden_in_it(shown: st
     ids=ascii,
 )
 def test_two_names_that_look_alike_do_not_stand_side_by_side(other: str) -> None:
+    """F31."""
     with pytest.raises(InputError):
         names.check_free(other, ["Ben", "Anna Meier"])
 

@@ -157,6 +157,7 @@ async def test_nobody_signs_their_own(desk: Desk) -> None:
 
 
 async def test_a_second_account_is_the_same_person(desk: Desk) -> None:
+    """F21: the asker, by person and not by account."""
     await desk.change("INSERT INTO telegram_ids VALUES (1002, ?)", desk.person(ANNA).id)
     request = await desk.asked()
     with pytest.raises(NotAllowedError, match="asked for yourself"):
@@ -173,6 +174,7 @@ async def test_who_holds_no_seat_decides_nothing(desk: Desk, who: int) -> None:
 
 
 async def test_a_role_lost_before_the_vote_is_no_vote(desk: Desk) -> None:
+    """F21."""
     request = await desk.asked()
     ben = desk.person(BEN)  # as a handler may still hold him
     await desk.change("DELETE FROM roles WHERE person_id = ?", ben.id)
@@ -181,6 +183,7 @@ async def test_a_role_lost_before_the_vote_is_no_vote(desk: Desk) -> None:
 
 
 async def test_a_role_lost_after_the_vote_does_not_count(desk: Desk) -> None:
+    """F21."""
     desk.painting.rule_is = Rule((Seat("role/admin", 2),))
     request = await desk.asked()
     await desk.approves(BEN, request)
@@ -249,6 +252,7 @@ async def test_parameters_changed_behind_our_back_void_the_request(desk: Desk) -
 
 @pytest.mark.parametrize(("after_ms", "state"), [(-1, State.SUCCEEDED), (0, State.EXPIRED), (1, State.EXPIRED)])
 async def test_expiry_is_strict(desk: Desk, after_ms: int, state: State) -> None:
+    """F22: a millisecond before, at, and after."""
     request = await desk.asked()
     await desk.clock.move((timedelta(minutes=30) + timedelta(milliseconds=after_ms)).total_seconds())
     if state is State.EXPIRED:
@@ -260,6 +264,7 @@ async def test_expiry_is_strict(desk: Desk, after_ms: int, state: State) -> None
 
 
 async def test_what_expired_while_nobody_looked_ends_at_the_next_look(desk: Desk) -> None:
+    """F22: the process was down meanwhile; the prompts say it."""
     request = await desk.asked()
     await desk.clock.move(1801)
     later = desk.opened()
@@ -293,6 +298,7 @@ async def test_a_rule_that_nobody_can_meet_is_refused_when_asked(desk: Desk) -> 
 
 
 async def test_when_the_last_who_could_sign_leaves_it_ends_and_says_why(desk: Desk) -> None:
+    """F21."""
     desk.painting.rule_is = Rule((Seat("role/admin", 2),))
     request = await desk.asked()
     ben = desk.person(BEN).id

@@ -567,6 +567,7 @@ async def test_two_thousand_forged_buttons_do_nothing(web: Desk) -> None:
 
 
 async def test_a_restored_install_takes_no_button_from_before(tmp_path: Path, chat: Chat) -> None:
+    """F27."""
     async with providers("crm") as sides:
         config = configured(tmp_path, chat, sides)
         async with at_work(config, chat, sides) as desk:

@@ -176,6 +176,7 @@ async def test_an_unknown_command_that_names_us_is_answered_in_the_group(desk: D
 
 
 async def test_a_start_link_opens_the_greeting_and_nothing_else(desk: Desk) -> None:
+    """F26."""
     for payload in ("invite_viewer", "/balance", "disconnect", "a" * 64, "connect capital", "../../x"):
         assert (await desk.said(ADAM, f"/start {payload}")).startswith("Hello Admin 1. This is"), payload
     assert desk.rooms.access.roster.invites == {}
@@ -288,6 +289,7 @@ HOSTILE = {
 
 
 async def test_hostile_words_come_back_as_they_are_with_nothing_hidden(desk: Desk) -> None:
+    """F31, F32."""
     for word, shown in HOSTILE.items():
         (answer,) = await desk.says(OLGA, f"/disconnect {word.split()[0]}")
         assert answer["text"] == (
@@ -297,10 +299,12 @@ async def test_hostile_words_come_back_as_they_are_with_nothing_hidden(desk: Des
 
 
 async def test_ten_thousand_words_are_too_many(desk: Desk) -> None:
+    """F31."""
     assert await desk.said(OLGA, "/balance " + "a " * 2000) == "One name at most. For example: /balance capital"
 
 
 async def test_a_hostile_name_is_shown_literally(desk: Desk) -> None:
+    """F32."""
     code = await _invited(desk, "viewer")
     name = '</b><a href="tg://user?id=1">A&B\u202e</a>'
     message = desk.chat.message_from(NEW, f"/join {code}")

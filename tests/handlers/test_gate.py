@@ -72,6 +72,7 @@ async def _try_everything(desk: Desk, person: int) -> set[tuple[str, str]]:
 async def test_known_people_pass_only_with_their_own_new_messages_and_taps_in_private_and_in_the_desks_group(
     desk: Desk, role: str
 ) -> None:
+    """F26."""
     person = KNOWN[role]
     assert await _try_everything(desk, person) == PASSING
     hints = [text for text in texts(desk.chat.from_bot(person)) if not text.startswith("You are ")]
@@ -89,6 +90,7 @@ async def test_known_people_pass_only_with_their_own_new_messages_and_taps_in_pr
 
 @pytest.mark.parametrize("role", UNKNOWN)
 async def test_strangers_and_suspended_people_get_silence_a_counter_and_no_row(desk: Desk, role: str) -> None:
+    """F26."""
     calls = len(desk.chat.calls("sendMessage")) + len(desk.chat.calls("answerCallbackQuery"))
     assert await _try_everything(desk, UNKNOWN[role]) == set()
     assert desk.chat.everything_said() == []
@@ -107,6 +109,7 @@ async def _rows(desk: Desk) -> int:
     ("sender", "name"), [(ANONYMOUS_ADMIN, "GroupAnonymousBot"), (CHANNEL_STAND_IN, "Channel_Bot")]
 )
 async def test_an_anonymous_admin_or_a_channel_in_the_desks_group_is_nobody(desk: Desk, sender: int, name: str) -> None:
+    """F26."""
     stand_in = {"id": sender, "is_bot": True, "first_name": "Group", "username": name}
     message = desk.chat.message_from(sender, "/whoami", GROUP)
     message |= {"from": stand_in, "sender_chat": {"id": GROUP, "type": "supergroup", "title": "Desk"}}
@@ -125,6 +128,7 @@ async def test_somebody_elses_private_chat_is_not_a_place_to_talk(desk: Desk) ->
 
 
 async def test_other_kinds_of_update_reach_no_door(desk: Desk) -> None:
+    """F26."""
     person = {"id": OLGA, "is_bot": False, "first_name": "Olga"}
     chat = {"id": OLGA, "type": "private", "first_name": "Olga"}
     bot = desk.chat.simulator.world.bot
@@ -162,6 +166,7 @@ async def test_a_hint_that_cannot_be_told_does_not_open_the_gate(desk: Desk) -> 
 
 
 async def test_a_command_in_a_picture_s_caption_or_after_other_words_is_no_command(desk: Desk) -> None:
+    """F26."""
     picture: Message = desk.chat.message_from(OLGA, "")
     del picture["text"]
     picture |= {"caption": "/invite admin", "photo": [], "caption_entities": []}

@@ -43,6 +43,7 @@ async def _rows(desk: Desk, where: str = "1") -> int:
 
 
 async def test_the_same_update_is_handled_once(desk: Desk) -> None:
+    """F24."""
     update = _update(desk.chat, 900)
     await desk.happens(update, update)
     await desk.happens(update)
@@ -50,6 +51,7 @@ async def test_the_same_update_is_handled_once(desk: Desk) -> None:
 
 
 async def test_the_same_message_or_tap_under_another_number_is_handled_once(desk: Desk) -> None:
+    """F24."""
     message = desk.chat.message_from(OLGA, "/whoami")
     await desk.happens({"update_id": 901, "message": message}, {"update_id": 902, "message": message})
     tap = {
@@ -65,12 +67,14 @@ async def test_the_same_message_or_tap_under_another_number_is_handled_once(desk
 
 
 async def test_numbers_that_begin_anew_and_lower_are_handled(desk: Desk) -> None:
+    """F25."""
     for number in (9_000_000, 17, 5_000, 16):
         await desk.happens(_update(desk.chat, number))
     assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS] * 4
 
 
 async def test_what_came_before_a_restart_is_not_handled_again_after_it(tmp_path: Path, chat: Chat) -> None:
+    """F24."""
     config, update = configured(tmp_path, chat), _update(chat, 905)
     async with at_work(config, chat) as desk:
         await desk.happens(update)
@@ -288,6 +292,7 @@ async def test_a_row_that_somebody_moved_or_changed_is_not_handled(tmp_path: Pat
 
 
 async def test_a_command_in_the_inbox_survives_kill_9_and_is_answered_once(tmp_path: Path, chat: Chat) -> None:
+    """F24."""
     config = configured(tmp_path, chat)
     async with run(config) as bot:
         await chat.faults({"action": "refuse", "match": {"path": "sendMessage"}, "times": 0})

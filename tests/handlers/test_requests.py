@@ -143,6 +143,7 @@ async def test_pending_shows_what_concerns_its_reader(desk: Desk, painting: Pain
 
 
 async def test_a_hostile_parameter_is_shown_literally(desk: Desk, painting: Painting) -> None:
+    """F32."""
     await asked(desk, colour='</b><a href="tg://user?id=1">red</a>\u202e /balance@bot')
     shown = await prompt(desk)
     assert '</b><a href="tg://user?id=1">red</a>' in shown["text"].replace("\u2060", "")  # keeps words from linking

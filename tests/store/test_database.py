@@ -405,6 +405,8 @@ async def test_peeking_changes_nothing_and_needs_a_file(tmp_path: Path) -> None:
 
 
 async def test_hostile_text_is_stored_as_it_is_and_the_schema_stays(database: Database) -> None:
+    """F33."""
+
     def schema(tables: Tables) -> list[tuple[str, ...]]:
         return tables.conn.execute("SELECT type, name, sql FROM sqlite_master ORDER BY name").fetchall()
 

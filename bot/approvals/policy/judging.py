@@ -23,7 +23,7 @@ from bot.approvals.policy.model import (
     Verdict,
     Window,
 )
-from bot.money import Money
+from bot.money import Money, total
 
 LAST_RESORT = PolicyRule("", Scope(), Tier.QUORUM, (Seat("role/approver", 2),), Proof.CODE)
 _ROLLING = timedelta(hours=24)
@@ -86,7 +86,9 @@ def limits_for(policy: Policy | None, case: Case) -> tuple[Limit, ...]:
 def _counts(limit: Limit, case: Case, zone: ZoneInfo) -> bool:
     if case.amount is None or case.amount.currency != limit.most.currency:
         return False
-    return applies(limit.scope, case, case.at.astimezone(zone))
+    scope = limit.scope
+    needs_local = bool(scope.weekdays or scope.hours)  # many are counted, and most limits do not ask
+    return applies(scope, case, case.at.astimezone(zone) if needs_local else case.at)
 
 
 def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case]) -> Decimal:
@@ -99,16 +101,15 @@ def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case
         return Decimal(0)
     zone = (policy or DEFAULT).zone
     start, mine = window_start(limit, case.at, zone), owner(limit, case)
-    total = Money(Decimal(0), limit.most.currency)
-    for other in others:
-        if (
-            other.amount is not None
-            and other.at >= start
-            and owner(limit, other) == mine
-            and _counts(limit, other, zone)
-        ):
-            total += other.amount
-    return total.amount
+    counted = (
+        other.amount
+        for other in others
+        if other.amount is not None
+        and other.at >= start
+        and owner(limit, other) == mine
+        and _counts(limit, other, zone)
+    )
+    return total(counted, limit.most.currency).amount
 
 
 def owner(limit: Limit, case: Case) -> str:

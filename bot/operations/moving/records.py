@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from bot.access.model import Person, Role
 from bot.approvals.model import Request, circles_of
@@ -199,7 +200,7 @@ def cases_from(
 ) -> Iterable[Case]:
     """Rows ⇄ cases. Who asked is known as they were then."""
     for act, provider, environment, connection, source, beneficiary, amount, currency, when, person, circles in rows:
-        money = Money(Decimal(amount), Currency(currency)) if amount is not None and currency is not None else None
+        money = _money(amount, currency) if amount is not None and currency is not None else None
         yield Case(
             Named(act),
             provider,
@@ -209,13 +210,19 @@ def cases_from(
             beneficiary,
             money,
             moment(when),
-            _person(person, json.loads(circles)),
+            _person(person, circles),
         )
 
 
-def _person(number: int, circles: list[str]) -> Person:
+@lru_cache(maxsize=4096)
+def _money(amount: str, currency: str) -> Money:
+    return Money(Decimal(amount), Currency(currency))
+
+
+@lru_cache(maxsize=512)  # few ask, and each of them often
+def _person(number: int, circles: str) -> Person:
     held: dict[str, set[str]] = {"role": set(), "group": set()}
-    for circle in circles:
+    for circle in json.loads(circles):
         kind, _, name = circle.partition("/")
         held[kind].add(name)
     return Person(number, "", frozenset(Role(role) for role in held["role"]), frozenset(), frozenset(held["group"]))

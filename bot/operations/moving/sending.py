@@ -33,6 +33,7 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
+from bot.operations import freezing
 from bot.operations.connections import Connections
 from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.operations.moving import records
@@ -108,10 +109,24 @@ class Sending:
 
     async def _look(self) -> None:
         now = self._clock.now()
-        due = await self._database.read(lambda tables: requests.standing(tables, (State.APPROVED, State.HELD)))
-        for request in due:
-            if self._is_due(request, now) and request.id not in self._under_way:
+        states = (State.APPROVED, State.HELD, State.SENDING)
+        for request in await self._database.read(lambda tables: requests.standing(tables, states)):
+            if request.id in self._under_way:
+                continue
+            if request.state is State.SENDING:
+                await self._give_up(request)
+            elif self._is_due(request, now):
                 self._begin_dealing_with(request)
+
+    async def _give_up(self, request: Request) -> None:
+        """Nobody is sending it any more, and nobody wrote down how that ended."""
+
+        def change(tables: Tables) -> None:
+            if requests.read(tables, request.id).version == request.version:
+                self._approvals.moving(tables, request, Event.OUTCOME_LOST, "the sending broke off")
+
+        await self._database.write(change)
+        self.lost(request.id)
 
     def _begin_dealing_with(self, request: Request) -> None:
         task = asyncio.create_task(self._deal_with(request))
@@ -198,19 +213,25 @@ class Sending:
     def _check(self, tables: Tables, fresh: Request, prepared: Prepared | None) -> None:
         """What is approved is what is sent, still wanted, still signed, still allowed.
 
-        Before anything is `prepared` as well: what is frozen uses up no nonce.
+        Before anything is `prepared` as well, as far as it costs nothing: what is frozen uses up no nonce. Who may
+        still sign and what the policy says is asked once, in the transaction that lets it go.
         """
         if fresh.state not in (State.APPROVED, State.HELD):
             raise ConflictError(f"it is {fresh.state} by now")
         if fresh.hash != hash_of(fresh.kind, fresh.asked_by, fresh.parameters):
             raise ConflictError("its stored parameters are not those that were signed")
-        matter = self._matters[fresh.kind]
-        if prepared is not None and prepared.act != matter.act(fresh.id, fresh.parameters):
-            raise ConflictError("what was prepared is not what was signed")
         if doubt_in(tables) is not None:
             raise ClockDoubtedError
         if fresh.send_by <= self._clock.now():
             raise ConflictError("its time is over")
+        if prepared is None:
+            freezing.check(tables, fresh.parameters["provider"])
+            return
+        matter = self._matters[fresh.kind]
+        if prepared.act != matter.act(fresh.id, fresh.parameters):
+            raise ConflictError("what was prepared is not what was signed")
+        if not requests.is_as_recorded(tables, fresh):
+            raise ConflictError("what is stored of it is not what was asked for and signed")
         if fresh.rule.seats and self._approvals.count(tables, fresh):
             raise ConflictError("a signature it had does not count any more")
         self._guarding.recheck(tables, matter, fresh)
@@ -221,8 +242,9 @@ class Sending:
         def change(tables: Tables) -> None:
             fresh = requests.read(tables, request.id)
             if fresh.state in (State.APPROVED, State.HELD):
-                self._approvals.moving(tables, fresh, Event.REFUSED, f"it was not sent: {error}")
-                if fresh.hash != hash_of(fresh.kind, fresh.asked_by, fresh.parameters):
+                is_intact = requests.is_as_recorded(tables, fresh)
+                self._approvals.moving(tables, fresh, Event.REFUSED, f"it was not sent: {error}", shown=is_intact)
+                if not is_intact:
                     self.alarm(tables, DESK, f"request {fresh.id} was changed in the database")
 
         await self._database.write(change)

@@ -36,3 +36,12 @@ async def test_what_the_policy_lets_one_do_alone_is_sent_when_asked(tmp_path: Pa
         request = await desk.asked("10.00")
         await desk.comes_to(request, State.SUCCEEDED)
         assert len(await desk.executed()) == 1
+
+
+async def test_what_nobody_is_sending_any_more_is_unknown_and_not_forgotten(tmp_path: Path, chat: Chat) -> None:
+    """As after a slip between the row and the wire: it is neither sent again nor left as if it were under way."""
+    async with treasury(tmp_path, chat) as desk:
+        request = await desk.asked("10.00")
+        await desk.write("UPDATE requests SET state = 'sending', version = version + 1 WHERE id = ?", request.id)
+        await desk.comes_to(request, State.UNKNOWN)
+        assert await desk.executed() == []
