@@ -79,12 +79,13 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         person: set(re.findall(r"^/(\w+)", await desk.said(person, "/help"), re.M)) for person in (VERA, OLGA, ADAM)
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
-    everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
+    everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard", "beneficiaries"}
+    working = {"freeze", "thaw", "settle", "repeat"}
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
         VERA: everybody,
-        OLGA: everybody | linking | {"lead"},
-        ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite", "person"},
+        OLGA: everybody | working | linking | {"lead"},
+        ADAM: everybody | working | linking | {"people", "role", "suspend", "resume", "invite", "person"},
     }
 
 

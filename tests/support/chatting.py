@@ -45,7 +45,8 @@ NOBODY_LISTENS = "127.0.0.1:9"
 PROVIDERS = ("capital", "deriv", "cryptocapital", "crm")
 Message = dict[str, Any]
 OLGA_IS = (
-    "You are Olga: operator. You may read balances and positions, ask for money movements, link provider logins.\n"
+    "You are Olga: operator. You may read balances and positions, ask for money movements, link provider logins, "
+    "freeze the desk, say what became of a request.\n"
     "Telegram id 1002"
 )
 """What /whoami tells the operator."""
