@@ -58,6 +58,14 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """End what nobody decided in time. Late, a vote after the time is refused all the same."""
         await house.approvals.expire()
 
+    async def remind() -> None:
+        """Whoever could sign what waits, and who else is to hear of it. Late, the latest reminder is said alone."""
+        await house.reminding.look()
+
+    async def check_policy() -> None:
+        """Whether the people there are can meet it. Late, it is told late."""
+        await house.meeting.look()
+
     async def read_requests() -> None:
         """Read the clients' requests again that are pending or were heard of. Late, /withdrawals reads them itself."""
         await house.withdrawals.refresh()
@@ -69,6 +77,14 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
     async def watch_registrations() -> None:
         """Whether accounts answer to their keys by now. Late, it is told late."""
         await house.registering.watch()
+
+    async def watch_disk() -> None:
+        """Whether there is room. Late, money is refused all the same."""
+        await house.money.disk.watch()
+
+    async def watch_policy() -> None:
+        """Whether another policy has come into force. Late, it is told late."""
+        await house.policy.watch()
 
     async def tell_of_keys() -> None:
         """The weekly word about keys. Late, or after a week in which nobody was there to say it, it is said once."""
@@ -82,8 +98,12 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (watch_clock, _MINUTE, soon),
         (expire_logins, _MINUTE, soon),
         (expire_requests, _MINUTE, soon),
+        (remind, _MINUTE, soon),
+        (check_policy, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
+        (watch_disk, _MINUTE, soon),
+        (watch_policy, _HOUR, soon),
         (look_into_report, 2 * _MINUTE, soon),
         (tell_of_keys, _HOUR, soon + 10 * _MINUTE),
     ):

@@ -14,7 +14,7 @@ import msgspec
 from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
-from bot.config import Config
+from bot.config import Config, PolicyConfig
 from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
@@ -33,16 +33,23 @@ from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
+    from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
     from bot.operations.accounts import Accounts
+    from bot.operations.allowances import Allowances
     from bot.operations.anchoring import Anchoring
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
+    from bot.operations.bookings import BookingDesk
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deciding import Deciding
+    from bot.operations.delegating import Delegating
+    from bot.operations.dossiers import Dossiers
+    from bot.operations.enclosing import Enclosing
     from bot.operations.entry import Entries
+    from bot.operations.evidence.service import Evidence
     from bot.operations.factor import Factors
     from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
@@ -50,9 +57,12 @@ if TYPE_CHECKING:
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
     from bot.operations.logins import Logins
+    from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.payments import Payments
     from bot.operations.people import People
+    from bot.operations.policies import PolicyDesk
+    from bot.operations.policy_trials import PolicyTrials
     from bot.operations.registering import Registering
     from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
@@ -119,6 +129,55 @@ class House:
         from bot.operations.freezing import Freezing
 
         return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def policy(self) -> "PolicyDesk":
+        from bot.operations.policies import PolicyDesk
+
+        return PolicyDesk(self.database, self.money.policies, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def trials(self) -> "PolicyTrials":
+        from bot.operations.policy_trials import PolicyTrials
+
+        return PolicyTrials(self.database, self.money.policies, self.clock)
+
+    @cached_property
+    def allowances(self) -> "Allowances":
+        from bot.operations.allowances import Allowances
+
+        return Allowances(self.database, self.money.policies, self.connections, self.clock)
+
+    @cached_property
+    def reminding(self) -> "Reminding":
+        from bot.approvals.reminding import Reminding
+
+        return Reminding(self.database, self.approvals, self.money.policies, self.clock)
+
+    @cached_property
+    def meeting(self) -> "Meeting":
+        from bot.operations.meeting import Meeting
+
+        return Meeting(self.database, self.money.policies, self.outbox, self.clock)
+
+    @cached_property
+    def enclosing(self) -> "Enclosing":
+        from bot.operations.enclosing import Enclosing
+
+        return Enclosing(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
+    def delegating(self) -> "Delegating":
+        from bot.operations.delegating import Delegating
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Delegating(self.database, self.approvals, self.audit, Notices(self.outbox), self.clock, zone)
+
+    @cached_property
+    def evidence(self) -> "Evidence":
+        from bot.operations.evidence.service import Evidence
+
+        return Evidence(self.database, self.approvals, self.audit, self.clock, self.config.audit.anchor_file)
 
     @cached_property
     def people(self) -> "People":
@@ -242,6 +301,12 @@ class House:
         )
 
     @cached_property
+    def dossiers(self) -> "Dossiers":
+        from bot.operations.dossiers import Dossiers
+
+        return Dossiers(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
     def report_feed(self) -> "ReportFeed":
         from bot.operations.report_feed import ReportFeed
         from bot.providers.crm.settings import Settings
@@ -255,6 +320,12 @@ class House:
         from bot.operations.payments import Payments
 
         return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def booking_desk(self) -> "BookingDesk":
+        from bot.operations.bookings import BookingDesk
+
+        return BookingDesk(self.connections, self.clients, self.money.planning, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":
@@ -302,6 +373,13 @@ class House:
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
     """The configuration table of each provider."""
     return {name: spec.settings for name, spec in PROVIDERS.items()}
+
+
+def read_policy(document: bytes) -> object:
+    """Check a policy's document. `ConfigError`. Its room is opened for a desk that has one in its configuration."""
+    from bot.approvals.policy.reading import read
+
+    return read(document, PROVIDERS)
 
 
 @contextmanager
@@ -355,6 +433,10 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await timekeeping.start()  # before anything is written down with a time of this run
     access = Access(database, audit, clock, config.people.groups)
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
+    if config.policy != PolicyConfig():
+        from bot.operations.beginning import begin_with
+
+        await begin_with(database, audit, clock, config.policy)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
     pulse = Pulse(

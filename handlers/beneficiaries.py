@@ -7,7 +7,7 @@ from bot.errors import InputError
 from bot.money import Currency
 from bot.operations.beneficiaries import EXAMPLE, Beneficiary
 from bot.providers.registry import PROVIDERS
-from handlers.asking import asked_for
+from handlers.asked import asked_for
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, taste_of
 from handlers.pages import Reply

@@ -8,12 +8,21 @@ from typing import Final
 
 from telegram import Update
 
-from bot.errors import StoreError
-from handlers import factor, linking, locking, requests, withdrawals
+from bot.errors import CountersignError, StoreError
+from handlers import asking, enclosing, factor, failures, linking, locking, policy, requests, transfers, withdrawals
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
-ANSWERS: Final[tuple[AnswerDoor, ...]] = (*locking.ANSWERS, *factor.ANSWERS, *requests.ANSWERS, *withdrawals.ANSWERS)
+ANSWERS: Final[tuple[AnswerDoor, ...]] = (
+    *locking.ANSWERS,
+    *factor.ANSWERS,
+    *requests.ANSWERS,
+    *transfers.ANSWERS,
+    *asking.ANSWERS,
+    *withdrawals.ANSWERS,
+    *policy.ANSWERS,
+    *enclosing.ANSWERS,
+)
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 
 
@@ -80,9 +89,23 @@ async def stop(context: DeskContext) -> bool:
 
 
 async def not_text(update: Update, context: DeskContext) -> None:
-    """A picture, a file and the like in a private chat: they are answers to nothing."""
-    if update.message is not None and await delete_secret(context, update.message.message_id):
-        await context.say("I deleted that, in case it held the secret. Please send it as text.")
+    """A picture, a file and the like in a private chat: an answer where a file is asked for, and to nothing else."""
+    if update.message is None:
+        return
+    try:
+        draft = await context.services.cards.draft(context.person.id)
+    except StoreError:
+        draft = None  # nobody can say what was asked: it may be a secret
+    door = _BY_KIND.get(draft.kind) if draft is not None else None
+    if draft is None or door is None or door.takes is None:
+        if await delete_secret(context, update.message.message_id):
+            await context.say("I deleted that, in case it held the secret. Please send it as text.")
+        return
+    try:
+        permit(context, door.right)
+        await door.takes(context, draft, update.message)
+    except CountersignError as error:
+        await context.say(failures.told(error))
 
 
 async def _may_be_secret(context: DeskContext) -> bool:

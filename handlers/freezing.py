@@ -7,7 +7,7 @@ from bot.messages.cards import Card
 from bot.operations.freezing import DESK, Freeze, called
 from bot.operations.thawing import EXAMPLE
 from bot.providers.registry import PROVIDERS
-from handlers.asking import asked_for
+from handlers.asked import asked_for
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import Door, TapDoor, Words, taste_of

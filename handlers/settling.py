@@ -3,7 +3,7 @@
 from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.moving.settling import EXAMPLE
-from handlers.asking import asked_for
+from handlers.asked import asked_for
 from handlers.context import DeskContext
 from handlers.doors import Door, Words
 from handlers.pages import Audience, Reply

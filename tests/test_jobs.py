@@ -94,6 +94,15 @@ async def test_a_check_that_the_database_refuses_is_put_off(tmp_path: Path, capl
         assert _told(caplog) == [("WARNING", "job put off")]
 
 
+@pytest.mark.parametrize("job", ["remind", "check_policy"])
+async def test_each_minute_what_waits_and_the_policy_are_looked_at(tmp_path: Path, job: str) -> None:
+    async with opened(write_desk(tmp_path)) as rooms:
+        with scheduled(rooms) as scheduler:
+            found: Any = scheduler.get_job(job)
+            assert found.trigger.interval == timedelta(minutes=1)
+            await _falls_due(scheduler, job)
+
+
 async def test_so_is_tidying(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with opened(write_desk(tmp_path)) as rooms:

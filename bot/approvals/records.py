@@ -38,7 +38,7 @@ def insert(tables: Tables, request: Request, asked_in: str | None) -> None:
         request.kind.value,
         packed(dict(request.parameters)),
         request.hash,
-        _packed_rule(request.rule),
+        packed_rule(request.rule),
         request.state.value,
         request.version,
         request.asked_by,
@@ -86,6 +86,25 @@ def standing(tables: Tables, states: Iterable[State]) -> list[Request]:
         f"SELECT {_COLUMNS} FROM requests"  # noqa: S608  # columns are ours
         " WHERE state IN (SELECT value FROM json_each(?)) ORDER BY asked_at, id",
         (packed([state.value for state in states]),),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
+def newest(
+    tables: Tables, kind: Kind | None, state: State | None, since: datetime | None, until: datetime | None, most: int
+) -> list[Request]:
+    """The newest first, of a kind, in a state, asked for since (inclusive) and until (exclusive); None is any."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608  # columns are ours
+        " WHERE kind = coalesce(?, kind) AND state = coalesce(?, state) AND asked_at >= ? AND asked_at < ?"
+        " ORDER BY asked_at DESC, id DESC LIMIT ?",
+        (
+            kind,
+            state,
+            at(since) if since is not None else 0,
+            at(until) if until is not None else 2**62,
+            most,
+        ),
     ).fetchall()
     return [_request(tables, row) for row in rows]
 
@@ -177,6 +196,12 @@ def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool
     return cursor.rowcount == 1
 
 
+def missed(tables: Tables, request: Request) -> set[int]:
+    """Who has picked a wrong number for it (our ids), and so cannot approve it any more."""
+    rows = tables.conn.execute("SELECT person_id FROM number_misses WHERE request_id = ?", (request.id,)).fetchall()
+    return {person_id for (person_id,) in rows}
+
+
 def is_void(tables: Tables, cast: Vote) -> bool:
     """Whether its person was suspended, or lost a role or an account, since: what is given back later does not revive
     a vote."""
@@ -222,7 +247,8 @@ def _vote(person: int, said: str, seen: str, when: int, proof: int, shown: str, 
     return Vote(person, Decision(said), seen, moment(when), Proof(proof), shown, message_id)
 
 
-def _packed_rule(rule: Rule) -> str:
+def packed_rule(rule: Rule) -> str:
+    """The rule as its row holds it."""
     return packed(
         {
             "seats": [[seat.circle, seat.count] for seat in rule.seats],

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from bot.access import names
 from bot.access.model import Person, Right
 from bot.access.service import check_right, people_in
-from bot.approvals.guards import guard_rule
+from bot.approvals.guards import rule_for
 from bot.approvals.model import Kind, Request, Rule
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import DEFAULT, Guarded
@@ -177,7 +177,7 @@ class Beneficiaries(InHouse):
     def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
         check_right(tables, asked_by, Right.ASK)
         _check_free(listed(tables), parameters)
-        return guard_rule(self._policies, tables, Guarded.BENEFICIARY)
+        return rule_for(tables, self._policies, Guarded.BENEFICIARY)
 
     def carry(self, tables: Tables, request: Request) -> str:
         asker = next((one for one in people_in(tables) if one.id == request.asked_by), None)

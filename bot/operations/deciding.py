@@ -19,6 +19,7 @@ from bot.operations.factor_reset import FactorReset
 from bot.operations.freezing import Freezing
 from bot.operations.moving.room import MoneyRoom, money_room
 from bot.operations.notices import Notices
+from bot.operations.policies import PolicyRequests
 from bot.operations.role_requests import RoleRequests
 from bot.operations.timekeeping import Timekeeping
 from bot.store import Database
@@ -69,11 +70,13 @@ def deciding(on: Ground) -> Deciding:
     factors = Factors(on.database, on.vault, approvals, on.audit, on.outbox, on.timekeeping, on.clock, name)
     accounts = Accounts(on.access, approvals, on.cards, on.outbox, on.audit, on.clock)
     approvals.carriers[Kind.FACTOR_FIRST] = FactorFirst(factors)
-    approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, on.vault, on.audit, on.clock)
-    approvals.carriers[Kind.ROLE] = RoleRequests(on.access, on.audit, Notices(on.outbox).tell)
     approvals.carriers[Kind.ACCOUNT] = accounts
     factors.alarm = on.freezing.alarm
     money = money_room(
         on.database, on.audit, on.outbox, approvals, on.connections, on.timekeeping, on.freezing, on.clock
     )
+    policies = money.policies
+    approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, on.vault, policies, on.audit, on.clock)
+    approvals.carriers[Kind.ROLE] = RoleRequests(on.access, policies, on.audit, Notices(on.outbox).tell)
+    approvals.carriers[Kind.POLICY] = PolicyRequests(policies, on.audit, on.outbox, on.clock)
     return Deciding(approvals, factors, accounts, money)

@@ -23,6 +23,7 @@ AUDIENCES: Mapping[str, str] = {
     "leaderboard": "private",
     "key": "private",
     "register": "private",
+    "transfer": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",
@@ -36,6 +37,16 @@ AUDIENCES: Mapping[str, str] = {
     "thaw": "desk",
     "settle": "desk",
     "repeat": "desk",
+    "request": "private",
+    "history": "private",
+    "approve": "public",  # in the private chat only, like the next one
+    "reject": "public",
+    "policy": "desk",
+    "limits": "private",
+    "note": "public",
+    "attach": "public",  # in the private chat only
+    "delegate": "desk",
+    "evidence": "public",  # in the private chat only
     "replace": "public",
     "share": "public",
     "unshare": "public",

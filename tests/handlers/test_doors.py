@@ -58,7 +58,7 @@ TOLD = {
     "/invite viewer": "That needs the right to invite people, which you do not have. An admin can give it.",
     # unknown ones
     "/balanse": "I do not know /balanse. Did you mean /balance?",
-    "/transfer 5": "I do not know /transfer. For example: /balance. /help shows all of them.",
+    "/quux 5": "I do not know /quux. For example: /balance. /help shows all of them.",
     "good morning": "I understand commands, for example /balance. /help shows all of them.",
 }
 
@@ -79,13 +79,17 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         person: set(re.findall(r"^/(\w+)", await desk.said(person, "/help"), re.M)) for person in (VERA, OLGA, ADAM)
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
-    everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard", "beneficiaries"}
+    everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
+    everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy"}
     working = {"freeze", "thaw", "settle", "repeat"}
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
         VERA: everybody,
-        OLGA: everybody | working | linking | {"lead"},
-        ADAM: everybody | working | linking | {"people", "role", "suspend", "resume", "invite", "person"},
+        OLGA: everybody | linking | working | {"lead", "transfer"},
+        ADAM: everybody
+        | linking
+        | working
+        | {"people", "role", "suspend", "resume", "invite", "person", "approve", "reject", "delegate"},
     }
 
 

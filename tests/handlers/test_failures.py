@@ -35,6 +35,9 @@ SENTENCES: dict[CountersignError, str] = {
         "There is no connection “nope” that you can see. There is: capital/main, crm/main."
     ),
     errors.ConflictError("it is gone already"): "It is gone already. Nothing was changed.",
+    errors.DiskShortError(1, 2): (
+        "The bot's disk is nearly full, so no money can be asked for. An admin must make room. Nothing was asked for."
+    ),
     errors.AlikeError("abc", "unknown"): (
         "Request abc is for the very same, and nobody knows yet what became of it. Nothing was asked for. "
         "/request abc shows it; /repeat abc asks others to let it be sent again all the same."

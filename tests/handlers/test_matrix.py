@@ -68,6 +68,7 @@ DOORS = {
     "mt": (ALL, READ, PRIVATELY),
     "report": (ALL, READ, PRIVATELY),
     "leaderboard": (ALL, READ, PRIVATELY),
+    "transfer": ({"operator"}, ASK, PRIVATELY),
     "connect": (LINKERS, LINK, NEVER),
     "replace": (LINKERS, LINK, NEVER),
     "connections": (ALL, TALK, PRIVATELY),
@@ -86,6 +87,16 @@ DOORS = {
     "thaw": (WORKERS, FREEZE, PRIVATELY),
     "settle": (WORKERS, SETTLE, PRIVATELY),
     "repeat": (WORKERS, SETTLE, PRIVATELY),
+    "request": (ALL, TALK, PRIVATELY),
+    "history": (ALL, TALK, PRIVATELY),
+    "approve": ({"approver", "admin"}, DECIDE, NEVER),
+    "reject": ({"approver", "admin"}, DECIDE, NEVER),
+    "policy": (ALL, TALK, PRIVATELY),
+    "limits": (ALL, TALK, PRIVATELY),
+    "note": (ALL, TALK, HERE),
+    "attach": (ALL, TALK, NEVER),
+    "delegate": ({"approver", "admin"}, DECIDE, PRIVATELY),
+    "evidence": (ALL, TALK, NEVER),
     "audit": ({"auditor"}, LOG, PRIVATELY),
     "status": (ALL, TALK, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),
@@ -104,12 +115,17 @@ DOORS = {
 TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
+    "transfer": ({"operator"}, ASK),
+    "ask": ({"operator"}, ASK),
     "withdrawals": (ALL, READ),
     "withdrawal": (ALL, READ),
     "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "request/own": (ALL, TALK),
     "freeze": (WORKERS, FREEZE),
+    "request/view": (ALL, TALK),
+    "history": (ALL, TALK),
+    "policy": (ADMIN, POLICY),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
@@ -122,10 +138,16 @@ ANSWERS = {
     "factor/replace": (ALL, TALK),
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
+    "transfer": ({"operator"}, ASK),
+    "ask": ({"operator"}, ASK),
+    "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
+    "attach": (ALL, TALK),
+    "policy/propose": (ADMIN, POLICY),
+    "policy/try": (ADMIN, POLICY),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"withdrawal/reject"}
+NO_SECRET = {"attach", "transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

@@ -137,7 +137,7 @@ async def test_pending_shows_what_concerns_its_reader(desk: Desk, painting: Pain
         text = await desk.said(reader, "/pending")
         assert request.id in text
         assert "Paint the desk green" in text
-        assert "Could still sign: Anna" in text
+        assert "1 needed: Anna (approver)" in text
     for outsider in (VERA, ADAM):
         assert await desk.said(outsider, "/pending") == "Nothing waits for a decision."
 

@@ -46,8 +46,7 @@ PROVIDERS = ("capital", "deriv", "cryptocapital", "crm")
 Message = dict[str, Any]
 OLGA_IS = (
     "You are Olga: operator. You may read balances and positions, ask for money movements, link provider logins, "
-    "freeze the desk, say what became of a request.\n"
-    "Telegram id 1002"
+    "freeze the desk, say what became of a request.\nTelegram id 1002"
 )
 """What /whoami tells the operator."""
 

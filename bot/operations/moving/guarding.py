@@ -4,6 +4,7 @@ Looked at when it is asked for and once more in the transaction that lets it be 
 All of it inside the caller's transaction, so that nothing can slip between a check and what it allows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.access.model import Person, Right
@@ -46,8 +47,9 @@ class Judged:
 class Guarding:
     """Reads the policy in force, the book of beneficiaries and the freezes."""
 
-    def __init__(self, policies: Policies, clock: Clock) -> None:
+    def __init__(self, policies: Policies, clock: Clock, check_disk: Callable[[], None]) -> None:
         self._policies = policies
+        self._check_disk = check_disk
         self._clock = clock
 
     def judged(
@@ -60,6 +62,7 @@ class Guarding:
         Raises:
             NotAllowedError: Not this person, or not through this connection.
             FrozenError: Nothing leaves just now.
+            DiskShortError: Nothing new can be written down safely.
             NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
             PolicyRefusedError: The policy, or a limit.
         """
@@ -67,6 +70,8 @@ class Guarding:
         person = _person(tables, by.id)
         connection = _connection(tables, person, parameters)
         freezing.check(tables, connection.provider)
+        if again is None:
+            self._check_disk()
         seen = matter.aspects(parameters)
         if "beneficiary" in parameters:
             payee = beneficiaries.check(

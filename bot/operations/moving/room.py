@@ -12,6 +12,7 @@ from bot.clock import Clock
 from bot.messages.outbox import Outbox
 from bot.operations.beneficiaries import Beneficiaries
 from bot.operations.connections import Connections
+from bot.operations.disk import Disk
 from bot.operations.freezing import Freezing
 from bot.operations.moving.afterwards import Afterwards
 from bot.operations.moving.bookings import BookingMatter
@@ -19,12 +20,14 @@ from bot.operations.moving.carrying import Mover
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter
+from bot.operations.moving.plans import Planning
 from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
 from bot.operations.moving.settling import Repeating, Settling
 from bot.operations.moving.withdrawals import WithdrawalMatter
 from bot.operations.thawing import Thawing
 from bot.operations.timekeeping import Timekeeping
+from bot.operations.transfer_steps import TransferSteps
 from bot.operations.transfers import TransferMatter, Transfers
 from bot.ports import Recorder
 from bot.store import Database
@@ -35,17 +38,20 @@ class MoneyRoom:
     """Everything that stands between a wish and the money."""
 
     policies: Policies
+    disk: Disk
     guarding: Guarding
     matching: Matching
     matters: Mapping[Kind, Matter]
     sending: Sending
     reconciling: Reconciling
+    planning: Planning
     transfers: Transfers
     thawing: Thawing
     settling: Settling
     repeating: Repeating
     beneficiaries: Beneficiaries
     afterwards: Afterwards
+    transfer_steps: TransferSteps
 
     async def run(self) -> None:
         """Send what is approved and find out about what is open, until cancelled."""
@@ -64,7 +70,8 @@ def money_room(
 ) -> MoneyRoom:
     """Open it, and tell the approvals room what its kinds of requests mean."""
     policies = Policies(clock)
-    guarding = Guarding(policies, clock)
+    disk = Disk(database, audit, outbox)
+    guarding = Guarding(policies, clock, disk.check)
     matters: dict[Kind, Matter] = {
         Kind.TRANSFER: TransferMatter(),
         Kind.WITHDRAWAL: WithdrawalMatter(),
@@ -86,17 +93,22 @@ def money_room(
     approvals.carriers[Kind.SETTLE] = settling
     approvals.carriers[Kind.REPEAT] = repeating
     approvals.carriers[Kind.BENEFICIARY] = book
+    planning = Planning(database, guarding, approvals, matters)
+    transfers = Transfers(database, connections, planning)
     return MoneyRoom(
-        policies,
-        guarding,
-        Matching(audit, clock, timekeeping.looking),
-        matters,
-        sending,
-        reconciling,
-        Transfers(database, connections, guarding, approvals, clock),
-        thawing,
-        settling,
-        repeating,
-        book,
-        Afterwards(database, incidents, clock, reconciling.evidence),
+        policies=policies,
+        disk=disk,
+        guarding=guarding,
+        matching=Matching(audit, clock, timekeeping.looking),
+        matters=matters,
+        sending=sending,
+        reconciling=reconciling,
+        planning=planning,
+        transfers=transfers,
+        transfer_steps=TransferSteps(transfers),
+        thawing=thawing,
+        settling=settling,
+        repeating=repeating,
+        beneficiaries=book,
+        afterwards=Afterwards(database, incidents, clock, reconciling.evidence),
     )
