@@ -170,7 +170,7 @@ async def test_taking_one_out_is_one_line(desk: Treasury) -> None:
         "That needs the right to freeze the desk, which you do not have. An admin can give it."
     )
     assert await said(desk, ANNA, "/beneficiaries remove harbuor") == (
-        "There is no beneficiary “harbuor” that you can see. Did you mean Harbour? There is: Harbour."
+        "There is no beneficiary “harbuor” in the book. Did you mean Harbour? There is: Harbour."
     )
     assert await said(desk, ANNA, "/beneficiaries remove harbour") == (
         "Harbour is taken out: nothing more goes there. Everybody who may freeze is told."
