@@ -550,3 +550,16 @@ CREATE TABLE files (
 CREATE INDEX files_of ON files (request_id);
 """,
     )
+
+
+@MIGRATIONS()
+def m006_named(tables: sqlite_utils.Database) -> None:
+    """What the log is asked about a person: what they did, and the rows in whose details they are named."""
+    _run(
+        tables,
+        """
+CREATE INDEX audit_by ON audit (person_id) WHERE person_id IS NOT NULL;
+CREATE INDEX audit_for ON audit (CASE WHEN json_valid(details) THEN json_extract(details, '$.for_person') END)
+    WHERE instr(details, '"for_person":');
+""",
+    )
