@@ -65,6 +65,7 @@ _WHERE = MappingProxyType(
         "simulate": "play:simulate",
         "backup": "backup:backup",
         "restore": "backup:restore",
+        "recover": "recover:recover",
         "key": _KEY,
         "credentials": _CREDENTIALS,
         "audit": _AUDIT,

@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from bot.operations.sharing import Sharing
     from bot.operations.statements import Statements
     from bot.operations.status import StatusDesk
+    from bot.operations.turned_away import TurnedAway
     from bot.operations.wariness import Wariness
     from bot.operations.withdrawals import Withdrawals
 
@@ -250,6 +251,12 @@ class House:
         from bot.operations.wariness import Wariness
 
         return Wariness(self.cards, self.clock)
+
+    @cached_property
+    def turned_away(self) -> "TurnedAway":
+        from bot.operations.turned_away import TurnedAway
+
+        return TurnedAway(self.database, self.audit, self.clock)
 
     @cached_property
     def linking(self) -> "Linking":

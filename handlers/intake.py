@@ -1,8 +1,8 @@
 """From Telegram's wire to the inbox, and from the inbox to the doors.
 
 Whether an update was fetched or pushed, it comes here as raw bytes. Just enough of it is read to drop strangers before
-a row is written; the rest of a batch is one commit; only then may Telegram be told. Rows are sealed: a person may have
-typed a password. After that they queue, each chat by itself.
+a row is written (a few of them are noted for the audit log); the rest of a batch is one commit; only then may Telegram
+be told. Rows are sealed: a person may have typed a password. After that they queue, each chat by itself.
 """
 
 import logging
@@ -86,6 +86,7 @@ class TelegramIntake:
         await self.queues.room()
         self._pulse.asked_at = self._services.clock.now()
         batch = list(self._wanted(updates))
+        self._services.turned_away.write()
         if not batch:
             return
         for item in await self._services.inbox.keep(batch):
@@ -135,6 +136,7 @@ class TelegramIntake:
                     continue
                 if sender not in known and not self._invited(peeked):
                     self._pulse.strangers += 1
+                    self._services.turned_away.note(sender, _kind(peeked))
                     continue
             yield Incoming(peeked.update_id, chat_id, self._services.sealer.seal(body, peeked.update_id), origin)
 
@@ -179,6 +181,15 @@ class TelegramIntake:
             _log.exception("update could not be handled", extra={"update_id": item.update_id})
             self._pulse.incidents += 1
         self._services.inbox.finish(item.update_id)
+
+
+def _kind(peeked: _Peeked) -> str:
+    """What it is, in a word: nothing of what a stranger wrote is kept."""
+    if peeked.message is not None:
+        return "message"
+    if peeked.edited_message is not None:
+        return "edit"
+    return "tap" if peeked.callback_query is not None else "membership"
 
 
 def _who(peeked: _Peeked) -> tuple[int | None, int | None, str | None]:

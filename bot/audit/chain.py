@@ -6,17 +6,20 @@
 A field is the byte 0 when it is NULL, else the byte 1 and its text in UTF-8; its length is four bytes, big-endian. The
 fields are seq, at, epoch, person_id, telegram_id, action, object, details. The first row continues 32 zero bytes and
 has epoch 1.
+
+When a master key was lost, the codes from before cannot be made again. Then the row that says so (`desk.recovered`) has
+a code of the key that took its place, and is hashed together with all that was there: it vouches for them.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any, Final
 
-from bot.audit.model import RESTORED, Anchor, Flaw, Head, Verdict, Wrong
+from bot.audit.model import RECOVERED, RESTORED, Anchor, Flaw, Head, Verdict, Wrong
 
 FIRST: Final = bytes(32)
 Code = Callable[[bytes, int], bytes]
@@ -25,6 +28,7 @@ RawRow = tuple[Any, ...]
 """seq, at, epoch, person_id, telegram_id, action, object, details, prev, hash, mac. Texts may be bytes: in a log that
 somebody has had their hands in, they need not be texts."""
 _FLAWS_KEPT = 20
+_VOUCHING: Final = (RECOVERED.encode(), RECOVERED)
 _MILLIS_OF_A_DAY = 86_400_000
 _EPOCH_BEGAN = date(1970, 1, 1).toordinal()
 
@@ -32,11 +36,11 @@ _EPOCH_BEGAN = date(1970, 1, 1).toordinal()
 def hash_of(fields: Iterable[object], prev: bytes) -> bytes:
     """The hash of a row that continues `prev`."""
     parts = []
-    for field in fields:
-        if field is None:
+    for value in fields:
+        if value is None:
             parts.append(_NULL)
             continue
-        text = field if isinstance(field, bytes) else str(field).encode()
+        text = value if isinstance(value, bytes) else str(value).encode()
         length = len(text)
         parts.append(_HEADS[length] if length < _READY else (length + 1).to_bytes(4, "big") + b"\x01")
         parts.append(text)
@@ -83,6 +87,20 @@ class _Doubt:
         return said is not None and said != self.epoch and any(later > said for later in restores)
 
 
+@dataclass(slots=True)
+class _Unproven:
+    """Rows that fit the chain, and whose codes the key at hand does not make. Forged, unless a later row vouches."""
+
+    count: int = 0
+    flaws: list[tuple[int, Flaw]] = field(default_factory=list)
+    """Of the first ones, each with the place of its row."""
+    epochs: int = 0
+    """How often the epoch changed among them without a reason."""
+    epoch_flaws: list[tuple[int, Flaw]] = field(default_factory=list)
+    restores: list[int] = field(default_factory=list)
+    """The epochs that began with a restore among them."""
+
+
 class Examination:
     """Reads a chain once, from its first row to its last.
 
@@ -105,6 +123,9 @@ class Examination:
         """Each with the place of its row, in reading order."""
         self._flaw_count = 0
         self._doubts: list[_Doubt] = []
+        self._unproven = _Unproven()
+        self._vouched = 0
+        """The last row before one that vouches for it and for all before it."""
 
     def take(self, rows: Iterable[RawRow]) -> None:
         """The next rows, in their order."""
@@ -120,9 +141,12 @@ class Examination:
                 elif prev != self._prev:
                     self._note(seq, Wrong.UNLINKED)
                 elif mac != code(hashed, generation_of(at)):
-                    self._note(seq, Wrong.FORGED)
-                elif epoch != self._epoch:
-                    self._new_epoch(seq, epoch, action)
+                    self._hold(seq, epoch, action)
+                else:
+                    if epoch != self._epoch:
+                        self._new_epoch(seq, epoch, action)
+                    if action in _VOUCHING:
+                        self._vouch(seq)
                 if seq in anchors:
                     self._compare(seq, hashed, epoch)
             except (TypeError, ValueError, OverflowError):
@@ -140,6 +164,8 @@ class Examination:
             self._note(last + 1, Wrong.HIDDEN)
         for seq in sorted(seq for seq in self._anchors if seq > last):
             self._compare(seq, None, None)
+        self._flaws += self._unproven.flaws
+        self._flaw_count += self._unproven.count
         left_behind = tuple(doubt.anchor for doubt in self._doubts if doubt.is_excused(self._restores))
         astray = [(doubt.place, doubt.flaw) for doubt in self._doubts if not doubt.is_excused(self._restores)]
         flaws = sorted([*self._flaws, *astray], key=itemgetter(0))[:_FLAWS_KEPT]
@@ -151,14 +177,39 @@ class Examination:
             self._flaw_count + len(astray),
             self._anchor_count,
             left_behind,
+            self._vouched,
         )
 
     def _new_epoch(self, seq: int, epoch: int, action: object) -> None:
         said = action if isinstance(action, bytes) else str(action).encode()
         if epoch > self._epoch and said == RESTORED.encode():
             self._restores.append(epoch)
-        else:
+        elif epoch <= self._epoch or said != RECOVERED.encode():
             self._note(seq, Wrong.EPOCH)
+
+    def _hold(self, seq: Any, epoch: Any, action: object) -> None:
+        """A row whose code does not fit: what is wrong with it shows at the next row that vouches, or at the end."""
+        held = self._unproven
+        held.count += 1
+        if len(held.flaws) < _FLAWS_KEPT:
+            held.flaws.append((self._rows, self._flaw(seq, Wrong.FORGED)))
+        if epoch == self._epoch:
+            return
+        said = action if isinstance(action, bytes) else str(action).encode()
+        if epoch > self._epoch and said == RESTORED.encode():
+            held.restores.append(epoch)
+        elif epoch <= self._epoch or said != RECOVERED.encode():
+            held.epochs += 1
+            if len(held.epoch_flaws) < _FLAWS_KEPT:
+                held.epoch_flaws.append((self._rows, self._flaw(seq, Wrong.EPOCH)))
+
+    def _vouch(self, seq: int) -> None:
+        """This row's own code fits, and it continues every row before it."""
+        held, self._unproven = self._unproven, _Unproven()
+        self._vouched = seq - 1
+        self._restores += held.restores
+        self._flaws += held.epoch_flaws
+        self._flaw_count += held.epochs
 
     def _compare(self, seq: int, hashed: bytes | None, epoch: object) -> None:
         """Each anchor of a row, or of one that is not there."""

@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import Final
 
 RESTORED: Final = "backup.restored"
-"""The deed of a restore: the only one after which the epoch is another."""
+"""The deed of a restore. After it the epoch is another."""
+RECOVERED: Final = "desk.recovered"
+"""The deed of going on without a master key that was lost: after it, too, the epoch is another, and so is the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class Verdict:
     """How many were compared, those left behind included."""
     left_behind: tuple[Anchor, ...]
     """Anchors of rows that a restore took away: they prove nothing any more, and that restore is in the log."""
+    vouched: int = 0
+    """The rows up to this one have codes of a lost master key; a later row, whose own code fits, continues them."""
 
     @property
     def is_whole(self) -> bool:

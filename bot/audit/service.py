@@ -27,6 +27,11 @@ _RAW = (
 )
 _INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # a constant
 _BEFORE = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"
+NAMED_IN_DETAILS = (
+    "instr(details, '\"for_person\":') AND"
+    " CASE WHEN json_valid(details) THEN json_extract(details, '$.for_person') END = ?"
+)
+"""Rows in whose details a person is named: what others, or the host, did for them. As the index `audit_for` has it."""
 _TELLTALE = re.compile(r"[:=,%-]")
 """Without one of these no text has the shape of a secret."""
 _LATEST = 253_402_300_799_999
@@ -128,24 +133,29 @@ class Audit:
 
 
 def _rows(tables: Tables, selection: Selection, bound: str, seq: int | None, order: str, limit: int) -> list[Row]:
-    conditions = [bound] if seq is not None else []
+    """Each way in which a row is about a person is looked up by an index of its own, and no further than `limit`."""
+    narrowing = [bound] if seq is not None else []
     values: list[int | str] = [seq] if seq is not None else []
-    if selection.person_id is not None:
-        conditions.append("(person_id = ? OR object = ?)")
-        values += [selection.person_id, f"person/{selection.person_id}"]
     if selection.object is not None:
-        conditions.append("object = ?")
+        narrowing.append("object = ?")
         values.append(selection.object)
     if selection.since is not None:
-        conditions.append("at >= ?")
+        narrowing.append("at >= ?")
         values.append(at(selection.since))
     if selection.until is not None:
-        conditions.append("at < ?")
+        narrowing.append("at < ?")
         values.append(at(selection.until))
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    ways: list[tuple[str, list[int | str]]] = [("1", [])]
+    if selection.person_id is not None:
+        number = selection.person_id
+        ways = [("person_id = ?", [number]), ("object = ?", [f"person/{number}"]), (NAMED_IN_DETAILS, [number])]
+    looks = " UNION ".join(
+        f"SELECT seq FROM (SELECT seq FROM audit WHERE {' AND '.join([way, *narrowing])} ORDER BY seq {order} LIMIT ?)"  # noqa: S608  # texts of this file only
+        for way, _ in ways
+    )
     found = tables.conn.execute(
-        f"SELECT {_COLUMNS} FROM audit {where} ORDER BY seq {order} LIMIT ?",  # noqa: S608  # texts of this file only
-        (*values, limit),
+        f"SELECT {_COLUMNS} FROM audit WHERE seq IN ({looks}) ORDER BY seq {order} LIMIT ?",  # noqa: S608  # likewise
+        (*(value for _, own in ways for value in (*own, *values, limit)), limit),
     )
     return [_row(each) for each in found]
 

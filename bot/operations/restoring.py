@@ -13,7 +13,6 @@ What a backup does not know is what has happened since it was made. So nothing t
 
 import os
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,15 +20,13 @@ from functools import partial
 from pathlib import Path
 
 from bot.access.service import people_in
-from bot.approvals import records
-from bot.approvals.machine import Event
-from bot.approvals.model import State
 from bot.audit.model import RESTORED
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import BackupUnreadableError, StartRefusedError, StoreDamagedError, StoreError, WrongKeyError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.backups import EX_CANTCREAT, in_thread, pieces, sync_folder
+from bot.operations.epochs import begin, end_requests, next_epoch
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
@@ -41,24 +38,11 @@ from bot.vault.keys import KeyTree, MasterKey
 EX_IOERR = 74
 NONCE_MARGIN = 1000
 _TOTP_STEP_MILLIS = 30_000
-_ENDING: Mapping[State, tuple[Event, str]] = {
-    State.PENDING: (Event.EXPIRED, "a backup was restored; ask anew"),
-    State.APPROVED: (Event.EXPIRED, "a backup was restored; see whether it was done, then ask anew"),
-    State.HELD: (Event.WITHDRAWN, "a backup was restored; see whether it was done, then ask anew"),
-    State.SENDING: (Event.OUTCOME_LOST, "a backup was restored while it was being sent"),
-    State.ACKED: (Event.OUTCOME_LOST, "a backup was restored while it was being sent"),
-}
+_WHY = "a backup was restored"
 _VOID = (
-    "UPDATE outbox SET state = 'dead', trouble = 'a backup was restored' WHERE state = 'waiting'",
+    "UPDATE outbox SET state = 'dead', trouble = :why WHERE state = 'waiting'",
     "UPDATE inbox SET done_at = :now, body = NULL WHERE done_at IS NULL",
-    "DELETE FROM cards",
-    "DELETE FROM sealed WHERE subject LIKE 'draft/%'",
-    "DELETE FROM drafts",
-    "UPDATE invites SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
-    "UPDATE account_links SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
-    "UPDATE entry_links SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
     "UPDATE factors SET last_step = max(last_step, :now / :step), enrolling_until = min(enrolling_until, :now)",
-    "DELETE FROM meta WHERE key = 'ran_before'",  # the next start is a first one, and none after a crash
 )
 
 
@@ -162,37 +146,20 @@ def _settle(
         raise BackupUnreadableError("the database in it belongs to nobody")
     meta = {row["key"]: row["value"] for row in tables["meta"].rows}
     now = clock.now()
-    epoch = max(int(meta["epoch"]) + 1, epoch_before + 1, at(now) // 1000)
+    epoch = next_epoch(max(int(meta["epoch"]), epoch_before), now)
     audit = Audit(clock, found[0].audit_code, epoch)
     flawed = audit.first_bad(tables)
     if flawed is not None:
         raise BackupUnreadableError(f"its audit log does not verify from row {flawed} on")
     audit.record(tables, Deed(RESTORED, "desk", details={"via": "terminal", "made_at": header.made_at}))
     for statement in _VOID:
-        tables.conn.execute(statement, {"now": at(now), "step": _TOTP_STEP_MILLIS})
+        tables.conn.execute(statement, {"now": at(now), "step": _TOTP_STEP_MILLIS, "why": _WHY})
     nonce_floor = max(int(meta.get("nonce_floor", "0")), at(now)) + NONCE_MARGIN
-    for key, value in (("epoch", epoch), ("nonce_floor", nonce_floor)):
-        tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(value)))
-    ended, unknown = _end_requests(tables, audit, now)
+    tables.conn.execute("INSERT OR REPLACE INTO meta VALUES ('nonce_floor', ?)", (str(nonce_floor),))
+    begin(tables, epoch, now)
+    ended, unknown = end_requests(tables, audit, now, _WHY)
     _tell(tables, Outbox(database, clock), header, ended, unknown)
     return epoch, ended, unknown
-
-
-def _end_requests(tables: Tables, audit: Audit, now: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The ids of those that ended, and of those whose outcome is unknown, oldest first."""
-    ids = [row[0] for row in tables.conn.execute("SELECT id FROM requests ORDER BY asked_at, id").fetchall()]
-    moved: dict[State, list[str]] = {}
-    for request in (records.read(tables, number) for number in ids):
-        if request.state not in _ENDING:
-            continue
-        event, outcome = _ENDING[request.state]
-        records.move(tables, request, event, now, outcome)
-        state = records.read(tables, request.id).state
-        details = {"kind": request.kind.value, "outcome": outcome}
-        audit.record(tables, Deed(f"request.{state}", f"request/{request.id}", details=details))
-        moved.setdefault(state, []).append(request.id)
-    unknown = moved.pop(State.UNKNOWN, [])
-    return tuple(number for state in moved.values() for number in state), tuple(unknown)
 
 
 def _tell(tables: Tables, outbox: Outbox, header: Header, ended: tuple[str, ...], unknown: tuple[str, ...]) -> None:

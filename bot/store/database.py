@@ -318,6 +318,41 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.copy")
 
 
+def keep_copy(path: Path, kept: Path) -> None:
+    """A whole copy of a database that nobody has open, for its owner only; on disk under its name when this returns.
+
+    Raises:
+        StoreError: It could not be made.
+    """
+    making = copy_of(path)
+    try:
+        _touch_new(making)
+        with (
+            contextlib.closing(sqlite3.connect(path, isolation_level=None)) as source,
+            contextlib.closing(sqlite3.connect(making, isolation_level=None)) as copy,
+        ):
+            copy.execute("PRAGMA journal_mode=OFF")
+            source.backup(copy)
+        _sync(making)
+        making.rename(kept)
+        _sync(kept.parent)
+    except sqlite3.Error as error:
+        raise _translated(error) from None
+    except OSError as error:
+        raise StoreFullError(f"{kept}: {error.strerror}") from None
+    finally:
+        making.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """What was written to a file, or which files a folder has, is on disk when this returns."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _touch_new(path: Path) -> None:
     """A new empty file, for its owner only."""
     path.unlink(missing_ok=True)
@@ -335,11 +370,7 @@ def _create(path: Path) -> None:
     making.touch(mode=0o600)
     _connected(making).conn.close()
     making.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _sync(path.parent)
 
 
 def peek(path: Path, question: Callable[[Tables], Result]) -> Result | None:

@@ -357,7 +357,7 @@ def m006_report_source(tables: sqlite_utils.Database) -> None:
 
 
 @MIGRATIONS()
-def m006_payments_told(tables: sqlite_utils.Database) -> None:
+def m007_payments_told(tables: sqlite_utils.Database) -> None:
     _run(
         tables,
         """
@@ -378,7 +378,7 @@ CREATE TABLE crm_payments (
 
 
 @MIGRATIONS()
-def m006_second_signatures(tables: sqlite_utils.Database) -> None:
+def m008_second_signatures(tables: sqlite_utils.Database) -> None:
     _run(
         tables,
         """
@@ -409,7 +409,7 @@ CREATE TABLE audit_keys (
 
 
 @MIGRATIONS()
-def m010_money_decided(tables: sqlite_utils.Database) -> None:
+def m009_money_decided(tables: sqlite_utils.Database) -> None:
     _run(
         tables,
         """
@@ -553,11 +553,24 @@ CREATE INDEX files_of ON files (request_id);
 
 
 @MIGRATIONS()
-def m006_cards_of_requests(tables: sqlite_utils.Database) -> None:
+def m010_cards_of_requests(tables: sqlite_utils.Database) -> None:
     _run(
         tables,
         """
 CREATE INDEX cards_about_requests ON cards (json_extract(body, '$.request'), kind)
     WHERE json_extract(body, '$.request') IS NOT NULL;
+""",
+    )
+
+
+@MIGRATIONS()
+def m011_named_in_the_log(tables: sqlite_utils.Database) -> None:
+    """What the log is asked about a person: what they did, and the rows in whose details they are named."""
+    _run(
+        tables,
+        """
+CREATE INDEX audit_by ON audit (person_id) WHERE person_id IS NOT NULL;
+CREATE INDEX audit_for ON audit (CASE WHEN json_valid(details) THEN json_extract(details, '$.for_person') END)
+    WHERE instr(details, '"for_person":');
 """,
     )

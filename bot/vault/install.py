@@ -10,7 +10,7 @@ from bot.errors import StartRefusedError, StoreDamagedError, WrongKeyError
 from bot.ids import short_id
 from bot.store import Database, Tables
 from bot.store.database import peek
-from bot.vault.datakeys import SEED_BYTES
+from bot.vault.datakeys import SEED_BYTES, next_generation
 from bot.vault.envelope import KEY_ID_BYTES, NONCE_BYTES, seal, unseal, with_lengths
 from bot.vault.keys import Earlier, KeyTree, MasterKey, fingerprint_of
 
@@ -70,6 +70,39 @@ def keep_earlier(tables: Tables, keys: KeyTree, to: KeyTree, before: int, days: 
         [(day, _seal(to, f"audit/{day}", key)) for day, key in days.items()],
     )
     _learn(to, tables)
+
+
+def keys_instead(master: MasterKey, tables: Tables) -> tuple[KeyTree, str]:
+    """The tree of a key that is to take the place of a lost one, and the lost one's fingerprint.
+
+    Raises:
+        StartRefusedError: Nothing is lost: the key fits, or there was none yet, or it was exchanged for another one.
+    """
+    try:
+        found = keys_of(master, tables)
+    except WrongKeyError as error:
+        install_id, salt, _ = _identity(tables)
+        return KeyTree(master, install_id, bytes.fromhex(salt)), error.expected
+    if found is None:
+        raise StartRefusedError(
+            "The database is nobody's yet: the first start takes this key. Nothing was changed.", 78
+        )
+    raise StartRefusedError(
+        f"The master key under [key] (fingerprint {found[0].fingerprint}) fits this database: nothing is lost. "
+        "Nothing was changed.",
+        78,
+    )
+
+
+def take_over(tables: Tables, keys: KeyTree) -> None:
+    """From now on the database belongs to these keys. What was sealed or wrapped under any before them is erased."""
+    rows = {KEY_CHECK_BEFORE: _meta(tables, "key_check"), "key_check": keys.check_value.hex()}
+    for table in ("sealed", "data_keys", "audit_keys"):
+        tables.conn.execute(f"DELETE FROM {table}")  # noqa: S608  # these three
+    tables.conn.execute("DELETE FROM meta WHERE key IN (?, ?) OR key LIKE 'rotating_%'", (_EARLIER, _EARLIER_BEFORE))
+    now, _ = next_generation(tables)
+    tables.conn.execute("DELETE FROM key_generations WHERE id != ?", (now,))
+    tables.table("meta").upsert_all(({"key": key, "value": value} for key, value in rows.items()), pk="key")
 
 
 def has_earlier(tables: Tables) -> bool:

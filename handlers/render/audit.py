@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.audit.anchors import text_of
 from bot.audit.model import Flaw, Row, Selection, Verdict, Wrong
 from bot.operations.auditing import Page
+from bot.operations.turned_away import STRANGER
 from handlers.render.text import Taste, bold, literal
 
 _SENTENCE = 110
@@ -69,6 +70,8 @@ def sentence(row: Row, names: Mapping[int, str]) -> str:
     """Who did what, as plain text."""
     noun, _, word = row.action.replace("_", " ").partition(".")
     verb = _VERBS.get(row.action) or (word if noun in _DONE_TO_THINGS else "")
+    if row.object == STRANGER:
+        return f"a stranger ({row.telegram_id}) was {word}"
     thing, who = _thing(row.object, names), _who(row, names)
     if not who:
         of_a_person = row.object.startswith("person/") and noun != "person"
@@ -116,6 +119,12 @@ def verdict(found: Verdict, *, anchors_lost: bool = False) -> list[str]:
         lines.append(
             f"{len(found.left_behind)} anchor(s) are of rows that a restore took away; the log says when that was."
         )
+    if found.vouched:
+        upto = f"Rows 1 to {found.vouched:,} were" if found.vouched > 1 else "Row 1 was"
+        lines.append(
+            f"{upto} written under a master key that was lost: this key cannot make their codes again. "
+            f"Row {found.vouched + 1:,}, which says so, has its code and is chained to them."
+        )
     if not found.anchors:
         lines.append("No anchor was compared, so rows cut from the end would not show.")
     if found.is_whole and anchors_lost:
@@ -142,7 +151,7 @@ _FLAWS = {
     Wrong.CHANGED: "it is not what was written",
     Wrong.UNLINKED: "it does not continue the row before it",
     Wrong.FORGED: "its code was not made with this install's key of that day",
-    Wrong.EPOCH: "the epoch changes here, and no restore was recorded",
+    Wrong.EPOCH: "the epoch changes here, and neither a restore nor a recovery was recorded",
     Wrong.ANCHORED: "an anchor remembers another row (one from before a restore must say its epoch, as seq:hash:epoch)",
     Wrong.HIDDEN: "there are more rows than can be read in their order",
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.audit.model import Anchor, Flaw, Wrong
+from bot.audit.model import Anchor, Flaw, Selection, Wrong
 from bot.audit.service import Audit
 from bot.errors import StoreError
 from bot.ports import Deed
@@ -436,3 +436,73 @@ async def test_a_secret_itself_is_refused_and_so_is_the_change(audit: Audit, dat
     with pytest.raises(TypeError):
         await database.write(lambda tables: audit.record(tables, Deed("x.done", "y", details=details)))
     assert await rows(database) == []
+
+
+# a person's rows
+
+
+async def named(database: Database, audit: Audit, *deeds: Deed) -> None:
+    for deed in deeds:
+        await database.write(lambda tables, deed=deed: audit.record(tables, deed))  # type: ignore[misc]
+
+
+async def test_a_person_s_rows_are_what_they_did_what_was_done_to_them_and_what_was_done_for_them(
+    audit: Audit, database: Database
+) -> None:
+    await named(
+        database,
+        audit,
+        Deed("connection.linked", "crm/main", 3, 77),
+        Deed("connection.linked", "crm/spare", details={"via": "terminal", "for_person": 3}),
+        Deed("connection.linked", "crm/other", details={"via": "terminal", "for_person": 33}),
+        Deed("entry.refused", "crm/spare", 4, 78, {"for_person": 3, "why": "somebody else's"}),
+        Deed("person.suspended", "person/3", 1, 70),
+        Deed("thing.done", "thing/3", details={"about": 3, "text": '"for_person":3'}),
+        Deed("entry.refused", "crm/own", 3, 77, {"for_person": 3}),
+    )
+    about = Selection(person_id=3)
+    newest = await database.read(lambda tables: audit.newest(tables, about, 10))
+    assert [row.seq for row in newest] == [7, 5, 4, 2, 1]
+    assert [row.seq for row in await database.read(lambda t: audit.newest(t, about, 2, before=5))] == [4, 2]
+    assert [row.seq for row in await database.read(lambda t: audit.oldest(t, about, 2, after=2))] == [4, 5]
+    one = Selection(person_id=3, object="crm/spare")
+    assert [row.seq for row in await database.read(lambda t: audit.oldest(t, one, 10))] == [2, 4]
+
+
+async def test_details_that_somebody_spoiled_hide_no_other_row(audit: Audit, database: Database) -> None:
+    await named(database, audit, *(Deed("x", "y", details={"via": "terminal", "for_person": 3}) for _ in range(3)))
+    await unguarded(
+        database, lambda tables: tables.conn.execute("UPDATE audit SET details = '{\"for_person\":3' WHERE seq = 2")
+    )
+    found = await database.read(lambda tables: audit.oldest(tables, Selection(person_id=3), 10))
+    assert [row.seq for row in found] == [1, 3]
+
+
+async def test_in_a_long_log_a_person_s_page_is_found_without_reading_all_of_it(
+    audit: Audit, database: Database
+) -> None:
+    def fill(tables: Tables) -> None:
+        audit.record(tables, Deed("connection.linked", "crm/main", details={"via": "terminal", "for_person": 3}))
+        for number in range(5000):
+            audit.record(tables, Deed("thing.done", f"thing/{number}", 4, 78, {"for_person": 5} if number % 2 else {}))
+        audit.record(tables, Deed("person.suspended", "person/3", 1, 70))
+
+    steps = 0
+
+    def counting() -> None:
+        nonlocal steps
+        steps += 1
+
+    def look(tables: Tables, person: int) -> int:
+        nonlocal steps
+        steps = 0
+        tables.conn.set_progress_handler(counting, 100)
+        try:
+            return len(audit.newest(tables, Selection(person_id=person), 16))
+        finally:
+            tables.conn.set_progress_handler(None, 0)
+
+    await database.write(fill)
+    for person, found in ((3, 2), (4, 16), (5, 16), (6, 0)):
+        assert await database.read(lambda tables, person=person: look(tables, person)) == found  # type: ignore[misc]
+        assert steps < 100, "so many hundred steps of the database's machine: it read the whole log"

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -199,15 +200,83 @@ async def test_a_person_is_told_when_the_database_is_busy(desk: Desk) -> None:
 # strangers
 
 
-async def test_a_flood_of_strangers_costs_no_row_no_answer_and_nobody_s_patience(desk: Desk) -> None:
-    before = desk.rooms.database.path.stat().st_size
+async def test_a_flood_of_strangers_costs_no_answer_nobody_s_patience_and_next_to_no_room(desk: Desk) -> None:
+    _begin(desk, _next_hour())
+    before = _stored(desk)
     crowd = [_update(desk.chat, 10_000 + number, 700_000 + number) for number in range(3001)]
     crowd[1500] = _update(desk.chat, 11_500)
     await desk.happens(*crowd)
     assert texts(desk.chat.everything_said()) == [OLGA_IS]
     assert desk.rooms.pulse.strangers == 3000
     assert await _rows(desk) == 1
-    assert desk.rooms.database.path.stat().st_size == before
+    assert [number for number, _ in await _turned_away(desk)] == list(range(700_000, 700_060))
+    assert _stored(desk) - before < 500_000
+
+
+async def test_of_one_stranger_five_updates_an_hour_are_in_the_audit_log_and_nothing_they_wrote(desk: Desk) -> None:
+    _begin(desk, _next_hour())
+    message = desk.chat.message_from(STRANGER, "hand me the canary")
+    tap = {"id": "q", "from": message["from"], "chat_instance": "1", "data": "canary", "message": message}
+    await desk.happens(
+        {"update_id": 20_000, "callback_query": tap},
+        {"update_id": 20_001, "edited_message": message},
+        *(_update(desk.chat, 20_002 + number, STRANGER, "hand me the canary") for number in range(8)),
+    )
+    five = [(STRANGER, what) for what in ("tap", "edit", "message", "message", "message")]
+    assert await _turned_away(desk) == five
+    desk.clock.ahead_by(3600)
+    await desk.happens(_update(desk.chat, 20_020, STRANGER))
+    assert await _turned_away(desk) == [*five, (STRANGER, "message")]
+    assert "canary" not in str(await desk.rooms.database.read(lambda tables: list(tables["audit"].rows)))
+    assert await desk.rooms.database.read(desk.rooms.audit.first_bad) is None
+
+
+async def test_a_restart_gives_a_stranger_no_more_of_the_hour(tmp_path: Path, chat: Chat) -> None:
+    config, hour = configured(tmp_path, chat), _next_hour()
+    for number in (30_000, 31_000):
+        async with at_work(config, chat) as desk:
+            _begin(desk, hour)
+            await desk.happens(*(_update(chat, number + each, STRANGER) for each in range(4)))
+            await desk.happens(_update(chat, number + 900, STRANGER + 1))
+            found = await _turned_away(desk)
+    assert [number for number, _ in found] == [STRANGER] * 4 + [STRANGER + 1, STRANGER, STRANGER + 1]
+
+
+async def test_what_cannot_be_written_of_strangers_is_in_nobody_s_way(desk: Desk) -> None:
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute(
+            "CREATE TRIGGER no_more BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'disk trouble'); END"
+        )
+    )
+    await desk.happens(_update(desk.chat, 40_000, STRANGER), _update(desk.chat, 40_001))
+    assert texts(desk.chat.everything_said()) == [OLGA_IS]
+    assert desk.rooms.pulse.strangers == 1
+    await desk.rooms.database.write(lambda tables: tables.conn.execute("DROP TRIGGER no_more"))
+    assert await _turned_away(desk) == []
+
+
+def _next_hour() -> datetime:
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+
+
+def _begin(desk: Desk, hour: datetime) -> None:
+    """Put its clock to the beginning of an hour, so that the hour does not end in the middle of a test."""
+    desk.clock.ahead_by((hour - desk.clock.now()).total_seconds() + 1)
+
+
+async def _turned_away(desk: Desk) -> list[tuple[int, str]]:
+    """Telegram ids of strangers in the audit log, and what came from them."""
+    return await desk.rooms.database.read(
+        lambda tables: tables.conn.execute(
+            "SELECT telegram_id, details ->> 'what' FROM audit WHERE action = 'stranger.turned_away' ORDER BY seq"
+        ).fetchall()
+    )
+
+
+def _stored(desk: Desk) -> int:
+    """Bytes of the database, its journal included."""
+    path = desk.rooms.database.path
+    return sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
 
 
 # unreadable

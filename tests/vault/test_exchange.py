@@ -297,7 +297,7 @@ async def test_a_conflict_changes_nothing(config: Path) -> None:
 
 
 async def test_an_install_from_before_there_were_seeds_goes_on(tmp_path: Path) -> None:
-    path, before = write_desk(tmp_path), "m006_second_signatures"
+    path, before = write_desk(tmp_path), "m008_second_signatures"
     async with opened(path) as rooms:
         await rooms.database.write(lambda tables: tables.conn.execute("UPDATE key_generations SET seed = x''"))
     async with opened(path) as rooms:
