@@ -22,6 +22,7 @@ from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Stake, Sta
 from bot.approvals.prompting import Prompts, ended_as, missing_in_words
 from bot.approvals.seating import signers_in
 from bot.clock import Clock
+from bot.crash import crashpoint
 from bot.errors import ConflictError, CountersignError, NotAllowedError, ProofNeededError
 from bot.ids import short_id
 from bot.messages.cards import Cards
@@ -149,6 +150,7 @@ class Approvals:
         asked = await self._database.write(change)
         if isinstance(asked, CountersignError):
             raise asked
+        crashpoint("CP03")
         await self._after(asked)
         return asked
 
@@ -169,6 +171,7 @@ class Approvals:
             self.carriers[wish.kind].asked(tables, request)
             self._note(tables, "request.asked", request, by.id, telegram_id, {"hash": request.hash})
             self._prompts.begin(tables, request, by, signers if request.rule.seats else [])
+            crashpoint("CP02")
             return request if request.rule.seats else self._approved(tables, request, self._clock.now())
 
         return change
@@ -209,6 +212,7 @@ class Approvals:
                 raise ConflictError("your decision on this is recorded already")
             details = {"hash": seen.hash, "proof": proof.name.lower()}
             self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
+            crashpoint("CP04")
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
                 return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}")
@@ -217,6 +221,8 @@ class Approvals:
         decided = await self._database.write(change)
         if isinstance(decided, CountersignError):
             raise decided
+        if decided.state is State.APPROVED:
+            crashpoint("CP05")
         await self._after(decided)
         return decided
 
