@@ -356,6 +356,10 @@ class BusyError(RefusedError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class OvertakenError(RefusedError):
+    """Another program uses the same key and was ahead of us. The login is good: asked again, the answer comes."""
+
+
 class FaultError(ProviderError):
     """The provider's own failure: a 5xx, a maintenance answer. A read may be repeated."""
 

@@ -101,6 +101,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 Answer = Said | Ended | Refused
 Told = Callable[[CountersignError], Refused]
 """How an error of our tree is told at the terminal."""
+Commands = Callable[[], Mapping[str, HostCommand[Any]]]
+"""Every host command by its name, asked for when the first one comes."""
 
 
 def as_line(message: msgspec.Struct) -> bytes:
@@ -122,7 +124,7 @@ def as_secret(kind: type, value: object) -> Secret:
 
 
 @asynccontextmanager
-async def hosting(house: House, commands: Mapping[str, HostCommand[Any]], told: Told) -> AsyncIterator[None]:
+async def hosting(house: House, commands: Commands, told: Told) -> AsyncIterator[None]:
     """Carry out host commands for the length of the block; the caller holds the data directory."""
     folder = house.config.data_dir
     path = folder / SOCKET
@@ -184,7 +186,7 @@ def is_us(peer: socket.socket) -> bool:
 class _Host:
     """The listening end: the commands in flight."""
 
-    def __init__(self, house: House, commands: Mapping[str, HostCommand[Any]], told: Told) -> None:
+    def __init__(self, house: House, commands: Commands, told: Told) -> None:
         self._house = house
         self._commands = commands
         self._told = told
@@ -228,7 +230,7 @@ class _Host:
             asked = msgspec.json.decode(line, type=Asked)
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, *_NOT_JSON):
             return _unreadable("it is no message of this program, or too large")
-        command = self._commands.get(asked.command)
+        command = self._commands().get(asked.command)
         if command is None:
             return _unreadable(f"the running bot has no command {asked.command!r}")
         try:

@@ -5,13 +5,13 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from bot.access.service import Access
-from bot.approvals.model import Kind
-from bot.approvals.service import Approvals
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
 from bot.config import Config
@@ -19,28 +19,9 @@ from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
-from bot.operations.announcing import Announcing
-from bot.operations.auditing import Auditing
-from bot.operations.balances import Balances
-from bot.operations.clients import ClientDesk
-from bot.operations.connections import Connections
-from bot.operations.entry import Entries
-from bot.operations.factor import Factors, has_factor
-from bot.operations.factor_reset import FactorReset
-from bot.operations.hygiene import Hygiene
-from bot.operations.linking import Linking
-from bot.operations.locking import Locking
-from bot.operations.moving.room import MoneyRoom, money_room
-from bot.operations.nonces import StoredNonces
-from bot.operations.people import Notices, People
-from bot.operations.registering import Registering
-from bot.operations.reports import Reports
-from bot.operations.role_requests import RoleRequests
-from bot.operations.sharing import Sharing
-from bot.operations.statements import Statements
-from bot.operations.status import Pulse, StatusDesk
+from bot.operations.notices import Notices
+from bot.operations.pulse import Pulse
 from bot.operations.timekeeping import Timekeeping
-from bot.operations.withdrawals import Withdrawals
 from bot.ports import Sealer, Signer
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
@@ -51,15 +32,40 @@ from bot.vault.service import Vault
 from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
+if TYPE_CHECKING:
+    from bot.approvals.service import Approvals
+    from bot.operations.announcing import Announcing
+    from bot.operations.auditing import Auditing
+    from bot.operations.balances import Balances
+    from bot.operations.clients import ClientDesk
+    from bot.operations.connections import Connections
+    from bot.operations.entry import Entries
+    from bot.operations.factor import Factors
+    from bot.operations.hygiene import Hygiene
+    from bot.operations.linking import Linking
+    from bot.operations.locking import Locking
+    from bot.operations.moving.room import MoneyRoom
+    from bot.operations.people import People
+    from bot.operations.registering import Registering
+    from bot.operations.reports import Reports
+    from bot.operations.sharing import Sharing
+    from bot.operations.statements import Statements
+    from bot.operations.status import StatusDesk
+    from bot.operations.withdrawals import Withdrawals
+
 DATABASE = "countersign.sqlite"
 LOCK = "lock"
 _CLEAN_STOP = "clean_stop"
 EX_TEMPFAIL = 75
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class House:
-    """Every room, open."""
+    """Every room. Those that a bot needs to hear of updates are fields, and open.
+
+    The others are furnished, and their files imported, when they are first asked for: a room costs nothing at the
+    start, and a new one is one property more.
+    """
 
     config: Config
     clock: Clock
@@ -73,27 +79,172 @@ class House:
     inbox: Inbox
     outbox: Outbox
     cards: Cards
-    approvals: Approvals
-    money: MoneyRoom
-    people: People
     timekeeping: Timekeeping
-    factors: Factors
-    auditing: Auditing
-    connections: Connections
-    sharing: Sharing
-    hygiene: Hygiene
-    linking: Linking
-    entries: Entries
-    locking: Locking
-    balances: Balances
-    withdrawals: Withdrawals
-    clients: ClientDesk
-    reports: Reports
-    statements: Statements
-    announcing: Announcing
-    registering: Registering
-    status: StatusDesk
     pulse: Pulse
+
+    @property
+    def approvals(self) -> "Approvals":
+        return self._deciding[0]
+
+    @property
+    def money(self) -> "MoneyRoom":
+        return self._deciding[1]
+
+    @cached_property
+    def _deciding(self) -> "tuple[Approvals, MoneyRoom]":
+        """Both at once: the one asks the other what its kinds of requests mean."""
+        from bot.approvals.model import Kind
+        from bot.approvals.service import Approvals
+        from bot.operations.factor import has_factor
+        from bot.operations.factor_reset import FactorReset
+        from bot.operations.moving.room import money_room
+        from bot.operations.role_requests import RoleRequests
+
+        approvals = Approvals(self.database, self.audit, self.outbox, self.cards, self.clock, has_factor)
+        approvals.carriers[Kind.FACTOR_RESET] = FactorReset(self.factors, self.vault, self.audit, self.clock)
+        approvals.carriers[Kind.ROLE] = RoleRequests(self.access, self.audit, Notices(self.outbox).tell)
+        room = money_room(
+            self.database, self.audit, self.outbox, approvals, self.connections, self.timekeeping, self.clock
+        )
+        return approvals, room
+
+    @cached_property
+    def people(self) -> "People":
+        from bot.operations.people import People
+
+        return People(
+            self.database,
+            self.access,
+            self.approvals,
+            self.vault,
+            self.connections,
+            self.cards,
+            self.outbox,
+            self.audit,
+            self.clock,
+        )
+
+    @cached_property
+    def factors(self) -> "Factors":
+        from bot.operations.factor import Factors
+
+        return Factors(
+            self.database, self.vault, self.audit, self.outbox, self.timekeeping, self.clock, self.config.desk.name
+        )
+
+    @cached_property
+    def auditing(self) -> "Auditing":
+        from bot.operations.auditing import Auditing
+
+        return Auditing(
+            self.database,
+            self.audit,
+            self.access,
+            self.outbox,
+            self.clock,
+            config=self.config.audit,
+            zone=ZoneInfo(self.config.desk.time_zone),
+        )
+
+    @cached_property
+    def connections(self) -> "Connections":
+        from bot.operations.connections import Connections
+        from bot.operations.nonces import StoredNonces
+
+        nonces = StoredNonces(self.database)
+        return Connections(
+            self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
+        )
+
+    @cached_property
+    def sharing(self) -> "Sharing":
+        from bot.operations.sharing import Sharing
+
+        return Sharing(self.database, self.audit, self.outbox)
+
+    @cached_property
+    def hygiene(self) -> "Hygiene":
+        from bot.operations.hygiene import Hygiene
+
+        return Hygiene(self.database, self.vault, self.connections, self.outbox, self.clock)
+
+    @cached_property
+    def linking(self) -> "Linking":
+        from bot.operations.linking import Linking
+
+        return Linking(self.cards, self.vault, self.connections, self.clock, has_page=self.config.web is not None)
+
+    @cached_property
+    def entries(self) -> "Entries":
+        from bot.operations.entry import Entries
+
+        return Entries(
+            self.database,
+            self.access,
+            self.linking,
+            self.connections,
+            self.vault,
+            self.audit,
+            self.outbox,
+            self.clock,
+            settings=self.config.providers,
+        )
+
+    @cached_property
+    def locking(self) -> "Locking":
+        from bot.operations.locking import Locking
+
+        return Locking(self.database, self.vault, self.connections, self.cards, self.audit, self.outbox)
+
+    @cached_property
+    def balances(self) -> "Balances":
+        from bot.operations.balances import Balances
+
+        return Balances(self.connections, self.clock)
+
+    @cached_property
+    def withdrawals(self) -> "Withdrawals":
+        from bot.operations.withdrawals import Withdrawals
+
+        return Withdrawals(
+            self.database, self.connections, self.access, self.audit, self.outbox, self.sealer, self.clock
+        )
+
+    @cached_property
+    def clients(self) -> "ClientDesk":
+        from bot.operations.clients import ClientDesk
+
+        return ClientDesk(self.connections, self.clock)
+
+    @cached_property
+    def reports(self) -> "Reports":
+        from bot.operations.reports import Reports
+
+        return Reports(self.connections, self.clock)
+
+    @cached_property
+    def statements(self) -> "Statements":
+        from bot.operations.statements import Statements
+
+        return Statements(self.connections, self.clock)
+
+    @cached_property
+    def announcing(self) -> "Announcing":
+        from bot.operations.announcing import Announcing
+
+        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+
+    @cached_property
+    def registering(self) -> "Registering":
+        from bot.operations.registering import Registering
+
+        return Registering(self.database, self.connections, self.outbox, self.clock)
+
+    @cached_property
+    def status(self) -> "StatusDesk":
+        from bot.operations.status import StatusDesk
+
+        return StatusDesk(self.database, self.inbox, self.outbox, self.connections, self.pulse, self.clock)
 
 
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
@@ -154,14 +305,6 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
-    factors = Factors(database, vault, audit, outbox, timekeeping, clock, config.desk.name)
-    approvals = Approvals(database, audit, outbox, cards, clock, has_factor)
-    approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, vault, audit, clock)
-    approvals.carriers[Kind.ROLE] = RoleRequests(access, audit, Notices(outbox).tell)
-    connections = Connections(database, vault, audit, outbox, clock, config.providers, StoredNonces(database))
-    sealer = UpdateSealer(keys, meta["install_id"], clock)
-    people = People(database, access, approvals, vault, connections, cards, outbox, audit, clock)
-    linking = Linking(cards, vault, connections, clock, has_page=config.web is not None)
     pulse = Pulse(
         started_at=clock.now(),
         mode="polling" if config.webhook is None else "webhook",
@@ -173,35 +316,14 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
         database=database,
         keys=keys,
         signer=ButtonSigner(keys, epoch),
-        sealer=sealer,
+        sealer=UpdateSealer(keys, meta["install_id"], clock),
         audit=audit,
         access=access,
         vault=vault,
         inbox=inbox,
         outbox=outbox,
         cards=cards,
-        approvals=approvals,
-        money=money_room(database, audit, outbox, approvals, connections, timekeeping, clock),
-        people=people,
         timekeeping=timekeeping,
-        factors=factors,
-        auditing=Auditing(
-            database, audit, access, outbox, clock, config=config.audit, zone=ZoneInfo(config.desk.time_zone)
-        ),
-        connections=connections,
-        sharing=Sharing(database, audit, outbox),
-        hygiene=Hygiene(database, vault, connections, outbox, clock),
-        linking=linking,
-        entries=Entries(database, access, linking, connections, vault, audit, outbox, clock, settings=config.providers),
-        locking=Locking(database, vault, connections, cards, audit, outbox),
-        balances=Balances(connections, clock),
-        withdrawals=Withdrawals(database, connections, access, audit, outbox, sealer, clock),
-        clients=ClientDesk(connections, clock),
-        reports=Reports(connections, clock),
-        statements=Statements(connections, clock),
-        registering=Registering(database, connections, outbox, clock),
-        announcing=Announcing(database, connections, access, outbox, clock),
-        status=StatusDesk(database, inbox, outbox, connections, pulse, clock),
         pulse=pulse,
     )
 

@@ -1,10 +1,10 @@
 """/balance: what the accounts hold."""
 
 from bot.access.model import Right
-from handlers import render
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
+from handlers.render import balances as render
 
 
 async def balance(context: DeskContext, words: Words) -> Reply:

@@ -28,6 +28,7 @@ from bot.errors import (
     NotFoundError,
     NumberWrongError,
     OutcomeUnknownError,
+    OvertakenError,
     OwnerSuspendedError,
     PassphraseError,
     PolicyRefusedError,
@@ -161,6 +162,11 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
         case BusyError():
             wait = f" in {error.retry_after_seconds:.0f} s" if error.retry_after_seconds else " in a minute"
             return f"{which} was asked too often. Try again{wait}."
+        case OvertakenError():
+            return (
+                f"{which}: another program uses the same key and was ahead of us. Try again; if that is not yours, "
+                "register a new key at once (/key new)."
+            )
         case RefusedError():
             return f"{which} refused ({visible_word(error.code, 64)}). If that is unexpected, tell an admin."
         case FaultError():

@@ -16,7 +16,6 @@ from telegram.ext import ApplicationHandlerStop
 from bot.access import matrix
 from bot.access.matrix import Answer, Form, Place
 from bot.access.model import Person, Roster
-from handlers import conversation
 from handlers.context import DeskContext, Where
 from handlers.joining import code_in, is_a_word
 
@@ -79,6 +78,8 @@ def _form(update: Update) -> Form | None:
 
 async def _hint(context: DeskContext, sentence: str, message_id: int) -> None:
     """Say why it is not read. What may be a secret does not stay in the chat all the same."""
+    from handlers import conversation  # with the rooms behind it
+
     try:
         deleted = await conversation.delete_secret(context, message_id)
         await context.say(f"I deleted that, in case it was a secret. {sentence}" if deleted else sentence)

@@ -16,7 +16,7 @@ from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.inbox import Incoming
 from bot.messages.outbox import Lane, Notice
-from bot.operations.status import Pulse
+from bot.operations.pulse import Pulse
 from handlers.context import Desk
 from handlers.joining import code_in, is_a_word
 from handlers.queues import ChatQueues

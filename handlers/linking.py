@@ -12,10 +12,10 @@ from telegram import Update
 from telegram.error import TelegramError
 
 from bot.access.model import Right
-from bot.errors import CountersignError, InputError, StoreError
+from bot.errors import CountersignError, InputError, ProviderError, StoreError
 from bot.messages.cards import Card
 from bot.operations.findings import told as found_words
-from bot.operations.linking import Asking, Linked, Step
+from bot.operations.linking import NEW_KEY, Asking, Linked, LinkedNewKey, Step
 from bot.providers.registry import PROVIDERS
 from handlers import entry
 from handlers.buttons import keyboard
@@ -23,7 +23,9 @@ from handlers.connections import only_one
 from handlers.context import DeskContext
 from handlers.doors import Door, TapDoor, Words
 from handlers.failures import told
+from handlers.pages import paged
 from handlers.render import bold, literal, visible
+from handlers.render.registering import new_key, steps
 
 KIND = "connect"
 _ROWS_OF = 2
@@ -37,6 +39,12 @@ _log = logging.getLogger(__name__)
 
 async def connect(context: DeskContext, words: Words) -> None:
     await _ask(context, await context.services.linking.begin(context.person, words))
+
+
+async def make_key(context: DeskContext, words: Words) -> None:
+    """`[provider] [label]`, or `provider/label`: as /connect, but nobody types a key."""
+    said = " ".join(words).replace("/", " ").split()
+    await _ask(context, await context.services.linking.begin_new_key(context.person, said))
 
 
 async def replace(context: DeskContext, words: Words) -> None:
@@ -85,7 +93,8 @@ def _question(step: Step) -> str:
                 return title
             care = " Your message will be deleted at once." if step.field.secret else ""
             keep = " Or keep the one you gave before." if step.earlier is not None else ""
-            return f"{title}: please send the {bold(step.field.title)}. {_sentence(step.field.hint)}{care}{keep}"
+            made = " Or let me make a new one here, which nobody types." if NEW_KEY in step.options else ""
+            return f"{title}: please send the {bold(step.field.title)}. {_sentence(step.field.hint)}{care}{keep}{made}"
 
 
 def _sentence(hint: str) -> str:
@@ -101,6 +110,8 @@ def _label(step: Step, option: str) -> str:
         case Asking.ENVIRONMENT | Asking.SHARE | Asking.WAY:
             return option.capitalize()
         case Asking.LABEL | Asking.FIELD:
+            if option == NEW_KEY:
+                return option.capitalize()
             shown = visible(option, _LABEL_UNITS)
             return f"Keep {shown}" if option == step.earlier else shown
 
@@ -164,8 +175,24 @@ async def _take(context: DeskContext, text: str, origin: str) -> None:
         return
     if isinstance(result, Step):
         await _ask(context, result)
+    elif isinstance(result, LinkedNewKey):
+        await _lead_on(context, result)
     elif isinstance(result, Linked):
         await context.say(_linked(result))
+
+
+async def _lead_on(context: DeskContext, made: LinkedNewKey) -> None:
+    """The new key's public half, and what makes it known to its provider."""
+    await context.say(new_key(made.connection, made.key))
+    registering = context.services.registering
+    try:
+        found = await registering.begin(context.person, made.connection, context.where.telegram_id)
+    except ProviderError as error:
+        name = escape(made.connection.name)
+        await context.say(f"{told(error)}\nThe key is kept. What to do next says <code>/register {name}</code>.")
+        return
+    for page in paged(steps(made.connection, found)):
+        await context.say(page)
 
 
 def _linked(result: Linked) -> str:

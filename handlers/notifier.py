@@ -131,7 +131,7 @@ class Notifier:
         """As HTML; as plain text when Telegram cannot read that. Answers the message's id.
 
         A notice that replaces an earlier one edits that one's message. One that is gone, or shows that already, is
-        as good as edited (R13).
+        as good as edited (R13). Where the chat has moved there is nothing to edit: it is said anew.
         """
         if row.notice.deletes is not None:
             return await self._delete(row.notice.chat_id, row.notice.deletes)
@@ -144,7 +144,8 @@ class Notifier:
 
     async def _write(self, notice: Notice, text: str, mode: ParseMode | None) -> int:
         bot, keys = self._desk.bot, await self._keys(notice)
-        if notice.replaces is None:
+        shown = await self._shown(notice)
+        if shown is None:
             message = await bot.send_message(
                 notice.chat_id,
                 text,
@@ -154,9 +155,6 @@ class Notifier:
                 rate_limit_args=notice.lane,
             )
             return message.message_id
-        shown = await self._outbox.message_of(notice.replaces)
-        if shown is None:
-            raise _NotThereYetError
         try:
             await bot.edit_message_text(
                 text,
@@ -172,6 +170,15 @@ class Notifier:
                 raise
             _log.info("notice not edited", extra={"error": error.message})
         return shown
+
+    async def _shown(self, notice: Notice) -> int | None:
+        """The message to be edited. None: a new one is sent, also when what it replaces stands in a chat that moved."""
+        if notice.replaces is None:
+            return None
+        shown = await self._outbox.message_of(notice.replaces)
+        if shown is None:
+            raise _NotThereYetError
+        return shown.message_id if shown.chat_id == notice.chat_id else None
 
     async def _delete(self, chat_id: int, message_id: int) -> int:
         """One that is gone already, or too old to be deleted, stays as it is."""

@@ -7,7 +7,7 @@ often that takes. Raw bytes are kept; nothing is built from them for strangers.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -52,10 +52,17 @@ _number = msgspec.json.Decoder(_Numbered).decode
 
 
 class Poller:
-    """Asks Telegram, over and over, until stopped."""
+    """Asks Telegram, over and over, until stopped.
 
-    def __init__(self, desk: Desk, intake: TelegramIntake, transport: Transport) -> None:
+    Args:
+        asking: Called when Telegram is asked for updates.
+    """
+
+    def __init__(
+        self, desk: Desk, intake: TelegramIntake, transport: Transport, asking: Callable[[], None] = lambda: None
+    ) -> None:
         self._desk = desk
+        self._asking = asking
         self._intake = intake
         self._transport = transport
         self._offset: int | None = None
@@ -86,6 +93,7 @@ class Poller:
             wishes["offset"] = self._offset
         address = f"{self._desk.bot.base_url}/getUpdates"
         try:
+            self._asking()
             async with asyncio.timeout(ANSWER_SECONDS):
                 status, body = await self._transport.ask(address, wishes, LONG_POLL_SECONDS + 10)
         except TimeoutError:

@@ -1,10 +1,10 @@
 """/positions: what is open."""
 
 from bot.access.model import Right
-from handlers import render
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
+from handlers.render import positions as render
 
 
 async def positions(context: DeskContext, words: Words) -> Reply:

@@ -5,15 +5,15 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
 
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
 from bot.errors import StartRefusedError, StoreError
 from bot.wiring import House
-from handlers import DOORS_IN_ORDER, build, groups
+from handlers import build, groups
 from handlers.context import Desk
 from handlers.intake import ALLOWED_UPDATES, TelegramIntake
-from handlers.menus import Menus
 from handlers.notifier import Notifier
 from handlers.polling import Poller
 from handlers.transport import Transport
@@ -30,20 +30,28 @@ class Running:
     def __init__(self, desk: Desk, transport: Transport) -> None:
         self.desk = desk
         self.intake = TelegramIntake(desk, desk.services.config.telegram.concurrency)
+        self.up = asyncio.Event()
+        """Updates are being asked for, or pushed."""
         self._transport = transport
         self._notifier = Notifier(desk)
+
+    async def settled(self) -> None:
+        """Until updates come in, and the rooms they lead to have been imported, in the background."""
+        await self.up.wait()
+        await asyncio.to_thread(import_module, "handlers.reception")
 
     async def poll(self) -> None:
         """Fetch updates for ever. `StartRefusedError` when Telegram stops accepting the token; exit 77."""
         with _token_needed():
             await _patiently(lambda: self.desk.bot.delete_webhook(drop_pending_updates=False))
-            await Poller(self.desk, self.intake, self._transport).run()
+            await Poller(self.desk, self.intake, self._transport, self.up.set).run()
 
     async def announce_webhook(self) -> None:
         """Tell Telegram where to push. `StartRefusedError` when it does not want to; exit 69."""
         webhook = self.desk.services.config.webhook
         if webhook is None:
             return
+        self.up.set()  # the server stands
         try:
             with _token_needed():
                 await _patiently(
@@ -91,8 +99,7 @@ async def running(house: House) -> AsyncIterator[Running]:
         stack.push_async_callback(desk.stop)
         work = Running(desk, transport)
         stack.push_async_callback(work.finish)
-        for meanwhile in (_menus(Menus(desk, DOORS_IN_ORDER)), _look_around(desk)):
-            stack.callback(asyncio.create_task(meanwhile).cancel)
+        stack.callback(asyncio.create_task(_meanwhile(work)).cancel)
         left = await work.intake.replay()
         if left:
             _log.info("updates from an earlier run are handled now", extra={"count": left})
@@ -130,8 +137,18 @@ async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
             return
 
 
-async def _menus(menus: Menus) -> None:
+async def _meanwhile(work: Running) -> None:
+    """What nobody waits for."""
+    await work.settled()
+    await asyncio.gather(_look_around(work.desk), _menus(work.desk))
+
+
+async def _menus(desk: Desk) -> None:
     """The command menus, as soon as Telegram takes them, and whenever they change."""
+    from handlers.menus import Menus
+    from handlers.rooms import DOORS_IN_ORDER
+
+    menus = Menus(desk, DOORS_IN_ORDER)
     try:
         await _patiently(menus.keep)
     except TelegramError as error:

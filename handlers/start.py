@@ -1,5 +1,6 @@
 """/start, /help, /cancel, /whoami, and the way in for whoever holds an invitation."""
 
+import functools
 from html import escape
 
 from bot.access.model import Right
@@ -75,21 +76,26 @@ def _welcome(joined: Joined) -> Reply:
 
 
 async def whoami(context: DeskContext, words: Words) -> Reply:
-    from handlers import DOORS_IN_ORDER, TAPS
-
     if words:
         raise InputError("it takes no words", "/whoami")
     person = await context.services.access.get(context.person.id)
-    asked_for = {door.right for door in DOORS_IN_ORDER} | {door.right for door in TAPS}
-    asked_for -= {Right.ENTER, Right.TALK}
-    rights = ", ".join(right for right in Right if right in asked_for and person.may(right))
+    rights = ", ".join(right for right in _asked_for() if person.may(right))
     may = f"You may {rights}." if rights else "You may do nothing here yet; an admin can give you a role."
     first = f"You are <b>{literal(person.name)}</b>: {literal(spelled(person)) or 'no role yet'}. {may}"
     return Reply([f"{first}\nTelegram id <code>{context.where.telegram_id}</code>"])
 
 
+@functools.cache
+def _asked_for() -> tuple[Right, ...]:
+    """The rights that some door asks for, and not everybody has."""
+    from handlers.rooms import DOORS_IN_ORDER, TAPS
+
+    asked_for = {door.right for door in DOORS_IN_ORDER} | {door.right for door in TAPS}
+    return tuple(right for right in Right if right in asked_for - {Right.ENTER, Right.TALK})
+
+
 async def help_(context: DeskContext, words: Words) -> Reply:
-    from handlers import DOORS_IN_ORDER
+    from handlers.rooms import DOORS_IN_ORDER
 
     if words:
         raise InputError("it takes no words", "/help")

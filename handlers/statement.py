@@ -12,15 +12,28 @@ from handlers.pages import Audience, Reply
 from handlers.render.statement import statement as rendered
 
 USUAL, MOST = 10, 200
-EXAMPLE = "/statement cryptocapital 20"
+EXAMPLE, ONE = "/statement cryptocapital 20", "/statement cryptocapital no 4795"
 
 
 async def statement(context: DeskContext, words: Words) -> Reply:
     zone = ZoneInfo(context.services.config.desk.time_zone)
+    if len(words) >= 2 and words[-2].lower().rstrip(".") == "no":
+        return await _entry(context, words)
     word, limit, since = read(words, context.services.clock.now(), zone)
     sheet = await context.services.statements.statement(context.person, word, limit=limit, since=since)
     what = f"newest {limit} of each account" if since is None else f"since {words[-1]}"
     return Reply(rendered(sheet, what, taste_of(context)), again=" ".join(["/statement", *words]))
+
+
+async def _entry(context: DeskContext, words: Words) -> Reply:
+    """`[connection] no 4795`: one entry, by the number that a statement shows behind it."""
+    *left, _, number = words
+    if len(left) > 1 or not re.fullmatch(r"[0-9]{1,30}", number, re.ASCII):
+        raise InputError("one name at most, then the number of one entry", ONE)
+    sheet = await context.services.statements.entry(context.person, left[0] if left else None, number)
+    nothing = f"No account here has an entry no. {number}. /statement shows the newest ones."
+    blocks = rendered(sheet, f"no. {number}", taste_of(context), nothing=nothing)
+    return Reply(blocks, again=" ".join(["/statement", *words]))
 
 
 def read(words: Words, now: datetime, zone: ZoneInfo) -> tuple[str | None, int | None, datetime | None]:
@@ -34,7 +47,8 @@ def read(words: Words, now: datetime, zone: ZoneInfo) -> tuple[str | None, int |
     elif left and re.fullmatch(r"[0-9]{1,4}", left[-1], re.ASCII):
         limit = int(left.pop())
         if not 1 <= limit <= MOST:
-            raise InputError(f"a statement shows 1 to {MOST} entries of each account", EXAMPLE)
+            one = f"; {ONE} shows a single one by its number"
+            raise InputError(f"a statement shows 1 to {MOST} entries of each account{one}", EXAMPLE)
     if len(left) > 1 or (left and left[0].lower() == "since"):
         raise InputError("one name at most, then how many or since when", f"{EXAMPLE}, /statement since 2026-03-01")
     return (left[0] if left else None), limit, since
@@ -55,7 +69,7 @@ def _day(text: str, now: datetime, zone: ZoneInfo) -> datetime:
 DOORS = (
     Door(
         "statement",
-        "What came and went: the newest entries, or since a day",
+        "What came and went: the newest, since a day, or one entry",
         EXAMPLE,
         Right.READ,
         statement,

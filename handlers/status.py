@@ -2,10 +2,10 @@
 
 from bot.access.model import Right
 from bot.errors import InputError
-from handlers import render
 from handlers.context import DeskContext
 from handlers.doors import Door, Words
 from handlers.pages import Audience, Reply
+from handlers.render import status as render
 
 
 async def status(context: DeskContext, words: Words) -> Reply:

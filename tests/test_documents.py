@@ -14,7 +14,7 @@ from bot.__main__ import main
 from bot.config import load, model
 from bot.providers.base import Ability
 from bot.providers.registry import PROVIDERS
-from handlers import DOORS_IN_ORDER
+from handlers.rooms import DOORS_IN_ORDER
 
 TOP = Path(__file__).parents[1]
 README = (TOP / "README.md").read_text(encoding="utf-8")

@@ -98,7 +98,7 @@ class Stage:
 async def standing(folder: Path) -> AsyncIterator[Stage]:
     async with opened(write_desk(folder)) as house:
         stage = Stage(house)
-        async with hosting.hosting(house, stage.commands(), told):
+        async with hosting.hosting(house, stage.commands, told):
             yield stage
 
 
@@ -322,7 +322,7 @@ async def test_a_terminal_that_goes_away_in_mid_sentence_ends_its_command(stage:
 async def test_a_command_in_flight_is_finished_before_the_host_stops(tmp_path: Path) -> None:
     async with opened(write_desk(tmp_path)) as house:
         stage = Stage(house)
-        async with hosting.hosting(house, stage.commands(), told):
+        async with hosting.hosting(house, stage.commands, told):
             reader, writer = await asyncio.open_unix_connection(stage.socket)
             writer.write(asking("wait"))
             await reader.readline()
@@ -338,7 +338,7 @@ async def test_one_that_does_not_finish_is_refused_in_a_sentence(
     monkeypatch.setattr(hosting, "GRACE_SECONDS", 0.05)
     async with opened(write_desk(tmp_path)) as house:
         stage = Stage(house)
-        async with hosting.hosting(house, stage.commands(), told):
+        async with hosting.hosting(house, stage.commands, told):
             reader, writer = await asyncio.open_unix_connection(stage.socket)
             writer.write(asking("wait"))
             await reader.readline()

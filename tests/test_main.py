@@ -1,5 +1,6 @@
 """The command line as other programs and people meet it: words, exit codes, files, and never a secret."""
 
+import base64
 import json
 import os
 import pty
@@ -441,6 +442,30 @@ def test_a_file_descriptor_gives_a_line_for_each_question(desk: Desk) -> None:
         said = _from_a_pipe(desk, "deriv", "\n" + line["credentials"]["token"] + "\n")  # an empty one is the default
         assert (said.code, said.err) == (0, "")
         assert said.out.startswith("linked deriv/main: ")
+
+
+def test_a_key_made_at_the_terminal_shows_its_public_half_only(desk: Desk) -> None:
+    arguments = ("--owner", str(OLGA), "--provider", "cryptocapital", "--new-key", "--fd", "0")
+    said = countersign("credentials", "add", "--config", desk.config, *arguments, typed="9120007013\n")
+    assert (said.code, said.err) == (0, "")
+    first, public, kept, following = said.out.splitlines()
+    assert first.startswith("linked cryptocapital/main with a key made here: fingerprint ")
+    assert len(base64.b64decode(public, validate=True)) == 65
+    assert kept == "Its private half lies sealed and is shown to nobody; only `countersign backup` keeps a copy of it."
+    assert "/register cryptocapital/main" in following
+    again = countersign("credentials", "list", "--config", desk.config)
+    assert again.out == "cryptocapital/main  live  owner Olga  shared with nobody\n"
+
+
+def test_a_new_key_is_refused_where_there_are_none_to_make(desk: Desk) -> None:
+    arguments = ("--owner", str(OLGA), "--provider", "crm", "--new-key")
+    said = countersign("credentials", "add", "--config", desk.config, *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert "Broctagon CRM has no keys that could be made here" in said.err
+    line = {"owner": OLGA, "provider": "crm", "label": "main", "environment": "live", "fields": {}, "new_key": True}
+    batch = desk.link(line)
+    assert (batch.code, batch.out) != (0, "")
+    assert "has no key of its own" in batch.err
 
 
 def test_a_file_descriptor_that_is_none_is_a_sentence(desk: Desk) -> None:

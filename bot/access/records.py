@@ -8,6 +8,15 @@ from bot.errors import NotFoundError
 from bot.store import Tables
 from bot.store.columns import at, moment
 
+# One statement: each further one is a turn more that the database's thread must wait for.
+_PROFILES = (
+    "SELECT id, name, state, created_at,"
+    " (SELECT group_concat(role || ':' || coalesce(via_chat, '')) FROM roles WHERE person_id = persons.id),"
+    " (SELECT group_concat(telegram_id) FROM telegram_ids WHERE person_id = persons.id),"
+    " (SELECT group_concat(name) FROM approver_groups WHERE person_id = persons.id)"
+    " FROM persons"
+)
+
 
 def people_in(tables: Tables) -> list[Person]:
     """Everybody active, as of the caller's transaction."""
@@ -16,23 +25,15 @@ def people_in(tables: Tables) -> list[Person]:
 
 def everybody_in(tables: Tables) -> list[Profile]:
     """Everybody, the suspended too."""
-    # One statement: each further one is a turn more that the database's thread must wait for.
-    rows = tables.conn.execute(
-        "SELECT id, name, state, created_at,"
-        " (SELECT group_concat(role || ':' || coalesce(via_chat, '')) FROM roles WHERE person_id = persons.id),"
-        " (SELECT group_concat(telegram_id) FROM telegram_ids WHERE person_id = persons.id),"
-        " (SELECT group_concat(name) FROM approver_groups WHERE person_id = persons.id)"
-        " FROM persons ORDER BY id"
-    ).fetchall()
-    return [_profile(*row) for row in rows]
+    return [_profile(*row) for row in tables.conn.execute(f"{_PROFILES} ORDER BY id").fetchall()]
 
 
 def profile_in(tables: Tables, person_id: int) -> Profile:
     """One person, active or not. `NotFoundError`."""
-    for one in everybody_in(tables):
-        if one.person.id == person_id:
-            return one
-    raise NotFoundError("person", str(person_id))
+    row = tables.conn.execute(f"{_PROFILES} WHERE id = ?", (person_id,)).fetchone()
+    if row is None:
+        raise NotFoundError("person", str(person_id))
+    return _profile(*row)
 
 
 def person_of(tables: Tables, telegram_id: int) -> Profile | None:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -17,7 +17,7 @@ from bot.hosting import HostCommand, Say, as_secret
 from bot.operations.connections import Wanted
 from bot.operations.findings import told
 from bot.operations.linked import Connection, Scope, Share
-from bot.providers.base import Spec
+from bot.providers.base import LoginField, Spec
 from bot.providers.records import Environment
 from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
@@ -37,6 +37,7 @@ _LARGEST_TEXT = 1 << 16
     "--share", multiple=True, type=click.Choice([role.value for role in Role]), help="Roles that may read it."
 )
 @click.option("--fd", type=click.IntRange(min=0), help="Read the answers from this file descriptor, one on each line.")
+@click.option("--new-key", is_flag=True, help="Make the key here, where the provider knows its clients by public keys.")
 @click.option("--batch", is_flag=True, help="JSON lines on standard input instead of questions.")
 def credentials_add(
     config_path: Path,
@@ -46,39 +47,46 @@ def credentials_add(
     environment: str,
     share: tuple[str, ...],
     fd: int | None,
+    new_key: bool,
     batch: bool,
 ) -> None:
-    """Link a provider login; it is tried before it is kept."""
+    """Link a provider login; it is tried before it is kept. A key made here is not: nobody knows it yet."""
+    if batch and new_key:
+        raise click.UsageError('with --batch, "new_key": true belongs in the lines')
     if batch:
         logins = list(_batch(sys.stdin))
     elif owner is None or provider is None:
         raise click.UsageError("--owner and --provider are needed, or --batch")
     else:
         spec = provider_named(provider)
-        fields = _typed(spec) if fd is None else _from_descriptor(spec, fd)
-        logins = [NewLogin(owner, provider, label, Environment(environment), fields, [Role(role) for role in share])]
+        if new_key and spec.make_key is None:
+            raise click.UsageError(f"{spec.title} has no keys that could be made here")
+        asked = [field for field in spec.fields if not (new_key and field.secret)]
+        fields = _typed(asked) if fd is None else _from_descriptor(spec, asked, fd)
+        roles = [Role(role) for role in share]
+        logins = [NewLogin(owner, provider, label, Environment(environment), fields, roles, new_key)]
     perform(loaded(config_path), ADD, Logins(logins))
 
 
-def _typed(spec: Spec) -> dict[str, Secret]:
+def _typed(asked: Sequence[LoginField]) -> dict[str, Secret]:
     """Asked for one after the other; what is secret is not shown."""
     return {
         field.key: Secret(click.prompt(f"{field.title} ({field.hint})", hide_input=field.secret, default=field.default))
-        for field in spec.fields
+        for field in asked
     }
 
 
-def _from_descriptor(spec: Spec, fd: int) -> dict[str, Secret]:
+def _from_descriptor(spec: Spec, asked: Sequence[LoginField], fd: int) -> dict[str, Secret]:
     """All there is until the end: a line for each field, in the order of the questions; an empty one is the default."""
     try:
         with os.fdopen(fd, "rb", closefd=False) as file:
             lines = file.read(_LARGEST_TEXT).decode().splitlines()
     except (OSError, UnicodeDecodeError):
         raise click.UsageError(f"file descriptor {fd} gives no text that can be read") from None
-    if len(lines) != len(spec.fields):
-        titles = ", ".join(field.title for field in spec.fields)
-        raise click.UsageError(f"{spec.title} takes {len(spec.fields)} line(s): {titles}; there are {len(lines)}")
-    return {field.key: Secret(line or field.default or "") for field, line in zip(spec.fields, lines, strict=True)}
+    if len(lines) != len(asked):
+        titles = ", ".join(field.title for field in asked)
+        raise click.UsageError(f"{spec.title} takes {len(asked)} line(s): {titles}; there are {len(lines)}")
+    return {field.key: Secret(line or field.default or "") for field, line in zip(asked, lines, strict=True)}
 
 
 class NewLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +98,8 @@ class NewLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     environment: Environment
     fields: dict[str, Secret]
     share: list[Role] = []
+    new_key: bool = False
+    """The secret fields are made here; `fields` has the others."""
 
 
 class Logins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,11 +131,24 @@ def _batch(text: Iterable[str]) -> Iterator[NewLogin]:
 async def _add(house: House, arguments: Logins, say: Say) -> int:
     for login in arguments.logins:
         wanted = Wanted(login.provider, login.label, login.environment, login.fields, frozenset(login.share))
+        if login.new_key:
+            await _add_new_key(house, login.owner, wanted, say)
+            continue
         connection, findings = await house.connections.link(
             _owner(house, login.owner), wanted, house.access.roster, telegram_id=None
         )
         await say(f"linked {connection.name}: {told(connection.spec, findings)}")
     return 0
+
+
+async def _add_new_key(house: House, owner: int, wanted: Wanted, say: Say) -> None:
+    connection, key = await house.connections.link_new_key(
+        _owner(house, owner), wanted, house.access.roster, telegram_id=None
+    )
+    await say(f"linked {connection.name} with a key made here: fingerprint {key.fingerprint}, public key")
+    await say(key.text)
+    await say("Its private half lies sealed and is shown to nobody; only `countersign backup` keeps a copy of it.")
+    await say(f"Next, its owner sends the bot /register {connection.name}: how the accounts come to answer to it.")
 
 
 def _owner(house: House, telegram_id: int) -> Person:

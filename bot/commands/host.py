@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import socket
 import sys
@@ -38,6 +39,7 @@ MODULES = ("credentials", "keys", "backup", "audit")
 Hear = Callable[[str], None]
 
 
+@functools.cache
 def known_commands() -> Mapping[str, HostCommand[Any]]:
     """Every host command there is, by its name."""
     modules = (importlib.import_module(f"bot.commands.{name}") for name in MODULES)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bot import __version__, jobs, logs
+from bot.commands import ahead as _  # noqa: F401  # it has begun by being imported
 from bot.commands.ending import CONFIG, finish, hearing, loaded, told
 from bot.commands.host import known_commands
 from bot.config import Config
@@ -40,7 +41,7 @@ async def _run(config: Config) -> None:
             serving = asyncio.create_task(_serve(config, rooms))
             told_to = asyncio.create_task(stop.wait())
             try:
-                async with hosting(rooms, known_commands(), told):
+                async with hosting(rooms, known_commands, told):
                     await asyncio.wait({serving, told_to}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 told_to.cancel()
@@ -60,12 +61,9 @@ async def _serve(config: Config, rooms: House) -> None:
     """The Telegram side and the clockwork, until cancelled, or until a part of them cannot go on."""
     with jobs.scheduled(rooms):
         async with running(rooms) as work, _updates(config, work) as fetching:
-            await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            tasks = [
-                asyncio.create_task(part)
-                for part in (*fetching, work.notify(), rooms.announcing.run(), rooms.money.run())
-            ]
+            parts = (*fetching, work.notify(), _telling(rooms, work), _moving(rooms, work))
+            tasks = [asyncio.create_task(part) for part in parts]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -75,6 +73,19 @@ async def _serve(config: Config, rooms: House) -> None:
             for result in results:
                 if isinstance(result, Exception):
                     raise result
+
+
+async def _telling(rooms: House, work: Running) -> None:
+    """What is told by itself; no update waits for it."""
+    await work.settled()
+    await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
+    await rooms.announcing.run()
+
+
+async def _moving(rooms: House, work: Running) -> None:
+    """What was approved is sent, and what is open is found out about."""
+    await work.settled()
+    await rooms.money.run()
 
 
 @asynccontextmanager

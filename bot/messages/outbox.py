@@ -49,7 +49,7 @@ class Notice:
     """The card its buttons belong to."""
     choices: Choices = ()
     replaces: str | None = None
-    """The dedupe key of an earlier notice: its message is edited, and nothing new is sent."""
+    """The dedupe key of an earlier notice: its message is edited, and nothing new is sent unless its chat has moved."""
     deletes: int | None = None
     """A message of that chat: it is deleted, and nothing is said."""
     not_before: datetime | None = None
@@ -65,6 +65,14 @@ class Queued:
     notice: Notice
     tries: int
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message that a notice became. Its id counts in that chat only."""
+
+    chat_id: int
+    message_id: int
 
 
 class Outbox:
@@ -105,15 +113,21 @@ class Outbox:
         return [_queued(row) for row in rows]
 
     async def sent(self, row: Queued, message_id: int) -> None:
-        """Telegram took it."""
+        """Telegram took it. What it replaces is that message from now on, in that chat."""
         now = at(self._clock.now())
-        await self._database.write(
-            lambda tables: tables.conn.execute(
+
+        def change(tables: Tables) -> None:
+            tables.conn.execute(
                 "UPDATE outbox SET state = 'sent', tries = tries + 1, sent_at = ?, message_id = ?, trouble = NULL"
                 " WHERE id = ? AND state = 'waiting'",
                 (now, message_id, row.id),
             )
-        )
+            tables.conn.execute(
+                "UPDATE outbox SET chat_id = ?, message_id = ? WHERE dedupe = ? AND state = 'sent'",
+                (row.notice.chat_id, message_id, row.notice.replaces),
+            )
+
+        await self._database.write(change)
 
     async def later(self, row: Queued, seconds: float, trouble: str, *, own_fault: bool = False) -> None:
         """Try again after `seconds`, and nothing else in that chat before; dead after a day.
@@ -138,12 +152,14 @@ class Outbox:
 
         await self._database.write(change)
 
-    async def message_of(self, dedupe: str) -> int | None:
-        """The id of the message a notice became; None while it was not sent, or when it is forgotten."""
+    async def message_of(self, dedupe: str) -> Shown | None:
+        """The message a notice became; None while it was not sent, or when it is forgotten."""
         row = await self._database.read(
-            lambda tables: tables.conn.execute("SELECT message_id FROM outbox WHERE dedupe = ?", (dedupe,)).fetchone()
+            lambda tables: tables.conn.execute(
+                "SELECT chat_id, message_id FROM outbox WHERE dedupe = ? AND message_id IS NOT NULL", (dedupe,)
+            ).fetchone()
         )
-        return None if row is None else row[0]
+        return None if row is None else Shown(*row)
 
     async def give_up(self, row: Queued, trouble: str) -> None:
         """It will never be delivered."""

@@ -56,7 +56,7 @@ class Announcing:
                     wanted = {one.id: one for one in await self._connections.everything() if _tells(one)}
                     for number in wanted.keys() - following.keys():
                         following[number] = asyncio.create_task(self._follow(number))
-                    await self._tell_oddities(wanted.values())
+                    await self.tell_oddities()
                 for number in [number for number, task in following.items() if task.done()]:
                     _ended(following.pop(number))
                 await self._clock.sleep(LOOK_SECONDS)
@@ -69,26 +69,26 @@ class Announcing:
         """Keep one line, until its connection is gone."""
         attempt = 0
         while True:
-            connected = asyncio.Event()
+            caught_up = asyncio.Event()
             try:
                 connection = await self._find(number)
                 if connection is None:
                     return
                 async with self._connections.standing(connection) as provider:
-                    await self._listen(connection, provider, connected)
+                    await self._listen(connection, provider, caught_up)
             except CountersignError as error:
                 _log.info("no news for now", extra={"connection": number, "error": type(error).__name__})
-            attempt = 0 if connected.is_set() else attempt + 1
+            attempt = 0 if caught_up.is_set() else attempt + 1  # a key that is not registered yet gets no further
             await self._clock.sleep(backoff(attempt))
 
     async def _find(self, number: int) -> Connection | None:
         return next((one for one in await self._connections.everything() if one.id == number), None)
 
-    async def _listen(self, connection: Connection, provider: Provider, connected: asyncio.Event) -> None:
+    async def _listen(self, connection: Connection, provider: Provider, caught_up: asyncio.Event) -> None:
         """Catch up, then tell what comes, until the line breaks."""
         if not (isinstance(provider, TellsArrivals) and isinstance(provider, KeepsStatements)):
             return
-        arrived: asyncio.Queue[Entry] = asyncio.Queue()
+        connected, arrived = asyncio.Event(), asyncio.Queue[Entry]()
         staying = asyncio.create_task(provider.stay(connected.set, arrived.put_nowait))
         greeted = asyncio.create_task(connected.wait())
         getting: asyncio.Task[Entry] | None = None
@@ -96,6 +96,7 @@ class Announcing:
             await asyncio.wait({staying, greeted}, return_when=asyncio.FIRST_COMPLETED)
             if not staying.done():
                 await self._catch_up(connection, provider)
+                caught_up.set()
             while not staying.done() or not arrived.empty():
                 getting = asyncio.create_task(arrived.get())
                 await asyncio.wait({staying, getting}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,10 +142,10 @@ class Announcing:
 
         await self._database.write(change)
 
-    async def _tell_oddities(self, connections: Iterable[Connection]) -> None:
-        """To the admins, at most once an hour for each kind."""
+    async def tell_oddities(self) -> None:
+        """To the admins, of every connection, at most once an hour for each kind."""
         hour = self._clock.now().strftime("%Y%m%d%H")
-        for connection in connections:
+        for connection in await self._connections.everything():
             health = self._connections.health.get(connection.id)
             for oddity, count in (health.oddities if health is not None else {}).items():
                 if count > self._told.get((connection.id, oddity), 0):

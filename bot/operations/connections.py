@@ -36,7 +36,7 @@ from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.fields import check_fields, check_label
 from bot.operations.linked import Connection, note_findings, party_column, read_all, read_one
 from bot.ports import Deed
-from bot.providers.base import Lend, Login, Oddity, Provider, Surroundings
+from bot.providers.base import Lend, Login, MadeKey, Oddity, Provider, PublicKey, Surroundings
 from bot.providers.nonces import PROCESS_NONCES, Nonces
 from bot.providers.records import Environment, Findings
 from bot.providers.registry import provider_named
@@ -183,7 +183,43 @@ class Connections:
         check_label(wanted.label)
         await self.check_free(wanted.provider, wanted.label)
         findings = await self.try_out(wanted)
+        return await self._keep(by, wanted, findings, roster, telegram_id, still), findings
 
+    async def link_new_key(
+        self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None, still: Still = _always
+    ) -> tuple[Connection, PublicKey]:
+        """Make the key of a login here and keep it at once; `by` becomes its owner. `wanted` has the other fields.
+
+        Nothing is tried: the provider hears of a key when it is registered. Otherwise as `link`.
+
+        Raises:
+            UnsupportedError: This provider's logins have no key that could be made here.
+        """
+        if not by.may(Right.LINK):
+            raise NotAllowedError(Right.LINK)
+        check_label(wanted.label)
+        await self.check_free(wanted.provider, wanted.label)
+        spec = provider_named(wanted.provider)
+        if spec.make_key is None:
+            raise UnsupportedError(spec.name, "key of its own")
+        made = spec.make_key()
+        whole = replace(wanted, fields={**wanted.fields, **made.fields})
+        check_fields(spec, whole.fields)
+        found = f"a key made here, fingerprint {made.public.fingerprint}; no account answers to it yet"
+        findings = Findings(found, powers=made.powers)
+        connection = await self._keep(by, whole, findings, roster, telegram_id, still, made)
+        return connection, made.public
+
+    async def _keep(
+        self,
+        by: Person,
+        wanted: Wanted,
+        findings: Findings,
+        roster: Roster,
+        telegram_id: int | None,
+        still: Still,
+        made: MadeKey | None = None,
+    ) -> Connection:
         def change(tables: Tables) -> Connection:
             check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
             still(tables)
@@ -191,12 +227,16 @@ class Connections:
             note_findings(tables, number, findings, self._clock.now())
             connection = read_one(tables, number)
             self._vault.keeping(connection.subject, wanted.fields)(tables)
-            self._audit.record(tables, _deed("connection.linked", connection, by, telegram_id))
-            what = f"linked {connection.name} ({connection.environment})."
+            deed = _deed("connection.linked", connection, by, telegram_id)
+            if made is not None:
+                deed = replace(deed, details={**deed.details, "new_key": made.public.fingerprint})
+            self._audit.record(tables, deed)
+            with_what = " with a key made here" if made is not None else ""
+            what = f"linked {connection.name} ({connection.environment}){with_what}."
             self._tell(tables, roster.admins, by, telegram_id, what)
             return connection
 
-        return await self._database.write(change), findings
+        return await self._database.write(change)
 
     async def replace(
         self,

@@ -24,10 +24,10 @@ from bot.errors import (
 )
 from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
-from bot.operations.connections import Connections, Wanted
+from bot.operations.connections import Connections, Still, Wanted
 from bot.operations.fields import check_field, check_label, fits
 from bot.operations.linked import Connection
-from bot.providers.base import LoginField, Spec
+from bot.providers.base import LoginField, PublicKey, Spec
 from bot.providers.records import Environment, Findings
 from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
@@ -38,6 +38,8 @@ KIND = "connect"
 EVERYONE = "everyone at the desk"
 NOBODY_ELSE = "only me"
 IN_THE_CHAT = "type it here instead"
+NEW_KEY = "make a new key"
+"""Where the provider knows its clients by public keys, and nothing is replaced: the secret fields are made here."""
 WARY_FOR = timedelta(minutes=10)
 _ENDED = "ended"
 
@@ -113,6 +115,14 @@ class Linked:
     replaced: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LinkedNewKey:
+    """The end, when its key was made here: nothing was tried, and the key is to be registered."""
+
+    connection: Connection
+    key: PublicKey
+
+
 class Linking:
     """The guided way to `Connections.link`, and to `Connections.replace`.
 
@@ -131,9 +141,20 @@ class Linking:
 
     async def begin(self, person: Person, words: list[str]) -> Step:
         """A fresh draft, filled as far as `words` (provider, environment, label) say."""
+        return await self._begin(person, words, {"id": short_id(), "page": self._has_page})
+
+    async def begin_new_key(self, person: Person, words: list[str]) -> Step:
+        """As `begin`, for a key that is made here."""
+        body: dict[str, Any] = {"id": short_id(), "page": self._has_page, "new_key": True}
+        makers = _key_makers()
+        if len(makers) == 1:
+            body = _with_only_choice({**body, "provider": makers[0]})
+            words = words[1:] if words and words[0].lower() == makers[0] else words
+        return await self._begin(person, words, body)
+
+    async def _begin(self, person: Person, words: list[str], body: dict[str, Any]) -> Step:
         if not person.may(Right.LINK):
             raise NotAllowedError(Right.LINK)
-        body: dict[str, Any] = {"id": short_id(), "page": self._has_page}
         for word in words:
             step = next_step(body)
             if step.asking is Asking.LABEL and step.spec is not None and step.spec.environments == (word.lower(),):
@@ -183,7 +204,7 @@ class Linking:
 
     async def answer(
         self, person: Person, text: str, roster: Roster, *, origin: str, telegram_id: int
-    ) -> Step | Linked | None:
+    ) -> Step | Linked | LinkedNewKey | None:
         """Take one answer; the next question, or the linked connection; None when nothing was being linked.
 
         Args:
@@ -202,7 +223,7 @@ class Linking:
         if draft.body.get("last") == origin:
             return step
         body = {**await self._with_answer(person, draft.body, step, text), "last": origin}
-        if step.field is not None and step.field.secret:
+        if step.field is not None and step.field.secret and not body.get("new_key"):
             await self._vault.keep(_subject(person), {step.field.key: Secret(text.strip())})
         following = next_step_or_none(body)
         if following is None:
@@ -250,11 +271,7 @@ class Linking:
     async def _keep(
         self, person: Person, outline: Outline, fields: Mapping[str, Secret], roster: Roster, telegram_id: int
     ) -> Linked:
-        def still(tables: Tables) -> None:
-            row = tables.conn.execute("SELECT body FROM drafts WHERE person_id = ?", (person.id,)).fetchone()
-            if row is None or json.loads(row[0]).get("id") != outline.id:
-                raise ConflictError("that login is not being linked any more")
-
+        still = _still(person, outline)
         if outline.replaces is None:
             wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
             connection, found = await self._connections.link(
@@ -266,6 +283,16 @@ class Linking:
             raise ConflictError("it is gone already")
         found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
         return Linked(there[0], found, replaced=True)
+
+    async def _keep_new_key(
+        self, person: Person, outline: Outline, body: Mapping[str, Any], roster: Roster, telegram_id: int
+    ) -> LinkedNewKey:
+        fields = {key: Secret(value) for key, value in body.get("plain", {}).items()}
+        wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
+        connection, key = await self._connections.link_new_key(
+            person, wanted, roster, telegram_id=telegram_id, still=_still(person, outline)
+        )
+        return LinkedNewKey(connection, key)
 
     async def done(self, person: Person) -> None:
         """The draft has reached its end by another way."""
@@ -311,12 +338,18 @@ class Linking:
                 reason = f"{there} a connection {name} already; choose another word{replacing}"
                 raise InputError(reason, f"{label}-2"[:24])
 
-    async def _finish(self, person: Person, body: Mapping[str, Any], roster: Roster, telegram_id: int) -> Linked:
-        secrets = await self._vault.open(_subject(person))
-        fields = secrets | {key: Secret(value) for key, value in body.get("plain", {}).items()}
+    async def _finish(
+        self, person: Person, body: Mapping[str, Any], roster: Roster, telegram_id: int
+    ) -> Linked | LinkedNewKey:
         outline = _outline(body, provider_named(body["provider"]))
+        linked: Linked | LinkedNewKey
         try:
-            linked = await self._keep(person, outline, fields, roster, telegram_id)
+            if body.get("new_key"):
+                linked = await self._keep_new_key(person, outline, body, roster, telegram_id)
+            else:
+                secrets = await self._vault.open(_subject(person))
+                fields = secrets | {key: Secret(value) for key, value in body.get("plain", {}).items()}
+                linked = await self._keep(person, outline, fields, roster, telegram_id)
         except ProviderError:
             await self._ask_fields_again(person, body)
             raise
@@ -343,7 +376,7 @@ def next_step(body: Mapping[str, Any]) -> Step:
 def next_step_or_none(body: Mapping[str, Any]) -> Step | None:
     draft = body.get("id", "")
     if "provider" not in body:
-        return Step(Asking.PROVIDER, tuple(PROVIDERS), draft=draft)
+        return Step(Asking.PROVIDER, _key_makers() if body.get("new_key") else tuple(PROVIDERS), draft=draft)
     spec = provider_named(body["provider"])
     if "environment" not in body:
         return Step(Asking.ENVIRONMENT, tuple(one.value for one in spec.environments), spec, draft=draft)
@@ -351,22 +384,24 @@ def next_step_or_none(body: Mapping[str, Any]) -> Step | None:
         return Step(Asking.LABEL, ("main",), spec, draft=draft)
     if "share" not in body:
         return Step(Asking.SHARE, (EVERYONE, NOBODY_ELSE), spec, draft=draft)
-    if body.get("page") and "way" not in body:
-        return Step(Asking.WAY, (IN_THE_CHAT,), spec, draft=draft)
+    new_key = (NEW_KEY,) if spec.make_key is not None and "replaces" not in body else ()
+    if body.get("page") and "way" not in body and not body.get("new_key"):
+        return Step(Asking.WAY, (IN_THE_CHAT, *new_key), spec, draft=draft)
     field = missing_field(body)
     if field is None:
         return None
     earlier = body.get("plain", {}).get(field.key)
-    options = dict.fromkeys(option for option in (earlier, field.default) if option)
+    options = dict.fromkeys(option for option in (earlier, field.default, *(new_key if field.secret else ())) if option)
     return Step(Asking.FIELD, tuple(options), spec, field, draft, earlier)
 
 
 def missing_field(body: Mapping[str, Any]) -> LoginField | None:
-    """The first field of the login that has not been given yet."""
+    """The first field of the login that has not been given yet; a key that is made here is not asked for."""
     if "provider" not in body:
         return None
-    given = set(body.get("given", ()))
-    return next((field for field in provider_named(body["provider"]).fields if field.key not in given), None)
+    given, made = set(body.get("given", ())), bool(body.get("new_key"))
+    fields = provider_named(body["provider"]).fields
+    return next((field for field in fields if field.key not in given and not (field.secret and made)), None)
 
 
 def _filled(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
@@ -377,6 +412,8 @@ def _filled(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
             if answer.lower() not in step.options:
                 raise InputError(f"please tap or type one of: {', '.join(step.options)}", step.options[0])
             changed: dict[str, Any] = {**body, step.asking.value: answer.lower()}
+            if answer.lower() == NEW_KEY:
+                changed["new_key"] = True
             return _with_only_choice(changed)
         case Asking.LABEL:
             check_label(answer.lower())
@@ -395,11 +432,28 @@ def _with_field(body: Mapping[str, Any], step: Step, answer: str) -> dict[str, A
     field = step.field
     if field is None or step.spec is None:
         raise InputError("nothing is being asked", "/connect")
+    if NEW_KEY in step.options and answer.lower() == NEW_KEY:
+        return {**body, "new_key": True}
     check_field(field, answer)
     plain = body.get("plain", {})
     if not field.secret:
         plain = {**plain, field.key: answer}
     return {**body, "plain": plain, "given": [*body.get("given", ()), field.key]}
+
+
+def _key_makers() -> tuple[str, ...]:
+    return tuple(spec.name for spec in PROVIDERS.values() if spec.make_key is not None)
+
+
+def _still(person: Person, outline: Outline) -> Still:
+    """It is still the same draft."""
+
+    def still(tables: Tables) -> None:
+        row = tables.conn.execute("SELECT body FROM drafts WHERE person_id = ?", (person.id,)).fetchone()
+        if row is None or json.loads(row[0]).get("id") != outline.id:
+            raise ConflictError("that login is not being linked any more")
+
+    return still
 
 
 def _outline(body: Mapping[str, Any], spec: Spec) -> Outline:

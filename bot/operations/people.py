@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bot.access import invitations, names, standing
 from bot.access.model import Invite, Person, Profile, Right, Role
-from bot.access.records import everybody_in, insert_person, people_in, person_of, profile_in
+from bot.access.records import everybody_in, insert_person, person_of, profile_in
 from bot.access.service import Access, check_right
 from bot.approvals import records as requests
 from bot.approvals.model import Request
@@ -19,8 +19,9 @@ from bot.approvals.service import Approvals
 from bot.clock import Clock
 from bot.errors import ConflictError, InputError, NotFoundError
 from bot.messages.cards import Cards
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
+from bot.operations.notices import Notices
 from bot.operations.role_requests import ALONE, GIVE, JOIN, called, has, is_through, wish_to_give, wish_to_resume
 from bot.ports import Deed, Recorder
 from bot.secret import Secret
@@ -45,29 +46,6 @@ class Joined:
     role: Role
     group: str | None
     request: Request | None = None
-
-
-class Notices:
-    """Says to people what has happened to them, by the outbox's security lane."""
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-
-    def tell(self, tables: Tables, person: Person, title: str, line: str) -> None:
-        """Each of a person's chats."""
-        for number in person.telegram_ids:
-            self._outbox.put(tables, Notice(Lane.SECURITY, number, title, (line,)))
-
-    def tell_admins(self, tables: Tables, line: str, *but: int) -> None:
-        """Every admin except those with these ids of ours."""
-        for admin in people_in(tables):
-            if Role.ADMIN in admin.roles and admin.id not in but:
-                self.tell(tables, admin, "People changed", line)
-
-    def tell_of_second_admin(self, tables: Tables, person: Person) -> None:
-        """The configuration has named one."""
-        line = f"{person.name} is an admin now: the configuration names them, and there was only one admin."
-        self.tell_admins(tables, line)
 
 
 class People:

@@ -1,16 +1,17 @@
 """Statements of the connections a person may see, side by side; those that keep none are left out unless named."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from bot.access.model import Person, Right
 from bot.clock import Clock
-from bot.errors import NotAllowedError, OwnerSuspendedError, ProviderError, RecordUnreadableError
+from bot.errors import NotAllowedError, OwnerSuspendedError, ProviderError, RecordUnreadableError, UnsupportedError
 from bot.operations.balances import Answer, Sheet
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
-from bot.providers.base import Ability, KeepsStatements, unsupported
-from bot.providers.records import Entry
+from bot.providers.base import Ability, FindsEntries, KeepsStatements, Provider, unsupported
+from bot.providers.records import Entry, Reading
 
 ANSWER_SECONDS = 60.0
 """Where a statement has no end mark, its end is a silence, and each account has one of its own."""
@@ -27,22 +28,44 @@ class Statements:
         self, person: Person, word: str | None, *, limit: int | None = None, since: datetime | None = None
     ) -> Sheet[Entry]:
         """Of the connections called `word`, or of all: the newest `limit` entries of each account, or all `since`."""
-        if not person.may(Right.READ):
-            raise NotAllowedError(Right.READ)
-        asked_at = self._clock.now()
-        if word is None:
-            visible = await self._connections.visible_to(person)
-            chosen = [one for one in visible if Ability.STATEMENT in one.spec.abilities]
-        else:
-            chosen = await self._connections.named(person, word)
-        answers = await asyncio.gather(*(self._one(connection, limit, since) for connection in chosen))
+        chosen, asked_at = await self._chosen(person, word), self._clock.now()
+
+        async def of(provider: Provider) -> Reading[Entry]:
+            if not isinstance(provider, KeepsStatements):
+                raise unsupported(provider.spec, Ability.STATEMENT)
+            return await provider.statement(limit=limit, since=since)
+
+        answers = await asyncio.gather(*(self._one(connection, of) for connection in chosen))
         return Sheet(tuple(answers), asked_at)
 
-    async def _one(self, connection: Connection, limit: int | None, since: datetime | None) -> Answer[Entry]:
+    async def entry(self, person: Person, word: str | None, number: str) -> Sheet[Entry]:
+        """The entry a provider calls `number`, as each account of the connections sees it; chosen as for `statement`.
+
+        Raises:
+            InputError: No entry has such a number.
+        """
+        chosen, asked_at = await self._chosen(person, word), self._clock.now()
+
+        async def of(provider: Provider) -> Reading[Entry]:
+            if not isinstance(provider, FindsEntries):
+                raise UnsupportedError(provider.spec.name, "search for a single entry")
+            return await provider.entry(number)
+
+        answers = await asyncio.gather(*(self._one(connection, of) for connection in chosen))
+        if word is None:
+            answers = [one for one in answers if not isinstance(one.trouble, UnsupportedError)]
+        return Sheet(tuple(answers), asked_at)
+
+    async def _chosen(self, person: Person, word: str | None) -> list[Connection]:
+        if not person.may(Right.READ):
+            raise NotAllowedError(Right.READ)
+        if word is not None:
+            return await self._connections.named(person, word)
+        return [one for one in await self._connections.visible_to(person) if Ability.STATEMENT in one.spec.abilities]
+
+    async def _one(self, connection: Connection, of: Callable[[Provider], Awaitable[Reading[Entry]]]) -> Answer[Entry]:
         try:
             async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-                if not isinstance(provider, KeepsStatements):
-                    raise unsupported(connection.spec, Ability.STATEMENT)
-                return Answer(connection, await provider.statement(limit=limit, since=since))
+                return Answer(connection, await of(provider))
         except (ProviderError, RecordUnreadableError, OwnerSuspendedError) as error:
             return Answer(connection, None, error)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot import __version__
@@ -14,30 +14,11 @@ from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections, Health
 from bot.operations.linked import Connection
+from bot.operations.pulse import Pulse
 from bot.store import Database
 
 FRESH = timedelta(minutes=1)
 ASK_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class Pulse:
-    """What the Telegram side notes while it works; numbers only grow."""
-
-    started_at: datetime
-    mode: str = "polling"
-    asked_at: datetime | None = None
-    """Last completed getUpdates, or last webhook call."""
-    update_at: datetime | None = None
-    taken: int = 0
-    strangers: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
-    incidents: int = 0
-    database: str = "ok"
-    """Verdict of the last whole check of the file: at start, then every hour."""
-    database_checked_at: datetime | None = None
-    after_crash: bool = False
-    """The run before this one did not end cleanly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bot.clock import Clock
 from bot.errors import UnsupportedError
 from bot.money import Money
 from bot.providers.nonces import PROCESS_NONCES, Nonces
-from bot.providers.records import Account, Balance, Entry, Environment, Findings, Position, Reading
+from bot.providers.records import Account, Balance, Entry, Environment, Findings, Position, Power, Reading
 from bot.providers.redirecting import Redirect
 from bot.secret import Secret
 
@@ -103,6 +103,8 @@ class Spec:
     """The weakest login that still reads, as the beginning of "… is enough for balances". Empty: there is one kind."""
     redirect: Redirect | None = None
     """How its own login page hands over credentials, where it has such a thing."""
+    make_key: "Callable[[], MadeKey] | None" = None
+    """Make the secret half of a login here, where the provider knows its clients by public keys."""
     revoke: str = ""
     """What a person must revoke at the provider after unlinking, in one sentence."""
 
@@ -147,6 +149,18 @@ class KeepsStatements(Protocol):
 
 
 @runtime_checkable
+class FindsEntries(Protocol):
+    """A provider whose statement can be asked for one entry."""
+
+    async def entry(self, number: str) -> Reading[Entry]:
+        """The entry with the provider's own number, as each of the accounts sees it; none when there is none.
+
+        Raises:
+            InputError: No entry here has such a number.
+        """
+
+
+@runtime_checkable
 class TellsArrivals(Protocol):
     """A provider with `Ability.ARRIVALS`: it says by itself when money comes in."""
 
@@ -165,6 +179,16 @@ class PublicKey:
     text: str
     fingerprint: str
     """Something short to compare by eye."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeKey:
+    """A key made in this process. No provider has heard of it yet."""
+
+    fields: Login
+    """The SPEC's secret fields: all of them, and no others."""
+    public: PublicKey
+    powers: frozenset[Power]
 
 
 @dataclass(frozen=True, slots=True)

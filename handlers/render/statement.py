@@ -13,7 +13,7 @@ _PER_BLOCK = 10
 _MAX_NARRATIVE = 200
 
 
-def statement(sheet: Sheet[Entry], what: str, taste: Taste) -> list[str]:
+def statement(sheet: Sheet[Entry], what: str, taste: Taste, *, nothing: str = "Nothing came or went.") -> list[str]:
     """One block for each account, or more when it has much. `what` as in "newest 10 of each account"."""
     if not sheet.answers:
         return ["No connection you can see keeps statements."]
@@ -23,7 +23,7 @@ def statement(sheet: Sheet[Entry], what: str, taste: Taste) -> list[str]:
         if answer.reading is None:
             blocks.append(f"{above}\n{trouble(answer)}")
         elif not answer.reading.items:
-            blocks.append(f"{above}\nNothing came or went.{notes(answer)}")
+            blocks.append(f"{above}\n{escape(nothing)}{notes(answer)}")
         else:
             accounts = groupby(answer.reading.items, key=lambda entry: entry.account)
             found = [block for number, entries in accounts for block in _account(number, list(entries), taste)]

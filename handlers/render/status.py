@@ -4,7 +4,8 @@ from datetime import datetime
 from html import escape
 
 from bot.errors import OwnerSuspendedError
-from bot.operations.status import ConnectionStatus, Pulse, Status
+from bot.operations.pulse import Pulse
+from bot.operations.status import ConnectionStatus, Status
 from handlers.failures import told
 from handlers.render.text import ago, bold, span_between
 

@@ -227,7 +227,7 @@ def test_no_day_is_no_file(config: Path, tmp_path: Path) -> None:
 async def test_both_are_carried_out_by_the_bot_that_holds_the_desk(tmp_path: Path) -> None:
     path = write_desk(tmp_path)
     async with opened(path) as rooms:
-        async with hosting(rooms, known_commands(), told):
+        async with hosting(rooms, known_commands, told):
             verified = await asyncio.to_thread(asked, path, "verify")
             exported = await asyncio.to_thread(asked, path, "export")
             refused = await asyncio.to_thread(asked, path, "verify", "--anchors", "/nowhere/at/all")

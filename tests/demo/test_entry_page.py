@@ -10,13 +10,13 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.browser import browsing
+from tests.support.panes import ANSWER_MS, answered, newest
 from tests.support.playing import Demo, playing
 
 pytestmark = pytest.mark.browser
 
 LAPTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-ANSWER_MS = 30_000
 KEY = str(import_module("bot.providers.crm.simulator").make(7).credentials()["api_key"])
 
 
@@ -48,25 +48,19 @@ class Desk:
         self.page.get_by_test_id("person-operator").click()
         self.pane = self.page.get_by_test_id("pane-0")
 
-    def from_bot(self) -> Locator:
-        return self.pane.locator("[data-testid=message][data-from=bot]")
-
     def say(self, text: str, answer: str) -> Locator:
-        before = self.from_bot().count()
+        before = newest(self.pane)
         self.pane.get_by_test_id("composer").fill(text)
         self.pane.get_by_test_id("composer").press("Escape")
         self.pane.get_by_test_id("send").click()
-        expect(self.from_bot().nth(before)).to_contain_text(answer, timeout=ANSWER_MS)
-        return self.from_bot().nth(before)
+        return answered(self.pane, before, answer)
 
     def offer(self, words: str) -> Locator:
         """/connect up to the message with the page's button."""
-        self.say(f"/connect {words}", "who may read it?")
-        before = self.from_bot().count()
-        self.pane.get_by_test_id("button").filter(has_text="Only me").last.click()
-        offer = self.from_bot().filter(has_text="It asks for the code")
-        expect(self.from_bot().nth(before + 1)).to_contain_text("It asks for the code", timeout=ANSWER_MS)
-        return offer.last
+        question = self.say(f"/connect {words}", "who may read it?")
+        before = newest(self.pane)
+        question.get_by_test_id("button").filter(has_text="Only me").click()
+        return answered(self.pane, before, "It asks for the code")
 
     def opened(self, offer: Locator) -> Page:
         """What the button opens."""
@@ -103,11 +97,12 @@ def test_opened_from_the_chat_it_needs_no_code_and_the_result_is_in_both_places(
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/enter/[\w-]{43}", page.url), page.url
     expect(page.get_by_label("Code from the chat")).to_be_hidden()
     page.get_by_label("API key").fill(KEY)
+    before = newest(desk.pane)
     page.get_by_role("button", name="Try it and link it").click()
     expect(page.get_by_role("status")).to_contain_text("Linked Broctagon CRM crm/tapped", timeout=ANSWER_MS)
     assert page.locator("form").count() == 0
     assert KEY not in page.content()
-    expect(desk.from_bot().last).to_contain_text("Linked Broctagon CRM crm/tapped", timeout=ANSWER_MS)
+    answered(desk.pane, before, "Linked Broctagon CRM crm/tapped")
     assert KEY not in desk.page.content()
     here = {re.match(r"http://127\.0\.0\.1:\d+/", url) is not None for url in desk.asked}
     assert here == {True}
@@ -160,13 +155,14 @@ def test_logging_in_at_deriv_links_every_account(browser: Browser, desk: Desk) -
     expect(page.get_by_role("heading")).to_have_text("Accounts at Deriv")
     assert page.url.endswith("/oauth/deriv/accounts")
     page.get_by_label("CR900002").uncheck()
+    before = newest(desk.pane)
     page.get_by_role("button", name="Try them and link them").click()
     expect(page.get_by_role("heading")).to_have_text("Linked", timeout=ANSWER_MS)
     expect(page.get_by_text("deriv/cr900001")).to_be_visible()
     expect(page.get_by_text("deriv/vrtc900001")).to_be_visible()
     assert "a1-" not in page.content()
     assert "a1-" not in page.evaluate("location.href + document.referrer")
-    expect(desk.from_bot().last).to_contain_text("deriv/vrtc900001", timeout=ANSWER_MS)
+    answered(desk.pane, before, "deriv/vrtc900001")
     answer = desk.say("/connections", "deriv/cr900001")
     expect(answer).not_to_contain_text("deriv/cr900002")
 

@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import browsing
+from tests.support.panes import ANSWER_MS, answered, newest
 from tests.support.playing import Demo, playing
 
 pytestmark = pytest.mark.browser
 
 LAPTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-ANSWER_MS = 30_000
 CRYPTO_ACCOUNT = "Treasury Operating"
 """Where money arrives at Crypto Capital, as its owner named it."""
 
@@ -63,16 +63,11 @@ def _say(pane: Locator, text: str) -> None:
     pane.get_by_test_id("send").click()
 
 
-def _from_bot(pane: Locator) -> Locator:
-    return pane.locator("[data-testid=message][data-from=bot]")
-
-
 def _ask(pane: Locator, command: str, answer: str | re.Pattern[str]) -> Locator:
     """Say a command and wait for the bot's new message with that in it."""
-    before = _from_bot(pane).count()
+    before = newest(pane)
     _say(pane, command)
-    expect(_from_bot(pane).nth(before)).to_contain_text(answer, timeout=ANSWER_MS)
-    return _from_bot(pane).nth(before)
+    return answered(pane, before, answer)
 
 
 def test_an_operator_asks_for_balances_and_presses_a_button(page: Page) -> None:
@@ -84,9 +79,16 @@ def test_an_operator_asks_for_balances_and_presses_a_button(page: Page) -> None:
     number = answer.get_attribute("data-message-id")
     pane.locator(f"[data-message-id='{number}']").get_by_test_id("button").first.click()
     expect(pane.locator(f"[data-message-id='{number}'][data-edited]")).to_be_visible(timeout=ANSWER_MS)
-    page.wait_for_timeout(1500)  # the flash of an edit fades before the picture is taken
     if path := os.environ.get("COUNTERSIGN_SCREENSHOT"):
-        page.screenshot(path=path)
+        _take_picture(page, path)
+
+
+def _take_picture(page: Page, path: str) -> None:
+    """High enough for the whole answer, with the pointer out of the way and the flash of the edit over."""
+    page.set_viewport_size({"width": 1440, "height": 1390})
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=path)
 
 
 def test_positions_come_from_the_providers_that_have_them(page: Page) -> None:
@@ -127,17 +129,17 @@ def test_the_command_menu_is_the_bots_own(page: Page) -> None:
     expect(items.filter(has_text="/balance")).to_have_count(1)
     pane.get_by_test_id("composer").fill("/pos")
     expect(items).to_have_count(1)
-    before = _from_bot(pane).count()
+    before = newest(pane)
     pane.get_by_test_id("composer").press("ArrowDown")
     pane.get_by_test_id("composer").press("Enter")
-    expect(_from_bot(pane).nth(before)).to_contain_text("Gold", timeout=ANSWER_MS)
+    answered(pane, before, "Gold")
 
 
 def test_a_suggestion_is_one_click(page: Page) -> None:
     pane = _be(page, "viewer")
-    before = _from_bot(pane).count()
+    before = newest(pane)
     pane.get_by_test_id("suggestion").filter(has_text="/help").click()
-    expect(_from_bot(pane).nth(before)).to_contain_text("/balance", timeout=ANSWER_MS)
+    answered(pane, before, "/balance")
 
 
 def test_hostile_text_is_shown_as_it_was_written(page: Page) -> None:
@@ -194,9 +196,9 @@ def test_every_kind_of_formatting_has_its_look(page: Page, demo: Demo) -> None:
     expect(shown.locator("a")).to_have_attribute("href", "https://example.org/")
     shown.locator(".spoiler").click()
     expect(shown.locator(".spoiler.shown")).to_be_visible()
-    before = _from_bot(_pane(page)).count()
+    before = newest(_pane(page))
     shown.get_by_role("button", name="/help").click()
-    expect(_from_bot(_pane(page)).nth(before)).to_contain_text("/balance", timeout=ANSWER_MS)
+    answered(_pane(page), before, "/balance")
 
 
 def test_nested_formatting_keeps_every_character(page: Page, demo: Demo) -> None:
@@ -266,8 +268,8 @@ def test_a_bot_that_crashes_comes_back_and_answers(page: Page) -> None:
     page.get_by_test_id("control-bot-crash").click()
     status = page.get_by_test_id("bot-status")
     expect(status).not_to_have_attribute("data-state", "running")
+    before = newest(pane)
     _say(pane, "/whoami")
-    before = _from_bot(pane).count()
     expect(status).to_have_attribute("data-state", "running", timeout=ANSWER_MS)
     expect(page.get_by_test_id("log-entry").first).to_contain_text("The bot is back")
-    expect(_from_bot(pane).nth(before)).to_contain_text("Olga", timeout=ANSWER_MS)
+    answered(pane, before, "Olga")

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bot.demo.script import Act, Provider, acts_of
-from handlers import BY_COMMAND
+from handlers.rooms import BY_COMMAND
 
 ANSWER = {"bid": "1", "offer": "2", "quote": "3", "loginid": "CR1", "balance": "4", "id": "7", "status": "pending"}
 ACTS = {act.name: act for act in acts_of([Provider(name, "") for name in ("capital", "deriv", "cryptocapital", "crm")])}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from handlers import DOORS_IN_ORDER
 from handlers.pages import Audience
+from handlers.rooms import DOORS_IN_ORDER
 from tests.support.chatting import OLGA, Desk, Message, buttons
 from tests.support.desk import GROUP
 

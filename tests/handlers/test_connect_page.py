@@ -113,6 +113,18 @@ async def test_typing_it_here_is_one_tap_and_ends_the_link(with_page: Desk) -> N
     assert linked["text"].startswith("Linked Broctagon CRM crm/main: 7 clients.")
 
 
+async def test_a_new_key_needs_no_page(tmp_path: Path, chat: Chat) -> None:
+    async with _desk(tmp_path, chat, "cryptocapital") as desk:
+        message = await offer(desk, "cryptocapital main")
+        assert [key["text"] for key in keys(message)] == ["Open the secure page", HERE, "Make a new key"]
+        _, question = await desk.taps_data(OLGA, message, data_of(message, "Make a new key"))
+        assert question["text"].startswith("Crypto Capital: please send the Account numbers.")
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            assert (await browser.get(link_in(message))).status_code == 404
+        made, _ = await desk.says(OLGA, "9120007013")
+        assert made["text"].startswith("Linked Crypto Capital cryptocapital/main with a key made here just now.")
+
+
 async def test_a_secret_typed_while_the_page_is_offered_does_not_stay(with_page: Desk) -> None:
     message = await offer(with_page)
     for text in ("canary-api-key-1", "/canary_key_2", "two words"):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bot import __version__
 from bot.access.model import Role
-from handlers import DOORS_IN_ORDER
+from handlers.rooms import DOORS_IN_ORDER
 from tests.support.chatting import ADAM, ANNA, OLGA, OLGA_IS, STRANGER, VERA, Desk, buttons, texts
 from tests.support.desk import GROUP
 
@@ -147,6 +147,12 @@ async def test_what_belongs_into_the_private_chat_is_not_begun_in_a_group(desk: 
 async def test_what_everybody_may_know_is_answered_in_the_group(desk: Desk) -> None:
     for words in ("/help", "/whoami"):
         assert len(await desk.says(OLGA, words, GROUP)) == 1
+
+
+async def test_a_command_ends_where_telegram_says_it_ends(desk: Desk) -> None:
+    command = [{"type": "bot_command", "offset": 0, "length": 7}]
+    (answer,) = await desk.says(OLGA, "/WhoAmI,", entities=command)
+    assert answer["text"] == OLGA_IS
 
 
 async def test_a_command_for_another_bot_is_left_to_it(desk: Desk) -> None:

@@ -94,6 +94,10 @@ SENTENCES: dict[CountersignError, str] = {
     errors.RefusedError("crm", "error.x", "y"): (
         "Broctagon CRM (deriv/main) refused (error.x). If that is unexpected, tell an admin."
     ),
+    errors.OvertakenError("cryptocapital", "err", "nonce too low"): (
+        "Crypto Capital (deriv/main): another program uses the same key and was ahead of us. Try again; if that is not "
+        "yours, register a new key at once (/key new)."
+    ),
     errors.CredentialRefusedError("deriv", "InvalidToken", "y"): (
         "Deriv (deriv/main) does not accept this login (InvalidToken). "
         "Next: its owner gives it a new one with /replace deriv/main."

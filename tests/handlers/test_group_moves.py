@@ -137,6 +137,34 @@ async def test_after_a_restart_with_the_old_file_the_new_group_is_the_desks_and_
     assert log.getvalue().strip("\0") == ""
 
 
+async def _tell(desk: Desk, chat: int, title: str, **more: str) -> None:
+    """Queue a notice and wait until it has left."""
+    notice = Notice(Lane.EVENTS, chat, title, **more)  # type: ignore[arg-type]
+    await desk.rooms.database.write(lambda tables: desk.rooms.outbox.put(tables, notice))
+    await until(lambda: any(title in text for place in (OLD, NEW) for text in texts(desk.chat.from_bot(place))))
+
+
+async def test_what_replaces_a_message_of_the_old_group_is_said_anew_and_edited_from_then_on(desk: Desk) -> None:
+    await _tell(desk, OLD, "1 of 2 signed", dedupe="request/a")
+    await desk.happens(_old_group_says(desk.chat))
+    await _tell(desk, NEW, "2 of 2 signed", replaces="request/a", dedupe="request/a/2")
+    assert texts(desk.chat.from_bot(NEW)) == ["2 of 2 signed"]
+    await _tell(desk, NEW, "carried out", replaces="request/a", dedupe="request/a/3")
+    assert texts(desk.chat.from_bot(NEW)) == ["carried out"]
+    assert texts(desk.chat.from_bot(OLD)) == ["1 of 2 signed"]
+    (edit,) = desk.chat.calls("editMessageText")
+    (message,) = desk.chat.from_bot(NEW)
+    assert (edit["params"]["chat_id"], edit["params"]["message_id"]) == (NEW, message["message_id"])
+
+
+async def test_what_waits_to_replace_a_message_while_the_group_moves_is_said_anew(desk: Desk) -> None:
+    await _tell(desk, OLD, "1 of 2 signed", dedupe="request/a")
+    await desk.chat.faults({**_moved_error(), "match": {"path": "editMessageText"}})
+    await _tell(desk, OLD, "2 of 2 signed", replaces="request/a", dedupe="request/a/2")
+    assert texts(desk.chat.from_bot(NEW)) == ["2 of 2 signed"]
+    assert texts(desk.chat.from_bot(OLD)) == ["1 of 2 signed"]
+
+
 async def test_somebody_elses_group_that_moves_is_none_of_ours(desk: Desk) -> None:
     message = desk.chat.message_from(OLGA, "", FOREIGN, migrate_to_chat_id=NEW)
     await desk.happens({"message": message})

@@ -1,5 +1,7 @@
-"""/key and /register: the public half of a key, what to do with it, and that it was done."""
+"""/key and /register: a key made here, the public half of any, what to do with it, and that it was done."""
 
+import base64
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,22 @@ from bot.access.model import Role
 from bot.operations.connections import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
-from tests.support.chatting import ADAM, OLGA, Desk, at_work, configured, providers, telegram, texts, until
+from tests.support.chatting import (
+    ADAM,
+    GROUP,
+    OLGA,
+    VERA,
+    Desk,
+    Message,
+    at_work,
+    buttons,
+    configured,
+    providers,
+    telegram,
+    texts,
+    until,
+)
+from tests.support.cryptocapital_teller import Key
 
 OPERATING, HARBOUR = "9120004471", "9120007013"
 
@@ -88,3 +105,108 @@ async def test_after_a_week_nobody_looks_any_more(desk: Desk) -> None:
         lambda tables: tables.conn.execute("SELECT count(*) FROM registrations").fetchone()
     )
     assert left == (0,)
+
+
+MADE = "Linked Crypto Capital cryptocapital/main with a key made here just now.\nPublic key\n"
+BANK = "Crypto Capital: please send the "
+
+
+async def private_half(desk: Desk) -> Key:
+    """What lies sealed, as a key of code that is not the bot's."""
+    (connection,) = await desk.rooms.connections.everything()
+    fields = await desk.rooms.vault.open(connection.subject)
+    return Key(base64.b64decode(fields["private_key"].reveal(), validate=True))
+
+
+def everything_said(desk: Desk) -> str:
+    return repr([call["params"] for call in desk.chat.calls()])
+
+
+async def made_by(desk: Desk, words: str) -> list[Message]:
+    """/key new, up to what follows the account's number."""
+    assert await desk.said(OLGA, words) == "Crypto Capital: who may read it?"
+    assert (await desk.said(OLGA, "only me")).startswith(f"{BANK}Account numbers.")
+    return await desk.says(OLGA, HARBOUR)
+
+
+async def test_a_key_is_made_here_and_leads_on_to_its_registration(desk: Desk) -> None:
+    assert (await desk.said(OLGA, "/key new")).startswith("Crypto Capital: what shall it be called?")
+    made, steps = await made_by(desk, "main")
+    key = await private_half(desk)
+    figures = hashlib.sha256(base64.b64decode(key.public)).hexdigest()
+    short = f"{figures[:4]} {figures[4:8]} {figures[8:12]} {figures[12:16]}"
+    assert made["text"].startswith(f"{MADE}{key.public}\nfingerprint {short}\n")
+    assert "countersign backup" in made["text"]
+    assert "No account is registered yet." in steps["text"]
+    assert f"To do: {HARBOUR}." in steps["text"]
+    assert key.public in steps["text"]
+    await desk.rooms.inbox.flush()
+    kept = b"".join(path.read_bytes() for path in desk.rooms.config.data_dir.iterdir() if path.is_file())
+    private = base64.b64encode(key.raw).decode()
+    assert [private in everything_said(desk), private.encode() in kept, key.raw in kept] == [False, False, False]
+    await control(desk, "register", account=HARBOUR, key=key.public)
+    await desk.rooms.registering.watch()
+    said = f"Account registered\n{HARBOUR} answers to the key of cryptocapital/main now."
+    await until(lambda: said in texts(desk.chat.from_bot(OLGA)))
+    assert "Harbour" in await desk.said(OLGA, "/balance cryptocapital")
+    assert await desk.rooms.cards.draft(desk.person(OLGA).id) is None
+
+
+@pytest.mark.parametrize("words", ["/key new main", "/key new cryptocapital main", "/key NEW CryptoCapital/main"])
+async def test_the_first_steps_of_a_new_key_can_be_said_at_once(desk: Desk, words: str) -> None:
+    made, _ = await made_by(desk, words)
+    assert made["text"].startswith(MADE)
+    await until(lambda: desk.chat.from_bot(ADAM))
+    assert texts(desk.chat.from_bot(ADAM)) == [
+        "Connections changed\nOlga linked cryptocapital/main (live) with a key made here."
+    ]
+
+
+async def test_every_new_key_is_another_one(desk: Desk) -> None:
+    first, _ = await made_by(desk, "/key new main")
+    second, _ = await made_by(desk, "/key new spare")
+    assert first["text"].split("\n")[2] != second["text"].split("\n")[2]
+
+
+async def test_connecting_offers_a_new_key_beside_typing_one(desk: Desk) -> None:
+    await desk.says(OLGA, "/connect cryptocapital main")
+    (question,) = await desk.says(OLGA, "only me")
+    assert question["text"].startswith(f"{BANK}Private key.")
+    assert list(buttons(question)) == ["Make a new key"]
+    chosen, following = await desk.taps(OLGA, question, "Make a new key")
+    assert chosen["text"].replace("\u2060", "") == "→ Make a new key"
+    assert following["text"].startswith(f"{BANK}Account numbers.")
+    made, _ = await desk.says(OLGA, HARBOUR)
+    assert made["text"].startswith(MADE)
+
+
+async def test_a_login_that_is_there_is_not_given_a_new_key(desk: Desk) -> None:
+    """The old one would be erased before the bank knows the new one."""
+    await linked(desk, OPERATING)
+    await desk.says(OLGA, "/replace cryptocapital/main")
+    assert "does not look like the Private key" in await desk.said(OLGA, "make a new key")
+
+
+async def test_a_key_is_kept_while_the_bank_is_out_of_reach(desk: Desk) -> None:
+    await control(desk, "down", down=True)
+    made, later = await made_by(desk, "/key new main")
+    assert made["text"].startswith(MADE)
+    assert "could not be reached" in later["text"]
+    assert later["text"].endswith("The key is kept. What to do next says /register cryptocapital/main.")
+    assert (await private_half(desk)).public in await desk.said(OLGA, "/key cryptocapital/main")
+
+
+async def test_what_was_made_is_written_down_without_the_key(desk: Desk) -> None:
+    made, _ = await made_by(desk, "/key new main")
+    short = made["text"].split("\n")[3].removeprefix("fingerprint ")
+    rows = await desk.rooms.database.read(
+        lambda tables: tables.conn.execute("SELECT * FROM audit WHERE action = 'connection.linked'").fetchall()
+    )
+    assert len(rows) == 1
+    assert short in repr(rows[0])
+
+
+async def test_a_key_is_made_in_private_only_and_by_who_may_link(desk: Desk) -> None:
+    assert "private" in await desk.said(OLGA, "/key new main", GROUP)
+    assert "which you do not have" in await desk.said(VERA, "/key new main")
+    assert await desk.rooms.connections.everything() == []

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telegram.ext import CommandHandler
 
-import handlers
 from bot.messages.cards import Card, Draft
 from bot.store import Tables
-from handlers import conversation, pages
+from handlers import conversation, pages, rooms
 from handlers.buttons import data_for
 from tests.support.chatting import (
     ADAM,
@@ -195,12 +193,12 @@ async def walk(tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch) -> A
         return reached
 
     doors = tuple(
-        replace(door, open=note(door.command, lambda: pages.Reply([REACHED]))) for door in handlers.DOORS_IN_ORDER
+        replace(door, open=note(door.command, lambda: pages.Reply([REACHED]))) for door in rooms.DOORS_IN_ORDER
     )
-    monkeypatch.setattr(handlers, "DOORS_IN_ORDER", doors)
-    monkeypatch.setattr(handlers, "BY_COMMAND", {door.command: door for door in doors})
-    taps = {door.kind: replace(door, act=note(door.kind, lambda: REACHED)) for door in handlers.TAPS}
-    monkeypatch.setattr(handlers, "_TAP_BY_KIND", taps)
+    monkeypatch.setattr(rooms, "DOORS_IN_ORDER", doors)
+    monkeypatch.setattr(rooms, "BY_COMMAND", {door.command: door for door in doors})
+    taps = {door.kind: replace(door, act=note(door.kind, lambda: REACHED)) for door in rooms.TAPS}
+    monkeypatch.setattr(rooms, "TAP_BY_KIND", taps)
     answers = {door.kind: replace(door, answer=note(door.kind, lambda: None)) for door in conversation.ANSWERS}
     monkeypatch.setattr(conversation, "_BY_KIND", answers)
     async with at_work(configured(tmp_path, chat), chat) as desk, _everybody(desk):
@@ -316,8 +314,8 @@ async def test_answers(walk: Walk, who: str, place: str) -> None:
 
 
 def test_nothing_is_outside_the_table() -> None:
-    assert {door.command for door in handlers.DOORS_IN_ORDER} == set(DOORS)
-    assert {door.kind for door in handlers.TAPS} == set(TAPS)
+    assert {door.command for door in rooms.DOORS_IN_ORDER} == set(DOORS)
+    assert {door.kind for door in rooms.TAPS} == set(TAPS)
     assert {door.kind for door in conversation.ANSWERS} == set(ANSWERS)
     assert all(door.secret for door in conversation.ANSWERS)
 
@@ -326,14 +324,13 @@ async def test_nothing_hangs_that_is_not_behind_the_gate(desk: Desk) -> None:
     """Groups of handlers are asked in order; before the gate there are only those that hear of no words and no taps."""
     hung = desk.work.desk.handlers
     names = {
-        group: [one.callback.__name__ for one in those if not isinstance(one, CommandHandler)]
+        group: [one.callback.__name__ for one in those]
         for group, those in hung.items()
         if group != 9  # the test's own
     }
     assert names == {
         -2: ["moved", "membership"],
         -1: ["gate"],
-        0: ["tap", "unknown_command", "plain_text", "not_text", "overheard"],
+        0: ["command", "tap", "plain_text", "not_text", "overheard"],
     }
-    commands = [command for one in hung[0] if isinstance(one, CommandHandler) for command in one.commands]
-    assert sorted(commands) == sorted(DOORS)
+    assert sorted(rooms.BY_COMMAND) == sorted(DOORS)

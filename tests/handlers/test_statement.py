@@ -1,5 +1,6 @@
 """/statement in the chat: what it reads from its words, and what it shows."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +90,44 @@ async def test_a_login_that_keeps_none_is_told_so_when_it_was_named(desk: Desk) 
     await desk.link("capital")
     assert await desk.said(VERA, "/statement") == "No connection you can see keeps statements."
     assert "has no statement" in await desk.said(VERA, "/statement capital")
+
+
+async def test_one_entry_is_shown_by_its_number(desk: Desk) -> None:
+    await desk.link("cryptocapital")
+    await desk.link("capital")
+    await deposit(desk, account=OPERATING, amount="5.00", sender="9120555555", narrative="invoice 7")
+    listed = await desk.said(VERA, "/statement cryptocapital 1")
+    (number,) = re.findall(r"«invoice 7» · no\. (\d+)$", listed, re.M)
+    for words in (f"cryptocapital no {number}", f"cryptocapital/main NO. {number}", f"no {number}"):
+        text = await desk.said(VERA, f"/statement {words}")
+        assert f" · no. {number}\n" in text
+        assert re.findall(r"no\. (\d+)$", text.split("\n", 1)[1], re.M) == [number]
+        assert "+5.00 USD from 9120555555" in text
+        assert "Capital.com" not in text
+    assert "has no search for a single entry" in await desk.said(VERA, f"/statement capital no {number}")
+
+
+async def test_an_entry_that_is_not_there_is_said_plainly(desk: Desk) -> None:
+    await desk.link("cryptocapital")
+    assert (await desk.said(VERA, "/statement no 999999999")).endswith(
+        "No account here has an entry no. 999999999. /statement shows the newest ones."
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("no four", "One name at most, then the number of one entry."),
+        ("a b no 5", "One name at most, then the number of one entry."),
+        ("no 0", "An entry of Crypto Capital has a number of at most 20 digits."),
+        ("cryptocapital 4795", "/statement cryptocapital no 4795 shows a single one by its number"),
+    ],
+)
+async def test_what_is_no_number_of_an_entry_is_answered_with_an_example(desk: Desk, words: str, why: str) -> None:
+    await desk.link("cryptocapital")
+    text = await desk.said(VERA, f"/statement {words}")
+    assert why in text
+    assert "For example: /statement" in text
 
 
 async def test_in_a_group_it_is_answered_privately(desk: Desk) -> None:

@@ -1,17 +1,23 @@
 """Money that comes in is told once, at once, to whoever may see it; and what nobody sent is told to the admins."""
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import websockets
 
 from bot.access.model import Role
+from bot.operations.connections import Wanted
 from bot.operations.linked import Connection
+from bot.providers.records import Environment
+from bot.secret import Secret
 from tests.support.chatting import (
     ADAM,
     OLGA,
@@ -25,8 +31,9 @@ from tests.support.chatting import (
     texts,
     until,
 )
+from tests.support.cryptocapital_teller import Key, Teller
 
-OPERATING = "9120004471"
+OPERATING, HARBOUR = "9120004471", "9120007013"
 
 
 @pytest.fixture
@@ -161,6 +168,73 @@ async def test_an_arrival_nobody_signed_is_no_news_but_the_admins_hear_of_it_onc
             assert len(heard()) == 1
             assert not any("forged" in text for text in told(desk, VERA))
             assert "⚠ 2 × messages that the provider did not send" in await desk.said(VERA, "/status")
+
+
+@asynccontextmanager
+async def another_program(desk: Desk) -> AsyncIterator[Teller]:
+    """A client written from the documents, with the very key that the bot has."""
+    given = desk.sides["cryptocapital"]
+    async with websockets.connect(f"{given.ws}/ws", compression=None, proxy=None) as socket:
+        yield Teller(socket, Key(base64.b64decode(given.credentials["private_key"])))
+
+
+async def takes_nonces(desk: Desk, other: Teller, ahead: timedelta) -> None:
+    other.nonce = int((desk.clock.now() + ahead).timestamp() * 1000)
+    for _ in range(3):
+        await other.acked("ping")
+
+
+async def test_another_program_with_the_same_key_is_told_to_the_admins_once(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        desk.clock.ahead_by(3600 - desk.clock.now().timestamp() % 3600)  # an hour begins: what is told is told in it
+        connections = [await desk.link("cryptocapital"), await desk.link("cryptocapital", label="again", share=())]
+
+        def heard(name: str) -> list[str]:
+            odd = f"Something odd\n{name}: another program uses the same key."
+            return [text for text in texts(desk.chat.from_bot(ADAM)) if text.startswith(odd)]
+
+        async with announcing(desk), another_program(desk) as other:
+            for connection in connections:
+                await begun(desk, connection)
+            await takes_nonces(desk, other, timedelta(seconds=30))
+            assert "another program uses the same key and was ahead of us. Try again" in await desk.said(
+                VERA, "/balance"
+            )
+            assert "Treasury Operating" in await desk.said(VERA, "/balance")
+            desk.clock.ahead_by(6)
+            await until(lambda: heard("cryptocapital/main"))
+            await takes_nonces(desk, other, timedelta(minutes=10))
+            await desk.said(VERA, "/balance")
+            desk.clock.ahead_by(6)
+            assert "⚠ 2 × another program uses the same key" in await desk.said(VERA, "/status")
+        await desk.rooms.announcing.tell_oddities()
+        await until(lambda: heard("cryptocapital/again"))
+        assert [len(heard("cryptocapital/main")), len(heard("cryptocapital/again"))] == [1, 1]
+        assert not any("Something odd" in text for text in texts(desk.chat.from_bot(VERA)))
+
+
+async def test_a_key_that_is_not_registered_yet_is_tried_less_and_less_often_until_it_is(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+
+    def at_once(attempt: int) -> float:
+        attempts.append(attempt)
+        return 0.01
+
+    monkeypatch.setattr("bot.operations.announcing.backoff", at_once)
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        wanted = Wanted("cryptocapital", "new", Environment.LIVE, {"accounts": Secret(HARBOUR)}, frozenset(Role))
+        connection, key = await desk.rooms.connections.link_new_key(
+            desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA
+        )
+        async with announcing(desk):
+            await until(lambda: len(attempts) >= 3)
+            assert attempts[:3] == [1, 2, 3]
+            await control(desk, "register", account=HARBOUR, key=key.text)
+            await begun(desk, connection)
+            await control(desk, "deposit", account=HARBOUR, amount="2.00", sender="9120555555", narrative="first")
+            await until(lambda: told(desk, VERA))
 
 
 async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> None:

@@ -20,6 +20,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from bot.clock import SystemClock
 from bot.errors import (
     CredentialRefusedError,
+    OvertakenError,
     ReplyError,
     SilentError,
     UnreachableError,
@@ -253,9 +254,9 @@ class Stuck(MemoryNonces):
         return 1792300800000
 
 
-async def test_a_refused_auth_is_a_refused_credential_with_the_banks_reason(bank: Bank) -> None:
+async def test_an_auth_that_comes_too_late_is_no_refused_credential(bank: Bank) -> None:
     await (await bank.link(nonces=Stuck(), purse=bank.purse(accounts=OPERATING)).key_line()).open()
-    with pytest.raises(CredentialRefusedError, match="nonce"):
+    with pytest.raises(OvertakenError, match="nonce"):
         await bank.link(nonces=Stuck(), purse=bank.purse(accounts=OPERATING)).check()
 
 

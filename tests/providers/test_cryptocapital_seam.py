@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.errors import CredentialRefusedError, InputError, ProviderError, SilentError, UnreachableError
+from bot.errors import CredentialRefusedError, InputError, OvertakenError, ProviderError, SilentError, UnreachableError
 from bot.money import Money
 from bot.operations.nonces import StoredNonces
 from bot.providers.base import ActKind, Outcome, Prepared
@@ -559,7 +559,7 @@ async def test_f12_each_refusal_in_a_row_steps_further(branch: Branch) -> None:
     await linked.balances()
     await branch.post("nonces", to=OPERATING, nonce=int(datetime.now(UTC).timestamp() * 1000) + 400_000)
     for number in range(4):
-        with pytest.raises(CredentialRefusedError):
+        with pytest.raises(OvertakenError):
             await linked.balances()
         assert linked.overtaken == number + 1
         if number == 2:

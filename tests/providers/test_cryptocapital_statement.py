@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.errors import CredentialRefusedError, ProviderError, SilentError
+from bot.errors import CredentialRefusedError, InputError, ProviderError, SilentError
 from bot.money import Money
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.wire import OperationError
@@ -51,8 +51,14 @@ def test_a_statement_is_asked_for_with_one_filter_at_most() -> None:
     assert wire.statement_params(OPERATING) == {"accountNumber": OPERATING}
     assert wire.statement_params(OPERATING, limit=10) == {"accountNumber": OPERATING, "limit": "10"}
     assert wire.statement_params(OPERATING, since=since) == {"accountNumber": OPERATING, "fromTime": "1429488000"}
-    with pytest.raises(OperationError, match="one filter"):
-        wire.statement_params(OPERATING, limit=10, since=since)
+    assert wire.statement_params(OPERATING, transaction="4795") == {"accountNumber": OPERATING, "transactionId": "4795"}
+    three: dict[str, Any] = {"limit": 10, "since": since, "transaction": "4795"}
+    for left_out in three:
+        with pytest.raises(OperationError, match="one filter"):
+            wire.statement_params(OPERATING, **{name: value for name, value in three.items() if name != left_out})
+    for odd in ("", "04795", "1e3", "-1", "4795 ", "1" * 21):
+        with pytest.raises(OperationError, match="digits"):
+            wire.statement_params(OPERATING, transaction=odd)
 
 
 # -------- what comes
@@ -89,6 +95,41 @@ async def test_a_statement_since_a_time_has_what_came_since(branch: Branch) -> N
     reading = await linked.statement(since=datetime.now(UTC) - timedelta(minutes=5))
     assert [one.amount.text() for one in reading.items] == ["1.00"]
     assert (await linked.statement(since=datetime.now(UTC) + timedelta(hours=1))).items == ()
+
+
+async def test_one_entry_is_found_by_its_number_on_both_its_sides(branch: Branch) -> None:
+    linked = branch.link(accounts=f"{OPERATING},{RESERVE}")
+    await came(branch, "1.00")
+    number = await came(branch, "3.00", account=RESERVE, sender=OPERATING, narrative="this one")
+    await came(branch, "2.00")
+    reading = await linked.entry(number)
+    assert brief(reading.items) == [(OPERATING, Way.OUT, "3.00"), (RESERVE, Way.IN, "3.00")]
+    assert {(one.id, one.narrative) for one in reading.items} == {(number, "this one")}
+    assert reading.notes == ()
+
+
+async def test_news_that_comes_meanwhile_is_not_the_entry_that_was_asked_for(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING, quiet_seconds=0.5)
+    number = await came(branch, "1.00")
+    asking = asyncio.create_task(linked.entry(number))
+    key = await linked.key_line()
+    await until(lambda: bool(key.transfers))
+    other = await came(branch, "2.00")
+    await until(lambda: other in key.transfers)
+    assert [one.id for one in (await asking).items] == [number]
+
+
+async def test_an_entry_that_is_not_there_is_an_empty_answer(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING)
+    await came(branch, "1.00")
+    assert (await linked.entry("999999999")).items == ()
+
+
+async def test_what_cannot_be_a_number_of_an_entry_is_not_asked_for(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING)
+    for odd in ("", "0", "04795", "four", "1" * 21):
+        with pytest.raises(InputError, match="at most 20 digits"):
+            await linked.entry(odd)
 
 
 async def test_two_currencies_are_both_told(branch: Branch) -> None:

@@ -32,7 +32,8 @@ _ROLLING = timedelta(hours=24)
 def judge(policy: Policy | None, case: Case) -> Verdict:
     """What this case needs; `policy` is None on a desk that has none."""
     policy = policy or DEFAULT
-    return verdict(policy, next((rule for rule in policy.rules if applies(rule.scope, case, policy.zone)), LAST_RESORT))
+    local = case.at.astimezone(policy.zone)
+    return verdict(policy, next((rule for rule in policy.rules if applies(rule.scope, case, local)), LAST_RESORT))
 
 
 def verdict(policy: Policy, rule: PolicyRule) -> Verdict:
@@ -41,9 +42,8 @@ def verdict(policy: Policy, rule: PolicyRule) -> Verdict:
     return Verdict(rule.tier, rule.name, rule.needs, rule.proof, rule.hold, life, rule.reason)
 
 
-def applies(scope: Scope, case: Case, zone: ZoneInfo) -> bool:
-    """Whether a case is meant; hours and weekdays are those of `zone`."""
-    local = case.at.astimezone(zone)
+def applies(scope: Scope, case: Case, local: datetime) -> bool:
+    """Whether a case is meant; `local` is its time in the policy's zone."""
     return (
         _among(case.act, scope.acts)
         and _among(case.provider, scope.providers)
@@ -84,7 +84,9 @@ def limits_for(policy: Policy | None, case: Case) -> tuple[Limit, ...]:
 
 
 def _counts(limit: Limit, case: Case, zone: ZoneInfo) -> bool:
-    return case.amount is not None and case.amount.currency == limit.most.currency and applies(limit.scope, case, zone)
+    if case.amount is None or case.amount.currency != limit.most.currency:
+        return False
+    return applies(limit.scope, case, case.at.astimezone(zone))
 
 
 def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case]) -> Decimal:
@@ -96,28 +98,28 @@ def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case
     if limit.window is Window.TRANSACTION:
         return Decimal(0)
     zone = (policy or DEFAULT).zone
-    start = window_start(limit, case.at, zone)
-    total = Decimal(0)
+    start, mine = window_start(limit, case.at, zone), owner(limit, case)
+    total = Money(Decimal(0), limit.most.currency)
     for other in others:
         if (
             other.amount is not None
             and other.at >= start
-            and _shares(limit, case, other)
+            and owner(limit, other) == mine
             and _counts(limit, other, zone)
         ):
-            total = (Money(total, limit.most.currency) + other.amount).amount
-    return total
+            total += other.amount
+    return total.amount
 
 
-def _shares(limit: Limit, case: Case, other: Case) -> bool:
-    """Whether both are added up together."""
+def owner(limit: Limit, case: Case) -> str:
+    """Whose amounts are added up: cases of one owner are, those of two are not."""
     match limit.per:
         case Per.PERSON:
-            return other.requester.id == case.requester.id
+            return str(case.requester.id)
         case Per.CONNECTION:
-            return other.connection == case.connection
+            return case.connection
         case Per.DESK:
-            return True
+            return ""
         case never:
             assert_never(never)
 

@@ -97,7 +97,7 @@ class Case:
     provider: str
     environment: Environment
     connection: str
-    """`cryptocapital/main`: what stands before the slash is the provider."""
+    """`cryptocapital/main`: what stands before the slash is `provider`."""
     source: str
     """An account number; empty where the act has none. So with the beneficiary."""
     beneficiary: str
@@ -110,6 +110,8 @@ class Case:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise ValueError("a case has an aware time")
+        if self.connection.partition("/")[0] != self.provider:
+            raise ValueError("a case has a connection of its provider")
         if self.amount is not None and self.amount.amount < 0:
             raise ValueError("a case has no negative amount")
 
@@ -129,8 +131,10 @@ class Hours:
             return self.start <= minute < self.until
         return minute >= self.start or minute < self.until
 
-    def __str__(self) -> str:
-        return f"{self.start // 60:02d}:{self.start % 60:02d}–{self.until // 60:02d}:{self.until % 60:02d}"
+    @property
+    def words(self) -> str:
+        """`22:00 and 05:00`."""
+        return f"{self.start // 60:02d}:{self.start % 60:02d} and {self.until // 60:02d}:{self.until % 60:02d}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _DURATION = re.compile(r"(0|[1-9][0-9]{0,5}[smhd])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SEAT = re.compile(r"(?:([1-9][0-9]?) of )?(\S+)", re.ASCII)
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|(24:00))", re.ASCII)
-_CONNECTION = re.compile(r"([a-z0-9_]+)/(\S.{0,63})")
+_PROVIDER = re.compile(r"[a-z0-9_]+", re.ASCII)
+_CONNECTION = re.compile(r"([a-z0-9_]+)/\S.{0,63}", re.ASCII)
 _NOTHING = Money(Decimal(0), Currency("USD"))
 
 
@@ -154,11 +155,13 @@ class Words:
     def _provider(self, path: str, name: str) -> str:
         if self._providers is not None and name not in self._providers:
             self.wrong(path, _quoted(name), f"one of {', '.join(self._providers)}")
+        elif _PROVIDER.fullmatch(name) is None:
+            self.wrong(path, _quoted(name), "a provider's name")
         return name
 
     def _connection(self, path: str, text: str) -> str:
         match = _CONNECTION.fullmatch(text)
-        if match is None:
+        if match is None or not text.isprintable():
             self.wrong(f"{path}.connections", _quoted(text), "provider/label, such as cryptocapital/main")
         else:
             self._provider(f"{path}.connections", match[1])

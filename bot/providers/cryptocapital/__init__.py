@@ -1,6 +1,6 @@
 """Crypto Capital: bank accounts whose every message is signed. See README.md beside this file."""
 
-from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.base import Ability, ActKind, Lend, LoginField, MadeKey, Provider, Spec, Surroundings
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.records import Environment
 
@@ -10,6 +10,13 @@ def build(lend: Lend, surroundings: Surroundings) -> Provider:
     from bot.providers.cryptocapital.client import CryptoCapital  # with the first login: most starts ask nobody
 
     return CryptoCapital(SPEC, lend, surroundings)
+
+
+def make_key() -> MadeKey:
+    """A new key pair."""
+    from bot.providers.cryptocapital.auth import make_key as made  # brings the curve along
+
+    return made()
 
 
 SPEC = Spec(
@@ -35,6 +42,7 @@ SPEC = Spec(
     acts=frozenset({ActKind.TRANSFER}),
     settings=Settings,
     build=build,
+    make_key=make_key,
     revoke=(
         "Register another public key for these accounts in Crypto Capital's web interface; "
         "the newest key replaces the one used here."

@@ -19,7 +19,13 @@ from enum import StrEnum
 import coincurve
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from bot.providers.base import MadeKey, PublicKey
 from bot.providers.cryptocapital import wire
+from bot.providers.records import Power
+from bot.secret import Secret
+
+POWERS = frozenset({Power.READ, Power.PAY_OUT})
+"""The key that signs a question signs a transfer, too."""
 
 _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
 _BITCOIN_MAGIC = b"\x18Bitcoin Signed Message:\n"
@@ -39,6 +45,13 @@ class Signer:
     def sign(self, text: str) -> str:
         """Base64 of the DER signature. The same text always gives the same signature."""
         return _text(self._key.sign(text.encode()))
+
+
+def make_key() -> MadeKey:
+    """A key pair from the system's randomness; its private half is in the field, and nowhere else."""
+    key = coincurve.PrivateKey()
+    public_key = _text(key.public_key.format(compressed=False))
+    return MadeKey({"private_key": Secret(_text(key.secret))}, PublicKey(public_key, fingerprint(public_key)), POWERS)
 
 
 class Form(StrEnum):

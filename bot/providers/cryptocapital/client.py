@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.errors import CredentialRefusedError, RefusedError, SilentError, UnreachableError
+from bot.errors import CredentialRefusedError, InputError, OvertakenError, RefusedError, SilentError, UnreachableError
 from bot.money import Currency
 from bot.providers.base import (
     Ability,
@@ -26,13 +26,13 @@ from bot.providers.base import (
     unsupported,
 )
 from bot.providers.cryptocapital import keyline, wire
-from bot.providers.cryptocapital.auth import Doubt, Form, fingerprint
+from bot.providers.cryptocapital.auth import POWERS, Doubt, Form, fingerprint
 from bot.providers.cryptocapital.keyline import NAME, Heard, KeyLine, login_refused, reason_of, signer_of
 from bot.providers.cryptocapital.registration import CAUTION, PAYEE, REGISTRATION_ACCOUNTS
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.cryptocapital.statements import Statement, gather
 from bot.providers.cryptocapital.wire import Op, Transfer
-from bot.providers.records import Account, Balance, Entry, Findings, Position, Power, Reading, Way
+from bot.providers.records import Account, Balance, Entry, Findings, Position, Reading, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class CryptoCapital:
         return 0 if self._key is None else self._key.overtaken
 
     async def check(self) -> Findings:
-        """`auth` and a look at every account. The key that signs a question signs a transfer, too."""
+        """`auth` and a look at every account."""
         key, found = await self.key_line(), await self._ask_about_all()
         listed = ", ".join(f"{heard.holding.number} {heard.holding.balance.currency}" for heard in found.heard)
         accounts = "1 account" if len(found.heard) == 1 else f"{len(found.heard)} accounts"
@@ -93,7 +93,7 @@ class CryptoCapital:
         return Findings(
             ". ".join((said, *older, *(note.removesuffix(".") for note in found.notes))),
             accounts=tuple(heard.holding.number for heard in found.heard),
-            powers=frozenset({Power.READ, Power.PAY_OUT}),
+            powers=POWERS,
             facts=(f"Its public key is {key.key}: the one registered for these accounts.",),
         )
 
@@ -124,15 +124,27 @@ class CryptoCapital:
         raise unsupported(self.spec, Ability.POSITIONS)
 
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
+        return await self._statements(limit=limit, since=since)
+
+    async def entry(self, number: str) -> Reading[Entry]:
+        if not re.fullmatch(wire.TRANSACTION_ID, number, re.ASCII):
+            raise InputError(f"an entry of {self.spec.title} has a number of at most 20 digits", "/statement no 4795")
+        return await self._statements(transaction=number)
+
+    async def _statements(
+        self, *, limit: int | None = None, since: datetime | None = None, transaction: str | None = None
+    ) -> Reading[Entry]:
         """All accounts at once: the series mix, and each takes what is its own."""
         await self.key_line()
-        asking = (self.statement_of(number, limit=limit, since=since) for number in self.numbers)
+        asking = (
+            self.statement_of(number, limit=limit, since=since, transaction=transaction) for number in self.numbers
+        )
         answers = dict(zip(self.numbers, await asyncio.gather(*asking, return_exceptions=True), strict=True))
         read = {number: answer for number, answer in answers.items() if isinstance(answer, Statement)}
         notes = []
         for number, answer in answers.items():
             if isinstance(answer, BaseException):
-                if not isinstance(answer, RefusedError):
+                if not isinstance(answer, RefusedError) or isinstance(answer, OvertakenError):
                     raise answer
                 notes.append(_note(number, answer))
             elif answer.account is None:
@@ -142,7 +154,9 @@ class CryptoCapital:
         entries = tuple(_entry(number, one) for number, answer in read.items() for one in answer.transfers)
         return Reading(entries, min(answer.read_at for answer in read.values()), tuple(notes))
 
-    async def statement_of(self, number: str, *, limit: int | None = None, since: datetime | None = None) -> Statement:
+    async def statement_of(
+        self, number: str, *, limit: int | None = None, since: datetime | None = None, transaction: str | None = None
+    ) -> Statement:
         """One account's statement, as `statements.gather`."""
         key = await self.key_line()
         async with key.watched():
@@ -154,6 +168,7 @@ class CryptoCapital:
                 quiet_seconds=self._settings.quiet_seconds,
                 limit=limit,
                 since=since,
+                transaction=transaction,
                 patience_seconds=self._settings.answer_seconds,
             )
 

@@ -26,6 +26,7 @@ from bot.clock import Clock, to_millis
 from bot.errors import (
     CredentialRefusedError,
     FaultError,
+    OvertakenError,
     ProviderError,
     RefusedError,
     ReplyError,
@@ -86,6 +87,8 @@ class KeyLine:
         settings: Settings = surroundings.settings
         self.key = key
         self.lends = [lend]
+        self.reports = [surroundings.report]
+        """Whom to tell of an oddity: every login that has this key."""
         self.doubts: Counter[Doubt] = Counter()
         """How many messages were not acted upon, and why."""
         self.overtaken = 0
@@ -101,7 +104,6 @@ class KeyLine:
         """Nonces of transfers under way, by the reference that their end will carry."""
         self._clock = surroundings.clock
         self._nonces = surroundings.nonces
-        self._tell = surroundings.report
         self._order = asyncio.Lock()
         self._breaker = Breaker()
         self._asked: dict[str, Hashable] = {}
@@ -211,6 +213,7 @@ class KeyLine:
         except RefusedError as error:
             if error.code == "err" and "nonce" in error.detail.lower():
                 await self._step_over(question.nonce)
+                raise OvertakenError(NAME, error.code, reason_of(error)) from None
             raise
         self._step_ms = FIRST_STEP_MS
         return answers
@@ -293,6 +296,10 @@ class KeyLine:
             return by_account(message.params.account_number)
         return self._asked.get(message.params.nonce) if isinstance(message, wire.ErrorMessage) else None
 
+    def _tell(self, oddity: Oddity) -> None:
+        for report in self.reports:
+            report(oddity)
+
     def _report(self, doubt: Doubt) -> None:
         self.doubts[doubt] += 1
         if doubt.is_forgery:
@@ -312,12 +319,14 @@ def take(key: str, surroundings: Surroundings, lend: Lend) -> KeyLine:
         found = _LINES[name] = KeyLine(key, surroundings, lend)
     else:
         found.lends.append(lend)
+        found.reports.append(surroundings.report)
     return found
 
 
 async def give_back(line: KeyLine, surroundings: Surroundings, lend: Lend) -> None:
     """One login less uses it; the last one hangs up."""
     line.lends.remove(lend)
+    line.reports.remove(surroundings.report)
     if not line.lends:
         del _LINES[_name(line.key, surroundings)]
         await line.line.close()
@@ -345,7 +354,7 @@ def signer_of(login: Login) -> Signer:
 
 def login_refused(error: RefusedError) -> ProviderError:
     """Refusals carry no codes. `auth` and `account` are well-formed, so what remains is the key and its accounts."""
-    if isinstance(error, CredentialRefusedError):
+    if isinstance(error, CredentialRefusedError | OvertakenError):
         return error
     return CredentialRefusedError(NAME, error.code, reason_of(error))
 

@@ -29,15 +29,16 @@ class Statement:
 class _Series:
     """The transfers of one account that are heard meanwhile, and since when nothing was heard."""
 
-    def __init__(self, number: str, clock: Clock) -> None:
+    def __init__(self, number: str, clock: Clock, only: str | None) -> None:
         self.found: dict[str, Transfer] = {}
         self._number = number
+        self._only = only
         self._clock = clock
         self.heard_at = clock.monotonic()
 
     def hear(self, transfer: Transfer) -> None:
         self.heard_at = self._clock.monotonic()
-        if self._number in (transfer.source, transfer.target):
+        if self._number in (transfer.source, transfer.target) and self._only in (None, transfer.id):
             self.found[transfer.id] = transfer
 
     async def quiet(self, seconds: float, deadline: float) -> None:
@@ -54,6 +55,7 @@ async def gather(
     quiet_seconds: float,
     limit: int | None = None,
     since: datetime | None = None,
+    transaction: str | None = None,
     patience_seconds: float = 15.0,
 ) -> Statement:
     """Ask for one account's statement; filters as `wire.statement_params`. The line is open.
@@ -62,10 +64,11 @@ async def gather(
         RefusedError: The account is not this key's.
         ProviderError: It was not taken, or the line broke.
     """
-    series = _Series(number, clock)
+    params = wire.statement_params(number, limit=limit, since=since, transaction=transaction)
+    series = _Series(number, clock, transaction)
     deadline = clock.monotonic() + patience_seconds
     with _listening(key, series):
-        (asked,) = await key.put(Op.STATEMENT, [wire.statement_params(number, limit=limit, since=since)])
+        (asked,) = await key.put(Op.STATEMENT, [params])
         (marker,) = await key.put(Op.ACCOUNT, [wire.account_params(number)])
         try:
             await asked

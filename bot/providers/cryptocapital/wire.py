@@ -49,6 +49,7 @@ _SIGNED_PARAMS: dict[Op, tuple[str, ...]] = {
 }
 
 ACCOUNT_NUMBER = r"[0-9]{10}"
+TRANSACTION_ID = r"[1-9][0-9]{0,19}"
 _CURRENCY = r"[A-Z]{3}"
 _AMOUNT = r"(?!-0\.00)-?(0|[1-9][0-9]{0,14})\.[0-9]{2}"
 _FREE_TEXT = r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,1000}"
@@ -148,17 +149,23 @@ def account_params(number: str) -> dict[str, str]:
     return {"accountNumber": number}
 
 
-def statement_params(number: str, *, limit: int | None = None, since: datetime | None = None) -> dict[str, str]:
-    """What `statement` asks about: the newest `limit`, those `since` a moment (inclusive), or everything.
+def statement_params(
+    number: str, *, limit: int | None = None, since: datetime | None = None, transaction: str | None = None
+) -> dict[str, str]:
+    """What `statement` asks about: the newest `limit`, those `since` a moment (inclusive), one, or everything.
 
     Raises:
-        OperationError: As `account_params`, or both filters, of which the documentation allows one.
+        OperationError: As `account_params`, or more than one filter, of which the documentation allows one.
     """
-    if limit is not None and since is not None:
+    if [limit, since, transaction].count(None) < 2:
         raise OperationError("a statement has one filter at most")
     params = account_params(number)
     if limit is not None:
         params["limit"] = str(limit)
+    if transaction is not None:
+        if not re.fullmatch(TRANSACTION_ID, transaction, re.ASCII):
+            raise OperationError("a transaction's number has digits only")
+        params["transactionId"] = transaction
     if since is not None:
         params["fromTime"] = str(int(since.timestamp()))
     return params
@@ -281,7 +288,7 @@ _GRAMMAR: dict[str, tuple[str, ...]] = {
     AccountMessage.label: (ACCOUNT_NUMBER, _FREE_TEXT, _CURRENCY, _AMOUNT, _AMOUNT),
     ErrorMessage.label: (r"[0-9]{1,16}", _FREE_TEXT),
     TransferMessage.label: (
-        r"[1-9][0-9]{0,19}",
+        TRANSACTION_ID,
         r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
         *(ACCOUNT_NUMBER, ACCOUNT_NUMBER),
         *(_CURRENCY, _CURRENCY),

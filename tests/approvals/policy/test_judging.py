@@ -58,7 +58,7 @@ def test_a_verdict_says_all_that_its_rule_says() -> None:
     ("condition", "other"),
     [
         ('acts = ["transfer", "order"]', {"act": Act.CLOSE}),
-        ('providers = ["cryptocapital"]', {"provider": "deriv"}),
+        ('providers = ["cryptocapital"]', {"provider": "deriv", "connection": "deriv/main"}),
         ('environments = ["live"]', {"environment": Environment.DEMO}),
         ('connections = ["cryptocapital/main"]', {"connection": "cryptocapital/other"}),
         ('sources = ["1000001"]', {"source": "1000002"}),
@@ -199,9 +199,11 @@ def test_a_calendar_day_begins_at_midnight_of_its_zone(zone: str, now: str, star
     assert window_start(limit(window=Window.DAY), moment, ZoneInfo(zone)) == at(start).at
 
 
-def test_a_case_has_an_aware_time_and_no_negative_amount() -> None:
+def test_a_case_has_an_aware_time_a_connection_of_its_provider_and_no_negative_amount() -> None:
     with pytest.raises(ValueError, match="aware"):
         replace(TRANSFER, at=datetime(2026, 3, 2, 12, 0))  # noqa: DTZ001  # what must not be
+    with pytest.raises(ValueError, match="of its provider"):
+        replace(TRANSFER, provider="deriv")
     with pytest.raises(ValueError, match="negative"):
         costing("-1.00 USD")
 

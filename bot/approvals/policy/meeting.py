@@ -1,0 +1,166 @@
+"""Whether what a policy asks for can be had: who could sign, and what is missing where nobody can. Pure.
+
+Whoever asks does not sign, whoever is away does not, and where a code is asked for neither does who has no second
+factor. People are the active ones. A rule may be unmeetable for one asker and not for another.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from bot.access.model import Person, Right
+from bot.approvals.model import Circle, Rule, Seat, circles_of
+from bot.approvals.policy.judging import LAST_RESORT
+from bot.approvals.policy.model import DEFAULT, Guarded, Policy, Proof, Scope, Tier
+from bot.approvals.policy.sentences import GUARDED, either, seat_in_words
+
+_ASKING = {
+    Guarded.BENEFICIARY: Right.ASK,
+    Guarded.ROLE: Right.PEOPLE,
+    Guarded.FACTOR_RESET: Right.PEOPLE,
+    Guarded.POLICY: Right.POLICY,
+    Guarded.THAW: Right.FREEZE,
+    Guarded.SETTLE: Right.ASK,
+    Guarded.REPEAT: Right.ASK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Who does not count just now, by our ids."""
+
+    away: frozenset[int] = frozenset()
+    without_factor: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """Who could sign, and whether that is enough."""
+
+    able: tuple[Person, ...]
+    missing: tuple[Circle, ...]
+    """The circles of the seats that stay empty even when all of them sign."""
+
+    @property
+    def is_enough(self) -> bool:
+        return not self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that nobody can bring about."""
+
+    about: str
+    """`Rule “large transfers”`."""
+    askers: tuple[Person, ...]
+    """When they ask; empty when it is so whoever asks."""
+    fix: tuple[str, ...]
+    """The fewest things that would mend it, in words (`one more person in the group finance`)."""
+
+    @property
+    def sentence(self) -> str:
+        names = [person.name for person in self.askers]
+        when = f"when {either(names)} asks" if names else "whoever asks"
+        return f"{self.about} cannot be met {when}: it takes {either(self.fix, 'and')}."
+
+
+def who_could(rule: Rule, people: Iterable[Person], asker: int | None, absence: Absence, proof: Proof) -> Chance:
+    """Who could sign for that rule now, when `asker` (our id) asks; None where nobody does."""
+    able = tuple(one for one in people if _may(rule, one, asker) and not _hindered(one, absence, proof))
+    return Chance(able, rule.missing(able))
+
+
+def unmeetable(policy: Policy | None, people: Sequence[Person], absence: Absence) -> tuple[Finding, ...]:
+    """Every rule and guard that somebody can ask for and nobody can bring about, in the policy's order.
+
+    Where nobody can ask for it yet, it must be enough that everybody signs.
+    """
+    return tuple(found for matter in _matters(policy or DEFAULT) for found in _findings(matter, people, absence))
+
+
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """Something that is asked for, and what it takes."""
+
+    about: str
+    right: Right
+    """Whoever has it may ask, if they stand in one of `requesters`."""
+    requesters: frozenset[Circle]
+    needs: tuple[Seat, ...]
+    """None where the asker alone confirms."""
+    proof: Proof
+
+    def asked_by(self, person: Person) -> bool:
+        return person.may(self.right) and (not self.requesters or not self.requesters.isdisjoint(circles_of(person)))
+
+
+def _matters(policy: Policy) -> Iterator[_Matter]:
+    for rule in policy.rules:
+        if rule.tier in (Tier.QUORUM, Tier.CONFIRM):
+            yield _Matter(f"Rule “{rule.name}”", Right.ASK, rule.scope.requesters, rule.needs, rule.proof)
+    if not any(rule.scope == Scope() for rule in policy.rules):
+        yield _Matter("What no rule speaks of", Right.ASK, frozenset(), LAST_RESORT.needs, LAST_RESORT.proof)
+    for guarded in Guarded:
+        guard = policy.guards[guarded]
+        yield _Matter(GUARDED[guarded], _ASKING[guarded], frozenset(), guard.needs, guard.proof)
+
+
+def _findings(matter: _Matter, people: Sequence[Person], absence: Absence) -> Iterator[Finding]:
+    """One for each different remedy, with those for whom it is needed."""
+    askers = [person for person in people if matter.asked_by(person)]
+    if not askers:
+        fix = _fix(matter, people, None, absence)
+        if fix:
+            yield Finding(matter.about, (), fix)
+        return
+    stuck: dict[tuple[str, ...], list[Person]] = {}
+    for asker in askers:
+        stuck.setdefault(_fix(matter, people, asker, absence), []).append(asker)
+    for fix, they in stuck.items():
+        if fix:
+            yield Finding(matter.about, () if len(they) == len(askers) else tuple(they), fix)
+
+
+def _fix(matter: _Matter, people: Sequence[Person], asker: Person | None, absence: Absence) -> tuple[str, ...]:
+    """The fewest things that would mend it: rather a second factor than a return, rather that than somebody new.
+
+    Every one of them fills one seat at most, and each chosen does fill one, so there is no shorter way.
+    """
+    if not matter.needs:
+        is_stuck = asker is not None and matter.proof is Proof.CODE and asker.id in absence.without_factor
+        return (f"a second factor for {asker.name}",) if asker is not None and is_stuck else ()
+    rule, asked_by = Rule(matter.needs), None if asker is None else asker.id
+    chance = who_could(rule, people, asked_by, absence, matter.proof)
+    able, missing, steps = list(chance.able), chance.missing, []
+    for remedy, person in _remedies(rule, people, asked_by, absence, matter.proof):
+        left = rule.missing([*able, person])
+        if len(left) < len(missing):
+            able, missing = [*able, person], left
+            steps.append(remedy)
+    return (*steps, *(_one_more(circle, missing.count(circle)) for circle in dict.fromkeys(missing)))
+
+
+def _remedies(
+    rule: Rule, people: Sequence[Person], asker: int | None, absence: Absence, proof: Proof
+) -> Iterator[tuple[str, Person]]:
+    """Whom one thing keeps from signing, and what would mend that."""
+    there = [person for person in people if _may(rule, person, asker)]
+    for person in there:
+        if person.id not in absence.away and _hindered(person, absence, proof):
+            yield f"a second factor for {person.name}", person
+    for person in there:
+        if person.id in absence.away and not _hindered(person, replace(absence, away=frozenset()), proof):
+            yield f"{person.name} to be back", person
+
+
+def _may(rule: Rule, person: Person, asker: int | None) -> bool:
+    return person.id != asker and rule.concerns(person)
+
+
+def _hindered(person: Person, absence: Absence, proof: Proof) -> bool:
+    return person.id in absence.away or (proof is Proof.CODE and person.id in absence.without_factor)
+
+
+def _one_more(circle: Circle, count: int) -> str:
+    """`one more person in the group finance`, `two more approvers`."""
+    number, _, rest = seat_in_words(Seat(circle, count)).partition(" ")
+    return f"{number} more {rest}"

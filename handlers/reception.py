@@ -1,0 +1,152 @@
+"""What becomes of an update that came through the gate: a command, a tap, plain text, and whatever is left."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from html import escape
+
+from telegram import Update
+from telegram.error import TelegramError
+
+from bot.access import matrix
+from bot.access.model import Right
+from bot.errors import CountersignError
+from bot.messages.cards import Card
+from handlers import conversation, failures, pages, rooms, start
+from handlers.buttons import read
+from handlers.context import DeskContext
+from handlers.doors import Door, permit
+
+_log = logging.getLogger(__name__)
+
+
+async def command(update: Update, context: DeskContext) -> None:
+    """A command, to its door, unless it is meant for another bot or is none of ours."""
+    message = update.message
+    if message is None or message.text is None:
+        return
+    context.message_id = message.message_id
+    word, _, addressed = message.text[1 : message.entities[0].length].partition("@")
+    door = rooms.BY_COMMAND.get(word.lower())
+    if door is None or addressed.lower() not in ("", context.bot.username.lower()):
+        await unknown_command(update, context)
+        return
+    await enter(context, door, message.text.split()[1:21])
+
+
+async def enter(context: DeskContext, door: Door, words: list[str]) -> None:
+    """Let a person through one door and show what it answers; errors become sentences, as private as the answer."""
+    here = matrix.at_a_door(context.person, door.right, context.where.place, only_in_private=door.only_in_private)
+    if here is matrix.Answer.NOT_HERE:
+        if door.may_hold_secret and words:
+            await context.delete_secret(context.message_id)
+        await context.say(f"/{door.command} works in our private chat only.")
+        return
+    try:
+        reply = await _ask(context, door, words)
+    except CountersignError as error:
+        reply = pages.Reply([failures.told(error)])
+    if reply is not None:
+        await pages.show(context, reply, door.audience)
+
+
+async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Reply | None:
+    permit(context, door.right)
+    async with context.typing(context.where.chat_id):
+        return await door.open(context, words)
+
+
+async def tap(update: Update, context: DeskContext) -> None:
+    """A button; what goes wrong with it is told in a sentence."""
+    try:
+        said = await _tapped(update, context)
+    except CountersignError as error:
+        said = failures.sentence(error)
+    if said is not None:
+        await context.say(escape(said, quote=False))
+
+
+async def _tapped(update: Update, context: DeskContext) -> str | None:
+    """Check that the button is ours, this person's and current; answer the tap first, then do it."""
+    query = update.callback_query
+    if query is None:
+        return None
+    services = context.services
+    found = read(query.data or "", context.person.id, services.signer, services.clock.now())
+    card = await services.cards.find(found.card_id) if found is not None else None
+    if found is None or card is None or card.person_id != context.person.id or query.message is None:
+        await _answer(query.answer("This button is too old or not yours. Please ask again."))
+        return None
+    if card.version & 0xFF != found.card_version or card.chat_id != query.message.chat.id:
+        await _answer(query.answer("Already done."))
+        return None
+    answering = asyncio.create_task(_answer(query.answer()))
+    try:
+        return await _act(context, card, found.choice, query.message.message_id)
+    finally:
+        await answering
+
+
+async def _answer(answering: Awaitable[bool]) -> None:
+    try:
+        await answering
+    except TelegramError as error:  # "query is too old" and the like: the tap is carried out all the same
+        _log.info("tap not answered", extra={"error": type(error).__name__})
+
+
+async def _act(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    if card.kind == pages.KIND:
+        return await _paged(context, card, choice, message_id)
+    door = rooms.TAP_BY_KIND.get(card.kind)
+    if door is None:
+        return "This button belongs to something that no longer exists."
+    permit(context, door.right)
+    return await door.act(context, card, choice, message_id)
+
+
+async def _paged(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    """A page's button needs what the command needs that the pages answer."""
+    again = str(card.body["again"] or "").lstrip("/").split()
+    right = rooms.BY_COMMAND[again[0]].right if again else Right.TALK
+    permit(context, right)
+    if choice == pages.REFRESH:
+        return await _refresh(context, card, message_id)
+    return await pages.turn(context, card, choice, message_id)
+
+
+async def _refresh(context: DeskContext, card: Card, message_id: int) -> str | None:
+    command, *words = str(card.body["again"]).lstrip("/").split()
+    reply = await _ask(context, rooms.BY_COMMAND[command], words)
+    return None if reply is None else await pages.refreshed(context, card, reply, message_id)
+
+
+async def unknown_command(update: Update, context: DeskContext) -> None:
+    """One line with a right example; in a group only when it is surely meant for us.
+
+    While a secret is asked for, it is the answer: a password may begin with a slash, and must not be echoed.
+    """
+    if context.where.is_private and await conversation.typed_secret(update, context):
+        return
+    text = (update.message.text or "") if update.message else ""
+    command, _, addressed = text.split()[0].lstrip("/").partition("@")
+    if not context.where.is_private and addressed.lower() != (context.bot.username or "").lower():
+        return
+    await context.say(failures.unknown_command(command, rooms.BY_COMMAND))
+
+
+async def plain_text(update: Update, context: DeskContext) -> None:
+    """An answer to a question of ours, or a hint. A newcomer's only answer is what they are called."""
+    try:
+        if not context.person.id:
+            await pages.show(
+                context,
+                await start.called_by(context, (update.message.text or "") if update.message else ""),
+                pages.Audience.PUBLIC,
+            )
+            return
+        answered = await conversation.typed(update, context)
+    except CountersignError as error:
+        await context.say(failures.told(error))
+        return
+    if not answered:
+        await context.say("I understand commands, for example /balance. /help shows all of them.")

@@ -1,0 +1,63 @@
+"""The doors of the desk, in one ordered list.
+
+This file and the rooms behind it are imported when the first update comes for a door, or in the background as soon as
+updates are being fetched: what is written here costs nothing at the start.
+"""
+
+from typing import Final
+
+from handlers import (
+    audit,
+    balances,
+    clients,
+    clock,
+    connections,
+    factor,
+    keys,
+    linking,
+    locking,
+    people,
+    positions,
+    reports,
+    requests,
+    sharing,
+    start,
+    statement,
+    status,
+    wallets,
+    withdrawals,
+)
+from handlers.doors import Door, TapDoor
+
+DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
+    *balances.DOORS,
+    *positions.DOORS,
+    *statement.DOORS,
+    *withdrawals.DOORS,
+    *clients.DOORS,
+    *wallets.DOORS,
+    *reports.DOORS,
+    *linking.DOORS,
+    *connections.DOORS,
+    *keys.DOORS,
+    *sharing.DOORS,
+    *locking.DOORS,
+    *factor.DOORS,
+    *requests.DOORS,
+    *audit.DOORS,
+    *status.DOORS,
+    *people.DOORS,
+    *start.DOORS,
+)
+BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
+TAPS: Final[tuple[TapDoor, ...]] = (
+    *linking.TAPS,
+    *connections.TAPS,
+    *requests.TAPS,
+    *factor.TAPS,
+    *clock.TAPS,
+    *audit.TAPS,
+    *people.TAPS,
+)
+"""The buttons of cards, beside those that turn pages."""
+TAP_BY_KIND: Final = {door.kind: door for door in TAPS}
