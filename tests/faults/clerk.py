@@ -1,0 +1,67 @@
+"""`countersign run` as it is, and one wish that somebody has at this desk: a process of its own, which can be killed.
+
+    python -m tests.faults.clerk CONFIG WISH
+
+The wish is asked for at every start, as a message that Telegram hands out again would be; it comes in one message, and
+asks once (M09). Everything else that people do comes through Telegram. `ahead_seconds` in the wish is how long this
+process believes to have been away.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.approvals.model import Kind
+from bot.approvals.service import Wish
+from bot.commands import run
+from bot.config import Config
+from bot.errors import ConflictError
+from bot.wiring import House, house
+
+
+class LaterClock:
+    """The machine's time, and some seconds."""
+
+    def __init__(self, ahead_seconds: float) -> None:
+        self._ahead = timedelta(seconds=ahead_seconds)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def asking(said: dict[str, Any]) -> Any:
+    @asynccontextmanager
+    async def asked_in(config: Config) -> AsyncIterator[House]:
+        async with house(config, LaterClock(said["ahead_seconds"])) as rooms:
+            task = asyncio.create_task(_ask(rooms, said))
+            yield rooms
+            await task
+
+    return asked_in
+
+
+async def _ask(rooms: House, said: dict[str, Any]) -> None:
+    by = rooms.access.roster.person(said["by"])
+    assert by is not None
+    wish = Wish(Kind(said["kind"]), said["parameters"], asked_in=said["asked_in"])
+    try:
+        await rooms.approvals.ask(by, wish, telegram_id=said["by"])
+    except ConflictError as error:
+        print("not asked again:", error, flush=True)
+
+
+if __name__ == "__main__":
+    config_path, wish_path = sys.argv[1:]
+    run.house = asking(json.loads(Path(wish_path).read_text()))
+    run.run(["--config", config_path])
