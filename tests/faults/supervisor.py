@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -141,10 +142,8 @@ class Stage:
             await asyncio.sleep(0.05)
             try:
                 now = standing(database)
-            except Exception as error:  # noqa: BLE001  # the file is being made
-                if "no such table" in str(error) or "locked" in str(error):
-                    continue
-                raise
+            except sqlite3.OperationalError:  # the file is being made
+                continue
             await person.sign(now)
             quiet = quiet + 1 if self._is_quiet(now, looked) else 0
             if quiet >= 3:
@@ -229,7 +228,6 @@ class _As:
 @asynccontextmanager
 async def stage(flow: Flow, folder: Path) -> AsyncIterator[Stage]:
     """Both simulators run, and the desk is ready."""
-    folder.mkdir(parents=True)
     async with simulating("telegram", folder) as chat, simulating(flow.provider, folder) as side:
         ready = Stage(flow, chat, side, folder)
         await ready.prepare()

@@ -13,12 +13,12 @@ from tests.faults.flows import FLOWS, Flow
 from tests.faults.supervisor import Ran, stage
 
 POINTS = tuple(f"CP{number:02}" for number in range(1, 17))
-IN_VAIN = {"CP15": 5}
-"""Points that are passed several times in each run: at one of so many passes the bot dies."""
+PASSES = {"CP15": 5}
+"""Points that are passed at least so often in each run; the seed says at which pass the bot dies."""
 
 
 def crash_at(point: str, seed: int) -> str:
-    return f"{point}:{1 + seed % IN_VAIN.get(point, 1)}"
+    return f"{point}:{1 + seed % PASSES.get(point, 1)}"
 
 
 async def _every_point(flow: Flow, folder: Path, seed: int) -> list[Ran]:
@@ -33,8 +33,11 @@ async def _every_point(flow: Flow, folder: Path, seed: int) -> list[Ran]:
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 async def test_f01_nothing_is_lost_or_doubled_by_a_crash(tmp_path: Path, fault_seed: int) -> None:
+    folders = [tmp_path / flow.provider for flow in FLOWS]
+    for folder in folders:
+        folder.mkdir()
     grid = await asyncio.gather(
-        *(_every_point(flow, tmp_path / str(number), fault_seed) for number, flow in enumerate(FLOWS))
+        *(_every_point(flow, folder, fault_seed) for flow, folder in zip(FLOWS, folders, strict=True))
     )
     ran = [one for flow in grid for one in flow]
     print(*("", *(one.line() for one in ran)), sep="\n")
