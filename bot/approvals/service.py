@@ -342,6 +342,11 @@ class Approvals:
         records.move(tables, request, event, now, outcome, moved_money=moved_money)
         return self._moved(tables, request.id, outcome, details)
 
+    def unblocking(self, tables: Tables, request: Request) -> None:
+        """Its outcome has been unknown for so long that another like it may be asked for, in this transaction (M06)."""
+        if records.unblock(tables, request):
+            self._note(tables, "request.unblocked", request, None, None)
+
     async def _after(self, request: Request) -> None:
         is_over = request.state is State.SUCCEEDED
         if is_over or (request.kind.is_sent and request.state in (State.APPROVED, State.HELD)):
