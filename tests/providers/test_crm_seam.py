@@ -235,7 +235,7 @@ async def test_a_lost_answer_is_settled_by_reading_and_nothing_is_posted_twice(t
     assert (await crm.money.send(one)).outcome is Outcome.ALREADY_DECIDED
 
 
-async def test_a_request_that_never_arrived_is_only_after_fifty_seconds_known_not_to_have_been_sent(
+async def test_a_request_that_never_arrived_is_after_fifty_seconds_known_not_to_have_been_sent(
     tenant: Tenant,
 ) -> None:
     crm, one = await prepared(tenant)
