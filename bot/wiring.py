@@ -34,23 +34,31 @@ from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
     from bot.approvals.service import Approvals
+    from bot.operations.accounts import Accounts
+    from bot.operations.anchoring import Anchoring
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.deciding import Deciding
     from bot.operations.entry import Entries
     from bot.operations.factor import Factors
     from bot.operations.hygiene import Hygiene
+    from bot.operations.leads import Leads
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
+    from bot.operations.logins import Logins
     from bot.operations.moving.room import MoneyRoom
+    from bot.operations.payments import Payments
     from bot.operations.people import People
     from bot.operations.registering import Registering
+    from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
     from bot.operations.sharing import Sharing
     from bot.operations.statements import Statements
     from bot.operations.status import StatusDesk
+    from bot.operations.wariness import Wariness
     from bot.operations.withdrawals import Withdrawals
 
 DATABASE = "countersign.sqlite"
@@ -84,29 +92,26 @@ class House:
 
     @property
     def approvals(self) -> "Approvals":
-        return self._deciding[0]
+        return self._deciding.approvals
+
+    @property
+    def factors(self) -> "Factors":
+        return self._deciding.factors
+
+    @property
+    def accounts(self) -> "Accounts":
+        return self._deciding.accounts
 
     @property
     def money(self) -> "MoneyRoom":
-        return self._deciding[1]
+        return self._deciding.money
 
     @cached_property
-    def _deciding(self) -> "tuple[Approvals, MoneyRoom]":
-        """Both at once: the one asks the other what its kinds of requests mean."""
-        from bot.approvals.model import Kind
-        from bot.approvals.service import Approvals
-        from bot.operations.factor import has_factor
-        from bot.operations.factor_reset import FactorReset
-        from bot.operations.moving.room import money_room
-        from bot.operations.role_requests import RoleRequests
+    def _deciding(self) -> "Deciding":
+        """All at once: requests ask these rooms what they mean, and the rooms ask for requests."""
+        from bot.operations.deciding import deciding
 
-        approvals = Approvals(self.database, self.audit, self.outbox, self.cards, self.clock, has_factor)
-        approvals.carriers[Kind.FACTOR_RESET] = FactorReset(self.factors, self.vault, self.audit, self.clock)
-        approvals.carriers[Kind.ROLE] = RoleRequests(self.access, self.audit, Notices(self.outbox).tell)
-        room = money_room(
-            self.database, self.audit, self.outbox, approvals, self.connections, self.timekeeping, self.clock
-        )
-        return approvals, room
+        return deciding(self)
 
     @cached_property
     def people(self) -> "People":
@@ -125,25 +130,23 @@ class House:
         )
 
     @cached_property
-    def factors(self) -> "Factors":
-        from bot.operations.factor import Factors
-
-        return Factors(
-            self.database, self.vault, self.audit, self.outbox, self.timekeeping, self.clock, self.config.desk.name
-        )
-
-    @cached_property
     def auditing(self) -> "Auditing":
         from bot.operations.auditing import Auditing
 
-        return Auditing(
+        return Auditing(self.database, self.audit, self.clock, zone=ZoneInfo(self.config.desk.time_zone))
+
+    @cached_property
+    def anchoring(self) -> "Anchoring":
+        from bot.operations.anchoring import Anchoring
+
+        return Anchoring(
             self.database,
             self.audit,
             self.access,
             self.outbox,
             self.clock,
-            config=self.config.audit,
             zone=ZoneInfo(self.config.desk.time_zone),
+            config=self.config.audit,
         )
 
     @cached_property
@@ -169,16 +172,29 @@ class House:
         return Hygiene(self.database, self.vault, self.connections, self.outbox, self.clock)
 
     @cached_property
+    def wariness(self) -> "Wariness":
+        from bot.operations.wariness import Wariness
+
+        return Wariness(self.cards, self.clock)
+
+    @cached_property
     def linking(self) -> "Linking":
         from bot.operations.linking import Linking
 
-        return Linking(self.cards, self.vault, self.connections, self.clock, has_page=self.config.web is not None)
+        has_page = self.config.web is not None
+        return Linking(self.database, self.cards, self.vault, self.connections, self.wariness, has_page=has_page)
 
     @cached_property
     def entries(self) -> "Entries":
         from bot.operations.entry import Entries
 
-        return Entries(
+        return Entries(self.database, self.access, self.linking, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def logins(self) -> "Logins":
+        from bot.operations.logins import Logins
+
+        return Logins(
             self.database,
             self.access,
             self.linking,
@@ -194,7 +210,7 @@ class House:
     def locking(self) -> "Locking":
         from bot.operations.locking import Locking
 
-        return Locking(self.database, self.vault, self.connections, self.cards, self.audit, self.outbox)
+        return Locking(self.database, self.vault, self.connections, self.cards, self.wariness, self.audit, self.outbox)
 
     @cached_property
     def balances(self) -> "Balances":
@@ -207,14 +223,35 @@ class House:
         from bot.operations.withdrawals import Withdrawals
 
         return Withdrawals(
-            self.database, self.connections, self.access, self.audit, self.outbox, self.sealer, self.clock
+            self.database, self.connections, self.access, self.audit, self.outbox, self.cards, self.sealer, self.clock
         )
+
+    @cached_property
+    def report_feed(self) -> "ReportFeed":
+        from bot.operations.report_feed import ReportFeed
+        from bot.providers.crm.settings import Settings
+
+        crm = self.config.providers.get("crm")
+        is_on = isinstance(crm, Settings) and crm.requests_from_report
+        return ReportFeed(self.connections, self.withdrawals, self.clock, is_on=is_on)
+
+    @cached_property
+    def payments(self) -> "Payments":
+        from bot.operations.payments import Payments
+
+        return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":
         from bot.operations.clients import ClientDesk
 
         return ClientDesk(self.connections, self.clock)
+
+    @cached_property
+    def leads(self) -> "Leads":
+        from bot.operations.leads import Leads
+
+        return Leads(self.database, self.connections, self.audit)
 
     @cached_property
     def reports(self) -> "Reports":

@@ -7,6 +7,7 @@ updates are being fetched: what is written here costs nothing at the start.
 from typing import Final
 
 from handlers import (
+    accounts,
     audit,
     balances,
     clients,
@@ -14,6 +15,7 @@ from handlers import (
     connections,
     factor,
     keys,
+    leads,
     linking,
     locking,
     people,
@@ -35,6 +37,7 @@ DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
     *statement.DOORS,
     *withdrawals.DOORS,
     *clients.DOORS,
+    *leads.DOORS,
     *wallets.DOORS,
     *reports.DOORS,
     *linking.DOORS,
@@ -47,12 +50,15 @@ DOORS_IN_ORDER: Final[tuple[Door, ...]] = (
     *audit.DOORS,
     *status.DOORS,
     *people.DOORS,
+    *accounts.DOORS,
     *start.DOORS,
 )
 BY_COMMAND: Final = {door.command: door for door in DOORS_IN_ORDER}
 TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
+    *withdrawals.TAPS,
+    *leads.TAPS,
     *requests.TAPS,
     *factor.TAPS,
     *clock.TAPS,

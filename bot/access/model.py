@@ -95,6 +95,16 @@ class Invite:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountLink:
+    """An outstanding link by which one more Telegram account becomes a person's, known only by its code's hash."""
+
+    code_hash: str
+    person_id: int
+    created_by: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """Everybody who counts right now: what the gate asks, without touching the disk."""
 
@@ -103,6 +113,7 @@ class Roster:
     invites: Mapping[str, Invite]
     suspended: Mapping[int, Person] = field(default_factory=dict)
     """People who are suspended, by Telegram id: strangers to the gate, but their leaving a group still counts."""
+    links: Mapping[str, AccountLink] = field(default_factory=dict)
 
     def person(self, telegram_id: int) -> Person | None:
         """The active person with that Telegram id."""

@@ -155,9 +155,11 @@ def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool
 
 
 def is_void(tables: Tables, cast: Vote) -> bool:
-    """Whether its person was suspended, or lost a role, since: what is given back later does not revive a vote."""
+    """Whether its person was suspended, or lost a role or an account, since: what is given back later does not revive
+    a vote."""
     found = tables.conn.execute(
-        "SELECT 1 FROM audit WHERE object = ? AND action IN ('person.suspended', 'role.taken') AND at >= ? LIMIT 1",
+        "SELECT 1 FROM audit WHERE object = ? AND at >= ?"
+        " AND action IN ('person.suspended', 'role.taken', 'account.removed') LIMIT 1",
         (f"person/{cast.person_id}", at(cast.at)),
     ).fetchone()
     return found is not None

@@ -210,7 +210,9 @@ class Approvals:
             vote = Vote(person.id, decision, seen.hash, now, proof, seen.text, seen.message_id)
             if not records.vote(tables, request, vote, telegram_id):
                 raise ConflictError("your decision on this is recorded already")
-            details = {"hash": seen.hash, "proof": proof.name.lower()}
+            details: dict[str, str | int] = {"hash": seen.hash, "proof": proof.name.lower(), "shown": seen.text}
+            if seen.message_id is not None:
+                details["message"] = seen.message_id
             self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
             crashpoint("CP04")
             voted = replace(request, votes=(*request.votes, vote))

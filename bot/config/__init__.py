@@ -74,11 +74,7 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
         if getattr(value, "oauth_app_id", None) is not None and file.web is None:
             where = f"providers.{name}.oauth_app_id"
             problems.append(Problem(where, "no table [web]", "one, for people to come back to"))
-    hooks = hook_secrets(settings, at, problems)
-    for name in settings:
-        if getattr(settings[name], "webhook_secret_file", None) is not None and file.web is None:
-            where = f"providers.{name}.webhook_secret_file"
-            problems.append(Problem(where, "no table [web]", "one, for webhooks to come in"))
+    hooks = hook_secrets(settings, at, problems, has_web=file.web is not None)
     if problems or token is None:
         raise ConfigError(str(path), problems)
     return Config(

@@ -180,7 +180,7 @@ class Config:
     providers: Mapping[str, Any]
     """Each provider's settings, an instance of the Struct its SPEC names."""
     hooks: Mapping[str, Secret] = field(default_factory=dict)
-    """By provider: the secret with which it signs what it tells us by itself."""
+    """By provider and setting, such as `crm.webhook_secret_file`: the secret that proves what is told us by itself."""
 
 
 def is_loopback(url: str) -> bool:

@@ -26,9 +26,16 @@ class Group:
 READING = ("/balance", "/positions", "/connections", "/status", "/help")
 
 PEOPLE = (
-    Person(710_001, "Olga", "operator", "Operator", ("operator",), (*READING, "/connect", "/factor")),
-    Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), (*READING, "/pending")),
-    Person(710_003, "Ben", "second-approver", "Second approver", ("approver", "viewer"), (*READING, "/pending")),
+    Person(710_001, "Olga", "operator", "Operator", ("operator",), (*READING, "/withdrawals", "/connect", "/factor")),
+    Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), (*READING, "/withdrawals", "/pending")),
+    Person(
+        710_003,
+        "Ben",
+        "second-approver",
+        "Second approver",
+        ("approver", "viewer"),
+        (*READING, "/withdrawals", "/pending"),
+    ),
     Person(710_004, "Vera", "viewer", "Viewer", ("viewer",), READING),
     Person(710_005, "Adam", "admin", "Admin", ("admin",), ("/people", "/role", "/invite viewer", "/pending", "/help")),
     Person(

@@ -27,6 +27,7 @@ from bot.errors import (
     NotFoundError,
     OwnerSuspendedError,
     ProviderError,
+    RecordUnreadableError,
     ReplyError,
     SilentError,
     StoreError,
@@ -266,7 +267,8 @@ class Connections:
             check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
             still(tables)
             there = tables.conn.execute(
-                "UPDATE connections SET changed_at = ? WHERE id = ?", (at(self._clock.now()), connection.id)
+                "UPDATE connections SET changed_at = ?, leaked_at = NULL WHERE id = ?",
+                (at(self._clock.now()), connection.id),
             )
             if not there.rowcount:
                 raise ConflictError("it is gone already")
@@ -327,6 +329,7 @@ class Connections:
         Raises:
             ConnectionLockedError: It waits for its owner's passphrase; nobody is asked anything.
             OwnerSuspendedError: It rests; likewise.
+            RecordUnreadableError: It is gone.
             ProviderError: As the adapter says. Its slip is a `ReplyError`, so that it costs its own line only.
         """
         async with self._talking(connection, seconds) as provider:
@@ -356,20 +359,35 @@ class Connections:
             raise OwnerSuspendedError(connection.name)
         if self.is_locked(connection):
             raise ConnectionLockedError(connection.name)
-        provider = self._sessions.get(connection.id)
-        if provider is None:
-            lend = self._vault.lender(connection.subject)
-            odd = self.health.setdefault(connection.id, Health()).oddities
-            provider = self._build(
-                connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity])
-            )
-            self._sessions[connection.id] = provider
+        if connection.id not in self._sessions:
+            await self._check_still(connection)
+        provider = self._sessions.get(connection.id) or self._open(connection)
         with self._noting(connection):
             try:
                 async with asyncio.timeout(seconds):
                     yield provider
             except TimeoutError:
                 raise SilentError(connection.provider, f"no answer in {seconds or 0:.0f} s") from None
+
+    async def _check_still(self, connection: Connection) -> None:
+        """A record may have been read before its owner was suspended, and that ended the session there was.
+
+        Raises:
+            OwnerSuspendedError, RecordUnreadableError: It rests by now, or is gone.
+        """
+        question = "SELECT persons.state FROM connections JOIN persons ON persons.id = owner WHERE connections.id = ?"
+        row = await self._database.read(lambda tables: tables.conn.execute(question, (connection.id,)).fetchone())
+        if row is None:
+            raise RecordUnreadableError(f"{connection.provider} {connection.label}")
+        if row[0] != "active":
+            raise OwnerSuspendedError(connection.name)
+
+    def _open(self, connection: Connection) -> Provider:
+        odd = self.health.setdefault(connection.id, Health()).oddities
+        lend = self._vault.lender(connection.subject)
+        provider = self._build(connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity]))
+        self._sessions[connection.id] = provider
+        return provider
 
     @contextlib.contextmanager
     def _noting(self, connection: Connection) -> Iterator[None]:

@@ -20,6 +20,7 @@ from bot.clock import Clock
 from bot.errors import ConflictError, InputError, NotFoundError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
+from bot.operations import one_time
 from bot.operations.connections import Connections
 from bot.operations.notices import Notices
 from bot.operations.role_requests import ALONE, GIVE, JOIN, called, has, is_through, wish_to_give, wish_to_resume
@@ -244,7 +245,9 @@ class People:
         """What they have begun, what was drawn for them, and what waits to be told to them."""
         self._cards.voiding(tables, person.id)
         self._vault.erasing(f"draft/{person.id}")(tables)
-        tables.conn.execute("DELETE FROM entry_links WHERE person_id = ?", (person.id,))
+        for key in one_time.keys_of(tables, person.id):
+            self._vault.erasing(one_time.sealed_for(key, person.id).name)(tables)
+        one_time.forget_all_of(tables, person.id)
         self._outbox.dropping(tables, person.telegram_ids)
 
     async def resume(self, doer: Doer, person_id: int) -> Request | None:

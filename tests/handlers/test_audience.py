@@ -16,6 +16,7 @@ AUDIENCES: Mapping[str, str] = {
     "statement": "private",
     "withdrawals": "private",
     "client": "private",
+    "lead": "private",  # in the private chat only
     "wallet": "private",
     "mt": "private",
     "report": "private",
@@ -40,6 +41,7 @@ AUDIENCES: Mapping[str, str] = {
     "role": "public",  # in the private chat only, like the next two
     "suspend": "public",
     "resume": "public",
+    "person": "public",
     "invite": "desk",
     "join": "public",
     "start": "public",

@@ -26,10 +26,11 @@ EVERYBODY = {
     "cancel",
 }
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-PEOPLE = {"people", "role", "suspend", "resume", "invite"}
+ASKING = {"lead"}
+PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | LINKING | PEOPLE,
-    OLGA: EVERYBODY | LINKING,
+    OLGA: EVERYBODY | LINKING | ASKING,
     VERA: EVERYBODY,
     ANNA: EVERYBODY,
     SUSPENDED: set[str](),
