@@ -1,7 +1,5 @@
 """`countersign run` as it is, and one wish that somebody has at this desk: a process of its own, which can be killed.
 
-    python -m tests.faults.clerk CONFIG WISH
-
 The wish is asked for at every start, as a message that Telegram hands out again would be; it comes in one message, and
 asks once (M09). Everything else that people do comes through Telegram. `ahead_seconds` in the wish is how long this
 process believes to have been away.
@@ -9,7 +7,6 @@ process believes to have been away.
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -61,7 +58,7 @@ async def _ask(rooms: House, said: dict[str, Any]) -> None:
         print("not asked again:", error, flush=True)
 
 
-if __name__ == "__main__":
-    config_path, wish_path = sys.argv[1:]
-    run.house = asking(json.loads(Path(wish_path).read_text()))
-    run.run(["--config", config_path])
+def work(config: str, wish: str) -> None:
+    """`countersign run --config CONFIG`, with the wish of that file. Ends with `SystemExit`."""
+    run.house = asking(json.loads(Path(wish).read_text()))
+    run.run(["--config", config])

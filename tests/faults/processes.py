@@ -63,36 +63,75 @@ async def simulating(name: str, folder: Path) -> AsyncIterator[Side]:
 class Clerk:
     """The bot, begun."""
 
-    process: asyncio.subprocess.Process
     log: Path
+    pid: int
+    ended: asyncio.Event
+    code: int | None = None
 
     @property
     def is_dead(self) -> bool:
-        return self.process.returncode is not None
+        return self.code is not None
 
     @property
     def was_killed(self) -> bool:
-        return self.process.returncode == -signal.SIGKILL
+        return self.code == -signal.SIGKILL
 
     def told(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     async def stop(self) -> None:
         if not self.is_dead:
-            self.process.send_signal(signal.SIGTERM)
-        await self.process.wait()
+            os.kill(self.pid, signal.SIGTERM)
+        await self.ended.wait()
 
 
-async def begin(config: Path, wish: Path, crash: str = "") -> Clerk:
-    """Start the bot, to die at a point or to live."""
-    log = config.parent / f"log-{len(list(config.parent.glob('log-*')))}"
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | ({"COUNTERSIGN_CRASH": crash} if crash else {})
-    with log.open("wb") as file:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.faults.clerk", str(config), str(wish)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            env=environment,
-        )
-    return Clerk(process, log)
+class Nursery:
+    """`nursery.py`, begun."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._clerks: dict[int, Clerk] = {}
+        self._waiting: dict[str, asyncio.Future[Clerk]] = {}
+
+    async def begin(self, config: Path, wish: Path, crash: str = "") -> Clerk:
+        """Start the bot, to die at a point or to live."""
+        log = config.parent / f"log-{len(list(config.parent.glob('log-*')))}"
+        wanted = {"config": str(config), "wish": str(wish), "log": str(log), "crash": crash}
+        self._waiting[str(log)] = asyncio.get_running_loop().create_future()
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(wanted).encode() + b"\n")
+        return await self._waiting[str(log)]
+
+    async def hear(self) -> None:
+        """What it tells, until it has no more to tell."""
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            told = json.loads(line)
+            if "log" in told:
+                clerk = Clerk(Path(told["log"]), told["pid"], asyncio.Event())
+                self._clerks[clerk.pid] = clerk
+                self._waiting.pop(told["log"]).set_result(clerk)
+            elif "code" in told:
+                clerk = self._clerks.pop(told["pid"])
+                clerk.code = told["code"]
+                clerk.ended.set()
+
+
+@asynccontextmanager
+async def nursery() -> AsyncIterator[Nursery]:
+    """Ready for the length of the block. Whoever begins a clerk there stops it."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.faults.nursery"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert process.stdin is not None
+    found = Nursery(process)
+    hearing = asyncio.create_task(found.hear())
+    try:
+        yield found
+    finally:
+        process.stdin.close()
+        await process.wait()
+        await hearing

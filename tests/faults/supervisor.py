@@ -14,7 +14,7 @@ from typing import Any
 from bot.wiring import DATABASE
 from tests.faults import rows
 from tests.faults.flows import Flow
-from tests.faults.processes import Clerk, Side, begin, simulating
+from tests.faults.processes import Clerk, Nursery, Side, simulating
 from tests.faults.rows import Standing, standing
 from tests.support.chatting import ADAM, ANNA, MEMBERS, OLGA, addresses, buttons, login_of
 from tests.support.desk import GROUP, opened, write_desk
@@ -50,8 +50,9 @@ class Ran:
 class Stage:
     """Telegram and one provider, a desk that is ready, and as many runs as wanted, each on a copy of that desk."""
 
-    def __init__(self, flow: Flow, chat: Side, side: Side, folder: Path) -> None:
+    def __init__(self, flow: Flow, clerks: Nursery, chat: Side, side: Side, folder: Path) -> None:
         self.flow = flow
+        self._clerks = clerks
         self._chat = chat
         self._side = side
         self._folder = folder
@@ -109,23 +110,22 @@ class Stage:
         await self._side.suffers()
         await self.flow.before(self._side, point, wanted.mark)
         person = _Approver(self._chat)
-        clerk = await begin(config, wish, crash)
+        clerk = await self._clerks.begin(config, wish, crash)
         wrong: list[str] = []
         before = 0
         try:
             await self._until(clerk, database, person, lambda now: False)
             hit = clerk.was_killed
-            restarts, begun, ahead = 0, time.monotonic(), 0.0
+            restarts, begun = 0, time.monotonic()
             if hit:
                 wrong += await self._cards_wrong(database)
                 before = standing(database).sightings
-                ahead = self.flow.away_seconds.get(point, 0.0)
-                wish.write_text(json.dumps({**said, "ahead_seconds": ahead}))
+                wish.write_text(json.dumps({**said, "ahead_seconds": self.flow.away_seconds.get(point, 0.0)}))
                 restarts = 1
-                clerk = await begin(config, wish)
+                clerk = await self._clerks.begin(config, wish)
                 begun = time.monotonic()
                 await self._until(clerk, database, person, lambda now: now.sightings > before)
-            seconds = time.monotonic() - begun + ahead
+            seconds = time.monotonic() - begun
             if clerk.is_dead:
                 wrong.append(f"ended by itself: {clerk.told()[-400:]}")
         finally:
@@ -226,9 +226,9 @@ class _As:
 
 
 @asynccontextmanager
-async def stage(flow: Flow, folder: Path) -> AsyncIterator[Stage]:
+async def stage(flow: Flow, clerks: Nursery, folder: Path) -> AsyncIterator[Stage]:
     """Both simulators run, and the desk is ready."""
     async with simulating("telegram", folder) as chat, simulating(flow.provider, folder) as side:
-        ready = Stage(flow, chat, side, folder)
+        ready = Stage(flow, clerks, chat, side, folder)
         await ready.prepare()
         yield ready

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.flows import FLOWS, Flow
+from tests.faults.processes import Nursery, nursery
 from tests.faults.supervisor import Ran, stage
 
 POINTS = tuple(f"CP{number:02}" for number in range(1, 17))
@@ -21,8 +22,8 @@ def crash_at(point: str, seed: int) -> str:
     return f"{point}:{1 + seed % PASSES.get(point, 1)}"
 
 
-async def _every_point(flow: Flow, folder: Path, seed: int) -> list[Ran]:
-    async with stage(flow, folder) as ready:
+async def _every_point(flow: Flow, clerks: Nursery, folder: Path, seed: int) -> list[Ran]:
+    async with stage(flow, clerks, folder) as ready:
         return [
             await ready.run(point, crash_at(point, seed), 100 * seed + number)
             for number, point in enumerate(POINTS, 1)
@@ -36,9 +37,10 @@ async def test_f01_nothing_is_lost_or_doubled_by_a_crash(tmp_path: Path, fault_s
     folders = [tmp_path / flow.provider for flow in FLOWS]
     for folder in folders:
         folder.mkdir()
-    grid = await asyncio.gather(
-        *(_every_point(flow, folder, fault_seed) for flow, folder in zip(FLOWS, folders, strict=True))
-    )
+    async with nursery() as clerks:
+        grid = await asyncio.gather(
+            *(_every_point(flow, clerks, folder, fault_seed) for flow, folder in zip(FLOWS, folders, strict=True))
+        )
     ran = [one for flow in grid for one in flow]
     print(*("", *(one.line() for one in ran)), sep="\n")
     for flow in FLOWS:
