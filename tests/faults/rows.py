@@ -19,7 +19,8 @@ class Standing:
     version: int = 0
     waiting: int = 0
     unhandled: int = 0
-    sightings: int = 0
+    looked_at: int = 0
+    """When the provider last showed what it has of it, in milliseconds."""
 
 
 def asked(path: Path, question: str, *values: object) -> list[tuple[Any, ...]]:
@@ -33,13 +34,13 @@ def standing(path: Path) -> Standing:
     found = asked(
         path,
         "SELECT (SELECT count(*) FROM outbox WHERE state = 'waiting'),"
-        " (SELECT count(*) FROM inbox WHERE done_at IS NULL), (SELECT count(*) FROM sightings)",
+        " (SELECT count(*) FROM inbox WHERE done_at IS NULL), (SELECT coalesce(max(at), 0) FROM sightings)",
     )
-    waiting, unhandled, sightings = found[0]
+    waiting, unhandled, looked_at = found[0]
     rows = asked(path, "SELECT id, state, version FROM requests")
     assert len(rows) <= 1, f"one wish has become {len(rows)} requests"
     name, state, version = rows[0] if rows else (None, "", 0)
-    return Standing(name, state, version, waiting, unhandled, sightings)
+    return Standing(name, state, version, waiting, unhandled, looked_at)
 
 
 def reserved(path: Path) -> Decimal:

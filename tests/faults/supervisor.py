@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.wiring import DATABASE
-from tests.faults import rows
 from tests.faults.flows import Flow
+from tests.faults.judging import EXECUTED, SETTLED_SECONDS, wrong_in_books, wrong_in_chats
 from tests.faults.processes import Clerk, Nursery, Side, simulating
 from tests.faults.rows import Standing, standing
 from tests.support.chatting import ADAM, ANNA, MEMBERS, OLGA, addresses, buttons, login_of
@@ -21,8 +21,7 @@ from tests.support.desk import GROUP, opened, write_desk
 from tests.support.preparing import policy_and_book
 from tests.support.treasury import ONE_APPROVER
 
-SETTLED_SECONDS = 60.0
-"""Within so many of the restart everything is known, or as known as it can be."""
+_PATIENCE_SECONDS = SETTLED_SECONDS + 10
 PACING = "[telegram.pacing]\nper_chat_per_second = 0\noverall_per_second = 0\ngroup_per_minute = 0"
 
 
@@ -56,7 +55,6 @@ class Stage:
         self._chat = chat
         self._side = side
         self._folder = folder
-        self._count = 0
 
     async def prepare(self) -> None:
         """People, a login, a policy and a book."""
@@ -92,7 +90,6 @@ class Stage:
 
     async def run(self, point: str, crash: str, number: int) -> Ran:
         """Once through."""
-        self._count += 1
         folder = self._folder / f"{point}-{number}"
         shutil.copytree(self._folder / "desk", folder)
         config, database, wish = folder / "config.toml", folder / "data" / DATABASE, folder / "wish.json"
@@ -112,32 +109,42 @@ class Stage:
         person = _Approver(self._chat)
         clerk = await self._clerks.begin(config, wish, crash)
         wrong: list[str] = []
-        before = 0
         try:
-            await self._until(clerk, database, person, lambda now: False)
+            await self._until(clerk, database, person)
             hit = clerk.was_killed
             restarts, begun = 0, time.monotonic()
             if hit:
-                wrong += await self._cards_wrong(database)
-                before = standing(database).sightings
+                found = standing(database)
+                wrong += await wrong_in_chats(self._chat, database, found, at_end=False)
                 wish.write_text(json.dumps({**said, "ahead_seconds": self.flow.away_seconds.get(point, 0.0)}))
                 restarts = 1
                 clerk = await self._clerks.begin(config, wish)
                 begun = time.monotonic()
-                await self._until(clerk, database, person, lambda now: now.sightings > before)
+                await self._until(clerk, database, person, looked_at=found.looked_at)
             seconds = time.monotonic() - begun
             if clerk.is_dead:
                 wrong.append(f"ended by itself: {clerk.told()[-400:]}")
         finally:
             await clerk.stop()
         executions = await self.flow.executed(self._side, wanted.mark)
-        wrong += await self._verdict(config, database, executions, seconds)
-        return Ran(self.flow.name, point, hit, restarts, executions, standing(database).state, seconds, tuple(wrong))
+        now = standing(database)
+        wrong += wrong_in_books(database, now, executions, seconds, may_stay_unknown=self.flow.silence_proves_nothing)
+        wrong += await wrong_in_chats(self._chat, database, now, at_end=True)
+        async with opened(config) as rooms:
+            verdict = await rooms.auditing.verify()
+        if verdict.flaw_count:
+            wrong.append(f"{verdict.flaw_count} flaws in the log")
+        return Ran(self.flow.name, point, hit, restarts, executions, now.state, seconds, tuple(wrong))
 
-    async def _until(self, clerk: Clerk, database: Path, person: "_Approver", looked: Any) -> None:
-        """Until the bot is dead, or quiet."""
+    async def _until(self, clerk: Clerk, database: Path, person: "_Approver", looked_at: int | None = None) -> None:
+        """Until the bot is dead, or everything is quiet for a moment.
+
+        Args:
+            looked_at: Where an outcome may stay unknown: when the provider was last asked before this start. It has
+                to have been asked since.
+        """
         quiet = 0
-        deadline = time.monotonic() + SETTLED_SECONDS + 10
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while not clerk.is_dead and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
             try:
@@ -145,58 +152,15 @@ class Stage:
             except sqlite3.OperationalError:  # the file is being made
                 continue
             await person.sign(now)
-            quiet = quiet + 1 if self._is_quiet(now, looked) else 0
+            is_known = now.state in EXECUTED or (
+                now.state == "unknown"
+                and self.flow.silence_proves_nothing
+                and looked_at is not None
+                and now.looked_at > looked_at
+            )
+            quiet = quiet + 1 if is_known and not now.waiting and not now.unhandled else 0
             if quiet >= 3:
                 return
-
-    def _is_quiet(self, now: Standing, looked: Any) -> bool:
-        if now.id is None or now.waiting or now.unhandled:
-            return False
-        if now.state in ("succeeded", "failed", "denied", "expired", "cancelled"):
-            return True
-        return now.state == "unknown" and self.flow.silence_proves_nothing and bool(looked(now))
-
-    async def _verdict(self, config: Path, database: Path, executions: int, seconds: float) -> list[str]:
-        now = standing(database)
-        wrong = []
-        right = {"succeeded": 1, "failed": 0, "denied": 0, "expired": 0, "cancelled": 0}
-        if self.flow.silence_proves_nothing:
-            right["unknown"] = 0
-        if right.get(now.state) != executions:
-            wrong.append(f"{now.state} with {executions} executions")
-        if seconds > SETTLED_SECONDS:
-            wrong.append(f"settled after {seconds:.0f} s")
-        earlier = rows.attempts(database)[:-1]
-        if any(outcome != "not sent" for outcome in earlier):
-            wrong.append(f"sent again after {earlier}")
-        if rows.reserved(database) != rows.recomputed(database):
-            wrong.append(f"{rows.reserved(database)} reserved, {rows.recomputed(database)} in fact")
-        wrong += await self._cards_wrong(database, at_end=True)
-        async with opened(config) as rooms:
-            verdict = await rooms.auditing.verify()
-        if verdict.flaw_count:
-            wrong.append(f"{verdict.flaw_count} flaws in the log")
-        return wrong
-
-    async def _cards_wrong(self, database: Path, *, at_end: bool = False) -> list[str]:
-        """A card says that a request is approved only once it was; at the end no card says what is over."""
-        now = standing(database)
-        passed = rows.passed_through(database)
-        wrong = []
-        for chat in (OLGA, ANNA):
-            for message in (await self._chat.told("chat", id=chat))["messages"]:
-                title, *lines = message.get("text", "").splitlines() or [""]
-                if now.id is None or now.id not in message.get("text", ""):
-                    continue
-                is_news = title.startswith("Request ")
-                if not is_news and any(line in ("Approved.", "Being sent.") for line in lines):
-                    if at_end:
-                        wrong.append(f"a card says {lines[-1]!r}, and it is {now.state}")
-                    elif "request.released" not in passed:
-                        wrong.append(f"a card says approved, and it is {now.state}")
-                if now.state != "succeeded" and (title.endswith(": done") or lines[-1].startswith("Done")):
-                    wrong.append(f"{title!r} says done, and it is {now.state}")
-        return wrong
 
 
 class _Approver:
