@@ -103,10 +103,13 @@ class MoneyDesk(Treasury):
                     return
                 await asyncio.sleep(0.01)  # what is waited for is a row
 
-    async def in_time_becomes(self, request: Request, *states: State) -> None:
+    async def in_time_becomes(self, request: Request, *states: State) -> Request:
         """The same as `becomes`, while time goes on quickly: the pauses between two looks are passed over."""
         async with asyncio.timeout(60):
-            while await self.state(request) not in states:
+            while True:
+                found: Request = await self.rooms.approvals.find(request.id)
+                if found.state in states:
+                    return found
                 self.later(0.5)
                 await asyncio.sleep(0.01)  # what is waited for is a row
 

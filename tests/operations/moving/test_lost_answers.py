@@ -62,7 +62,7 @@ async def test_f03_what_the_crm_did_not_execute_is_known_not_to_be_done_within_a
     await back_office.looked_for(request, 1)
     assert await back_office.state(request) is State.UNKNOWN
     back_office.later(50)
-    failed = await back_office.becomes(request, State.FAILED)
+    failed = await back_office.in_time_becomes(request, State.FAILED)
     assert failed.outcome == "it had no effect (still pending: it had no effect); ask for it anew if it is still wanted"
     assert (await back_office.paid(), await back_office.money_calls()) == (0, 1)
     assert await back_office.reserved() == 0
@@ -108,7 +108,7 @@ async def test_f15_a_redirect_is_not_followed_and_proves_nothing(back_office: Mo
     unknown = await back_office.becomes(request, State.UNKNOWN)
     assert unknown.outcome == f"no definite answer (redirect ({status}) not followed)"
     back_office.later(50)
-    await back_office.becomes(request, State.FAILED)
+    await back_office.in_time_becomes(request, State.FAILED)
     assert (visitors, await back_office.paid(), await back_office.money_calls()) == (0, 0, 1)
     elsewhere.close()
 
@@ -123,7 +123,7 @@ async def test_f13_a_desk_that_is_asked_too_much_has_not_said_what_it_did(
     await back_office.becomes(request, State.UNKNOWN)
     await back_office.looked_for(request, 1)  # reads go on
     back_office.later(50)
-    await back_office.becomes(request, State.FAILED)
+    await back_office.in_time_becomes(request, State.FAILED)
     assert (await back_office.paid(), await back_office.money_calls(), await back_office.reserved()) == (0, 1, 0)
 
 
