@@ -14,7 +14,7 @@ import msgspec
 from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
-from bot.config import Config
+from bot.config import Config, PolicyConfig
 from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
@@ -39,11 +39,14 @@ if TYPE_CHECKING:
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
+    from bot.operations.bookings import BookingDesk
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deciding import Deciding
+    from bot.operations.dossiers import Dossiers
     from bot.operations.entry import Entries
     from bot.operations.factor import Factors
+    from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
     from bot.operations.leads import Leads
     from bot.operations.linking import Linking
@@ -114,6 +117,12 @@ class House:
         return deciding(self)
 
     @cached_property
+    def freezing(self) -> "Freezing":
+        from bot.operations.freezing import Freezing
+
+        return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
     def people(self) -> "People":
         from bot.operations.people import People
 
@@ -127,13 +136,20 @@ class House:
             self.outbox,
             self.audit,
             self.clock,
+            self.freezing.alarm,
         )
 
     @cached_property
     def auditing(self) -> "Auditing":
         from bot.operations.auditing import Auditing
 
-        return Auditing(self.database, self.audit, self.clock, zone=ZoneInfo(self.config.desk.time_zone))
+        return Auditing(
+            self.database,
+            self.audit,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            alarm=self.freezing.alarm,
+        )
 
     @cached_property
     def anchoring(self) -> "Anchoring":
@@ -147,6 +163,7 @@ class House:
             self.clock,
             zone=ZoneInfo(self.config.desk.time_zone),
             config=self.config.audit,
+            alarm=self.freezing.alarm,
         )
 
     @cached_property
@@ -227,6 +244,12 @@ class House:
         )
 
     @cached_property
+    def dossiers(self) -> "Dossiers":
+        from bot.operations.dossiers import Dossiers
+
+        return Dossiers(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
     def report_feed(self) -> "ReportFeed":
         from bot.operations.report_feed import ReportFeed
         from bot.providers.crm.settings import Settings
@@ -240,6 +263,12 @@ class House:
         from bot.operations.payments import Payments
 
         return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def booking_desk(self) -> "BookingDesk":
+        from bot.operations.bookings import BookingDesk
+
+        return BookingDesk(self.connections, self.clients, self.money.planning, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":
@@ -340,6 +369,10 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await timekeeping.start()  # before anything is written down with a time of this run
     access = Access(database, audit, clock, config.people.groups)
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
+    if config.policy != PolicyConfig():
+        from bot.operations.beginning import begin_with
+
+        await begin_with(database, audit, clock, config.policy)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
     pulse = Pulse(

@@ -9,11 +9,18 @@ from typing import Final
 from telegram import Update
 
 from bot.errors import StoreError
-from handlers import factor, linking, locking, requests, withdrawals
+from handlers import asking, factor, linking, locking, requests, transfers, withdrawals
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
-ANSWERS: Final[tuple[AnswerDoor, ...]] = (*locking.ANSWERS, *factor.ANSWERS, *requests.ANSWERS, *withdrawals.ANSWERS)
+ANSWERS: Final[tuple[AnswerDoor, ...]] = (
+    *locking.ANSWERS,
+    *factor.ANSWERS,
+    *requests.ANSWERS,
+    *transfers.ANSWERS,
+    *asking.ANSWERS,
+    *withdrawals.ANSWERS,
+)
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 
 

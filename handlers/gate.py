@@ -39,6 +39,7 @@ async def gate(update: Update, context: DeskContext) -> None:
     roster = context.services.access.roster
     place = _place(chat, user, roster)
     context.where = Where(chat.id, chat.type, user.id, thread, place)
+    context.said_at = update.message.date if update.message is not None else None
     person = roster.person(user.id)
     newcomer = person is None and _may_join(update, context)
     if person is None and not newcomer:

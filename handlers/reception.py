@@ -17,6 +17,8 @@ from handlers.buttons import read
 from handlers.context import DeskContext
 from handlers.doors import Door, permit
 
+_MOST_WORDS = 101
+"""More than any command reads, so that none is cut short unseen: the longest ends with a note of 140 characters."""
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +33,7 @@ async def command(update: Update, context: DeskContext) -> None:
     if door is None or addressed.lower() not in ("", context.bot.username.lower()):
         await unknown_command(update, context)
         return
-    await enter(context, door, message.text.split()[1:21])
+    await enter(context, door, message.text.split()[1:_MOST_WORDS])
 
 
 async def enter(context: DeskContext, door: Door, words: list[str]) -> None:

@@ -9,6 +9,8 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
 from bot.access.model import Right
+from bot.approvals.model import Kind
+from bot.approvals.service import Wish
 from bot.errors import CountersignError, InputError, NotFoundError, ProviderError
 from bot.messages.cards import Card, Draft
 from bot.operations.clients import ClientFile
@@ -17,7 +19,7 @@ from bot.operations.requested import EXAMPLE, is_word, parse
 from bot.operations.withdrawal_news import CARD, OPEN
 from bot.operations.withdrawals import Look
 from bot.providers.crm.wire.requests import Withdrawal
-from handlers import pages, withdrawal_list
+from handlers import asking, pages, withdrawal_list
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
 from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
@@ -173,7 +175,6 @@ async def reason_given(context: DeskContext, draft: Draft, text: str, message_id
     except CountersignError:
         await context.services.cards.drop(context.person.id)
         raise
-    await context.services.cards.drop(context.person.id)
 
 
 async def _prepare(
@@ -185,8 +186,9 @@ async def _prepare(
 
 
 async def _hand_over(context: DeskContext, ready: PreparedDecision, asked_in: str) -> None:
-    """What follows once a decision is ready. `asked_in`: the tap or message it was asked in, which asks once."""
-    await context.say(render.prepared(ready), protected=True)
+    """The last look before others are asked to sign it. `asked_in`: the tap or message it was asked in."""
+    wish = Wish(Kind.WITHDRAWAL, ready.parameters, asked_in)
+    await asking.offer(context, await context.services.money.planning.plan(context.person, ready.connection, wish))
 
 
 DOORS = (

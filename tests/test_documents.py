@@ -32,6 +32,8 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "people.members": model.Member,
     "key": model.Key,
     "audit": model.Audit,
+    "policy": model.Policy,
+    "policy.beneficiaries": model.Payee,
     "log": model.Log,
     "web": model.Web,
     **{f"providers.{name}": kind for name, kind in SETTINGS.items()},
@@ -82,7 +84,10 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "TALK": ("every role",),
             "READ": ("every role",),
             "ASK": ("operator",),
+            "DECIDE": ("approver, admin",),
             "READ_AUDIT": ("auditor",),
+            "FREEZE": ("operator, approver, admin",),
+            "SETTLE": ("operator, approver, admin",),
         }
         assert who in roles[right], command
 
@@ -173,6 +178,7 @@ def inhabited(folder: Path) -> Path:
         "telegram.token": "123456:" + "a" * 35,
         "master.key": "not read here",
         "webhook.secret": "s" * 40,
+        "policy.toml": "",
         "crm-webhook.secret": "s" * 16,
         "crm-psp.token": "s" * 16,
         "crm-rates.key": "s" * 16,

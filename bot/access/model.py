@@ -33,6 +33,7 @@ class Right(StrEnum):
     LINK = "link provider logins"
     DECIDE = "decide on requests"
     FREEZE = "freeze the desk"
+    SETTLE = "say what became of a request"
     READ_AUDIT = "read the audit log"
     SEE_PEOPLE = "see who is at the desk"
     INVITE = "invite people"
@@ -43,11 +44,20 @@ class Right(StrEnum):
 _EVERYBODY = frozenset({Right.TALK, Right.READ})
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: _EVERYBODY | {Right.ALERT, Right.ASK, Right.LINK, Right.FREEZE},
-    Role.APPROVER: _EVERYBODY | {Right.DECIDE, Right.FREEZE},
+    Role.OPERATOR: _EVERYBODY | {Right.ALERT, Right.ASK, Right.LINK, Right.FREEZE, Right.SETTLE},
+    Role.APPROVER: _EVERYBODY | {Right.DECIDE, Right.FREEZE, Right.SETTLE},
     Role.AUDITOR: _EVERYBODY | {Right.READ_AUDIT, Right.SEE_PEOPLE},
     Role.ADMIN: _EVERYBODY
-    | {Right.LINK, Right.DECIDE, Right.FREEZE, Right.SEE_PEOPLE, Right.INVITE, Right.PEOPLE, Right.POLICY},
+    | {
+        Right.LINK,
+        Right.DECIDE,
+        Right.FREEZE,
+        Right.SETTLE,
+        Right.SEE_PEOPLE,
+        Right.INVITE,
+        Right.PEOPLE,
+        Right.POLICY,
+    },
 }
 
 

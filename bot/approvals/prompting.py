@@ -17,11 +17,12 @@ from bot.messages.outbox import Choices, Lane, Notice, Outbox
 from bot.store import Tables
 
 CARD, OWN_CARD = "request", "request/own"
-APPROVE, DENY = 1, 2
-"""Choices on a prompt's card."""
+APPROVE, DENY, FREEZE = 1, 2, 3
+"""Choices on a prompt's card; the last one where money is asked for."""
 WITHDRAW = 1
 """The choice on its asker's card."""
 _BUTTONS: Choices = ((("Approve", APPROVE), ("Deny", DENY)),)
+_MONEY_BUTTONS: Choices = (*_BUTTONS, (("Freeze …", FREEZE),))
 _OWN_BUTTONS: Choices = ((("Withdraw it", WITHDRAW),),)
 _TOLD = frozenset(
     {
@@ -61,7 +62,7 @@ class Prompts:
                 title, lines = f"{by.name} asks for your signature", self._lines(request)
                 body = {"request": request.id, "hash": request.hash, "shown": _shown(title, lines)}
                 card = self._cards.making(tables, CARD, signer.id, number, body, life)
-                self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_BUTTONS)
+                self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_buttons(request))
         people = {by.id: by.name}
         for number in by.telegram_ids if request.kind.is_sent else ():
             card = self._cards.making(tables, OWN_CARD, by.id, number, {"request": request.id}, life)
@@ -83,7 +84,7 @@ class Prompts:
                 continue  # suspended since: nothing more is told there
             title = f"{people.get(request.asked_by, 'Somebody')} asks for your signature"
             voted = any(vote.person_id == card.person_id for vote in request.votes)
-            choices = _BUTTONS if request.state is State.PENDING and not voted else ()
+            choices = _buttons(request) if request.state is State.PENDING and not voted else ()
             lines = (*self._lines(request), *_votes(request, people), *_standing(request))
             key = _key(request, card.id)
             self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
@@ -154,6 +155,10 @@ class Prompts:
         return (*self._reader.masked(request), *said)
 
 
+def _buttons(request: Request) -> Choices:
+    return _MONEY_BUTTONS if request.kind.is_sent else _BUTTONS
+
+
 def marks(request: Request) -> tuple[str, ...]:
     """What two people can compare by reading it to one another: id, three words, eight hex digits."""
     return (f"Request {request.id} · {words_of(request.hash)} · {request.hash[:8]}",)
@@ -195,6 +200,11 @@ def ended_as(request: Request) -> str:
     return f"{_STATES[request.state]}{' ' if request.outcome.startswith('by ') else ': '}{request.outcome}"
 
 
+def state_in_words(state: State) -> str:
+    """ "outcome unknown", "done"."""
+    return _STATES[state]
+
+
 def upper(text: str) -> str:
     """With a capital."""
     return text[:1].upper() + text[1:]
@@ -219,6 +229,8 @@ _STATES = {
     State.SUCCEEDED: "done",
     State.CANCELLED: "called off",
     State.UNKNOWN: "outcome unknown",
+    State.SENDING: "being sent",
+    State.ACKED: "taken by the provider",
     State.SETTLED_BY_HAND: "settled by hand",
 }
 _PAST = {Decision.APPROVE: "approved", Decision.DENY: "denied"}

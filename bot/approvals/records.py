@@ -38,7 +38,7 @@ def insert(tables: Tables, request: Request, asked_in: str | None) -> None:
         request.kind.value,
         packed(dict(request.parameters)),
         request.hash,
-        _packed_rule(request.rule),
+        packed_rule(request.rule),
         request.state.value,
         request.version,
         request.asked_by,
@@ -90,6 +90,25 @@ def standing(tables: Tables, states: Iterable[State]) -> list[Request]:
     return [_request(tables, row) for row in rows]
 
 
+def newest(
+    tables: Tables, kind: Kind | None, state: State | None, since: datetime | None, until: datetime | None, most: int
+) -> list[Request]:
+    """The newest first, of a kind, in a state, asked for since (inclusive) and until (exclusive); None is any."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608  # columns are ours
+        " WHERE kind = coalesce(?, kind) AND state = coalesce(?, state) AND asked_at >= ? AND asked_at < ?"
+        " ORDER BY asked_at DESC, id DESC LIMIT ?",
+        (
+            kind,
+            state,
+            at(since) if since is not None else 0,
+            at(until) if until is not None else 2**62,
+            most,
+        ),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
 def move(
     tables: Tables,
     request: Request,
@@ -132,6 +151,30 @@ def unblock(tables: Tables, request: Request) -> bool:
     """Let another like it be asked for, although what became of this one is unknown; answers whether that is new."""
     cursor = tables.conn.execute("UPDATE requests SET blocks = NULL WHERE id = ? AND blocks IS NOT NULL", (request.id,))
     return cursor.rowcount == 1
+
+
+def counts(tables: Tables, request: Request) -> bool:
+    """Whether limits count it: for what has ended, whether money moved (M80)."""
+    return bool(tables.conn.execute("SELECT counts FROM requests WHERE id = ?", (request.id,)).fetchone()[0])
+
+
+def settled_since(tables: Tables, since: datetime) -> list[Request]:
+    """What people have settled by hand since then, oldest first."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests WHERE state = ? AND settled_at >= ? ORDER BY settled_at",  # noqa: S608  # ours
+        (State.SETTLED_BY_HAND.value, at(since)),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
+def succeeded_about(tables: Tables, kind: Kind, target: str) -> list[Request]:
+    """What was done of one kind to one thing."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests WHERE kind = ? AND state = ?"  # noqa: S608  # columns are ours
+        " AND json_extract(parameters, '$.target') = ?",
+        (kind.value, State.SUCCEEDED.value, target),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
 
 
 def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool:
@@ -199,7 +242,8 @@ def _vote(person: int, said: str, seen: str, when: int, proof: int, shown: str, 
     return Vote(person, Decision(said), seen, moment(when), Proof(proof), shown, message_id)
 
 
-def _packed_rule(rule: Rule) -> str:
+def packed_rule(rule: Rule) -> str:
+    """The rule as its row holds it."""
     return packed(
         {
             "seats": [[seat.circle, seat.count] for seat in rule.seats],

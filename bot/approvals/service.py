@@ -17,6 +17,7 @@ from typing import Protocol
 from bot.access.model import Person
 from bot.access.service import people_in
 from bot.approvals import records
+from bot.approvals.enclosures import Remark, add_remark
 from bot.approvals.machine import Event
 from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Stake, State, Vote, hash_of
 from bot.approvals.prompting import Prompts, ended_as, missing_in_words
@@ -87,6 +88,8 @@ class Wish:
     """The message it came in: the same one asks once (M09)."""
     chat_id: int | None = None
     """The group it came in; a masked card is kept there."""
+    terms: str | None = None
+    """The rule that its asker was shown, as `records.packed_rule` writes it. Other terms are shown first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,8 @@ class Approvals:
             shown: Where nobody else signs, what the asker shows.
 
         Raises:
-            ConflictError: The same message asked for it already; or too few people could sign (M70).
+            ConflictError: The same message asked for it already; too few people could sign (M70); or the terms are not
+                those that were shown.
             AlikeError: The very same is on its way.
             ProofNeededError: Nobody else signs, and it takes more than was shown.
             CountersignError: What else its carrier says against it.
@@ -161,6 +165,8 @@ class Approvals:
 
         def change(tables: Tables) -> Request:
             request = self._new(tables, by, wish)
+            if wish.terms is not None and wish.terms != records.packed_rule(request.rule):
+                raise ConflictError("what it takes has changed since you were shown it; ask for it anew")
             if not request.rule.seats and proof < request.rule.proof:
                 raise ProofNeededError(_PROOFS[request.rule.proof])
             signers = self._signers(tables, request)
@@ -185,9 +191,12 @@ class Approvals:
         *,
         telegram_id: int,
         shown: Shown | None = None,
+        reason: str = "",
     ) -> Request:
         """Cast a vote; answers the request as it stands then.
 
+        Args:
+            reason: Of a denial, in the voter's own words: kept with the request, and told to its asker.
         Raises:
             NotFoundError, NotAllowedError: Not theirs to decide.
             ConflictError: It has ended, was changed, or this person has decided already.
@@ -217,7 +226,10 @@ class Approvals:
             crashpoint("CP04")
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
-                return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}")
+                if reason:
+                    add_remark(tables, request.id, Remark(person.id, now, reason))
+                why = f": {reason}" if reason else ""
+                return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}{why}")
             return self._count(tables, voted, now)
 
         decided = await self._database.write(change)
@@ -376,8 +388,12 @@ class Approvals:
 
     def _signers(self, tables: Tables, request: Request) -> list[Person]:
         """Everybody who may sign it, with the groups they stand in for."""
-        everybody = signers_in(tables, self._clock.now(), request.asked_by)
-        return [one for one in everybody if one.id != request.asked_by and request.rule.concerns(one)]
+        return self.who_could(tables, request.asked_by, request.rule)
+
+    def who_could(self, tables: Tables, asked_by: int, rule: Rule) -> list[Person]:
+        """Everybody who could sign what this person asks for under a rule."""
+        everybody = signers_in(tables, self._clock.now(), asked_by)
+        return [one for one in everybody if one.id != asked_by and rule.concerns(one)]
 
     def _check(self, tables: Tables, request: Request, person: Person, seen: str) -> None:
         """Everything that makes a vote impossible, as of this transaction."""

@@ -13,7 +13,7 @@ import msgspec
 
 from bot.config.addresses import check_addresses, web_in
 from bot.config.checks import check_desk, check_people, check_telegram, hook_secrets, provider_settings
-from bot.config.files import check_audit, check_key, key_source, token_in, webhook_in
+from bot.config.files import check_audit, check_key, key_source, policy_in, token_in, webhook_in
 from bot.config.model import (
     AuditConfig,
     Config,
@@ -22,6 +22,7 @@ from bot.config.model import (
     Member,
     Pacing,
     People,
+    PolicyConfig,
     WebConfig,
     WebhookConfig,
     is_loopback,
@@ -37,6 +38,7 @@ __all__ = [
     "Member",
     "Pacing",
     "People",
+    "PolicyConfig",
     "WebConfig",
     "WebhookConfig",
     "is_loopback",
@@ -74,6 +76,7 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
         if getattr(value, "oauth_app_id", None) is not None and file.web is None:
             where = f"providers.{name}.oauth_app_id"
             problems.append(Problem(where, "no table [web]", "one, for people to come back to"))
+    policy = policy_in(file.policy, at, providers, problems)
     hooks = hook_secrets(settings, at, problems, has_web=file.web is not None)
     if problems or token is None:
         raise ConfigError(str(path), problems)
@@ -91,4 +94,5 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
         log=file.log,
         providers=settings,
         hooks=hooks,
+        policy=policy,
     )

@@ -14,6 +14,7 @@ from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.config import AuditConfig
 from bot.messages.outbox import Lane, Notice, Outbox
+from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.ports import Deed
 from bot.store import Database, Tables
 
@@ -33,6 +34,7 @@ class Anchoring:
         *,
         zone: ZoneInfo,
         config: AuditConfig,
+        alarm: Alarm = no_alarm,
     ) -> None:
         self._database = database
         self._audit = audit
@@ -40,6 +42,7 @@ class Anchoring:
         self._outbox = outbox
         self._clock = clock
         self._zone = zone
+        self._alarm = alarm
         self._file = config.anchor_file
         self._chat = config.chat
 
@@ -71,6 +74,8 @@ class Anchoring:
         if lost is not None:
             _log.critical("the audit log does not fit its last anchor", extra={"file": str(file), "row": lost.seq})
             await self._tell(self._not_fitting(lost), Deed("audit.anchor_misfit", "audit", details={"at": lost.seq}))
+            why = f"row {lost.seq} of the audit log is not what it was when it was last written to the anchor file"
+            await self._database.write(lambda tables: self._alarm(tables, DESK, why))
         try:
             begun = await asyncio.to_thread(anchors.append, file, anchors.line_of(head, now))
         except OSError as error:

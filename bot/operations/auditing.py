@@ -4,6 +4,7 @@ A day is a day of the desk's time zone. Looking leaves no trace; a file that lea
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from bot.audit.export import Format, head_of, line_of
 from bot.audit.model import Anchor, Row, Selection, Verdict
 from bot.audit.service import Audit
 from bot.clock import Clock
-from bot.errors import ConflictError, InputError, NotFoundError
+from bot.errors import ConflictError, InputError, NotFoundError, StoreError
+from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.ports import Deed
 from bot.store import Database, Tables
 
@@ -62,11 +64,13 @@ class Auditing:
         clock: Clock,
         *,
         zone: ZoneInfo,
+        alarm: Alarm = no_alarm,
     ) -> None:
         self._database = database
         self._audit = audit
         self._clock = clock
         self._zone = zone
+        self._alarm = alarm
 
     async def select(self, words: Sequence[str]) -> Selection:
         """A person's name or number, `request` and its id, a day, or a day behind one of these; nothing is everything.
@@ -145,8 +149,13 @@ class Auditing:
             yield line
 
     async def verify(self, known: Iterable[Anchor] = ()) -> Verdict:
-        """Examine the whole chain against what is known of it outside."""
-        return await examined(self._database, self._audit, known)
+        """Examine the whole chain against what is known of it outside. When it does not pass, the desk is frozen."""
+        verdict = await examined(self._database, self._audit, known)
+        if not verdict.is_whole:
+            why = f"the audit log does not pass its examination, first at row {verdict.flaws[0].seq}"
+            with contextlib.suppress(StoreError):  # what was found is told all the same
+                await self._database.write(lambda tables: self._alarm(tables, DESK, why))
+        return verdict
 
     def _day(self, word: str) -> tuple[datetime, datetime] | tuple[None, None]:
         """The bounds of a day, or nothing when the word is none."""

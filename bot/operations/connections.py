@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.access.service import check_right
+from bot.access.service import check_right, people_in
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import (
@@ -39,7 +39,7 @@ from bot.operations.linked import Connection, note_findings, party_column, read_
 from bot.ports import Deed
 from bot.providers.base import Lend, Login, MadeKey, Oddity, Provider, PublicKey, Surroundings
 from bot.providers.nonces import PROCESS_NONCES, Nonces
-from bot.providers.records import Environment, Findings
+from bot.providers.records import Environment, Findings, Power
 from bot.providers.registry import provider_named
 from bot.secret import Secret
 from bot.store import Database, Tables
@@ -49,6 +49,7 @@ from bot.vault.service import Vault
 
 NOTED_ANEW_AFTER = timedelta(days=1)
 """A look that found nothing new is written down this seldom."""
+_MOVES_MONEY = frozenset({Power.PAY_OUT, Power.DECIDE})
 _log = logging.getLogger(__name__)
 
 
@@ -235,6 +236,7 @@ class Connections:
             with_what = " with a key made here" if made is not None else ""
             what = f"linked {connection.name} ({connection.environment}){with_what}."
             self._tell(tables, roster.admins, by, telegram_id, what)
+            self._warn_of_powers(tables, connection, findings, by)
             return connection
 
         return await self._database.write(change)
@@ -276,6 +278,7 @@ class Connections:
             self._vault.keeping(connection.subject, fields)(tables)
             self._audit.record(tables, _deed("connection.replaced", connection, by, telegram_id))
             self._tell(tables, roster.admins, by, telegram_id, f"gave {connection.name} a new credential.")
+            self._warn_of_powers(tables, connection, findings, by)
 
         await self._database.write(change)
         await self._start_anew(connection)
@@ -454,6 +457,23 @@ class Connections:
         roles = [(cursor.lastrowid, party_column(role)) for role in wanted.share]
         tables.conn.executemany("INSERT INTO shares VALUES (?, ?, 'read')", roles)
         return cursor.lastrowid
+
+    def _warn_of_powers(self, tables: Tables, connection: Connection, findings: Findings, by: Person) -> None:
+        """A login that can move money out is everybody's business who could stop it; admins hear of each login.
+
+        Nothing is frozen for it: what leaves through it takes the same signatures as through any other, and a desk
+        that is frozen whenever somebody links a login learns to thaw without looking.
+        """
+        if _MOVES_MONEY.isdisjoint(findings.powers):
+            return
+        line = f"{by.name} linked it, or gave it a new login: {connection.name} ({connection.environment})."
+        step = f"Not as it should be? /freeze {connection.provider} stops everything there."
+        for person in people_in(tables):
+            if person.id == by.id or Role.ADMIN in person.roles or not person.may(Right.FREEZE):
+                continue
+            for number in person.telegram_ids:
+                title = "A login that can move money"
+                self._outbox.put(tables, Notice(Lane.SECURITY, number, title, (line,), next_step=step))
 
     def _tell(
         self, tables: Tables, people: Iterable[Person], by: Person, telegram_id: int | None, what: str, more: str = ""

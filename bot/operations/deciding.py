@@ -16,6 +16,7 @@ from bot.operations.connections import Connections
 from bot.operations.factor import Factors, has_factor
 from bot.operations.factor_first import FactorFirst
 from bot.operations.factor_reset import FactorReset
+from bot.operations.freezing import Freezing
 from bot.operations.moving.room import MoneyRoom, money_room
 from bot.operations.notices import Notices
 from bot.operations.role_requests import RoleRequests
@@ -47,6 +48,8 @@ class Ground(Protocol):
     def timekeeping(self) -> Timekeeping: ...
     @property
     def connections(self) -> Connections: ...
+    @property
+    def freezing(self) -> Freezing: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +72,8 @@ def deciding(on: Ground) -> Deciding:
     approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, on.vault, on.audit, on.clock)
     approvals.carriers[Kind.ROLE] = RoleRequests(on.access, on.audit, Notices(on.outbox).tell)
     approvals.carriers[Kind.ACCOUNT] = accounts
-    money = money_room(on.database, on.audit, on.outbox, approvals, on.connections, on.timekeeping, on.clock)
+    factors.alarm = on.freezing.alarm
+    money = money_room(
+        on.database, on.audit, on.outbox, approvals, on.connections, on.timekeeping, on.freezing, on.clock
+    )
     return Deciding(approvals, factors, accounts, money)

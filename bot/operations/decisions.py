@@ -82,7 +82,7 @@ class PreparedDecision:
 
 def check_may_prepare(person: Person, through: Connection) -> None:
     """`NotAllowedError` unless they may ask for a decision, and act through that connection."""
-    if not person.may(Right.ASK) and not person.may(Right.DECIDE):
+    if not person.may(Right.ASK):
         raise NotAllowedError(Right.ASK)
     if not through.may_act(person):
         raise NotAllowedError(f"act through {through.name}")
@@ -90,7 +90,7 @@ def check_may_prepare(person: Person, through: Connection) -> None:
 
 def may_prepare(person: Person, through: Connection) -> bool:
     """Whether `check_may_prepare` would let them."""
-    return (person.may(Right.ASK) or person.may(Right.DECIDE)) and through.may_act(person)
+    return person.may(Right.ASK) and through.may_act(person)
 
 
 def check_reason(text: str) -> str:

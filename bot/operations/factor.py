@@ -34,6 +34,7 @@ from bot.errors import (
     StepUpError,
 )
 from bot.messages.outbox import Lane, Notice, Outbox
+from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.operations.timekeeping import Timekeeping
 from bot.ports import Deed, Recorder
 from bot.secret import Secret
@@ -45,6 +46,8 @@ from bot.vault.totp import SEED_BYTES, matching_step, new_seed, provisioning_uri
 TRIES = 5
 TRIES_WITHIN = timedelta(minutes=15)
 LOCKED_FOR = timedelta(minutes=15)
+ALARMED_WITHIN = timedelta(hours=24)
+"""A second lock within this time freezes the desk: whoever was told of the first has not stopped."""
 ENROL_WITHIN = timedelta(minutes=10)
 CONFIRM_WITHIN = timedelta(hours=12)
 _FIELD = "seed"
@@ -106,6 +109,8 @@ class Factors:
         self._timekeeping = timekeeping
         self._clock = clock
         self._issuer = issuer
+        self.alarm: Alarm = no_alarm
+        """Freezes, and tells."""
 
     # asking
 
@@ -386,6 +391,9 @@ class Factors:
         tables.conn.execute(
             "UPDATE factors SET locked_until = ? WHERE person_id = ?", (at(now + LOCKED_FOR), person.id)
         )
+        if _locked_before(tables, person.id, now):
+            when = f"{now:%Y-%m-%d %H:%M} UTC"
+            self.alarm(tables, DESK, f"wrong codes have locked {person.name}'s second factor twice in a day, at {when}")
         self._note(tables, "factor.locked", person.id, telegram_id)
         dedupe, minutes = f"factor.locked/{person.id}/{at(now)}", _minutes(LOCKED_FOR)
         why = f"{TRIES} wrong codes were given. For {minutes} minutes none is accepted."
@@ -435,6 +443,16 @@ def standing_in(tables: Tables, person_id: int) -> Standing | None:
         return None
     active_since, last_step, locked_until, enrolling_until, waiting = row
     return Standing(_moment(active_since), last_step, _moment(locked_until), _moment(enrolling_until), waiting)
+
+
+def _locked_before(tables: Tables, person_id: int, now: datetime) -> bool:
+    """Whether wrong codes have locked it lately, and no good one was shown since: once may be a slip."""
+    last = tables.conn.execute(
+        "SELECT action FROM audit WHERE object = ? AND action IN ('factor.locked', 'factor.shown') AND at >= ?"
+        " ORDER BY seq DESC LIMIT 1",
+        (f"person/{person_id}", at(now - ALARMED_WITHIN)),
+    ).fetchone()
+    return last is not None and last[0] == "factor.locked"
 
 
 def has_factor(tables: Tables, person_id: int) -> bool:

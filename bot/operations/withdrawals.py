@@ -39,6 +39,7 @@ from bot.operations.decisions import (
     prepared,
 )
 from bot.operations.linked import Connection
+from bot.operations.moving.incidents import Incidents
 from bot.operations.requested import PENDING, Known, Source, read_all
 from bot.operations.withdrawal_news import Before, WithdrawalNews
 from bot.ports import Deed, Sealer
@@ -85,6 +86,7 @@ class Withdrawals:
         self._news = WithdrawalNews(access, outbox, cards, clock)
         self._sealer = sealer
         self._clock = clock
+        self._incidents = Incidents(audit, outbox)
         self._arrivals = Arrivals(database, sealer, clock)
         self._reading: asyncio.Task[None] | None = None
         self._heard = False
@@ -275,7 +277,10 @@ class Withdrawals:
         )
         self._news.tell(tables, Before(*row) if row else None, found, client, is_read=is_read)
         if is_read:
-            self._news.tell_contradiction(tables, found, _ends_told(tables, request_id))
+            ends = _ends_told(tables, request_id)
+            self._news.tell_contradiction(tables, found, ends)
+            was_approved = "approved" in ends or (row is not None and row[0] == "approved")
+            self._incidents.decided_otherwise(tables, request_id, found.status, was_approved=was_approved)
 
     # showing
 

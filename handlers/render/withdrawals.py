@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.operations.clients import MOST_ROWS, ClientFile
-from bot.operations.decisions import Decision, PreparedDecision
 from bot.operations.requested import ALL, PENDING, Known, Order, Selection, Source
 from bot.operations.withdrawals import Look
 from bot.providers.crm.wire.requests import WALLET, Withdrawal
@@ -212,18 +211,3 @@ def ask_reason(request_id: str, amount: str) -> str:
         f"Why is withdrawal <code>{literal(request_id)}</code> over {literal(amount)} to be rejected? Send the reason, "
         "1 to 500 characters. It goes into the CRM with the rejection, where the client may read it. /cancel stops."
     )
-
-
-def prepared(decision: PreparedDecision) -> str:
-    """What was made ready; nothing of it has happened."""
-    verb = "Approve" if decision.decision is Decision.APPROVE else "Reject"
-    amount = f"{decision.amount} {decision.currency}"
-    at_node = f", at node {decision.node}" if decision.node != "0" else ""
-    place = "the client's wallet" if decision.account == decision.client else literal(decision.account)
-    what = (
-        f"{bold(f'{verb} withdrawal {decision.request_id}')}: {literal(amount)} of "
-        f"{literal(decision.client_name or decision.client)}, from {place}, "
-        f"by {literal(decision.method)}{at_node}."
-    )
-    why = [f"Reason: {literal(decision.reason, 500)}"] if decision.reason else []
-    return "\n".join([what, *why, "It is still as you saw it. Nothing has been decided, and nothing was sent."])

@@ -282,7 +282,10 @@ async def test_a_log_that_does_not_fit_its_last_anchor_is_told_at_the_next_one(h
     ((chat, lines),) = [(chat, lines) for chat, title, lines in await told(house) if title == "Audit log changed"]
     assert chat == 1001
     assert lines[0].startswith("Row 6 of the audit log is gone, or not what it was")
-    assert (await house.auditing.page(Selection())).rows[0].action == "audit.anchor_misfit"
+    frozen, misfit = (await house.auditing.page(Selection())).rows[:2]
+    assert (frozen.action, misfit.action) == ("freeze.begun", "audit.anchor_misfit")
+    (freeze,) = await house.money.thawing.freezes()
+    assert freeze.reason == "row 6 of the audit log is not what it was when it was last written to the anchor file"
 
 
 async def test_an_end_cut_off_as_far_as_before_a_restore_is_told_too(house: House, tmp_path: Path) -> None:
@@ -301,3 +304,18 @@ async def test_without_places_to_remember_it_nothing_is_written_or_told(tmp_path
     async with opened(write_desk(tmp_path), clock) as rooms:
         await rooms.anchoring.anchor()
         assert await told(rooms) == []
+
+
+async def test_a_log_that_does_not_pass_its_examination_freezes_the_desk_once(house: House) -> None:
+    await done(house, Deed("x.done", "y"), Deed("x.done", "z"))
+    await house.auditing.verify()
+    assert await house.money.thawing.freezes() == []
+
+    await meddled(house, "UPDATE audit SET object = 'w' WHERE seq = 6")
+    await house.auditing.verify()
+    (freeze,) = await house.money.thawing.freezes()
+    assert (freeze.scope, freeze.reason) == ("desk", "the audit log does not pass its examination, first at row 6")
+
+    await house.database.write(lambda tables: tables.conn.execute("DELETE FROM freezes"))
+    await house.auditing.verify()
+    assert await house.money.thawing.freezes() == []  # whoever thawed it has seen that

@@ -23,6 +23,7 @@ AUDIENCES: Mapping[str, str] = {
     "leaderboard": "private",
     "key": "private",
     "register": "private",
+    "transfer": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",
@@ -31,6 +32,15 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "beneficiaries": "public",  # a group sees the end of a number only
+    "freeze": "public",
+    "thaw": "desk",
+    "settle": "desk",
+    "repeat": "desk",
+    "request": "private",
+    "history": "private",
+    "approve": "public",  # in the private chat only, like the next one
+    "reject": "public",
     "replace": "public",
     "share": "public",
     "unshare": "public",

@@ -50,6 +50,8 @@ OUTSIDE = {"suspended", "stranger", "newcomer"}
 
 ALL = {"viewer", "operator", "approver", "auditor", "admin"}
 LINKERS, ADMIN = {"operator", "admin"}, {"admin"}
+WORKERS = {"operator", "approver", "admin"}
+FREEZE, SETTLE = "freeze the desk", "say what became of a request"
 HERE, PRIVATELY, NEVER = "answered there", "answered in private", "in private only"
 TALK, READ, LINK = "talk to this bot", "read balances and positions", "link provider logins"
 PEOPLE_, INVITE, SEE = "change roles and suspend people", "invite people", "see who is at the desk"
@@ -66,6 +68,7 @@ DOORS = {
     "mt": (ALL, READ, PRIVATELY),
     "report": (ALL, READ, PRIVATELY),
     "leaderboard": (ALL, READ, PRIVATELY),
+    "transfer": ({"operator"}, ASK, PRIVATELY),
     "connect": (LINKERS, LINK, NEVER),
     "replace": (LINKERS, LINK, NEVER),
     "connections": (ALL, TALK, PRIVATELY),
@@ -79,6 +82,15 @@ DOORS = {
     "lock": (ALL, TALK, PRIVATELY),
     "factor": (ALL, TALK, NEVER),
     "pending": (ALL, TALK, PRIVATELY),
+    "beneficiaries": (ALL, READ, HERE),
+    "freeze": (WORKERS, FREEZE, HERE),
+    "thaw": (WORKERS, FREEZE, PRIVATELY),
+    "settle": (WORKERS, SETTLE, PRIVATELY),
+    "repeat": (WORKERS, SETTLE, PRIVATELY),
+    "request": (ALL, TALK, PRIVATELY),
+    "history": (ALL, TALK, PRIVATELY),
+    "approve": ({"approver", "admin"}, DECIDE, NEVER),
+    "reject": ({"approver", "admin"}, DECIDE, NEVER),
     "audit": ({"auditor"}, LOG, PRIVATELY),
     "status": (ALL, TALK, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),
@@ -97,11 +109,16 @@ DOORS = {
 TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
+    "transfer": ({"operator"}, ASK),
+    "ask": ({"operator"}, ASK),
     "withdrawals": (ALL, READ),
     "withdrawal": (ALL, READ),
     "lead": ({"operator"}, ASK),
     "request": ({"approver", "admin"}, DECIDE),
     "request/own": (ALL, TALK),
+    "freeze": (WORKERS, FREEZE),
+    "request/view": (ALL, TALK),
+    "history": (ALL, TALK),
     "factor": (ALL, TALK),
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
@@ -114,10 +131,13 @@ ANSWERS = {
     "factor/replace": (ALL, TALK),
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
+    "transfer": ({"operator"}, ASK),
+    "ask": ({"operator"}, ASK),
+    "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"withdrawal/reject"}
+NO_SECRET = {"transfer", "ask", "withdrawal/reject"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

@@ -24,6 +24,7 @@ from tests.support.chatting import (
     texts,
     until,
 )
+from tests.support.treasury import ONE_APPROVER, money_at_work, put_in_force
 
 
 @pytest.fixture
@@ -227,14 +228,51 @@ async def test_a_decision_is_offered_only_to_whoever_may_ask_for_it(desk: Desk) 
 
 async def test_an_approval_is_made_ready_and_nothing_is_sent(desk: Desk) -> None:
     await desk.link("crm")
+    await put_in_force(desk.rooms, ONE_APPROVER)
+    user, request_id = await asked(desk)
+    await desk.says(OLGA, f"/withdrawals add {request_id}")
+    (ready,) = await desk.taps(OLGA, await card(desk, request_id), "Approve")
+    assert ready["text"].replace("\u2060", "").splitlines()[1:4] == [
+        "Approve the withdrawal of 40.25 USD",
+        f"by 陈志明 ({user}), account {user} (crm/main · LIVE)",
+        f"by Bank wire, at node 1, {request_id}",
+    ]
+    assert list(buttons(ready)) == ["Ask", "Cancel"]
+    assert (await card(desk, request_id))["text"].startswith("40.25 USD · pending at node 1")
+
+
+@pytest.mark.parametrize(("label", "becomes"), [("Approve", "approved"), ("Reject…", "rejected")])
+async def test_a_decision_that_another_signs_is_made_in_the_crm(desk: Desk, label: str, becomes: str) -> None:
+    await desk.link("crm")
+    await put_in_force(desk.rooms, ONE_APPROVER)
+    _, request_id = await asked(desk)
+    await desk.says(OLGA, f"/withdrawals add {request_id}")
+    async with money_at_work(desk):
+        (ready,) = await desk.taps(OLGA, await card(desk, request_id), label)
+        if label == "Reject…":
+            (ready,) = await desk.says(OLGA, "the account is not theirs")
+        await desk.taps(OLGA, ready, "Ask")
+        await until(lambda: [one for one in desk.chat.from_bot(ANNA) if "Approve" in buttons(one)])
+        (prompt,) = [one for one in desk.chat.from_bot(ANNA) if "Approve" in buttons(one)]
+        await desk.taps(ANNA, prompt, "Approve")
+        await until(lambda: [text for text in texts(desk.chat.from_bot(OLGA)) if ": done\n" in text])
+    assert (await card(desk, request_id))["text"].splitlines()[0] == f"40.25 USD · {becomes}"
+
+
+async def test_a_withdrawal_is_decided_once(desk: Desk) -> None:
+    await desk.link("crm")
+    await put_in_force(desk.rooms, ONE_APPROVER)
     _, request_id = await asked(desk)
     await desk.says(OLGA, f"/withdrawals add {request_id}")
     (ready,) = await desk.taps(OLGA, await card(desk, request_id), "Approve")
-    assert ready["text"] == (
-        f"Approve withdrawal {request_id}: 40.25 USD of 陈志明, from the client's wallet, by Bank wire, at node 1.\n"
-        "It is still as you saw it. Nothing has been decided, and nothing was sent."
-    )
-    assert (await card(desk, request_id))["text"].startswith("40.25 USD · pending at node 1")
+    await desk.taps(OLGA, ready, "Ask")
+    (pending,) = await desk.rooms.approvals.pending()
+    await desk.taps(OLGA, await card(desk, request_id), "Reject…")
+    said = await desk.says(OLGA, "changed my mind")
+    (ready,) = [one for one in said if "Ask" in buttons(one)]
+    said = await desk.taps(OLGA, ready, "Ask")
+    refused = f"Request {pending.id} is for the very same, and is pending. Nothing was asked for. "
+    assert any(text.startswith(refused) for text in texts(said))
 
 
 async def test_what_changed_meanwhile_is_told_and_not_made_ready(desk: Desk) -> None:
@@ -255,6 +293,7 @@ async def test_what_changed_meanwhile_is_told_and_not_made_ready(desk: Desk) -> 
 
 async def test_a_rejection_asks_for_its_reason(desk: Desk) -> None:
     await desk.link("crm")
+    await put_in_force(desk.rooms, ONE_APPROVER)
     _, request_id = await asked(desk)
     await desk.says(OLGA, f"/withdrawals add {request_id}")
     (question,) = await desk.taps(OLGA, await card(desk, request_id), "Reject…")
@@ -262,9 +301,9 @@ async def test_a_rejection_asks_for_its_reason(desk: Desk) -> None:
     too_long = await desk.said(OLGA, "x" * 501)
     assert too_long.startswith("A reason has at most 500 characters, and this one has 501.")
     ready = await desk.said(OLGA, "  the account is /not/ theirs ")
-    assert ready.splitlines()[0].startswith(f"Reject withdrawal {request_id}: 40.25 USD")
-    assert ready.splitlines()[1].replace("\u2060", "") == "Reason: the account is /not/ theirs"
-    assert (await desk.said(OLGA, "more")).startswith("I understand commands")
+    assert ready.splitlines()[1] == "Reject the withdrawal of 40.25 USD"
+    assert ready.splitlines()[4].replace("\u2060", "") == "Reason: the account is /not/ theirs"
+    assert await desk.said(OLGA, "more") == ("Nothing is to be typed here: press one of the buttons above, or /cancel.")
 
 
 async def test_a_rejection_can_be_given_up(desk: Desk) -> None:
@@ -297,6 +336,7 @@ async def test_whoever_lost_the_leave_to_act_cannot_go_on(desk: Desk) -> None:
     _, request_id = await asked(desk)
     await desk.says(OLGA, f"/withdrawals add {request_id}")
     await desk.said(OLGA, f"/share {connection.name} with Anna to act")
+    await desk.said(ADAM, "/role Anna give operator")
     shown = await card(desk, request_id, ANNA)
     await desk.taps(ANNA, shown, "Reject…")
     await desk.said(OLGA, f"/unshare {connection.name} from Anna")

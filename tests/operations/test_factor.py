@@ -552,3 +552,26 @@ async def test_the_seed_is_nowhere_in_the_files_or_the_log(
         assert form not in files
     assert "showing ‹secret› and ‹secret›" in log.getvalue()
     assert device.text not in log.getvalue()
+
+
+async def _wrong_five_times(rooms: House, device: Device) -> None:
+    for _ in range(5):
+        await refused(rooms, device.wrong())
+
+
+async def test_a_second_lock_within_a_day_freezes_the_desk_and_a_good_code_between_them_does_not(
+    rooms: House, clock: JumpingClock
+) -> None:
+    device = await enrolled(rooms, clock)
+    await _wrong_five_times(rooms, device)
+    await clock.move(16 * 60)
+    await shown(rooms, device.shows())
+    await _wrong_five_times(rooms, device)
+    assert await rooms.money.thawing.freezes() == []
+
+    await clock.move(23 * 3600)
+    await _wrong_five_times(rooms, device)
+    (freeze,) = await rooms.money.thawing.freezes()
+    assert (freeze.scope, freeze.by) == ("desk", "this program")
+    assert freeze.reason.startswith("wrong codes have locked Olga's second factor twice in a day, at ")
+    assert "Frozen: the desk" in await told(rooms, OLGA)

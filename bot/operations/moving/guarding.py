@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from bot.access.model import Person, Right
 from bot.access.service import people_in
-from bot.approvals.model import Proof, Request, Rule, Seat
+from bot.approvals.guards import PROOFS
+from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
-from bot.approvals.policy.model import Proof as Asked
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, PolicyRefusedError
 from bot.money import Money
@@ -22,7 +22,6 @@ from bot.operations.moving import records
 from bot.operations.moving.matters import Matter, Parameters
 from bot.store import Tables
 
-_PROOFS = {Asked.NONE: Proof.NONE, Asked.NUMBER: Proof.NUMBER, Asked.CODE: Proof.CODE}
 _WINDOWS = {Window.TRANSACTION: "at once", Window.ROLLING: "in 24 hours", Window.DAY: "a day"}
 _PER = {Per.PERSON: "for each person", Per.CONNECTION: "for each connection", Per.DESK: "for the desk"}
 
@@ -41,7 +40,7 @@ class Judged:
         """For the approvals room."""
         said = self.verdict
         seats = said.needs if said.tier is Tier.QUORUM else ()
-        return Rule(seats, proof=_PROOFS[said.proof], hold=said.hold, life=said.life, name=said.rule)
+        return Rule(seats, proof=PROOFS[said.proof], hold=said.hold, life=said.life, name=said.rule)
 
 
 class Guarding:
@@ -68,9 +67,12 @@ class Guarding:
         person = _person(tables, by.id)
         connection = _connection(tables, person, parameters)
         freezing.check(tables, connection.provider)
-        if "beneficiary" in parameters:
-            beneficiaries.check(tables, connection.provider, parameters["beneficiary"], parameters["target"], now)
         seen = matter.aspects(parameters)
+        if "beneficiary" in parameters:
+            payee = beneficiaries.check(
+                tables, connection.provider, parameters["beneficiary"], parameters["target"], now
+            )
+            beneficiaries.check_currency(payee, seen.amount)
         case = Case(
             seen.act,
             connection.provider,
