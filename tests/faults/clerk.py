@@ -1,8 +1,8 @@
 """`countersign run` as it is, and one wish that somebody has at this desk: a process of its own, which can be killed.
 
-The wish is asked for at every start, as a message that Telegram hands out again would be; it comes in one message, and
-asks once (M09). Everything else that people do comes through Telegram. `ahead_seconds` in the wish is how long this
-process believes to have been away.
+Where a door leads to what is wished, people ask in the chat, and there is none. Otherwise it is asked for at every
+start, as a message that Telegram hands out again would be; it comes in one message, and asks once (M09). Everything
+else that people do comes through Telegram. `ahead_seconds` is how long this process believes to have been away.
 """
 
 import asyncio
@@ -41,9 +41,10 @@ def asking(said: dict[str, Any]) -> Any:
     @asynccontextmanager
     async def asked_in(config: Config) -> AsyncIterator[House]:
         async with house(config, LaterClock(said["ahead_seconds"])) as rooms:
-            task = asyncio.create_task(_ask(rooms, said))
+            task = asyncio.create_task(_ask(rooms, said)) if "kind" in said else None
             yield rooms
-            await task
+            if task is not None:
+                await task
 
     return asked_in
 

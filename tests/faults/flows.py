@@ -13,7 +13,6 @@ from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
 from bot.wiring import House
 from tests.faults.processes import Side
-from tests.support.chatting import OLGA
 from tests.support.treasury import HARBOUR, OPERATING
 
 Step = dict[str, Any]
@@ -24,8 +23,11 @@ MANY = {"times": 0}
 class Wanted:
     """One wish, and the mark by which its provider's ledger knows it."""
 
-    wish: Wish
     mark: str
+    wish: Wish | None = None
+    """Asked for by the clerk, where no door leads to it."""
+    line: str = ""
+    """Said by Olga in her chat otherwise."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Flow:
     """What must go wrong on the other side, so that this point is passed at all. Takes the point and the mark."""
     away_seconds: Mapping[str, float] = field(default_factory=dict)
     """How long the program is away after a crash at a point."""
+    passes: Mapping[str, int] = field(default_factory=dict)
+    """Points that are passed at least so often in each run, where that is more than usual."""
     silence_proves_nothing: bool = False
     """What was not executed stays unknown until two people say so (M25)."""
     impossible: Mapping[str, str] = field(default_factory=dict)
@@ -50,11 +54,8 @@ class Flow:
 
 
 async def _transfer(rooms: House, connection: Connection, side: Side, number: int) -> Wanted:
-    by = rooms.access.roster.person(OLGA)
-    assert by is not None
     amount = f"{10 + number // 100}.{number % 100:02}"
-    plan = await rooms.money.transfers.plan(by, connection, OPERATING, "Harbour", amount, "USD", "")
-    return Wanted(plan.wish, amount)
+    return Wanted(amount, line=f"/transfer {amount} USD from {connection.label} {OPERATING} to Harbour")
 
 
 async def _transferred(side: Side, mark: str) -> int:
@@ -80,7 +81,7 @@ async def _decision(rooms: House, connection: Connection, side: Side, number: in
         "node": "1",
         "decision": "approve",
     }
-    return Wanted(Wish(Kind.WITHDRAWAL, parameters), asked["id"])
+    return Wanted(asked["id"], Wish(Kind.WITHDRAWAL, parameters))
 
 
 async def _paid_out(side: Side, mark: str) -> int:
@@ -107,6 +108,7 @@ FLOWS = (
         _transfer,
         _transferred,
         _bank,
+        passes={"CP01": 3},
         silence_proves_nothing=True,
     ),
     Flow(

@@ -96,21 +96,18 @@ class Stage:
         async with opened(config) as rooms:
             (connection,) = await rooms.connections.everything()
             wanted = await self.flow.wanting(rooms, connection, self._side, number)
-        said = {
-            "by": OLGA,
-            "kind": wanted.wish.kind.value,
-            "parameters": dict(wanted.wish.parameters),
-            "asked_in": "m/1002/4711",
-            "ahead_seconds": 0,
-        }
+        said: dict[str, Any] = {"by": OLGA, "ahead_seconds": 0}
+        if wanted.wish is not None:
+            parameters = dict(wanted.wish.parameters)
+            said |= {"kind": wanted.wish.kind.value, "parameters": parameters, "asked_in": "m/1002/4711"}
         wish.write_text(json.dumps(said))
         await self._side.suffers()
         await self.flow.before(self._side, point, wanted.mark)
-        person = _Approver(self._chat)
+        people = _People(self._chat, wanted.line, wanted.mark)
         clerk = await self._clerks.begin(config, wish, crash)
         wrong: list[str] = []
         try:
-            await self._until(clerk, database, person)
+            await self._until(clerk, database, people)
             hit = clerk.was_killed
             restarts, begun = 0, time.monotonic()
             if hit:
@@ -120,7 +117,7 @@ class Stage:
                 restarts = 1
                 clerk = await self._clerks.begin(config, wish)
                 begun = time.monotonic()
-                await self._until(clerk, database, person, looked_at=found.looked_at)
+                await self._until(clerk, database, people, looked_at=found.looked_at)
             seconds = time.monotonic() - begun
             if clerk.is_dead:
                 wrong.append(f"ended by itself: {clerk.told()[-400:]}")
@@ -136,7 +133,7 @@ class Stage:
             wrong.append(f"{verdict.flaw_count} flaws in the log")
         return Ran(self.flow.name, point, hit, restarts, executions, now.state, seconds, tuple(wrong))
 
-    async def _until(self, clerk: Clerk, database: Path, person: "_Approver", looked_at: int | None = None) -> None:
+    async def _until(self, clerk: Clerk, database: Path, people: "_People", looked_at: int | None = None) -> None:
         """Until the bot is dead, or everything is quiet for a moment.
 
         Args:
@@ -151,7 +148,7 @@ class Stage:
                 now = standing(database)
             except sqlite3.OperationalError:  # the file is being made
                 continue
-            await person.sign(now)
+            await people.act(now)
             is_known = now.state in EXECUTED or (
                 now.state == "unknown"
                 and self.flow.silence_proves_nothing
@@ -163,23 +160,39 @@ class Stage:
                 return
 
 
-class _Approver:
-    """Anna, who signs once, and does not come back to it."""
+class _People:
+    """Olga, who says her line once and then presses Ask under what she is shown; and Anna, who signs once.
 
-    def __init__(self, chat: Side) -> None:
+    Neither says or presses the same thing again: what was taken from them is not to be lost.
+    """
+
+    def __init__(self, chat: Side, line: str, mark: str) -> None:
         self._chat = chat
+        self._line = line
+        self._mark = mark
+        self._pressed: set[int] = set()
         self._has_signed = False
 
-    async def sign(self, now: Standing) -> None:
-        if self._has_signed or now.id is None or now.state != "pending":
-            return
-        for message in (await self._chat.told("chat", id=ANNA))["messages"]:
-            offered = buttons(message)
-            if now.id in message.get("text", "") and "Approve" in offered:
-                tap = {"from": ANNA, "chat": ANNA, "message_id": message["message_id"], "data": offered["Approve"]}
+    async def act(self, now: Standing) -> None:
+        """What they do as things stand."""
+        if self._line:
+            line, self._line = self._line, ""
+            await self._chat.does("send", **{"from": OLGA, "chat": OLGA, "text": line})
+        elif now.id is None:
+            await self._press(OLGA, "Ask", self._mark)
+        elif now.state == "pending" and not self._has_signed:
+            self._has_signed = await self._press(ANNA, "Approve", now.id)
+
+    async def _press(self, person: int, label: str, about: str) -> bool:
+        """The button under a message about this, the latest first; once for each message."""
+        for message in reversed((await self._chat.told("chat", id=person))["messages"]):
+            number, offered = message["message_id"], buttons(message)
+            if about in message.get("text", "") and label in offered and number not in self._pressed:
+                self._pressed.add(number)
+                tap = {"from": person, "chat": person, "message_id": number, "data": offered[label]}
                 await self._chat.does("tap", **tap)
-                self._has_signed = True
-                return
+                return True
+        return False
 
 
 class _As:

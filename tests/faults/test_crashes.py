@@ -18,14 +18,14 @@ PASSES = {"CP15": 5}
 """Points that are passed at least so often in each run; the seed says at which pass the bot dies."""
 
 
-def crash_at(point: str, seed: int) -> str:
-    return f"{point}:{1 + seed % PASSES.get(point, 1)}"
+def crash_at(flow: Flow, point: str, seed: int) -> str:
+    return f"{point}:{1 + seed % flow.passes.get(point, PASSES.get(point, 1))}"
 
 
 async def _every_point(flow: Flow, clerks: Nursery, folder: Path, seed: int) -> list[Ran]:
     async with stage(flow, clerks, folder) as ready:
         return [
-            await ready.run(point, crash_at(point, seed), 100 * seed + number)
+            await ready.run(point, crash_at(flow, point, seed), 100 * seed + number)
             for number, point in enumerate(POINTS, 1)
             if point not in flow.impossible
         ]
