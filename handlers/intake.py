@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from telegram import Update
 
+from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.inbox import Incoming
 from bot.messages.outbox import Lane, Notice
@@ -89,7 +90,9 @@ class TelegramIntake:
         self._services.turned_away.write()
         if not batch:
             return
-        for item in await self._services.inbox.keep(batch):
+        kept = await self._services.inbox.keep(batch)
+        crashpoint("CP01")
+        for item in kept:
             if not self.queues.offer(item):
                 self._services.inbox.finish(item.update_id)  # a stuck client; its chat has enough to go on with
                 self._refused("too many at once")

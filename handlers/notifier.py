@@ -9,6 +9,7 @@ from telegram import InlineKeyboardMarkup, ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
+from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.outbox import Lane, Notice, Queued
 from handlers import groups
@@ -122,6 +123,7 @@ class Notifier:
             own_fault = not isinstance(error, NetworkError)
             await self._outbox.later(row, pause, type(error).__name__, own_fault=own_fault)
         else:
+            crashpoint("CP15")
             await self._outbox.sent(row, self._took[row.id])
             del self._took[row.id]
 

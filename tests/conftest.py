@@ -48,6 +48,15 @@ def _close_the_world() -> None:
 _close_the_world()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-seeds", type=int, default=1, help="How often the fault catalogue is gone through.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "fault_seed" in metafunc.fixturenames:
+        metafunc.parametrize("fault_seed", range(metafunc.config.getoption("fault_seeds")))
+
+
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()

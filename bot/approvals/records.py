@@ -148,9 +148,10 @@ def move(
         raise ConflictError("somebody was quicker")
 
 
-def unblock(tables: Tables, request: Request) -> None:
-    """Let another like it be asked for, although what became of this one is unknown."""
-    tables.conn.execute("UPDATE requests SET blocks = NULL WHERE id = ?", (request.id,))
+def unblock(tables: Tables, request: Request) -> bool:
+    """Let another like it be asked for, although what became of this one is unknown; answers whether that is new."""
+    cursor = tables.conn.execute("UPDATE requests SET blocks = NULL WHERE id = ? AND blocks IS NOT NULL", (request.id,))
+    return cursor.rowcount == 1
 
 
 def counts(tables: Tables, request: Request) -> bool:

@@ -36,6 +36,7 @@ from bot.approvals.prompting import Prompts, ended_as, missing_in_words
 from bot.approvals.seating import end_without_approver, signers_in
 from bot.approvals.waiting import helping, needed_in_words
 from bot.clock import Clock
+from bot.crash import crashpoint
 from bot.errors import ConflictError, CountersignError, NotAllowedError, ProofNeededError
 from bot.ids import short_id
 from bot.messages.cards import Cards
@@ -166,6 +167,7 @@ class Approvals:
         asked = await self._database.write(change)
         if isinstance(asked, CountersignError):
             raise asked
+        crashpoint("CP03")
         await self._after(asked)
         return asked
 
@@ -189,6 +191,7 @@ class Approvals:
             details = {"hash": request.hash, "terms": records.terms_of(request)}
             self._note(tables, "request.asked", request, by.id, telegram_id, details)
             self._prompts.begin(tables, request, by, signers if request.rule.seats else [])
+            crashpoint("CP02")
             return request if request.rule.seats else self._approved(tables, request, self._clock.now())
 
         return change
@@ -234,6 +237,7 @@ class Approvals:
             if seen.message_id is not None:
                 details["message"] = seen.message_id
             self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
+            crashpoint("CP04")
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
                 if reason:
@@ -245,6 +249,8 @@ class Approvals:
         decided = await self._database.write(change)
         if isinstance(decided, CountersignError):
             raise decided
+        if decided.state is State.APPROVED:
+            crashpoint("CP05")
         await self._after(decided)
         return decided
 
@@ -410,6 +416,11 @@ class Approvals:
         now = self._clock.now()
         records.move(tables, request, event, now, outcome, moved_money=moved_money)
         return self._moved(tables, request.id, outcome, details, shown=shown)
+
+    def unblocking(self, tables: Tables, request: Request) -> None:
+        """Its outcome has been unknown for so long that another like it may be asked for, in this transaction (M06)."""
+        if records.unblock(tables, request):
+            self._note(tables, "request.unblocked", request, None, None)
 
     async def _after(self, request: Request) -> None:
         is_over = request.state is State.SUCCEEDED

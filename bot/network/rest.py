@@ -18,10 +18,16 @@ from typing import Any
 
 import httpx
 
+from bot.crash import crashpoint, moves_money
 from bot.errors import ReplyError, SilentError, UnreachableError
 
 MAX_BODY_BYTES = 1 << 20
 _WRITING = ("send_request_headers.started", "send_connection_init.started")
+_CRASHES = {
+    "send_request_headers.started": "CP08",
+    "send_request_headers.complete": "CP09",  # the body is a write of its own
+    "send_request_body.complete": "CP10",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +86,13 @@ class Rest:
         if not path.startswith("/"):
             raise ValueError("a path on this provider's host begins with /")
         wrote = False
+        is_money = moves_money(content or b"")
 
         async def trace(event: str, _: Any) -> None:
             nonlocal wrote
             wrote = wrote or event.endswith(_WRITING)
+            if is_money:
+                crashpoint(_CRASHES.get(event.partition(".")[2], ""))
 
         request = self._client.build_request(
             method, path, headers=headers, params=params, content=content, extensions={"trace": trace}

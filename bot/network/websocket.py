@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import websockets.asyncio.client
 import websockets.exceptions
 
+from bot import crash
 from bot.clock import Clock
 from bot.errors import CountersignError, ProviderError, ReplyError, SilentError, UnreachableError
 from bot.network.dialogue import Dialogue, Waiting
@@ -68,6 +69,8 @@ Hear = Callable[[str | bytes], Iterable[Settled]]
 Greet = Callable[["Line"], Awaitable[None]]
 KeepAlive = Callable[["Line"], Awaitable[None]]
 TurnedAway = Callable[[int], ProviderError | None]
+_DYING: ContextVar[bool] = ContextVar("dying", default=False)
+"""Whether the frame that is written here is the one in the middle of which the process is to die."""
 _GREETING: ContextVar["_Talk | None"] = ContextVar("greeting", default=None)
 """The connection that is being greeted here. Tasks the greeting starts inherit it, and nobody else has it."""
 
@@ -259,6 +262,7 @@ class Line:
             compression=None,
             proxy=None,
             max_size=MAX_FRAME_BYTES,
+            create_connection=_Connection,
             open_timeout=self._connect_seconds,
             ping_interval=20,
             ping_timeout=20,
@@ -282,6 +286,17 @@ class _Connect(websockets.asyncio.client.connect):
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
+
+
+class _Connection(websockets.asyncio.client.ClientConnection):
+    """The library's own, which can be killed in the middle of a frame."""
+
+    def send_data(self) -> None:
+        if _DYING.get():
+            frame = b"".join(self.protocol.data_to_send())
+            self.transport.write(frame[: len(frame) // 2])  # goes out at once: nothing waits before it
+            crash.crashpoint("CP09")
+        super().send_data()
 
 
 class _Talk:
@@ -318,7 +333,7 @@ class _Talk:
         self._futures.update(zip(asked, futures, strict=True))
         try:
             async with asyncio.timeout(seconds):
-                await self._socket.send(text)
+                await self._write(text)
                 written()
                 return await asyncio.gather(*futures)
         except (TimeoutError, websockets.exceptions.WebSocketException, OSError) as error:
@@ -330,6 +345,16 @@ class _Talk:
                 if future.done() and not future.cancelled():
                     future.exception()  # seen here, so that asyncio does not report it as never retrieved
                 future.cancel()
+
+    async def _write(self, text: str) -> None:
+        is_money = crash.moves_money(text.encode())
+        if not is_money:
+            await self._socket.send(text)
+            return
+        crash.crashpoint("CP08")
+        _DYING.set(crash.armed("CP09"))
+        await self._socket.send(text)
+        crash.crashpoint("CP10")
 
     async def until_over(self) -> None:
         await asyncio.wait([self._reader])

@@ -207,7 +207,7 @@ class Reconciling:
         """It stays unknown: its people are reminded, and after a day another like it may be asked for."""
         age = now - sending.begun_at
         if age >= BLOCKED_FOR:
-            requests.unblock(tables, request)
+            self._approvals.unblocking(tables, request)
         slot = int(age / REMINDED_EVERY)
         if slot == 0:
             return

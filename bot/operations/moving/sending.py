@@ -21,7 +21,7 @@ from bot.approvals.machine import Event
 from bot.approvals.model import Kind, Request, State, hash_of
 from bot.approvals.service import Approvals
 from bot.clock import Clock
-from bot.crash import crashpoint
+from bot.crash import crashpoint, moving
 from bot.errors import (
     ClockDoubtedError,
     ConflictError,
@@ -165,7 +165,8 @@ class Sending:
                 prepared = await seam.prepare(self._matters[request.kind].act(request.id, request.parameters))
                 begun = await self._begin(request, prepared)
                 crashpoint("CP07")
-                receipt = await _whatever_happens(seam.send(prepared), prepared)
+                with moving(prepared.wire):
+                    receipt = await _whatever_happens(seam.send(prepared), prepared)
         except CountersignError as error:
             if begun is None:
                 if isinstance(error, (StoreError, *_WAITS)) and not isinstance(error, UnsupportedError):

@@ -24,8 +24,9 @@ from bot.providers.crm.wire.requests import (
     parse_decided,
 )
 
-SETTLES_AFTER = timedelta(seconds=60)
-"""Longer than a request of ours may be under way: who is still pending by then was not decided by it."""
+SETTLES_AFTER = timedelta(seconds=50)
+"""Longer than a request of ours may be under way: what is still pending by then was not decided by it. With the pause
+between two looks it makes less than a minute."""
 TOLD_BY_WEBHOOK = "webhook"
 _BECOMES = {"approve": "approved", "reject": "rejected"}
 

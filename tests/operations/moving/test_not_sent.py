@@ -1,0 +1,89 @@
+"""F02: what never left is told as not sent, holds nothing back, and is no second sending."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.approvals.model import State
+from bot.providers.base import Act, Prepared
+from bot.providers.cryptocapital.seam import Seam
+from tests.support.chatting import OLGA, Chat, until
+from tests.support.moving import MoneyDesk, money_desk
+from tests.support.treasury import OPERATING
+
+TEN = 10
+
+
+@pytest.fixture(params=["cryptocapital", "crm"])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path, chat: Chat) -> AsyncIterator[MoneyDesk]:
+    async with money_desk(tmp_path, chat, request.param) as opened:
+        yield opened
+
+
+async def test_f02_a_provider_that_is_not_there_is_waited_for_and_paid_through_once(desk: MoneyDesk) -> None:
+    request = await desk.wants()
+    await desk.control("down", down=True)
+    await desk.approves(request)
+    tries = desk.rooms.money.sending._tries
+    await until(lambda: tries.get(request.id, (0,))[0] >= 2)
+    assert await desk.state(request) is State.APPROVED
+    assert await desk.outcomes() == []
+    await desk.control("down", down=False)
+    desk.later(60)
+    await desk.becomes(request, State.SUCCEEDED)
+    assert (await desk.paid(), await desk.money_calls()) == (1, 1)
+
+
+async def test_f02_a_provider_that_does_not_come_back_in_time_has_been_sent_nothing(desk: MoneyDesk) -> None:
+    request = await desk.wants()
+    await desk.control("down", down=True)
+    await desk.approves(request)
+    assert await desk.reserved() == TEN
+    desk.later(86_400)
+    await desk.rooms.approvals.expire()
+    expired = await desk.becomes(request, State.EXPIRED)
+    assert expired.outcome == "it could not be sent in time"
+    (said,) = await desk.told(OLGA, f"Request {request.id}: expired")
+    assert "It could not be sent in time." in said
+    await desk.control("down", down=False)
+    assert (await desk.paid(), await desk.money_calls(), await desk.reserved()) == (0, 0, 0)
+
+
+async def test_f02_a_line_that_breaks_before_the_first_byte_is_tried_once_more_and_then_it_has_failed(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = Seam.prepare
+    numbers = []
+
+    async def and_the_line_breaks(self: Seam, act: Act) -> Prepared:
+        prepared = await prepare(self, act)
+        numbers.append(prepared.nonce)
+        key = await self._login.key_line()
+        await bank.control("hangup", to=OPERATING)
+        await until(lambda: not key.line.connected)
+        return prepared
+
+    monkeypatch.setattr(Seam, "prepare", and_the_line_breaks)
+    async with money_desk(tmp_path, chat, "cryptocapital") as bank:
+        request = await bank.gets()
+        failed = await bank.becomes(request, State.FAILED)
+        assert failed.outcome == "it was not sent, twice (not connected); ask for it anew"
+        assert await bank.outcomes() == ["not sent", "not sent"]
+        assert (await bank.paid(), await bank.money_calls(), await bank.reserved()) == (0, 0, 0)
+        assert len(set(numbers)) == 2
+
+
+async def test_f02_a_decision_before_which_nothing_could_be_read_is_tried_once_more_and_then_it_has_failed(
+    tmp_path: Path, chat: Chat
+) -> None:
+    async with money_desk(tmp_path, chat, "crm") as office:
+        request = await office.wants()
+        reading = {"method": "GET", "path": f"/requests/withdrawal/{request.parameters['target']}"}
+        broken = {"action": "status", "status": 503, "body": "", "match": reading, "times": 2}
+        await office.faults({**broken, "nth": 2}, {**broken, "nth": 3})  # the first of each attempt is answered
+        await office.approves(request)
+        failed = await office.becomes(request, State.FAILED)
+        assert failed.outcome == "it was not sent, twice (not read before the decision); ask for it anew"
+        assert await office.outcomes() == ["not sent", "not sent"]
+        assert (await office.paid(), await office.money_calls(), await office.reserved()) == (0, 0, 0)
