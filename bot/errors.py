@@ -7,6 +7,7 @@
     ├── NotAllowedError              the person lacks the right
     ├── NotFoundError                no such thing, or not visible to this person
     ├── ConflictError                the thing changed meanwhile, or exists already
+    ├── DiskShortError               too little room on the disk to ask for money; carries the bytes
     ├── OwnerSuspendedError          a connection rests while its owner is suspended
     ├── EntryRefusedError            a one-time link does not let in, or not like that
     ├── StepUpError                  an act needs a code of the second factor, and there is no good one
@@ -137,6 +138,15 @@ class PolicyRefusedError(CountersignError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class DiskShortError(CountersignError):
+    """Too little room is left on the disk for money to be asked for."""
+
+    def __init__(self, free_bytes: int, wanted_bytes: int) -> None:
+        super().__init__(f"{free_bytes} of {wanted_bytes} bytes free")
+        self.free_bytes = free_bytes
+        self.wanted_bytes = wanted_bytes
 
 
 class FrozenError(CountersignError):

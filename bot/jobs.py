@@ -9,6 +9,7 @@ from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from bot.audit.anchors import ANCHORED_EVERY
 from bot.errors import StoreError
 from bot.wiring import House
 
@@ -29,6 +30,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
             "inbox": await house.inbox.prune(),
             "outbox": await house.outbox.prune(),
             "cards": await house.cards.prune(),
+            "half_logins": await house.linking.prune(),
             "links": await house.entries.prune(),
             "factors": await house.factors.void(),
         }
@@ -42,33 +44,68 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
 
     async def anchor() -> None:
         """Remember the audit log's head outside. Left out once, the next one stands for it."""
-        await house.auditing.anchor()
+        await house.anchoring.anchor()
 
     async def watch_clock() -> None:
         """Whether somebody has set the clock. Late, it sees the same."""
         await house.timekeeping.watch()
 
+    async def expire_logins() -> None:
+        """Erase what was handed over for logins nobody went on with. Late, it leads nowhere all the same."""
+        await house.logins.expire()
+
     async def expire_requests() -> None:
         """End what nobody decided in time. Late, a vote after the time is refused all the same."""
         await house.approvals.expire()
+
+    async def remind() -> None:
+        """Whoever could sign what waits, and who else is to hear of it. Late, the latest reminder is said alone."""
+        await house.reminding.look()
+
+    async def check_policy() -> None:
+        """Whether the people there are can meet it. Late, it is told late."""
+        await house.meeting.look()
 
     async def read_requests() -> None:
         """Read the clients' requests again that are pending or were heard of. Late, /withdrawals reads them itself."""
         await house.withdrawals.refresh()
 
+    async def look_into_report() -> None:
+        """Whether clients asked for anything, where that is only seen there. Late, it is seen late."""
+        await house.report_feed.look()
+
     async def watch_registrations() -> None:
         """Whether accounts answer to their keys by now. Late, it is told late."""
         await house.registering.watch()
+
+    async def watch_disk() -> None:
+        """Whether there is room. Late, money is refused all the same."""
+        await house.money.disk.watch()
+
+    async def watch_policy() -> None:
+        """Whether another policy has come into force. Late, it is told late."""
+        await house.policy.watch()
+
+    async def tell_of_keys() -> None:
+        """The weekly word about keys. Late, or after a week in which nobody was there to say it, it is said once."""
+        await house.hygiene.tell_when_due(house.access.roster)
 
     soon = house.clock.now() + _MINUTE
     for job, every, first in (
         (tidy, 6 * _HOUR, soon),
         (check_database, _HOUR, soon + _HOUR),
-        (anchor, _HOUR, soon),
+        (anchor, ANCHORED_EVERY, soon),
         (watch_clock, _MINUTE, soon),
+        (expire_logins, _MINUTE, soon),
         (expire_requests, _MINUTE, soon),
+        (remind, _MINUTE, soon),
+        (check_policy, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
+        (watch_disk, _MINUTE, soon),
+        (watch_policy, _HOUR, soon),
+        (look_into_report, 2 * _MINUTE, soon),
+        (tell_of_keys, _HOUR, soon + 10 * _MINUTE),
     ):
         scheduler.add_job(
             _put_off_when_refused(job),

@@ -14,7 +14,7 @@ import msgspec
 from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
-from bot.config import Config
+from bot.config import Config, PolicyConfig
 from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
@@ -33,24 +33,43 @@ from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
+    from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
+    from bot.operations.accounts import Accounts
+    from bot.operations.allowances import Allowances
+    from bot.operations.anchoring import Anchoring
     from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
+    from bot.operations.bookings import BookingDesk
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.deciding import Deciding
+    from bot.operations.delegating import Delegating
+    from bot.operations.dossiers import Dossiers
+    from bot.operations.enclosing import Enclosing
     from bot.operations.entry import Entries
+    from bot.operations.evidence.service import Evidence
     from bot.operations.factor import Factors
+    from bot.operations.freezing import Freezing
     from bot.operations.hygiene import Hygiene
+    from bot.operations.leads import Leads
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
+    from bot.operations.logins import Logins
+    from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
+    from bot.operations.payments import Payments
     from bot.operations.people import People
+    from bot.operations.policies import PolicyDesk
+    from bot.operations.policy_trials import PolicyTrials
     from bot.operations.registering import Registering
+    from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
     from bot.operations.sharing import Sharing
     from bot.operations.statements import Statements
     from bot.operations.status import StatusDesk
+    from bot.operations.wariness import Wariness
     from bot.operations.withdrawals import Withdrawals
 
 DATABASE = "countersign.sqlite"
@@ -84,29 +103,81 @@ class House:
 
     @property
     def approvals(self) -> "Approvals":
-        return self._deciding[0]
+        return self._deciding.approvals
+
+    @property
+    def factors(self) -> "Factors":
+        return self._deciding.factors
+
+    @property
+    def accounts(self) -> "Accounts":
+        return self._deciding.accounts
 
     @property
     def money(self) -> "MoneyRoom":
-        return self._deciding[1]
+        return self._deciding.money
 
     @cached_property
-    def _deciding(self) -> "tuple[Approvals, MoneyRoom]":
-        """Both at once: the one asks the other what its kinds of requests mean."""
-        from bot.approvals.model import Kind
-        from bot.approvals.service import Approvals
-        from bot.operations.factor import has_factor
-        from bot.operations.factor_reset import FactorReset
-        from bot.operations.moving.room import money_room
-        from bot.operations.role_requests import RoleRequests
+    def _deciding(self) -> "Deciding":
+        """All at once: requests ask these rooms what they mean, and the rooms ask for requests."""
+        from bot.operations.deciding import deciding
 
-        approvals = Approvals(self.database, self.audit, self.outbox, self.cards, self.clock, has_factor)
-        approvals.carriers[Kind.FACTOR_RESET] = FactorReset(self.factors, self.vault, self.audit, self.clock)
-        approvals.carriers[Kind.ROLE] = RoleRequests(self.access, self.audit, Notices(self.outbox).tell)
-        room = money_room(
-            self.database, self.audit, self.outbox, approvals, self.connections, self.timekeeping, self.clock
-        )
-        return approvals, room
+        return deciding(self)
+
+    @cached_property
+    def freezing(self) -> "Freezing":
+        from bot.operations.freezing import Freezing
+
+        return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def policy(self) -> "PolicyDesk":
+        from bot.operations.policies import PolicyDesk
+
+        return PolicyDesk(self.database, self.money.policies, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def trials(self) -> "PolicyTrials":
+        from bot.operations.policy_trials import PolicyTrials
+
+        return PolicyTrials(self.database, self.money.policies, self.clock)
+
+    @cached_property
+    def allowances(self) -> "Allowances":
+        from bot.operations.allowances import Allowances
+
+        return Allowances(self.database, self.money.policies, self.connections, self.clock)
+
+    @cached_property
+    def reminding(self) -> "Reminding":
+        from bot.approvals.reminding import Reminding
+
+        return Reminding(self.database, self.approvals, self.money.policies, self.clock)
+
+    @cached_property
+    def meeting(self) -> "Meeting":
+        from bot.operations.meeting import Meeting
+
+        return Meeting(self.database, self.money.policies, self.outbox, self.clock)
+
+    @cached_property
+    def enclosing(self) -> "Enclosing":
+        from bot.operations.enclosing import Enclosing
+
+        return Enclosing(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
+    def delegating(self) -> "Delegating":
+        from bot.operations.delegating import Delegating
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Delegating(self.database, self.approvals, self.audit, Notices(self.outbox), self.clock, zone)
+
+    @cached_property
+    def evidence(self) -> "Evidence":
+        from bot.operations.evidence.service import Evidence
+
+        return Evidence(self.database, self.approvals, self.audit, self.clock, self.config.audit.anchor_file)
 
     @cached_property
     def people(self) -> "People":
@@ -122,14 +193,7 @@ class House:
             self.outbox,
             self.audit,
             self.clock,
-        )
-
-    @cached_property
-    def factors(self) -> "Factors":
-        from bot.operations.factor import Factors
-
-        return Factors(
-            self.database, self.vault, self.audit, self.outbox, self.timekeeping, self.clock, self.config.desk.name
+            self.freezing.alarm,
         )
 
     @cached_property
@@ -139,11 +203,24 @@ class House:
         return Auditing(
             self.database,
             self.audit,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            alarm=self.freezing.alarm,
+        )
+
+    @cached_property
+    def anchoring(self) -> "Anchoring":
+        from bot.operations.anchoring import Anchoring
+
+        return Anchoring(
+            self.database,
+            self.audit,
             self.access,
             self.outbox,
             self.clock,
-            config=self.config.audit,
             zone=ZoneInfo(self.config.desk.time_zone),
+            config=self.config.audit,
+            alarm=self.freezing.alarm,
         )
 
     @cached_property
@@ -169,16 +246,29 @@ class House:
         return Hygiene(self.database, self.vault, self.connections, self.outbox, self.clock)
 
     @cached_property
+    def wariness(self) -> "Wariness":
+        from bot.operations.wariness import Wariness
+
+        return Wariness(self.cards, self.clock)
+
+    @cached_property
     def linking(self) -> "Linking":
         from bot.operations.linking import Linking
 
-        return Linking(self.cards, self.vault, self.connections, self.clock, has_page=self.config.web is not None)
+        has_page = self.config.web is not None
+        return Linking(self.database, self.cards, self.vault, self.connections, self.wariness, has_page=has_page)
 
     @cached_property
     def entries(self) -> "Entries":
         from bot.operations.entry import Entries
 
-        return Entries(
+        return Entries(self.database, self.access, self.linking, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def logins(self) -> "Logins":
+        from bot.operations.logins import Logins
+
+        return Logins(
             self.database,
             self.access,
             self.linking,
@@ -194,7 +284,7 @@ class House:
     def locking(self) -> "Locking":
         from bot.operations.locking import Locking
 
-        return Locking(self.database, self.vault, self.connections, self.cards, self.audit, self.outbox)
+        return Locking(self.database, self.vault, self.connections, self.cards, self.wariness, self.audit, self.outbox)
 
     @cached_property
     def balances(self) -> "Balances":
@@ -207,14 +297,47 @@ class House:
         from bot.operations.withdrawals import Withdrawals
 
         return Withdrawals(
-            self.database, self.connections, self.access, self.audit, self.outbox, self.sealer, self.clock
+            self.database, self.connections, self.access, self.audit, self.outbox, self.cards, self.sealer, self.clock
         )
+
+    @cached_property
+    def dossiers(self) -> "Dossiers":
+        from bot.operations.dossiers import Dossiers
+
+        return Dossiers(self.database, self.approvals, self.audit, self.clock)
+
+    @cached_property
+    def report_feed(self) -> "ReportFeed":
+        from bot.operations.report_feed import ReportFeed
+        from bot.providers.crm.settings import Settings
+
+        crm = self.config.providers.get("crm")
+        is_on = isinstance(crm, Settings) and crm.requests_from_report
+        return ReportFeed(self.connections, self.withdrawals, self.clock, is_on=is_on)
+
+    @cached_property
+    def payments(self) -> "Payments":
+        from bot.operations.payments import Payments
+
+        return Payments(self.database, self.access, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def booking_desk(self) -> "BookingDesk":
+        from bot.operations.bookings import BookingDesk
+
+        return BookingDesk(self.connections, self.clients, self.money.planning, self.clock)
 
     @cached_property
     def clients(self) -> "ClientDesk":
         from bot.operations.clients import ClientDesk
 
         return ClientDesk(self.connections, self.clock)
+
+    @cached_property
+    def leads(self) -> "Leads":
+        from bot.operations.leads import Leads
+
+        return Leads(self.database, self.connections, self.audit)
 
     @cached_property
     def reports(self) -> "Reports":
@@ -250,6 +373,13 @@ class House:
 def provider_settings() -> dict[str, type[msgspec.Struct]]:
     """The configuration table of each provider."""
     return {name: spec.settings for name, spec in PROVIDERS.items()}
+
+
+def read_policy(document: bytes) -> object:
+    """Check a policy's document. `ConfigError`. Its room is opened for a desk that has one in its configuration."""
+    from bot.approvals.policy.reading import read
+
+    return read(document, PROVIDERS)
 
 
 @contextmanager
@@ -303,6 +433,10 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
     await timekeeping.start()  # before anything is written down with a time of this run
     access = Access(database, audit, clock, config.people.groups)
     await access.start(config.people.admins, config.people.members, Notices(outbox).tell_of_second_admin)
+    if config.policy != PolicyConfig():
+        from bot.operations.beginning import begin_with
+
+        await begin_with(database, audit, clock, config.policy)
     vault = Vault(database, keys, meta["install_id"], clock)
     await vault.locks.refresh()
     pulse = Pulse(

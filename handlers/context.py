@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from telegram import InlineKeyboardMarkup, LinkPreviewOptions, Message
@@ -48,8 +49,14 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
 
     person: Person
     where: "Where"
+    said_at: datetime | None = None
+    """When Telegram took the message; None for a tap, whose time nobody tells."""
     message_id: int = 0
     """Of the command that opened a door."""
+    said: str = ""
+    """The whole message of that command."""
+    under: Message | None = None
+    """The message that it replies to."""
     reply_to: int | None = None
     """The message of ours that a typed answer replies to."""
 

@@ -1,19 +1,28 @@
 """What a person says without a command: the answer to something that was asked, and the care for secrets among it.
 
-What is being asked is a draft, a row. While a secret is asked for, nothing a person sends in their private chat stays
-there, whatever form it comes in.
+What is being asked is a draft, a row. While a secret is asked for, and for minutes after it was given up, nothing a
+person sends in their private chat stays there, whatever form it comes in.
 """
 
 from typing import Final
 
 from telegram import Update
 
-from bot.errors import StoreError
-from handlers import factor, linking, locking, requests
+from bot.errors import CountersignError, StoreError
+from handlers import asking, enclosing, factor, failures, linking, locking, policy, requests, transfers, withdrawals
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
-ANSWERS: Final[tuple[AnswerDoor, ...]] = (*locking.ANSWERS, *factor.ANSWERS, *requests.ANSWERS)
+ANSWERS: Final[tuple[AnswerDoor, ...]] = (
+    *locking.ANSWERS,
+    *factor.ANSWERS,
+    *requests.ANSWERS,
+    *transfers.ANSWERS,
+    *asking.ANSWERS,
+    *withdrawals.ANSWERS,
+    *policy.ANSWERS,
+    *enclosing.ANSWERS,
+)
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 
 
@@ -25,6 +34,9 @@ async def typed(update: Update, context: DeskContext) -> bool:
     try:
         draft = await context.services.cards.draft(context.person.id)
         door = _BY_KIND.get(draft.kind) if draft is not None else None
+        stopped = context.services.wariness.asked_for(draft)
+        if stopped is not None:
+            return await _late(context, stopped, message.message_id)
         if draft is None or door is None:
             return await linking.typed(context, message.text, message.message_id)
     except StoreError:
@@ -35,6 +47,16 @@ async def typed(update: Update, context: DeskContext) -> bool:
     permit(context, door.right)
     context.reply_to = message.reply_to_message.message_id if message.reply_to_message is not None else None
     await door.answer(context, draft, message.text, message.message_id)
+    return True
+
+
+async def _late(context: DeskContext, stopped: str, message_id: int) -> bool:
+    """What comes minutes after a secret was asked for and given up: it may be just that."""
+    if await context.delete_secret(message_id):
+        what = "nothing is being linked. /connect starts again."
+        if stopped != linking.KIND:
+            what = "nothing is being asked any more. To go on, begin again."
+        await context.say(f"I deleted that, in case it was a secret: {what}")
     return True
 
 
@@ -53,23 +75,45 @@ async def delete_secret(context: DeskContext, message_id: int) -> bool:
 
 
 async def stop(context: DeskContext) -> bool:
-    """Throw away what is being asked; answers whether something was."""
+    """Throw away what is being asked; answers whether something was. After a secret, the next minutes are wary ones."""
     draft = await context.services.cards.draft(context.person.id)
     door = _BY_KIND.get(draft.kind) if draft is not None else None
     if draft is None or door is None:
         return False
     if door.stop is not None:
         await door.stop(context, draft)
+    if door.secret:
+        await context.services.wariness.begin(context.person, draft.kind)
+        return True
     return await context.services.cards.drop(context.person.id)
 
 
 async def not_text(update: Update, context: DeskContext) -> None:
-    """A picture, a file and the like in a private chat: they are answers to nothing."""
-    if update.message is not None and await delete_secret(context, update.message.message_id):
-        await context.say("I deleted that, in case it held the secret. Please send it as text.")
+    """A picture, a file and the like in a private chat: an answer where a file is asked for, and to nothing else."""
+    if update.message is None:
+        return
+    try:
+        draft = await context.services.cards.draft(context.person.id)
+    except StoreError:
+        draft = None  # nobody can say what was asked: it may be a secret
+    door = _BY_KIND.get(draft.kind) if draft is not None else None
+    if draft is None or door is None or door.takes is None:
+        if await delete_secret(context, update.message.message_id):
+            await context.say("I deleted that, in case it held the secret. Please send it as text.")
+        return
+    try:
+        permit(context, door.right)
+        await door.takes(context, draft, update.message)
+    except CountersignError as error:
+        await context.say(failures.told(error))
 
 
 async def _may_be_secret(context: DeskContext) -> bool:
     draft = await context.services.cards.draft(context.person.id)
     door = _BY_KIND.get(draft.kind) if draft is not None else None
-    return door.secret if door is not None else await context.services.linking.may_get_secret(context.person)
+    if door is not None:
+        return door.secret
+    if context.services.wariness.asked_for(draft) is not None:
+        return True
+    step = await context.services.linking.waiting(context.person)
+    return step is not None and step.asks_secret

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from telegram import Message
+
 from bot.access import matrix
 from bot.access.model import Right
 from bot.errors import InputError, NotAllowedError
@@ -59,6 +61,8 @@ class AnswerDoor:
     answer: Callable[[DeskContext, Draft, str, int], Awaitable[None]]
     secret: bool = False
     """The text has been deleted from the chat before `answer` sees it, and so is whatever else is sent meanwhile."""
+    takes: Callable[[DeskContext, Draft, Message], Awaitable[None]] | None = None
+    """What it does with a message that is no text, such as a file; None: that is an answer to nothing."""
     stop: Callable[[DeskContext, Draft], Awaitable[None]] | None = None
     """What /cancel does besides throwing the draft away."""
 

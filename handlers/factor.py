@@ -20,7 +20,7 @@ from bot.access.model import Person, Right
 from bot.clock import from_millis, to_millis
 from bot.errors import CodeWrongError, CountersignError, FactorLockedError, FactorMissingError, InputError
 from bot.messages.cards import Card, Draft
-from bot.operations.factor import Enrolment, Standing
+from bot.operations.factor import CONFIRM_WITHIN, Enrolment, Standing
 from bot.operations.factor_reset import SIGNERS, wish_to_reset
 from bot.secret import Secret
 from bot.vault.totp import digits_in
@@ -132,12 +132,19 @@ async def factor(context: DeskContext, words: Words) -> Reply | None:
     standing = await context.services.factors.standing(context.person.id)
     card = await context.services.cards.make(CARD, context.person.id, context.where.chat_id, {})
     row = [("Replace it", _REPLACE), ("Remove it", _REMOVE)] if standing.is_active else [("Set it up", _SET_UP)]
+    if standing.waiting is not None:
+        row = [("Set it up anew", _SET_UP)]
     await context.say(_described(context, standing), keyboard=keyboard(card, [row], context.services.signer))
     return None
 
 
 def _described(context: DeskContext, standing: Standing) -> str:
     taste = taste_of(context)
+    if standing.waiting is not None:
+        return (
+            f"{bold('Your second factor')} waits for an admin to confirm it: request <code>{standing.waiting}</code>. "
+            "Until then it proves nothing. Ask an admin to look at /pending."
+        )
     if standing.active_since is None:
         return (
             f"{bold('No second factor')} is set up for you. It is an app on your phone that shows six new digits "
@@ -220,12 +227,18 @@ async def _confirm(context: DeskContext, draft: Draft, text: str, message_id: in
     digits = digits_in(text)
     if digits is None:
         raise InputError("the code is the six digits your app shows; /cancel stops", "123 456")
-    await services.factors.confirm(context.person, Secret(digits), telegram_id=context.where.telegram_id)
+    request = await services.factors.confirm(context.person, Secret(digits), telegram_id=context.where.telegram_id)
     await services.cards.drop(context.person.id)
     gone = {"the picture": await context.delete(draft.body["picture"]), "your code": await context.delete(message_id)}
     kept = " and ".join(what for what, is_gone in gone.items() if not is_gone)
     left = f"I could not delete {kept}: please delete it yourself." if kept else "I deleted the picture and your code."
-    await context.say(f"Your second factor is set up. {left}")
+    if request is None:
+        await context.say(f"Your second factor is set up. {left}")
+        return
+    await context.say(
+        f"That was right. An admin must confirm it before it counts: request <code>{request.id}</code>, open for "
+        f"{CONFIRM_WITHIN // timedelta(hours=1)} hours. Call one, so that they know it was you. {left}"
+    )
 
 
 async def _void(context: DeskContext, draft: Draft) -> None:

@@ -1,7 +1,8 @@
 """Errors become sentences here, and only here: what happened, and what to do next. One for each class of the tree."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from bot.access.model import Right
@@ -16,6 +17,7 @@ from bot.errors import (
     ConnectionLockedError,
     CountersignError,
     CredentialRefusedError,
+    DiskShortError,
     EntryRefusedError,
     EnvironmentMismatchError,
     FactorLockedError,
@@ -52,6 +54,8 @@ from bot.errors import (
 )
 from bot.providers.registry import PROVIDERS
 
+_MOST_KNOWN = 12
+
 
 def sentence(error: CountersignError, connection: str | None = None) -> str:
     """Plain text for a person (not escaped). `connection` names the login it was about, e.g. `capital/main`."""
@@ -75,6 +79,11 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return f"{_upper(error.reason)}. Nothing was changed."
         case PolicyRefusedError():
             return f"{_upper(error.reason)}. Nothing was asked for. /policy shows what is allowed."
+        case DiskShortError():
+            return (
+                "The bot's disk is nearly full, so no money can be asked for. An admin must make room. "
+                "Nothing was asked for."
+            )
         case FrozenError():
             which = "The desk" if error.scope == "desk" else PROVIDERS[error.scope].title
             return f"{which} is frozen ({error.reason}): no money leaves until /thaw was signed. Nothing was asked for."
@@ -120,14 +129,37 @@ def _alike(error: AlikeError) -> str:
 def _not_found(error: NotFoundError) -> str:
     if error.what == "invitation":
         return "That invitation is not known, was used already, or is too old. Ask an admin for a new one."
-    known = f" There is: {', '.join(error.known)}." if error.known else ""
-    words = [*error.known, *(word for one in error.known for word in one.split("/"))]  # a provider or a label will do
-    near = difflib.get_close_matches(error.name.lower(), words, 1)
+    known = f" There is: {_some(error.known)}." if error.known else ""
+    near = _nearest(error.name, error.known)
     if near:
-        known = f" Did you mean {near[0]}?{known}"
+        known = f" Did you mean {near}?{known}"
     if error.what == "connection" and not error.known:
         known = " You can see none yet: /connect links one."
-    return f"There is no {error.what} “{visible_word(error.name)}” that you can see.{known}"
+    if error.what == "connection to send from":
+        return (
+            "There is no login through which you may send. Its owner lets you with /share and the words to act; "
+            "/connect links one of your own."
+        )
+    where = "in the book" if error.what == "beneficiary" else "that you can see"
+    return f"There is no {error.what} “{visible_word(error.name)}” {where}.{known}"
+
+
+def _some(known: Sequence[str]) -> str:
+    more = f" and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
+    return ", ".join(visible_word(one, 64) for one in known[:_MOST_KNOWN]) + more
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """The nearest of them, or of their words: a provider or a label will do."""
+    words = {one.casefold(): one for one in known}
+    words |= {
+        part.casefold(): part if "/" in one else one
+        for one in known
+        for part in re.split(r"[/ ]", one)
+        if len(part) > 2
+    }
+    near = difflib.get_close_matches(name.casefold(), list(words), 1)
+    return visible_word(words[near[0]], 64) if near else ""
 
 
 def _of_provider(error: ProviderError, connection: str | None) -> str:

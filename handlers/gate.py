@@ -16,6 +16,7 @@ from telegram.ext import ApplicationHandlerStop
 from bot.access import matrix
 from bot.access.matrix import Answer, Form, Place
 from bot.access.model import Person, Roster
+from bot.config import is_person_id
 from handlers.context import DeskContext, Where
 from handlers.joining import code_in, is_a_word
 
@@ -38,13 +39,15 @@ async def gate(update: Update, context: DeskContext) -> None:
     roster = context.services.access.roster
     place = _place(chat, user, roster)
     context.where = Where(chat.id, chat.type, user.id, thread, place)
+    context.said_at = update.message.date if update.message is not None else None
     person = roster.person(user.id)
     newcomer = person is None and _may_join(update, context)
     if person is None and not newcomer:
         raise _stop(context, "stranger")
     form = _form(update)
-    if user.is_bot or form is None:
-        raise _stop(context, "a bot" if user.is_bot else "not a message")
+    is_nobody = user.is_bot or not is_person_id(user.id)
+    if is_nobody or form is None:
+        raise _stop(context, "a bot" if is_nobody else "not a message")
     answer = matrix.at_the_gate(known=True, place=place, form=form)
     if answer is Answer.HINT and person is not None and message is not None:
         context.person = person

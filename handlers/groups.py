@@ -37,12 +37,26 @@ async def membership(update: Update, context: DeskContext) -> None:
     people, groups = context.services.people, context.services.access.roster.groups
     other, own = update.chat_member, update.my_chat_member
     if other is not None and _is_out(other.new_chat_member):
-        await people.left(other.chat.id, other.new_chat_member.user.id)
+        number = other.new_chat_member.user.id
+        if not await _is_there_otherwise(context, other.chat.id, number):
+            await people.left(other.chat.id, number)
     if own is not None and own.chat.id in groups:
         told = _own_change(own)
         if told is not None:
             await people.tell_admins(told)
     raise ApplicationHandlerStop
+
+
+async def _is_there_otherwise(context: DeskContext, chat_id: int, telegram_id: int) -> bool:
+    """Whether that person is still in the chat with another account of theirs: then they have not left it."""
+    roster = context.services.access.roster
+    person = roster.person(telegram_id) or roster.suspended.get(telegram_id)
+    others = person.telegram_ids - {telegram_id} if person is not None else frozenset[int]()
+    for number in others:
+        member = await _member(context.desk, chat_id, number)
+        if member is not None and not _is_out(member):
+            return True
+    return False
 
 
 def _own_change(change: ChatMemberUpdated) -> str | None:
@@ -74,9 +88,9 @@ async def look_around(desk: Desk) -> None:
         _log.log(level, "this bot %s", _UNSEEN.format(group=group))
     for profile in everybody:
         for chat_id in set(profile.via.values()):
-            for number in profile.person.telegram_ids:
-                if await is_out(desk, chat_id, number):
-                    await services.people.left(chat_id, number)
+            numbers = sorted(profile.person.telegram_ids)
+            if all([await is_out(desk, chat_id, number) for number in numbers]):
+                await services.people.left(chat_id, numbers[0])
 
 
 async def blind_spots(desk: Desk) -> list[int]:

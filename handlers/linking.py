@@ -123,12 +123,6 @@ async def typed(context: DeskContext, text: str, message_id: int) -> bool:
     """Plain text in a private chat: an answer, if something was asked. Answers whether it was."""
     linking = context.services.linking
     step = await linking.waiting(context.person)
-    if step is None and await linking.ended_lately(context.person):
-        if await context.delete_secret(message_id):
-            await context.say(
-                "I deleted that, in case it was a secret: nothing is being linked. /connect starts again."
-            )
-        return True
     if step is None:
         return False
     if step.asks_secret:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 from html import escape
 
-from telegram import InlineKeyboardMarkup
+from telegram import InlineKeyboardMarkup, ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
@@ -150,6 +150,7 @@ class Notifier:
                 parse_mode=mode,
                 reply_markup=keys,
                 link_preview_options=NO_PREVIEW,
+                reply_parameters=await self._above(notice),
                 rate_limit_args=notice.lane,
             )
             return message.message_id
@@ -177,6 +178,13 @@ class Notifier:
         if shown is None:
             raise _NotThereYetError
         return shown.message_id if shown.chat_id == notice.chat_id else None
+
+    async def _above(self, notice: Notice) -> ReplyParameters | None:
+        """What it is said in reply to; None when there is no such message in this chat."""
+        shown = None if notice.under is None else await self._outbox.message_of(notice.under)
+        if shown is None or shown.chat_id != notice.chat_id:
+            return None
+        return ReplyParameters(shown.message_id, allow_sending_without_reply=True)
 
     async def _delete(self, chat_id: int, message_id: int) -> int:
         """One that is gone already, or too old to be deleted, stays as it is."""

@@ -17,6 +17,8 @@ from handlers.buttons import read
 from handlers.context import DeskContext
 from handlers.doors import Door, permit
 
+_MOST_WORDS = 301
+"""More than any command reads, so that none is cut short unseen: the longest is a note of 500 characters."""
 _log = logging.getLogger(__name__)
 
 
@@ -25,13 +27,13 @@ async def command(update: Update, context: DeskContext) -> None:
     message = update.message
     if message is None or message.text is None:
         return
-    context.message_id = message.message_id
+    context.message_id, context.said, context.under = message.message_id, message.text, message.reply_to_message
     word, _, addressed = message.text[1 : message.entities[0].length].partition("@")
     door = rooms.BY_COMMAND.get(word.lower())
     if door is None or addressed.lower() not in ("", context.bot.username.lower()):
         await unknown_command(update, context)
         return
-    await enter(context, door, message.text.split()[1:21])
+    await enter(context, door, message.text.split()[1:_MOST_WORDS])
 
 
 async def enter(context: DeskContext, door: Door, words: list[str]) -> None:

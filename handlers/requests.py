@@ -9,20 +9,22 @@ from typing import Any
 from bot.access.model import Person, Right
 from bot.approvals.matching import LOWEST_TO_HIGHEST, choices_of
 from bot.approvals.model import Decision, Proof, Request
-from bot.approvals.prompting import APPROVE, CARD, DENY, OWN_CARD
+from bot.approvals.prompting import APPROVE, CARD, DENY, FREEZE, OWN_CARD, state_in_words
 from bot.approvals.service import Seen, Shown
 from bot.approvals.wording import words_of
 from bot.errors import InputError
 from bot.messages.cards import Card
+from bot.operations.dossiers import concerns
+from bot.operations.freezing import DESK
 from bot.secret import Secret
-from handlers import factor
+from handlers import factor, freezing
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import Door, TapDoor, Words, taste_of
 from handlers.pages import Audience, Reply
 from handlers.render import bold, literal
 
-_WITH_CODE = "request/approve"
+WITH_CODE = "request/approve"
 _DECISIONS = {APPROVE: Decision.APPROVE, DENY: Decision.DENY}
 
 
@@ -36,33 +38,36 @@ async def decided(context: DeskContext, card: Card, choice: int, message_id: int
         )
         return None  # the prompt itself says what became of it
     request = await services.approvals.find(number)
+    if choice == FREEZE:
+        await freezing.offer(context, request.parameters.get("provider", DESK))
+        return None
     if choice != APPROVE and choice not in LOWEST_TO_HIGHEST:
         return "This button belongs to something that no longer exists."
     match await services.approvals.proof_needed(request, context.person):
         case Proof.CODE | Proof.CODE_IF_SET_UP:
             about = {"request": number, "hash": seen.hash, "shown": seen.text, "message": message_id}
-            await factor.ask(context, _WITH_CODE, _purpose(request, seen), about)
+            await factor.ask(context, WITH_CODE, purpose(request, seen), about)
         case Proof.NUMBER if choice == APPROVE:
-            await _show_numbers(context, card, request, message_id)
+            await show_numbers(context, card, request, message_id)
             return "Tap the number on the asker's screen."
         case Proof.NUMBER:
-            await _approve(context, number, seen, services.money.matching.picking(context.person, request, choice))
+            await approve(context, number, seen, services.money.matching.picking(context.person, request, choice))
         case _:
-            await _approve(context, number, seen, Shown(Proof.NONE, services.timekeeping.looking()))
+            await approve(context, number, seen, Shown(Proof.NONE, services.timekeeping.looking()))
     return None
 
 
-async def _approve(context: DeskContext, number: str, seen: Seen, shown: Shown) -> Request:
+async def approve(context: DeskContext, number: str, seen: Seen, shown: Shown) -> Request:
     return await context.services.approvals.decide(
         context.person, number, Decision.APPROVE, seen, telegram_id=context.where.telegram_id, shown=shown
     )
 
 
-def _purpose(request: Request, seen: Seen) -> str:
+def purpose(request: Request, seen: Seen) -> str:
     return f"approve request {request.id}, {words_of(seen.hash)}, {seen.hash[:8]}"
 
 
-async def _show_numbers(context: DeskContext, card: Card, request: Request, message_id: int) -> None:
+async def show_numbers(context: DeskContext, card: Card, request: Request, message_id: int) -> None:
     row = [(str(one), one) for one in choices_of(request, context.person.id)]
     keys = keyboard(card, [row, [("Deny", DENY)]], context.services.signer)
     await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=keys)
@@ -74,7 +79,7 @@ async def _approved_with_code(context: DeskContext, about: Mapping[str, Any], co
     use = context.services.factors.checking(
         context.person.id, code, purpose=f"approve request/{number}", telegram_id=telegram_id
     )
-    request = await _approve(context, number, seen, Shown(Proof.CODE, use))
+    request = await approve(context, number, seen, Shown(Proof.CODE, use))
     return f"Recorded: you approved request {request.id}."
 
 
@@ -90,21 +95,26 @@ async def pending(context: DeskContext, words: Words) -> Reply:
         raise InputError("it takes no words", "/pending")
     approvals = context.services.approvals
     people = {person.id: person for person in context.services.access.roster.people}
-    mine = [one for one in await approvals.pending() if _concerns(context.person, one)]
+    mine = [one for one in await approvals.pending() if concerns(context.person, one)]
+    going = [_going(context, one, people) for one in await context.services.dossiers.on_the_way(context.person)]
+    on_the_way = [bold("Approved, and not over yet"), *going] if going else []
     if not mine:
-        return Reply(["Nothing waits for a decision."], again="/pending")
+        return Reply(["Nothing waits for a decision.", *on_the_way], again="/pending")
     blocks = [await _described(context, one, people) for one in mine]
-    return Reply([bold("Waiting for a decision"), *blocks], again="/pending")
+    return Reply([bold("Waiting for a decision"), *blocks, *on_the_way], again="/pending")
 
 
-def _concerns(person: Person, request: Request) -> bool:
-    return request.asked_by == person.id or request.rule.concerns(person) or person.may(Right.READ_AUDIT)
+def _going(context: DeskContext, request: Request, people: dict[int, Person]) -> str:
+    asker = people.get(request.asked_by)
+    by = literal(asker.name if asker else "somebody who left")
+    lines = [literal(line, 300) for line in context.services.approvals.lines(request)]
+    return "\n    ".join([f"<code>{request.id}</code> · {by} · {state_in_words(request.state)}", *lines])
 
 
 async def _described(context: DeskContext, request: Request, people: dict[int, Person]) -> str:
     approvals, taste = context.services.approvals, taste_of(context)
     asker = people.get(request.asked_by)
-    could = ", ".join(one.name for one in await approvals.could_sign(request))
+    waiting = await approvals.waits_for(request)
     said = [
         f"{people[vote.person_id].name if vote.person_id in people else 'somebody who left'}: {vote.decision}"
         for vote in request.votes
@@ -114,11 +124,11 @@ async def _described(context: DeskContext, request: Request, people: dict[int, P
         f"<code>{request.id}</code> · {by} · until {taste.date_time(request.expires_at)}",
         *(literal(line) for line in approvals.lines(request)),
         *(literal(line) for line in said),
-        f"Could still sign: {literal(could) if could else 'nobody'}",
+        literal(waiting),
     ]
     return "\n    ".join(lines)
 
 
 DOORS = (Door("pending", "What waits for a decision", "/pending", Right.TALK, pending, Audience.PRIVATE),)
 TAPS = (TapDoor(CARD, Right.DECIDE, decided), TapDoor(OWN_CARD, Right.TALK, withdrawn))
-ANSWERS = (factor.code_door(_WITH_CODE, Right.DECIDE, _approved_with_code),)
+ANSWERS = (factor.code_door(WITH_CODE, Right.DECIDE, _approved_with_code),)

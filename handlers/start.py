@@ -33,6 +33,8 @@ async def join(context: DeskContext, words: Words) -> Reply:
     """A newcomer is asked what they are called before anything else; who is here already has a name."""
     if len(words) != 1:
         raise InputError("it takes the code you were given", "/join the-code")
+    if context.services.access.account_link(words[0]) is not None:
+        return await _claim(context, words[0])
     invitation = context.services.access.invitation(words[0])
     if invitation is not None and invitation.via_chat is not None:
         await _check_there(context, invitation.via_chat)
@@ -45,6 +47,16 @@ async def join(context: DeskContext, words: Words) -> Reply:
         return Reply([hello, "What are you called? Send the name by which the others know you."])
     name = f"You would be known here as <b>{literal(invite.offered_name)}</b>."
     return Reply([hello, f"{name} Send <code>yes</code> to come in under that name, or send another one."])
+
+
+async def _claim(context: DeskContext, code: str) -> Reply:
+    """The holder of a new account has opened the link that makes it theirs."""
+    request = await context.services.accounts.claim(code, context.where.telegram_id, context.person.name)
+    name = literal(request.parameters["name"])
+    desk = literal(context.services.config.desk.name)
+    signed = f"as soon as another admin has signed that (request {request.id})"
+    hello = f"This account will be <b>{name}</b>'s at <b>{desk}</b> {signed}. You will be told here."
+    return Reply([hello, f"If you are not {name}, tell an admin."])
 
 
 async def _check_there(context: DeskContext, chat_id: int) -> None:

@@ -1,7 +1,8 @@
-"""/wallet and /mt: what a client of the CRM holds. Nothing here changes it."""
+"""/wallet and /mt: what a client of the CRM holds. What changes it is in `bookings`."""
 
 from bot.access.model import Right
 from bot.errors import InputError
+from handlers import bookings
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
@@ -11,8 +12,10 @@ _WALLET = "/wallet u7h2k9d0"
 _MT = "/mt conn0001/500123"
 
 
-async def wallet(context: DeskContext, words: Words) -> Reply:
+async def wallet(context: DeskContext, words: Words) -> Reply | None:
     """The wallets and bank cards of the one client that fits; several to choose from."""
+    if await bookings.wallet(context, words):
+        return None
     if not words:
         raise InputError("an id, a name or an e-mail address", _WALLET)
     hits = await context.services.clients.search(context.person, " ".join(words))
@@ -23,8 +26,10 @@ async def wallet(context: DeskContext, words: Words) -> Reply:
     return Reply(render.holdings(client, holds, taste_of(context)), again=f"/wallet {client.id}")
 
 
-async def mt(context: DeskContext, words: Words) -> Reply:
+async def mt(context: DeskContext, words: Words) -> Reply | None:
     """Every trading account, or one with its last trades."""
+    if await bookings.trading(context, words):
+        return None
     place = at_most_one(words, _MT)
     taste = taste_of(context)
     if place is None:

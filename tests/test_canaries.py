@@ -249,7 +249,7 @@ async def _second_factor(day: Day) -> None:
     day.shown = picture["caption"][spoiler["offset"] :][: spoiler["length"]]
     seed = seed_from(day.shown.replace(" ", ""))
     await day.told("000 000" if code_of(seed, step_of(datetime.now(UTC))) != "000000" else "111 111", "")
-    await day.told(code_of(seed, step_of(datetime.now(UTC))), "Your second factor is set up")
+    await day.told(code_of(seed, step_of(datetime.now(UTC))), "An admin must confirm it before it counts")
 
 
 async def _on_the_page(day: Day) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from bot.__main__ import main
+from bot.approvals.machine import drawn
 from bot.config import load, model
 from bot.providers.base import Ability
 from bot.providers.registry import PROVIDERS
@@ -31,6 +32,8 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "people.members": model.Member,
     "key": model.Key,
     "audit": model.Audit,
+    "policy": model.Policy,
+    "policy.beneficiaries": model.Payee,
     "log": model.Log,
     "web": model.Web,
     **{f"providers.{name}": kind for name, kind in SETTINGS.items()},
@@ -78,9 +81,13 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "PEOPLE": ("admin",),
             "SEE_PEOPLE": ("auditor, admin",),
             "ENTER": ("every role", "whoever was given it"),
-            "TALK": ("every role",),
+            "TALK": ("every role", "its asker, approver, admin", "its asker, approver, auditor, admin"),
+            "DECIDE": ("approver",),
             "READ": ("every role",),
+            "ASK": ("operator",),
             "READ_AUDIT": ("auditor",),
+            "FREEZE": ("operator, approver, admin",),
+            "SETTLE": ("operator, approver, admin",),
         }
         assert who in roles[right], command
 
@@ -98,6 +105,10 @@ def test_the_readme_tells_truly_what_each_provider_can() -> None:
         spec.name: (spec.title, ", ".join(spec.environments), {ability.value for ability in spec.abilities})
         for spec in PROVIDERS.values()
     }
+
+
+def test_the_readme_draws_the_life_of_a_request_as_it_is() -> None:
+    assert f"<!-- python -m bot.approvals.machine -->\n```\n{drawn()}\n```\n" in README
 
 
 @pytest.mark.parametrize("what", ["countersign demo", "pytest"])
@@ -167,6 +178,10 @@ def inhabited(folder: Path) -> Path:
         "telegram.token": "123456:" + "a" * 35,
         "master.key": "not read here",
         "webhook.secret": "s" * 40,
+        "policy.toml": "",
+        "crm-webhook.secret": "s" * 16,
+        "crm-psp.token": "s" * 16,
+        "crm-rates.key": "s" * 16,
     }
     for name, text in secrets.items():
         (folder / name).touch(mode=0o600)
@@ -194,13 +209,15 @@ def test_the_example_names_nobody_as_admin() -> None:
 
 
 def test_the_example_loads_with_every_setting_switched_on(tmp_path: Path) -> None:
-    text = without(UNCOMMENTED, "token_env", "ca_file", "credential", "command", "env", "webhook_secret_file").replace(
+    text = without(UNCOMMENTED, "token_env", "ca_file", "credential", "command", "env").replace(
         "admins = []", "admins = [123456788]"
     )
     full = loaded(tmp_path, text)
     assert full.webhook is not None
     assert (full.webhook.host, full.webhook.port) == ("127.0.0.1", 8088)
     assert [member.name for member in full.people.members] == ["Olga"]
+    assert full.providers["crm"].rates.pairs == ["USD/EUR 0.92"]
+    assert set(full.hooks) == {"crm.webhook_secret_file", "crm.psp.token_file", "crm.rates.key_file"}
 
 
 def table_of(path: str) -> dict[str, Any]:

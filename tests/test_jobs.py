@@ -1,6 +1,7 @@
 """Work by the clock: done when it is due, put off when it cannot be, and never the end of anything."""
 
 import asyncio
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from bot.jobs import scheduled
 from bot.store import Tables
 from bot.wiring import House
+from tests.support.clock import HandClock
 from tests.support.desk import opened, write_desk
 
 
@@ -92,6 +94,15 @@ async def test_a_check_that_the_database_refuses_is_put_off(tmp_path: Path, capl
         assert _told(caplog) == [("WARNING", "job put off")]
 
 
+@pytest.mark.parametrize("job", ["remind", "check_policy"])
+async def test_each_minute_what_waits_and_the_policy_are_looked_at(tmp_path: Path, job: str) -> None:
+    async with opened(write_desk(tmp_path)) as rooms:
+        with scheduled(rooms) as scheduler:
+            found: Any = scheduler.get_job(job)
+            assert found.trigger.interval == timedelta(minutes=1)
+            await _falls_due(scheduler, job)
+
+
 async def test_so_is_tidying(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with opened(write_desk(tmp_path)) as rooms:
@@ -101,3 +112,50 @@ async def test_so_is_tidying(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
             await _falls_due(scheduler, "tidy")
             assert scheduler.get_job("tidy").next_run_time > datetime.now(UTC)
         assert _told(caplog) == [("INFO", "tidied"), ("WARNING", "job put off")]
+
+
+async def _weeks_told(rooms: House) -> list[str]:
+    rows = await rooms.database.read(
+        lambda tables: tables.conn.execute("SELECT body FROM outbox WHERE dedupe LIKE '%/all/%' ORDER BY id").fetchall()
+    )
+    return [json.loads(body)["title"] for (body,) in rows]
+
+
+async def _links_a_doubtful_key(rooms: House) -> None:
+    row = "INSERT INTO connections (owner, provider, label, environment, created_at, tested_at, leaked_at)"
+    await rooms.database.write(lambda tables: tables.conn.execute(f"{row} VALUES (1, 'crm', 'main', 'live', 1, 1, 1)"))
+
+
+async def test_the_word_about_keys_is_said_once_a_week_whatever_stops_in_between(tmp_path: Path) -> None:
+    clock = HandClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))  # a Sunday
+    path, hour, week = write_desk(tmp_path), 3600, 7 * 86400
+    said = ["Key hygiene of week 2026-W09"]
+
+    async def an_hour_falls_due() -> list[str]:
+        async with opened(path, clock) as rooms:
+            with scheduled(rooms) as scheduler:
+                await _falls_due(scheduler, "tell_of_keys")
+                await _falls_due(scheduler, "tell_of_keys")
+            return await _weeks_told(rooms)
+
+    async with opened(path, clock) as rooms:
+        await _links_a_doubtful_key(rooms)
+    assert await an_hour_falls_due() == said
+    await clock.move(18 * hour)  # Monday, 06:00
+    assert await an_hour_falls_due() == said
+    await clock.move(hour)
+    assert await an_hour_falls_due() == [*said, "Key hygiene of week 2026-W10"]
+    await clock.move(3 * week - hour)  # two were missed
+    assert await an_hour_falls_due() == [*said, "Key hygiene of week 2026-W10", "Key hygiene of week 2026-W12"]
+    await clock.move(hour)
+    assert (await an_hour_falls_due())[3:] == ["Key hygiene of week 2026-W13"]
+
+
+async def test_a_week_without_complaints_is_done_with_too(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with opened(write_desk(tmp_path), clock) as rooms:
+        with scheduled(rooms) as scheduler:
+            await _falls_due(scheduler, "tell_of_keys")
+            await _links_a_doubtful_key(rooms)
+            await _falls_due(scheduler, "tell_of_keys")
+        assert await _weeks_told(rooms) == []

@@ -232,6 +232,23 @@ def test_check_names_the_people_whose_roles_the_desk_knows_differently(desk: Des
     assert desk.on_disk() == before
 
 
+def test_check_names_what_is_wrong_with_the_policy_and_later_that_the_desk_has_another(desk: Desk) -> None:
+    rule = '[[rules]]\nname = "all"\ntier = "{}"\n'
+    desk.add('[policy]\nfile = "policy.toml"')
+    (desk.folder / "policy.toml").write_text(rule.format("refused"))
+    said = countersign("check", "--config", desk.config)
+    wrong = "policy.file: rules[0].tier: found 'refused', expected one of free, confirm, quorum, refuse"
+    assert (said.code, said.err) == (78, f"{desk.config} has 1 problem(s):\n  {wrong}\n")
+
+    (desk.folder / "policy.toml").write_text(rule.format("refuse"))
+    assert countersign("credentials", "list", "--config", desk.config).code == 0  # the desk has its policy now
+    (desk.folder / "policy.toml").write_text(rule.format("confirm"))
+    told = "the policy in the configuration is not the desk's version 1; the configuration seeds an empty desk only"
+    well = f"{desk.config}: all well\n"
+    expected = Said(0, f"note: {told}, so what the desk has counts\n{well}", "")
+    assert countersign("check", "--config", desk.config) == expected
+
+
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_everything_that_is_wrong_is_told_at_once_with_78(desk: Desk, command: str) -> None:
     desk.config.write_text(

@@ -1,10 +1,12 @@
-"""Invitations: a code for one person and one role, known here by its hash only. Rows only, as in `standing`."""
+"""Invitations: a code for one person and one role, known here by its hash only. Rows only, as in `standing`.
+
+A link for one more account of a person is such a code, too, but gives no role."""
 
 import hashlib
 from datetime import datetime, timedelta
 
-from bot.access.model import Invite, Person, Role
-from bot.access.records import invites_in
+from bot.access.model import AccountLink, Invite, Person, Role
+from bot.access.records import invites_in, links_in
 from bot.errors import InputError, NotFoundError
 from bot.ids import one_time_code
 from bot.store import Tables
@@ -57,6 +59,35 @@ def use(tables: Tables, invite: Invite, person_id: int, now: datetime) -> None:
     """Used up."""
     tables.conn.execute(
         "UPDATE invites SET used_by = ?, used_at = ? WHERE code_hash = ?", (person_id, at(now), invite.code_hash)
+    )
+
+
+def issue_link(tables: Tables, by: Person, person_id: int, now: datetime) -> str:
+    """A new code for one more account of that person; an earlier one that nobody used is void."""
+    code = one_time_code()
+    tables.conn.execute(
+        "UPDATE account_links SET expires_at = min(expires_at, ?) WHERE person_id = ? AND used_at IS NULL",
+        (at(now), person_id),
+    )
+    tables.conn.execute(
+        "INSERT INTO account_links (code_hash, person_id, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
+        (hash_of(code), person_id, by.id, at(now), at(now + LIFE)),
+    )
+    return code
+
+
+def outstanding_link(tables: Tables, code_hash: str, now: datetime) -> AccountLink:
+    """The link with that hash. `NotFoundError`: none, used, expired, or its maker is no admin any more."""
+    for link in links_in(tables, now):
+        if link.code_hash == code_hash:
+            return link
+    raise NotFoundError("invitation", "this one")
+
+
+def use_link(tables: Tables, link: AccountLink, telegram_id: int, now: datetime) -> None:
+    """Used up."""
+    tables.conn.execute(
+        "UPDATE account_links SET used_by = ?, used_at = ? WHERE code_hash = ?", (telegram_id, at(now), link.code_hash)
     )
 
 

@@ -33,6 +33,7 @@ class Right(StrEnum):
     LINK = "link provider logins"
     DECIDE = "decide on requests"
     FREEZE = "freeze the desk"
+    SETTLE = "say what became of a request"
     READ_AUDIT = "read the audit log"
     SEE_PEOPLE = "see who is at the desk"
     INVITE = "invite people"
@@ -43,11 +44,20 @@ class Right(StrEnum):
 _EVERYBODY = frozenset({Right.TALK, Right.READ})
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.VIEWER: _EVERYBODY,
-    Role.OPERATOR: _EVERYBODY | {Right.ALERT, Right.ASK, Right.LINK, Right.FREEZE},
-    Role.APPROVER: _EVERYBODY | {Right.DECIDE, Right.FREEZE},
+    Role.OPERATOR: _EVERYBODY | {Right.ALERT, Right.ASK, Right.LINK, Right.FREEZE, Right.SETTLE},
+    Role.APPROVER: _EVERYBODY | {Right.DECIDE, Right.FREEZE, Right.SETTLE},
     Role.AUDITOR: _EVERYBODY | {Right.READ_AUDIT, Right.SEE_PEOPLE},
     Role.ADMIN: _EVERYBODY
-    | {Right.LINK, Right.DECIDE, Right.FREEZE, Right.SEE_PEOPLE, Right.INVITE, Right.PEOPLE, Right.POLICY},
+    | {
+        Right.LINK,
+        Right.DECIDE,
+        Right.FREEZE,
+        Right.SETTLE,
+        Right.SEE_PEOPLE,
+        Right.INVITE,
+        Right.PEOPLE,
+        Right.POLICY,
+    },
 }
 
 
@@ -95,6 +105,16 @@ class Invite:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountLink:
+    """An outstanding link by which one more Telegram account becomes a person's, known only by its code's hash."""
+
+    code_hash: str
+    person_id: int
+    created_by: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """Everybody who counts right now: what the gate asks, without touching the disk."""
 
@@ -103,6 +123,7 @@ class Roster:
     invites: Mapping[str, Invite]
     suspended: Mapping[int, Person] = field(default_factory=dict)
     """People who are suspended, by Telegram id: strangers to the gate, but their leaving a group still counts."""
+    links: Mapping[str, AccountLink] = field(default_factory=dict)
 
     def person(self, telegram_id: int) -> Person | None:
         """The active person with that Telegram id."""

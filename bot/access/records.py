@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from bot.access.model import Invite, Person, Profile, Role
+from bot.access.model import AccountLink, Invite, Person, Profile, Role
 from bot.errors import NotFoundError
 from bot.store import Tables
 from bot.store.columns import at, moment
@@ -62,6 +62,18 @@ def invites_in(tables: Tables, now: datetime) -> list[Invite]:
         Invite(code_hash, Role(role), group, via_chat, by, moment(expires_at), opened_by, offered or "")
         for code_hash, role, group, via_chat, by, expires_at, opened_by, offered in rows
     ]
+
+
+def links_in(tables: Tables, now: datetime) -> list[AccountLink]:
+    """Every link for one more account that could still be used, of admins who still are, for people who are here."""
+    rows = tables.conn.execute(
+        "SELECT code_hash, person_id, created_by, expires_at FROM account_links"
+        " WHERE used_at IS NULL AND expires_at > ? AND created_by IN"
+        " (SELECT id FROM persons JOIN roles ON person_id = id WHERE state = 'active' AND role = 'admin')"
+        " AND person_id IN (SELECT id FROM persons WHERE state = 'active')",
+        (at(now),),
+    ).fetchall()
+    return [AccountLink(code_hash, person, by, moment(expires_at)) for code_hash, person, by, expires_at in rows]
 
 
 def insert_person(tables: Tables, name: str, telegram_id: int, roles: Iterable[Role], now: datetime) -> int:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from bot.access import invitations, standing
-from bot.access.model import Invite, Person, Profile, Right, Role, Roster
+from bot.access.model import AccountLink, Invite, Person, Profile, Right, Role, Roster
 from bot.access.records import (
     everybody_in,
     group_now,
     insert_person,
     invites_in,
+    links_in,
     people_in,
     person_of,
     profile_in,
@@ -184,9 +185,14 @@ class Access:
         invite = self.roster.invites.get(invitations.hash_of(code))
         return invite if self._counts(invite) else None
 
+    def account_link(self, code: str) -> AccountLink | None:
+        """The outstanding link for one more account of somebody's, with that code."""
+        link = self.roster.links.get(invitations.hash_of(code))
+        return link if link is not None and link.expires_at > self._clock.now() else None
+
     def is_invited(self, code: str) -> bool:
         """Whether a stranger's code is worth a row: outstanding and not expired."""
-        return self.invitation(code) is not None
+        return self.invitation(code) is not None or self.account_link(code) is not None
 
     def is_joining(self, telegram_id: int) -> bool:
         """Whether this stranger was asked for a name, and may still give one."""
@@ -203,6 +209,7 @@ class Access:
             frozenset(self._groups_now(tables).values()),
             {invite.code_hash: invite for invite in invites_in(tables, self._clock.now())},
             {number: one.person for one in everybody if one.suspended for number in one.person.telegram_ids},
+            {link.code_hash: link for link in links_in(tables, self._clock.now())},
         )
 
     def _groups_now(self, tables: Tables) -> dict[int, int]:

@@ -70,3 +70,18 @@ def after(state: State, event: Event) -> State:
         return TABLE[state, event]
     except KeyError:
         raise ConflictError(f"a request that is {state} cannot be {event}") from None
+
+
+def drawn() -> str:
+    """The table as text, one line for each state that is not an end. `python -m bot.approvals.machine` prints it."""
+    width = max(len(state) for state, _ in TABLE)
+    lines = []
+    for state in State:
+        ways = [f"{event} → {next_}" for (here, event), next_ in TABLE.items() if here is state]
+        if ways:
+            lines.append(f"{state:<{width}}  {', '.join(ways)}")
+    return "\n".join([*lines, f"{'ends':<{width}}  {', '.join(state for state in State if state in ENDS)}"])
+
+
+if __name__ == "__main__":
+    print(drawn())  # noqa: T201  # for whoever writes the README

@@ -17,6 +17,8 @@ class Kind(StrEnum):
 
     ROLE = "role"
     FACTOR_RESET = "factor_reset"
+    FACTOR_FIRST = "factor_first"
+    ACCOUNT = "account"
     TRANSFER = "transfer"
     WITHDRAWAL = "withdrawal"
     """A decision on a client's withdrawal."""

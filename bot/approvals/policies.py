@@ -25,7 +25,7 @@ class Version:
 
 
 class Policies:
-    """Reads them inside the caller's transaction."""
+    """Reads and writes them inside the caller's transaction."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -38,6 +38,31 @@ class Policies:
             (at(self._clock.now()),),
         ).fetchone()
         return (0, None) if row is None else (row[0], _read(row[1]))
+
+    def current(self, tables: Tables) -> Version | None:
+        """The row of the one in force; None on a desk that has none."""
+        now = self._clock.now()
+        there = [one for one in self.versions(tables) if one.called_off_at is None and one.in_force_from <= now]
+        return there[-1] if there else None
+
+    def waiting(self, tables: Tables) -> Version | None:
+        """The one that waits for its hour. At most one does: nothing new is taken up meanwhile."""
+        now = self._clock.now()
+        there = [one for one in self.versions(tables) if one.called_off_at is None and one.in_force_from > now]
+        return there[-1] if there else None
+
+    def take_up(self, tables: Tables, document: str, in_force_from: datetime, request_id: str | None) -> int:
+        """A new version; answers its number."""
+        (number,) = tables.conn.execute("SELECT coalesce(max(version), 0) + 1 FROM policies").fetchone()
+        tables.conn.execute(
+            "INSERT INTO policies VALUES (?, ?, ?, ?, NULL)", (number, document, at(in_force_from), request_id)
+        )
+        return int(number)
+
+    def call_off(self, tables: Tables, number: int) -> None:
+        """It never comes into force."""
+        now = at(self._clock.now())
+        tables.conn.execute("UPDATE policies SET called_off_at = ? WHERE version = ?", (now, number))
 
     @staticmethod
     def versions(tables: Tables) -> list[Version]:

@@ -5,23 +5,27 @@ group sees what it may. Everything is drawn from the stored row (M12), never fro
 """
 
 import hashlib
+from datetime import datetime
 from typing import Protocol
 
 from bot.access.model import Person
 from bot.access.service import people_in
+from bot.approvals.enclosures import enclosed
 from bot.approvals.model import Circle, Decision, Proof, Request, State
 from bot.approvals.wording import words_of
 from bot.clock import Clock
-from bot.messages.cards import Cards
+from bot.ids import short_id
+from bot.messages.cards import Card, Cards
 from bot.messages.outbox import Choices, Lane, Notice, Outbox
 from bot.store import Tables
 
 CARD, OWN_CARD = "request", "request/own"
-APPROVE, DENY = 1, 2
-"""Choices on a prompt's card."""
+APPROVE, DENY, FREEZE = 1, 2, 3
+"""Choices on a prompt's card; the last one where money is asked for."""
 WITHDRAW = 1
 """The choice on its asker's card."""
 _BUTTONS: Choices = ((("Approve", APPROVE), ("Deny", DENY)),)
+_MONEY_BUTTONS: Choices = (*_BUTTONS, (("Freeze …", FREEZE),))
 _OWN_BUTTONS: Choices = ((("Withdraw it", WITHDRAW),),)
 _TOLD = frozenset(
     {
@@ -43,6 +47,9 @@ class Reader(Protocol):
 
     def masked(self, request: Request) -> tuple[str, ...]: ...
 
+    def awaited_in_words(self, tables: Tables, request: Request) -> str:
+        """Who could still sign it; empty when it waits for nobody."""
+
 
 class Prompts:
     """Cards and news about requests, queued in the transaction of what they tell."""
@@ -57,34 +64,77 @@ class Prompts:
         """A card for each of the signers' chats, one for the asker, and one for the group it was asked in."""
         life = request.expires_at - request.asked_at
         for signer in signers:
-            for number in signer.telegram_ids:
-                title, lines = f"{by.name} asks for your signature", self._lines(request)
-                body = {"request": request.id, "hash": request.hash, "shown": _shown(title, lines)}
-                card = self._cards.making(tables, CARD, signer.id, number, body, life)
-                self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_BUTTONS)
+            self.prompt(tables, request, by.name, signer)
         people = {by.id: by.name}
         for number in by.telegram_ids if request.kind.is_sent else ():
             card = self._cards.making(tables, OWN_CARD, by.id, number, {"request": request.id}, life)
-            lines = self._own_lines(request, people)
+            lines = self._own_lines(tables, request, people)
             title = f"Your request {request.id}"
             self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_OWN_BUTTONS)
         if request.asked_in_chat is not None and self._reader.masked(request):
             key = f"request/{request.id}/group"
-            self._put(
-                tables, request.asked_in_chat, self._group_title(request), self._group_lines(request, people), key
-            )
+            lines = self._group_lines(tables, request, people)
+            self._put(tables, request.asked_in_chat, self._group_title(request), lines, key)
 
-    def redraw(self, tables: Tables, request: Request) -> None:
-        """Show every card as the request stands now."""
+    def prompt(self, tables: Tables, request: Request, asker: str, signer: Person) -> None:
+        """A card for each of one signer's chats."""
+        life = request.expires_at - self._clock.now()
+        for number in signer.telegram_ids:
+            title = f"{asker} asks for your signature"
+            lines = (*self._lines(request), *self._waiting(tables, request))
+            body = {"request": request.id, "hash": request.hash, "shown": _shown(title, lines)}
+            card = self._cards.making(tables, CARD, signer.id, number, body, life)
+            self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_buttons(request))
+
+    def prompted(self, tables: Tables, request: Request) -> dict[int, list[Card]]:
+        """The cards of its signers, by our ids of them."""
+        found: dict[int, list[Card]] = {}
+        for card in self._cards.about(tables, CARD, "request", request.id):
+            found.setdefault(card.person_id, []).append(card)
+        return found
+
+    def remind(self, tables: Tables, request: Request, person: Person, since: datetime, stage: str) -> None:
+        """One short message under the prompt that stands in each of their chats since before then: no second prompt."""
+        line = f"Open until {request.expires_at:%H:%M} UTC. The buttons are on the message above."
+        for card in self.prompted(tables, request).get(person.id, ()):
+            if card.created_at > since:
+                continue
+            dedupe = f"request/{request.id}/remind/{stage}/{card.chat_id}"
+            title = f"Request {request.id} still waits for your signature"
+            notice = Notice(Lane.DECISIONS, card.chat_id, title, (line,), dedupe, under=_key(request, card.id))
+            self._outbox.put(tables, notice)
+
+    def escalate(self, tables: Tables, request: Request, asker: str, people: list[Person], stage: str) -> None:
+        """Tell people who are not asked to sign that it waits, with no more of it than a group may see."""
+        since = f"{asker} asked at {request.asked_at:%H:%M} UTC; it is open until {request.expires_at:%H:%M} UTC."
+        lines = (*self._reader.masked(request), since, *self._waiting(tables, request))
+        for person in people:
+            for number in person.telegram_ids:
+                dedupe = f"request/{request.id}/escalate/{stage}/{number}"
+                self._put(tables, number, f"Request {request.id} still waits for a signature", lines, dedupe)
+
+    def say(self, tables: Tables, people: list[Person], title: str, line: str, dedupe: str) -> None:
+        """Something that has no card."""
+        for person in people:
+            for number in person.telegram_ids:
+                self._put(tables, number, title, (line,), f"{dedupe}/{number}")
+
+    def redraw(self, tables: Tables, request: Request, *, anew: bool = False) -> None:
+        """Show every card as the request stands now.
+
+        Args:
+            anew: Neither its state nor its votes have changed, but something else that the cards show.
+        """
         people = {person.id: person.name for person in people_in(tables)}
-        stamp = f"{request.version}/{len(request.votes)}"
+        stamp = f"{request.version}/{len(request.votes)}" + (f"/{short_id()}" if anew else "")
         for card in self._cards.about(tables, CARD, "request", request.id):
             if card.person_id not in people:
                 continue  # suspended since: nothing more is told there
             title = f"{people.get(request.asked_by, 'Somebody')} asks for your signature"
             voted = any(vote.person_id == card.person_id for vote in request.votes)
-            choices = _BUTTONS if request.state is State.PENDING and not voted else ()
-            lines = (*self._lines(request), *_votes(request, people), *_standing(request))
+            choices = _buttons(request) if request.state is State.PENDING and not voted else ()
+            enclosures, waiting = enclosed(tables, request, people), self._waiting(tables, request)
+            lines = (*self._lines(request), *enclosures, *_votes(request, people), *waiting, *_standing(request))
             key = _key(request, card.id)
             self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
         for card in self._cards.about(tables, OWN_CARD, "request", request.id):
@@ -92,11 +142,11 @@ class Prompts:
                 continue
             choices = _OWN_BUTTONS if request.state in (State.PENDING, State.APPROVED, State.HELD) else ()
             key, title = _key(request, card.id), f"Your request {request.id}"
-            lines = self._own_lines(request, people)
+            lines = self._own_lines(tables, request, people)
             self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
         if request.asked_in_chat is not None and self._reader.masked(request):
             key, chat = f"request/{request.id}/group", request.asked_in_chat
-            lines = self._group_lines(request, people)
+            lines = self._group_lines(tables, request, people)
             self._put(tables, chat, self._group_title(request), lines, f"{key}/{stamp}", replaces=key)
 
     def tell(self, tables: Tables, request: Request) -> None:
@@ -131,7 +181,12 @@ class Prompts:
     def _lines(self, request: Request) -> tuple[str, ...]:
         return (*self._reader.lines(request), *marks(request), *_until(request))
 
-    def _own_lines(self, request: Request, people: dict[int, str]) -> tuple[str, ...]:
+    def _waiting(self, tables: Tables, request: Request) -> tuple[str, ...]:
+        """Who could still sign."""
+        said = self._reader.awaited_in_words(tables, request)
+        return (f"{said}.",) if said else ()
+
+    def _own_lines(self, tables: Tables, request: Request, people: dict[int, str]) -> tuple[str, ...]:
         number: tuple[str, ...] = ()
         if request.number is not None and request.state is State.PENDING:
             number = (f"Tell whoever signs this number, and nothing else: {request.number}.",)
@@ -140,7 +195,9 @@ class Prompts:
             *marks(request),
             *number,
             *_until(request),
+            *enclosed(tables, request, people),
             *_votes(request, people),
+            *self._waiting(tables, request),
             *_standing(request),
         )
 
@@ -148,10 +205,14 @@ class Prompts:
     def _group_title(request: Request) -> str:
         return f"Request {request.id}"
 
-    def _group_lines(self, request: Request, people: dict[int, str]) -> tuple[str, ...]:
-        by = people.get(request.asked_by, "Somebody who left")
-        said = (f"Asked for by {by}.", *_votes(request, people), *_standing(request))
+    def _group_lines(self, tables: Tables, request: Request, people: dict[int, str]) -> tuple[str, ...]:
+        by, waiting = people.get(request.asked_by, "Somebody who left"), self._waiting(tables, request)
+        said = (f"Asked for by {by}.", *_votes(request, people), *waiting, *_standing(request))
         return (*self._reader.masked(request), *said)
+
+
+def _buttons(request: Request) -> Choices:
+    return _MONEY_BUTTONS if request.kind.is_sent else _BUTTONS
 
 
 def marks(request: Request) -> tuple[str, ...]:
@@ -195,6 +256,11 @@ def ended_as(request: Request) -> str:
     return f"{_STATES[request.state]}{' ' if request.outcome.startswith('by ') else ': '}{request.outcome}"
 
 
+def state_in_words(state: State) -> str:
+    """ "outcome unknown", "done"."""
+    return _STATES[state]
+
+
 def upper(text: str) -> str:
     """With a capital."""
     return text[:1].upper() + text[1:]
@@ -219,6 +285,8 @@ _STATES = {
     State.SUCCEEDED: "done",
     State.CANCELLED: "called off",
     State.UNKNOWN: "outcome unknown",
+    State.SENDING: "being sent",
+    State.ACKED: "taken by the provider",
     State.SETTLED_BY_HAND: "settled by hand",
 }
 _PAST = {Decision.APPROVE: "approved", Decision.DENY: "denied"}

@@ -39,7 +39,7 @@ def insert(tables: Tables, request: Request, asked_in: str | None) -> None:
         request.kind.value,
         packed(dict(request.parameters)),
         request.hash,
-        _packed_rule(request.rule),
+        packed_rule(request.rule),
         request.state.value,
         request.version,
         request.asked_by,
@@ -91,6 +91,25 @@ def standing(tables: Tables, states: Iterable[State]) -> list[Request]:
     return [_request(tables, row) for row in rows]
 
 
+def newest(
+    tables: Tables, kind: Kind | None, state: State | None, since: datetime | None, until: datetime | None, most: int
+) -> list[Request]:
+    """The newest first, of a kind, in a state, asked for since (inclusive) and until (exclusive); None is any."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests"  # noqa: S608  # columns are ours
+        " WHERE kind = coalesce(?, kind) AND state = coalesce(?, state) AND asked_at >= ? AND asked_at < ?"
+        " ORDER BY asked_at DESC, id DESC LIMIT ?",
+        (
+            kind,
+            state,
+            at(since) if since is not None else 0,
+            at(until) if until is not None else 2**62,
+            most,
+        ),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
 def move(
     tables: Tables,
     request: Request,
@@ -134,6 +153,30 @@ def unblock(tables: Tables, request: Request) -> None:
     tables.conn.execute("UPDATE requests SET blocks = NULL WHERE id = ?", (request.id,))
 
 
+def counts(tables: Tables, request: Request) -> bool:
+    """Whether limits count it: for what has ended, whether money moved (M80)."""
+    return bool(tables.conn.execute("SELECT counts FROM requests WHERE id = ?", (request.id,)).fetchone()[0])
+
+
+def settled_since(tables: Tables, since: datetime) -> list[Request]:
+    """What people have settled by hand since then, oldest first."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests WHERE state = ? AND settled_at >= ? ORDER BY settled_at",  # noqa: S608  # ours
+        (State.SETTLED_BY_HAND.value, at(since)),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
+def succeeded_about(tables: Tables, kind: Kind, target: str) -> list[Request]:
+    """What was done of one kind to one thing."""
+    rows = tables.conn.execute(
+        f"SELECT {_COLUMNS} FROM requests WHERE kind = ? AND state = ?"  # noqa: S608  # columns are ours
+        " AND json_extract(parameters, '$.target') = ?",
+        (kind.value, State.SUCCEEDED.value, target),
+    ).fetchall()
+    return [_request(tables, row) for row in rows]
+
+
 def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool:
     """Write a vote; answers whether it is this person's first."""
     cursor = tables.conn.execute(
@@ -154,10 +197,18 @@ def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool
     return cursor.rowcount == 1
 
 
+def missed(tables: Tables, request: Request) -> set[int]:
+    """Who has picked a wrong number for it (our ids), and so cannot approve it any more."""
+    rows = tables.conn.execute("SELECT person_id FROM number_misses WHERE request_id = ?", (request.id,)).fetchall()
+    return {person_id for (person_id,) in rows}
+
+
 def is_void(tables: Tables, cast: Vote) -> bool:
-    """Whether its person was suspended, or lost a role, since: what is given back later does not revive a vote."""
+    """Whether its person was suspended, or lost a role or an account, since: what is given back later does not revive
+    a vote."""
     found = tables.conn.execute(
-        "SELECT 1 FROM audit WHERE object = ? AND action IN ('person.suspended', 'role.taken') AND at >= ? LIMIT 1",
+        "SELECT 1 FROM audit WHERE object = ? AND at >= ?"
+        " AND action IN ('person.suspended', 'role.taken', 'account.removed') LIMIT 1",
         (f"person/{cast.person_id}", at(cast.at)),
     ).fetchone()
     return found is not None
@@ -170,7 +221,7 @@ def terms_of(request: Request) -> str:
     terms = [
         request.id,
         request.hash,
-        _packed_rule(request.rule),
+        packed_rule(request.rule),
         at(request.asked_at),
         at(request.expires_at),
         stake.connection_id if stake is not None else None,
@@ -232,7 +283,8 @@ def _vote(person: int, said: str, seen: str, when: int, proof: int, shown: str, 
     return Vote(person, Decision(said), seen, moment(when), Proof(proof), shown, message_id)
 
 
-def _packed_rule(rule: Rule) -> str:
+def packed_rule(rule: Rule) -> str:
+    """The rule as its row holds it."""
     return packed(
         {
             "seats": [[seat.circle, seat.count] for seat in rule.seats],

@@ -17,10 +17,24 @@ from typing import Protocol
 from bot.access.model import Person
 from bot.access.service import people_in
 from bot.approvals import records
+from bot.approvals.enclosures import Remark, add_remark
 from bot.approvals.machine import Event
-from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Stake, State, Vote, hash_of
+from bot.approvals.model import (
+    Circle,
+    Decision,
+    Kind,
+    Proof,
+    Request,
+    Rule,
+    Stake,
+    State,
+    Vote,
+    circles_of,
+    hash_of,
+)
 from bot.approvals.prompting import Prompts, ended_as, missing_in_words
-from bot.approvals.seating import signers_in
+from bot.approvals.seating import end_without_approver, signers_in
+from bot.approvals.waiting import helping, needed_in_words
 from bot.clock import Clock
 from bot.errors import ConflictError, CountersignError, NotAllowedError, ProofNeededError
 from bot.ids import short_id
@@ -86,6 +100,8 @@ class Wish:
     """The message it came in: the same one asks once (M09)."""
     chat_id: int | None = None
     """The group it came in; a masked card is kept there."""
+    terms: str | None = None
+    """The rule that its asker was shown, as `records.packed_rule` writes it. Other terms are shown first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +151,8 @@ class Approvals:
             shown: Where nobody else signs, what the asker shows.
 
         Raises:
-            ConflictError: The same message asked for it already; or too few people could sign (M70).
+            ConflictError: The same message asked for it already; too few people could sign (M70); or the terms are not
+                those that were shown.
             AlikeError: The very same is on its way.
             ProofNeededError: Nobody else signs, and it takes more than was shown.
             CountersignError: What else its carrier says against it.
@@ -159,6 +176,8 @@ class Approvals:
 
         def change(tables: Tables) -> Request:
             request = self._new(tables, by, wish)
+            if wish.terms is not None and wish.terms != records.packed_rule(request.rule):
+                raise ConflictError("what it takes has changed since you were shown it; ask for it anew")
             if not request.rule.seats and proof < request.rule.proof:
                 raise ProofNeededError(_PROOFS[request.rule.proof])
             signers = self._signers(tables, request)
@@ -183,9 +202,12 @@ class Approvals:
         *,
         telegram_id: int,
         shown: Shown | None = None,
+        reason: str = "",
     ) -> Request:
         """Cast a vote; answers the request as it stands then.
 
+        Args:
+            reason: Of a denial, in the voter's own words: kept with the request, and told to its asker.
         Raises:
             NotFoundError, NotAllowedError: Not theirs to decide.
             ConflictError: It has ended, was changed, or this person has decided already.
@@ -208,11 +230,16 @@ class Approvals:
             vote = Vote(person.id, decision, seen.hash, now, proof, seen.text, seen.message_id)
             if not records.vote(tables, request, vote, telegram_id):
                 raise ConflictError("your decision on this is recorded already")
-            details = {"hash": seen.hash, "proof": proof.name.lower()}
+            details: dict[str, str | int] = {"hash": seen.hash, "proof": proof.name.lower(), "shown": seen.text}
+            if seen.message_id is not None:
+                details["message"] = seen.message_id
             self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
-                return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}")
+                if reason:
+                    add_remark(tables, request.id, Remark(person.id, now, reason))
+                why = f": {reason}" if reason else ""
+                return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}{why}")
             return self._count(tables, voted, now)
 
         decided = await self._database.write(change)
@@ -278,6 +305,47 @@ class Approvals:
         signers = await self._database.read(lambda tables: self._signers(tables, request))
         return [one for one in signers if one.id not in decided]
 
+    def awaited(self, tables: Tables, request: Request) -> list[Person]:
+        """Whoever could sign now and has not, and whose signature would bring it nearer."""
+        return helping(request.rule, self._seated(tables, request), self._able(tables, request))
+
+    def awaited_in_words(self, tables: Tables, request: Request) -> str:
+        """`2 needed: Anna or Ben (approver), Cleo (group risk)`; empty when it waits for nobody."""
+        if request.state is not State.PENDING:
+            return ""
+        return needed_in_words(request.rule, self._seated(tables, request), self._able(tables, request))
+
+    def prompting(self, tables: Tables, request: Request) -> int:
+        """Prompt whoever could sign by now and was not asked yet, such as a delegate; answers how many."""
+        prompted = self._prompts.prompted(tables, request)
+        new = [one for one in self.awaited(tables, request) if one.id not in prompted]
+        asker = _named(tables, request.asked_by)
+        for person in new:
+            self._prompts.prompt(tables, request, asker, person)
+        if new:
+            self._prompts.redraw(tables, request, anew=True)
+        return len(new)
+
+    def redrawing(self, tables: Tables, request: Request) -> None:
+        """Something was added to it that its cards show."""
+        self._prompts.redraw(tables, request, anew=True)
+
+    def reminding(self, tables: Tables, request: Request, since: datetime, stage: str) -> None:
+        """Everybody it waits for who was asked before then, once for each stage."""
+        for person in self.awaited(tables, request):
+            self._prompts.remind(tables, request, person, since, stage)
+
+    def escalating(self, tables: Tables, request: Request, circle: Circle, stage: str) -> None:
+        """Tell a circle that it waits, once for each stage: those in it whose signature it does not wait for."""
+        awaited = {person.id for person in self.awaited(tables, request)}
+        but = awaited | {request.asked_by} | {vote.person_id for vote in request.votes}
+        people = [one for one in people_in(tables) if circle in circles_of(one) and one.id not in but]
+        self._prompts.escalate(tables, request, _named(tables, request.asked_by), people, stage)
+
+    async def waits_for(self, request: Request) -> str:
+        """The same, outside a transaction."""
+        return await self._database.read(lambda tables: self.awaited_in_words(tables, request))
+
     async def proof_needed(self, request: Request, person: Person) -> Proof:
         """What this person must show to approve it; no more than a tap where their vote could not count anyway."""
         if request.state is not State.PENDING:
@@ -294,6 +362,7 @@ class Approvals:
         """Roles or states changed, in this transaction: what nobody can sign any more ends, and its asker hears why."""
         now = self._clock.now()
         active = {person.id for person in people_in(tables)}
+        self._end_delegations(tables, now)
         for request in records.standing(tables, (State.PENDING, State.HELD)):
             if request.asked_by not in active:
                 self._settle(tables, request, Event.WITHDRAWN, now, "its asker is no longer at the desk")
@@ -303,6 +372,15 @@ class Approvals:
                     why = f"nobody is left who could sign for {missing_in_words(empty)}"
                     self._settle(tables, request, Event.EXPIRED, now, why)
 
+    def _end_delegations(self, tables: Tables, now: datetime) -> None:
+        """Those that lack an approver on either side since: audited, and told to both."""
+        for one in end_without_approver(tables, now):
+            details: dict[str, str | int] = {"to": one.delegate_id, "reason": "no approver any more"}
+            self._audit.record(tables, Deed("delegation.ended", f"person/{one.person_id}", details=details))
+            both = [person for person in people_in(tables) if person.id in (one.person_id, one.delegate_id)]
+            line = "One of the two is no approver at this desk any more."
+            self._prompts.say(tables, both, "A delegation has ended", line, f"delegation/{one.id}/ended")
+
     def calling_off(self, tables: Tables, request: Request, why: str) -> None:
         """What it was about is gone, in this transaction: it ends, and its asker hears why."""
         self._settle(tables, request, Event.WITHDRAWN, self._clock.now(), why)
@@ -311,13 +389,7 @@ class Approvals:
 
     def count(self, tables: Tables, request: Request) -> tuple[str, ...]:
         """What is missing for it to be carried out now: circles whose seats nobody fills any more (M73)."""
-        people = {person.id: person for person in self._signers(tables, request)}
-        signed = [
-            people[vote.person_id]
-            for vote in request.approvals
-            if vote.person_id in people and not records.is_void(tables, vote)
-        ]
-        return request.rule.missing(signed)
+        return request.rule.missing(self._seated(tables, request))
 
     def moving(
         self,
@@ -366,8 +438,32 @@ class Approvals:
 
     def _signers(self, tables: Tables, request: Request) -> list[Person]:
         """Everybody who may sign it, with the groups they stand in for."""
-        everybody = signers_in(tables, self._clock.now(), request.asked_by)
-        return [one for one in everybody if one.id != request.asked_by and request.rule.concerns(one)]
+        return self.who_could(tables, request.asked_by, request.rule)
+
+    def who_could(self, tables: Tables, asked_by: int, rule: Rule) -> list[Person]:
+        """Everybody who could sign what this person asks for under a rule."""
+        everybody = signers_in(tables, self._clock.now(), asked_by)
+        return [one for one in everybody if one.id != asked_by and rule.concerns(one)]
+
+    def _seated(self, tables: Tables, request: Request) -> list[Person]:
+        """Those whose approval counts now."""
+        people = {person.id: person for person in self._signers(tables, request)}
+        return [
+            people[vote.person_id]
+            for vote in request.approvals
+            if vote.person_id in people and not records.is_void(tables, vote)
+        ]
+
+    def _able(self, tables: Tables, request: Request) -> list[Person]:
+        """Those who have not voted and could: with a second factor where a code is asked for, and without a wrong
+        number where that is."""
+        code = request.rule.proof is Proof.CODE
+        done = {vote.person_id for vote in request.votes} | records.missed(tables, request)
+        return [
+            one
+            for one in self._signers(tables, request)
+            if one.id not in done and (not code or self._has_factor(tables, one.id))
+        ]
 
     def _check(self, tables: Tables, request: Request, person: Person, seen: str) -> None:
         """Everything that makes a vote impossible, as of this transaction."""
@@ -454,6 +550,10 @@ class Approvals:
     ) -> None:
         about: dict[str, str | int] = {"kind": request.kind.value, **(details or {})}
         self._audit.record(tables, Deed(action, f"request/{request.id}", person_id, telegram_id, about))
+
+
+def _named(tables: Tables, person_id: int) -> str:
+    return next((one.name for one in people_in(tables) if one.id == person_id), "Somebody")
 
 
 _PAST = {Decision.APPROVE: "approved", Decision.DENY: "denied"}

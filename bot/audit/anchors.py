@@ -9,12 +9,17 @@ import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from bot.audit.model import Anchor, Head
 
+ANCHORED_EVERY: Final = timedelta(hours=1)
+"""How often the head is remembered outside."""
 _LINE = re.compile(r"\S+ ([0-9]{1,18}) ([0-9a-f]{64}) ([0-9]{1,18})", re.ASCII)
+_LAST_BYTES = 4096
+"""Enough for many lines, so that torn ones at the end do not hide the last good one."""
 _TEXT = re.compile(r"([0-9]{1,18}):([0-9a-fA-F]{64})(?::([0-9]{1,18}))?", re.ASCII)
 
 
@@ -49,15 +54,31 @@ def read_lines(lines: Iterable[str]) -> tuple[list[Anchor], list[int]]:
     return anchors, unreadable
 
 
-def append(path: Path, line: str) -> None:
-    """Add one line, on disk when this returns. Blocks; a file that is torn at its end gets a new line first.
+def last_in(path: Path) -> Anchor | None:
+    """The last anchor of a file; None when there is none that we may read, or it is no plain file. Blocks."""
+    if not path.is_file():  # a pipe would be waited for
+        return None
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            anchors, _ = read_lines(file.read().decode(errors="replace").splitlines())
+    except OSError:
+        return None
+    return anchors[-1] if anchors else None
+
+
+def append(path: Path, line: str) -> bool:
+    """Add one line, on disk when this returns; answers whether it is the file's first.
+
+    Blocks; a file that is torn at its end gets a new line first.
 
     Raises:
         OSError: It could not be written, or is no plain file.
     """
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
+        there = os.fstat(handle)
+        if not stat.S_ISREG(there.st_mode):
             raise OSError("no plain file")
         written = f"{line}\n" if _ends_well(path) else f"\n{line}\n"
         if os.write(handle, written.encode()) != len(written):
@@ -65,6 +86,7 @@ def append(path: Path, line: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+    return there.st_size == 0
 
 
 def _ends_well(path: Path) -> bool:

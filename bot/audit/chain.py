@@ -9,9 +9,11 @@ has epoch 1.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any, Final
 
 from bot.audit.model import RESTORED, Anchor, Flaw, Head, Verdict, Wrong
@@ -59,6 +61,28 @@ def _as_number(day: int) -> int:
     return found.year * 10_000 + found.month * 100 + found.day
 
 
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """An anchor that does not fit. Whether a restore excuses it shows at the end only."""
+
+    place: int
+    """Of its row, in reading order."""
+    anchor: Anchor
+    epoch: object
+    """Of the row that stands there; None when there is none."""
+    flaw: Flaw
+    """What it is unless it is excused."""
+
+    def is_excused(self, restores: Iterable[int]) -> bool:
+        """Whether a restore took the anchor's row away.
+
+        The anchor says its epoch, a later one began with a restore, and whatever stands there is of another epoch:
+        within one epoch a number is given out once.
+        """
+        said = self.anchor.epoch
+        return said is not None and said != self.epoch and any(later > said for later in restores)
+
+
 class Examination:
     """Reads a chain once, from its first row to its last.
 
@@ -77,9 +101,10 @@ class Examination:
         self._rows = 0
         self._restores: list[int] = []
         """The epochs that began with a restore."""
-        self._flaws: list[Flaw] = []
+        self._flaws: list[tuple[int, Flaw]] = []
+        """Each with the place of its row, in reading order."""
         self._flaw_count = 0
-        self._left_behind: list[Anchor] = []
+        self._doubts: list[_Doubt] = []
 
     def take(self, rows: Iterable[RawRow]) -> None:
         """The next rows, in their order."""
@@ -99,7 +124,7 @@ class Examination:
                 elif epoch != self._epoch:
                     self._new_epoch(seq, epoch, action)
                 if seq in anchors:
-                    self._compare(seq, hashed)
+                    self._compare(seq, hashed, epoch)
             except (TypeError, ValueError, OverflowError):
                 self._note(seq, Wrong.UNREADABLE)
             self._prev, self._last, self._epoch = hashed, seq, epoch
@@ -114,10 +139,18 @@ class Examination:
         if counted is not None and counted != self._rows:
             self._note(last + 1, Wrong.HIDDEN)
         for seq in sorted(seq for seq in self._anchors if seq > last):
-            self._compare(seq, None)
+            self._compare(seq, None, None)
+        left_behind = tuple(doubt.anchor for doubt in self._doubts if doubt.is_excused(self._restores))
+        astray = [(doubt.place, doubt.flaw) for doubt in self._doubts if not doubt.is_excused(self._restores)]
+        flaws = sorted([*self._flaws, *astray], key=itemgetter(0))[:_FLAWS_KEPT]
         head = Head(last, bytes(self._prev), self._epoch) if self._rows and isinstance(self._prev, bytes) else None
         return Verdict(
-            self._rows, head, tuple(self._flaws), self._flaw_count, self._anchor_count, tuple(self._left_behind)
+            self._rows,
+            head,
+            tuple(flaw for _, flaw in flaws),
+            self._flaw_count + len(astray),
+            self._anchor_count,
+            left_behind,
         )
 
     def _new_epoch(self, seq: int, epoch: int, action: object) -> None:
@@ -127,18 +160,18 @@ class Examination:
         else:
             self._note(seq, Wrong.EPOCH)
 
-    def _compare(self, seq: int, hashed: bytes | None) -> None:
-        """Each anchor of a row, or of one that is not there. A later restore excuses an anchor that says its epoch."""
+    def _compare(self, seq: int, hashed: bytes | None, epoch: object) -> None:
+        """Each anchor of a row, or of one that is not there."""
+        wrong, place = (Wrong.CUT, self._rows + 1) if hashed is None else (Wrong.ANCHORED, self._rows)
         for anchor in self._anchors[seq]:
-            if anchor.hash == hashed:
-                continue
-            if anchor.epoch is not None and any(epoch > anchor.epoch for epoch in self._restores):
-                self._left_behind.append(anchor)
-            else:
-                self._note(seq, Wrong.CUT if hashed is None else Wrong.ANCHORED)
+            if anchor.hash != hashed:
+                self._doubts.append(_Doubt(place, anchor, epoch, self._flaw(seq, wrong)))
 
     def _note(self, seq: Any, wrong: Wrong) -> None:
         self._flaw_count += 1
         if len(self._flaws) < _FLAWS_KEPT:
-            number, last = (each if isinstance(each, int) else 0 for each in (seq, self._last))
-            self._flaws.append(Flaw(number, wrong, last))
+            self._flaws.append((self._rows, self._flaw(seq, wrong)))
+
+    def _flaw(self, seq: Any, wrong: Wrong) -> Flaw:
+        number, last = (each if isinstance(each, int) else 0 for each in (seq, self._last))
+        return Flaw(number, wrong, last)

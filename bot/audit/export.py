@@ -1,7 +1,7 @@
 """Rows as lines of a file that leaves the house. Opens nothing.
 
 JSON Lines keep everything of a row, so that whoever holds the file can reckon the chain again. CSV is for spreadsheets:
-no cell of it can be taken for a formula (ASVS 1.2.10).
+no cell of it can be taken for a formula.
 """
 
 import csv
@@ -14,6 +14,7 @@ import msgspec
 
 from bot.audit.model import Row
 from bot.clock import to_millis
+from bot.csvtext import inert
 
 COLUMNS: Final = (
     "seq",
@@ -28,8 +29,6 @@ COLUMNS: Final = (
     "hash",
     "mac",
 )
-_FORMULA = frozenset("=+-@\t\r\n\0＝＋－＠")
-"""With one of these in front a spreadsheet reckons instead of showing; the last four are the wide forms."""
 
 
 class Format(StrEnum):
@@ -98,10 +97,5 @@ def _plain_json(value: object) -> str:
 def _cells(cells: tuple[str, ...]) -> str:
     line = io.StringIO()
     end = "\r\n"  # what is in it is quoted where it stands in a cell
-    csv.writer(line, lineterminator=end).writerow([_inert(cell) for cell in cells])
+    csv.writer(line, lineterminator=end).writerow([inert(cell) for cell in cells])
     return line.getvalue().removesuffix(end)
-
-
-def _inert(cell: str) -> str:
-    """A cell that begins like a formula begins with a quote instead, blanks before it or not."""
-    return f"'{cell}" if cell.lstrip(" ")[:1] in _FORMULA and cell else cell

@@ -6,6 +6,7 @@ one right now, or looks like one, is masked before it is hashed. How rows hang t
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 
 import msgspec
@@ -28,6 +29,8 @@ _INSERT = f"INSERT INTO audit ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _BEFORE = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1"
 _TELLTALE = re.compile(r"[:=,%-]")
 """Without one of these no text has the shape of a secret."""
+_LATEST = 253_402_300_799_999
+"""The last moment of the year 9999."""
 _PAGE = 2000
 """Rows of one look: a few milliseconds of the database's thread."""
 
@@ -59,6 +62,19 @@ class Audit:
         """The last row's number, hash and epoch; None for an empty log."""
         row = tables.conn.execute("SELECT seq, hash, epoch FROM audit ORDER BY seq DESC LIMIT 1").fetchone()
         return None if row is None else Head(*row)
+
+    @staticmethod
+    def hash_at(tables: Tables, seq: int) -> bytes | None:
+        """The hash of one row; None when there is no such row."""
+        row = tables.conn.execute("SELECT hash FROM audit WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else row[0]
+
+    @staticmethod
+    def began_at(tables: Tables) -> datetime | None:
+        """When the oldest row was written, as far as that can be read; None for an empty log."""
+        oldest = "SELECT min(at) FROM audit WHERE typeof(at) = 'integer' AND at BETWEEN 0 AND ?"
+        (millis,) = tables.conn.execute(oldest, (_LATEST,)).fetchone()
+        return None if millis is None else moment(millis)
 
     @staticmethod
     def newest(tables: Tables, selection: Selection, limit: int, *, before: int | None = None) -> list[Row]:

@@ -48,7 +48,11 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @click.option("--anchor", "anchors", multiple=True, help="A row somebody remembers: seq:hash or seq:hash:epoch.")
 @click.option("--anchors", "files", multiple=True, type=click.Path(path_type=Path), help="A file of anchors.")
 def audit_verify(config_path: Path, anchors: tuple[str, ...], files: tuple[Path, ...]) -> None:
-    """Examine the whole audit log: exit 0 when it is whole, 1 when not, 2 when that cannot be said."""
+    """Examine the whole audit log: exit 0 when it is whole, 1 when not, 2 when that cannot be said.
+
+    It cannot be said, too, when the configured anchor file is missing or empty although the log is older than an hour:
+    rows cut from its end would not show.
+    """
     unreadable = [text for text in anchors if anchor_from(text) is None]
     if unreadable:
         raise click.UsageError(f"{unreadable[0][:80]!r} is no anchor; one is written as seq:hash")
@@ -80,20 +84,33 @@ def _two_unless_said() -> Iterator[None]:
 
 async def _verify(house: House, arguments: Known, say: Say) -> int:
     known = [anchor for text in arguments.anchors if (anchor := anchor_from(text)) is not None]
-    own = house.config.audit.anchor_file
     for path in map(Path, arguments.files):
         known += await _anchors_in(path, say)
+    own = house.config.audit.anchor_file
+    lost = False
     if own is not None and str(own) not in arguments.files:
         try:
             known += await _anchors_in(own, say)
         except StartRefusedError as error:
             await say(f"{error.reason} It was not compared.")
+            is_there = await asyncio.to_thread(_has_content, own)
+            lost = await house.anchoring.is_due() and not (known and is_there)
     from handlers.render.audit import verdict
 
     found = await house.auditing.verify(known)
-    for line in verdict(found):
+    for line in verdict(found, anchors_lost=lost):
         await say(line)
-    return 0 if found.is_whole else TAMPERED
+    if not found.is_whole:
+        return TAMPERED
+    return CANNOT_SAY if lost else 0
+
+
+def _has_content(path: Path) -> bool:
+    """Whether there is anything in it, be it ours to read or not: it may be kept from us with good reason."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
 
 
 async def _anchors_in(path: Path, say: Say) -> list[Anchor]:

@@ -36,12 +36,16 @@ def backup(config_path: Path, out: Path) -> None:
 
 def backups_of(house: House) -> Backups:
     """What makes backups of a desk. No part of the house itself: a bot that makes none need not carry it."""
-    return Backups(house.database, house.keys, house.audit, house.clock)
+    return Backups(house.database, house.keys, house.vault, house.audit, house.clock)
 
 
 async def _make(house: House, arguments: Target, say: Say) -> int:
     made = await backups_of(house).make(Path(arguments.path))
     await say(f"{made.path}: {made.size} bytes, opened by the master key with the fingerprint {made.key}.")
+    if made.dropped:
+        await say(
+            f"Opened again and compared, so keys that wrap nothing any more were dropped: {_listed(made.dropped)}."
+        )
     await say("The master key is not in it: keep that elsewhere, or the backup opens nothing.")
     return 0
 
@@ -71,6 +75,10 @@ async def _restore(config: Config, file: Path, *, replace: bool) -> Restored:
     with holding(config):
         master = read_master(config.key)
         return await restored(master, file, config.data_dir / DATABASE, SystemClock(), replace=replace)
+
+
+def _listed(generations: tuple[int, ...]) -> str:
+    return f"generation{'s' if len(generations) > 1 else ''} {', '.join(map(str, generations))}"
 
 
 BACKUP = HostCommand("backup", Target, _make)

@@ -9,6 +9,7 @@ from bot.access.differing import people_differing
 from bot.commands.ending import CONFIG, loaded, refuse
 from bot.config import Config
 from bot.errors import ConnectionLockedError, CountersignError
+from bot.operations.beginning import policy_differing
 from bot.store.database import inspect
 from bot.vault.install import check_key
 from bot.vault.service import unreadable
@@ -47,3 +48,4 @@ def _notes(config: Config) -> Iterator[str]:
                     "/disconnect it and link it anew"
                 )
     yield from people_differing(config.data_dir / DATABASE, config.people)
+    yield from policy_differing(config.data_dir / DATABASE, config.policy)

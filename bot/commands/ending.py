@@ -23,7 +23,7 @@ from bot.errors import (
     WrongKeyError,
 )
 from bot.hosting import EX_SOFTWARE, Refused
-from bot.wiring import provider_settings
+from bot.wiring import provider_settings, read_policy
 
 EX_CONFIG = 78
 STOP_SECONDS = 25.0
@@ -35,7 +35,7 @@ CONFIG = click.option(
 
 def loaded(path: Path) -> Config:
     try:
-        return load(path, provider_settings())
+        return load(path, provider_settings(), read_policy=read_policy)
     except ConfigError as error:
         click.echo(f"{error.source} has {len(error.problems)} problem(s):", err=True)
         for problem in error.problems:

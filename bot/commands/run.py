@@ -102,8 +102,7 @@ async def _updates(config: Config, work: Running) -> AsyncIterator[list[Coroutin
     sites = [] if config.webhook is None else [http.pushed(config.webhook, work.intake)]
     if config.web is not None:
         sites.append(http.pages(work.desk.services, config.web, failures.sentence))
-        if "crm" in config.hooks:
-            sites.append(http.events(work.desk.services.withdrawals, config.web, config.hooks["crm"]))
+        sites += http.from_crm(work.desk.services)
     async with http.serving(sites):
         if config.webhook is None:
             yield [work.poll()]

@@ -6,14 +6,14 @@ with a problem is still read as far as it goes, and what depends on it is still 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from bot.config.addresses import check_addresses, web_in
 from bot.config.checks import check_desk, check_people, check_telegram, hook_secrets, provider_settings
-from bot.config.files import check_audit, check_key, key_source, token_in, webhook_in
+from bot.config.files import check_audit, check_key, key_source, policy_in, token_in, webhook_in
 from bot.config.model import (
     AuditConfig,
     Config,
@@ -22,6 +22,7 @@ from bot.config.model import (
     Member,
     Pacing,
     People,
+    PolicyConfig,
     WebConfig,
     WebhookConfig,
     is_loopback,
@@ -37,6 +38,7 @@ __all__ = [
     "Member",
     "Pacing",
     "People",
+    "PolicyConfig",
     "WebConfig",
     "WebhookConfig",
     "is_loopback",
@@ -45,11 +47,17 @@ __all__ = [
 ]
 
 
-def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Mapping[str, str] = os.environ) -> Config:
+def load(
+    path: Path,
+    providers: Mapping[str, type[msgspec.Struct]],
+    environ: Mapping[str, str] = os.environ,
+    read_policy: Callable[[bytes], object] = bytes.decode,
+) -> Config:
     """Read and check the file at `path`.
 
     Args:
         providers: The settings Struct of each provider, by name; tables for other names are problems.
+        read_policy: Raises a `ConfigError` for a policy's document that cannot be used; its problems join the others.
 
     Raises:
         ConfigError: Everything that is wrong, in one list.
@@ -74,11 +82,8 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
         if getattr(value, "oauth_app_id", None) is not None and file.web is None:
             where = f"providers.{name}.oauth_app_id"
             problems.append(Problem(where, "no table [web]", "one, for people to come back to"))
-    hooks = hook_secrets(settings, at, problems)
-    for name in settings:
-        if getattr(settings[name], "webhook_secret_file", None) is not None and file.web is None:
-            where = f"providers.{name}.webhook_secret_file"
-            problems.append(Problem(where, "no table [web]", "one, for webhooks to come in"))
+    policy = policy_in(file.policy, at, providers, read_policy, problems)
+    hooks = hook_secrets(settings, at, problems, has_web=file.web is not None)
     if problems or token is None:
         raise ConfigError(str(path), problems)
     return Config(
@@ -95,4 +100,5 @@ def load(path: Path, providers: Mapping[str, type[msgspec.Struct]], environ: Map
         log=file.log,
         providers=settings,
         hooks=hooks,
+        policy=policy,
     )

@@ -87,21 +87,25 @@ def provider_settings(
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def hook_secrets(settings: Mapping[str, Any], at: Path, problems: list[Problem]) -> dict[str, Secret]:
-    """The secrets with which providers sign what they tell us by themselves; one that protects nothing is a problem."""
+def hook_secrets(settings: Mapping[str, Any], at: Path, problems: list[Problem], *, has_web: bool) -> dict[str, Secret]:
+    """The secrets with which providers prove what they tell us by themselves, by `provider.setting`.
+
+    One that protects nothing is a problem, and so is one without a place for anybody to come to.
+    """
     found = {}
     for name, value in settings.items():
-        file = getattr(value, "webhook_secret_file", None)
-        if file is None:
-            continue
-        where = f"providers.{name}.webhook_secret_file"
-        text = secret_file(where, at / file, problems)
-        if text is None:
-            continue
-        if flaw := value.webhook_flaw(text):
-            problems.append(Problem(where, flaw, "a secret of your own, 16 characters or more"))
-        else:
-            found[name] = Secret(text)
+        files = value.hook_files() if hasattr(value, "hook_files") else {}
+        for setting, file in files.items():
+            where = f"providers.{name}.{setting}"
+            if not has_web:
+                problems.append(Problem(where, "no table [web]", "one, for webhooks to come in"))
+            text = secret_file(where, at / file, problems)
+            if text is None:
+                continue
+            if flaw := value.webhook_flaw(text):
+                problems.append(Problem(where, flaw, "a secret of your own, 16 characters or more"))
+            else:
+                found[f"{name}.{setting}"] = Secret(text)
     return found
 
 

@@ -4,14 +4,15 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from bot.config.addresses import check_address, listener_in
-from bot.config.model import KeySource, WebhookConfig
+from bot.config.model import KeySource, PolicyConfig, WebhookConfig
 from bot.config.reading import Partial
-from bot.errors import Problem
+from bot.errors import ConfigError, Problem
 from bot.logs import redact
+from bot.money import DIGITS
 from bot.secret import Secret
 
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{32,256}", re.ASCII)
@@ -21,6 +22,7 @@ _SECRET_ITSELF = re.compile(r"\d{3,20}:[^/]{20,}|csk1-.*|[A-Za-z0-9_+=-]{32,}", 
 CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", re.ASCII)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _SECRET_FILE_BYTES = 4096
+_POLICY_BYTES = 64 * 1024
 
 
 def secret_file(where: str, path: Path, problems: list[Problem]) -> str | None:
@@ -128,6 +130,53 @@ def key_source(key: Partial, at: Path) -> KeySource:
         prompt=key.prompt,
         env=key.env,
     )
+
+
+def policy_in(
+    table: Partial,
+    at: Path,
+    providers: Collection[str],
+    read_policy: Callable[[bytes], object],
+    problems: list[Problem],
+) -> PolicyConfig:
+    """The policy's text as it is, and the first beneficiaries. Whether it is a policy, `read_policy` says."""
+    if table is None:
+        return PolicyConfig()
+    for number, payee in enumerate(table.beneficiaries):
+        where = f"policy.beneficiaries[{number}]"
+        if payee is None:
+            continue
+        if payee.provider is not None and payee.provider not in providers:
+            problems.append(Problem(f"{where}.provider", repr(payee.provider[:40]), f"one of {', '.join(providers)}"))
+        for key, longest in (("account", 64), ("name", 60)):
+            text = getattr(payee, key)
+            if text is not None and (not text.strip() or len(text) > longest or not text.isprintable()):
+                problems.append(Problem(f"{where}.{key}", repr(text[:40]), f"1 to {longest} characters"))
+        if payee.currency is not None and payee.currency not in DIGITS:
+            problems.append(Problem(f"{where}.currency", repr(payee.currency[:40]), "a currency such as USD, or none"))
+    return PolicyConfig(
+        _document(table.file, at, read_policy, problems), tuple(one for one in table.beneficiaries if one is not None)
+    )
+
+
+def _document(
+    name: str | None, at: Path, read_policy: Callable[[bytes], object], problems: list[Problem]
+) -> str | None:
+    if name is None:
+        return None
+    path = at / name
+    try:
+        if path.stat().st_size > _POLICY_BYTES:
+            problems.append(Problem("policy.file", f"{path}, more than {_POLICY_BYTES:,} bytes", "a policy's text"))
+            return None
+        document = path.read_bytes()
+        read_policy(document)
+        return document.decode()
+    except ConfigError as error:
+        problems += [Problem(f"policy.file: {one.path}", one.found, one.expected) for one in error.problems]
+    except (OSError, ValueError) as error:
+        problems.append(Problem("policy.file", f"{path} ({type(error).__name__})", "a readable text file"))
+    return None
 
 
 def check_audit(audit: Partial, desk: Partial, at: Path, problems: list[Problem]) -> None:

@@ -99,6 +99,22 @@ class Audit(_Table, frozen=True):
     """Gets a message each day."""
 
 
+class Payee(_Table, frozen=True):
+    """`[[policy.beneficiaries]]`: one more that money may go to, from the first start on."""
+
+    provider: str
+    account: str
+    name: str
+    currency: str | None = None
+
+
+class Policy(_Table, frozen=True):
+    """`[policy]`: what an empty desk begins with. Later it is changed in the chat, by several people."""
+
+    file: str | None = None
+    beneficiaries: list[Payee] = msgspec.field(default_factory=list)
+
+
 class Log(_Table, frozen=True):
     """`[log]`"""
 
@@ -112,6 +128,7 @@ class File(_Table, frozen=True):
     people: People
     key: Key
     audit: Audit = Audit()
+    policy: Policy = Policy()
     log: Log = Log()
     web: Web | None = None
     providers: dict[str, Any] = {}
@@ -163,6 +180,14 @@ class AuditConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyConfig:
+    """What an empty desk begins with; `document` is the policy's text."""
+
+    document: str | None = None
+    beneficiaries: tuple[Payee, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a run needs, checked."""
 
@@ -180,7 +205,8 @@ class Config:
     providers: Mapping[str, Any]
     """Each provider's settings, an instance of the Struct its SPEC names."""
     hooks: Mapping[str, Secret] = field(default_factory=dict)
-    """By provider: the secret with which it signs what it tells us by itself."""
+    """By provider and setting, such as `crm.webhook_secret_file`: the secret that proves what is told us by itself."""
+    policy: PolicyConfig = PolicyConfig()
 
 
 def is_loopback(url: str) -> bool:

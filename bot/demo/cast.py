@@ -23,12 +23,27 @@ class Group:
     title: str
 
 
+TRANSFER = "/transfer 250.00 USD from Treasury Operating to Harbour Freight for Invoice 4711"
 READING = ("/balance", "/positions", "/connections", "/status", "/help")
 
 PEOPLE = (
-    Person(710_001, "Olga", "operator", "Operator", ("operator",), (*READING, "/connect", "/factor")),
-    Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), (*READING, "/pending")),
-    Person(710_003, "Ben", "second-approver", "Second approver", ("approver", "viewer"), (*READING, "/pending")),
+    Person(
+        710_001,
+        "Olga",
+        "operator",
+        "Operator",
+        ("operator",),
+        ("/transfer", TRANSFER, *READING, "/withdrawals", "/history", "/connect", "/factor"),
+    ),
+    Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), (*READING, "/withdrawals", "/pending")),
+    Person(
+        710_003,
+        "Ben",
+        "second-approver",
+        "Second approver",
+        ("approver", "viewer"),
+        (*READING, "/withdrawals", "/pending"),
+    ),
     Person(710_004, "Vera", "viewer", "Viewer", ("viewer",), READING),
     Person(710_005, "Adam", "admin", "Admin", ("admin",), ("/people", "/role", "/invite viewer", "/pending", "/help")),
     Person(

@@ -43,6 +43,7 @@ class Act:
     body: Obj
     said: Callable[[Obj], str]
     hint: str = ""
+    method: str = "POST"
 
 
 TITLES = {"capital": "Capital.com", "deriv": "Deriv", "cryptocapital": "Crypto Capital", "crm": "Broctagon CRM"}
@@ -95,7 +96,18 @@ def _cryptocapital(provider: Provider) -> list[Act]:
         arrived = f"12,500.00 arrived on account {provider.account}, narrative “Invoice 4711”"
         return f"{arrived}. Ask /balance cryptocapital to see it"
 
-    return [Act("money-arrives", "cryptocapital", "12,500 arrive by wire", "deposit", body, said)]
+    def ledger(answer: Obj) -> str:
+        left = [one for one in answer["entries"] if one["from"] == provider.account and one["kind"] == "transfer"]
+        if not left:
+            return f"Nothing has left account {provider.account} today"
+        newest = left[-1]
+        what = f"{newest['amount']} {newest['currency']} to {newest['to']}, “{newest['reference']}”"
+        return f"The bank has carried out {len(left)} from account {provider.account}; the last: {what}"
+
+    return [
+        Act("money-arrives", "cryptocapital", "12,500 arrive by wire", "deposit", body, said),
+        Act("ledger", "cryptocapital", "Read the bank's ledger", "ledger", {}, ledger, method="GET"),
+    ]
 
 
 def _crm(_: Provider) -> list[Act]:
@@ -163,28 +175,28 @@ class Script:
                 self.note("No withdrawal waits for its first node: let a client ask first")
                 return
             body["id"] = self.waiting[0]
-        answer = await self._post(act.provider, act.path, body)
+        answer = await self._ask(act.method, act.provider, act.path, body)
         if answer is None:
             return
         if act.name == "client-asks":
             self.waiting.append(str(answer["id"]))
         elif act.name == "node-passes":
             del self.waiting[0]
-        self.note(act.said(answer), detail=f"POST {act.path} {msgspec.json.encode(body).decode()}", mood="good")
+        self.note(act.said(answer), detail=f"{act.method} {act.path} {msgspec.json.encode(body).decode()}", mood="good")
 
     async def set_down(self, name: str, down: bool) -> None:
         """A provider goes down or comes back."""
-        if await self._post(name, "down", {"down": down}) is None:
+        if await self._ask("POST", name, "down", {"down": down}) is None:
             return
         (self.down.add if down else self.down.discard)(name)
         self.note(f"{TITLES[name]} {'is down' if down else 'is back'}", mood="bad" if down else "good")
         self.tell({"type": "providers", "down": sorted(self.down)})
 
-    async def _post(self, provider: str, path: str, body: Obj) -> Obj | None:
+    async def _ask(self, method: str, provider: str, path: str, body: Obj) -> Obj | None:
         """One request to a control side; None, and a line in the log, when it is not carried out."""
         control = self.controls[provider]
         try:
-            answer = await self.client.post(f"{control}/{path}", json=body)
+            answer = await self.client.request(method, f"{control}/{path}", json=body if method == "POST" else None)
             answer.raise_for_status()
             result: Obj = answer.json()
         except (httpx.HTTPError, ValueError) as error:

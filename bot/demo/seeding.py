@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from bot.providers.records import Environment
 
 EX_SOFTWARE = 70
 LABEL = "main"
+HOOK_SECRET = "crm-webhook.secret"
 WITH_DEMO_LOGIN = {"capital"}
 """Whose simulator gives a login of the provider's own demo environment; the others know real accounts only."""
+BOOK = (("9120007013", "Harbour Freight", "USD"), ("9120007020", "Nordlicht Handels GmbH", "EUR"))
+"""Whom the desk pays: account, name, currency."""
 SHARED_WITH = ["viewer", "operator", "approver", "admin"]
 
 
@@ -32,11 +36,16 @@ def config_text(telegram: Listening, providers: Mapping[str, Listening], web_por
         roles = json.dumps(list(person.roles))
         lines += ["", "[[people.members]]", f"id = {person.id}", f"name = {_text(person.name)}", f"roles = {roles}"]
     lines += ["", "[key]", 'file = "master.key"']
+    lines += ["", "[policy]", 'file = "policy.toml"']
+    for account, name, currency in BOOK:
+        lines += ["", "[[policy.beneficiaries]]", 'provider = "cryptocapital"', f"account = {_text(account)}"]
+        lines += [f"name = {_text(name)}", f"currency = {_text(currency)}"]
     here = f"127.0.0.1:{web_port}"
     lines += ["", "[web]", f"public_url = {_text(f'http://{here}')}", f"listen = {_text(here)}"]
     for name, listening in providers.items():
         lines += ["", f"[providers.{name}]"]
         lines += [f"{key} = {_text(value)}" for key, value in _addresses(name, listening).items()]
+        lines += [f"webhook_secret_file = {_text(HOOK_SECRET)}"] if name == "crm" else []
     return "\n".join(lines) + "\n"
 
 
@@ -71,17 +80,23 @@ def login_of(name: str, credentials: Mapping[str, Any]) -> dict[str, str]:
             return {"api_key": credentials["api_key"]}
 
 
-async def seed(folder: Path, telegram: Listening, providers: Mapping[str, Listening], web_port: int) -> Path:
+async def seed(
+    folder: Path, telegram: Listening, providers: Mapping[str, Listening], web_port: int, hook_secret: str
+) -> Path:
     """Fill `folder` and link every provider; answers the configuration's path.
 
+    Args:
+        hook_secret: With which the CRM signs its webhooks.
     Raises:
         StartRefusedError: One of the bot's commands failed; its last words are in the reason.
     """
     config = folder / "config.toml"
+    (folder / "policy.toml").write_bytes((files("bot.demo") / "policy.toml").read_bytes())
     config.write_text(config_text(telegram, providers, web_port), encoding="utf-8")
-    token = folder / "telegram.token"
-    token.touch(mode=0o600)
-    token.write_text(telegram.credentials["bot_token"], encoding="utf-8")
+    for name, secret in (("telegram.token", telegram.credentials["bot_token"]), (HOOK_SECRET, hook_secret)):
+        file = folder / name
+        file.touch(mode=0o600)
+        file.write_text(secret, encoding="utf-8")
     await _command(["key", "new", "--out", str(folder / "master.key")])
     logins = [_login(name, listening) for name, listening in providers.items()]
     await _command(["credentials", "add", "--config", str(config), "--batch"], "\n".join(logins))

@@ -9,6 +9,7 @@ import asyncio
 import errno
 import importlib
 import logging
+import secrets
 import signal
 import socket
 import tempfile
@@ -69,9 +70,10 @@ async def _perform(port: int, open_browser: bool) -> None:
         providers = {name: await stack.enter_async_context(_provider(name)) for name in PROVIDERS}
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
         web_port = _free_port()
-        await _furnish(client, line, providers, web_port)
+        secret = secrets.token_urlsafe(24)
+        await _furnish(client, line, providers, web_port, secret)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-demo-")))
-        config = await seed(folder, line, providers, web_port)
+        config = await seed(folder, line, providers, web_port, secret)
         script = _script(telegram, providers, client)
         bot = _bot(config, folder / "bot.log", telegram, script)
         front = Front(script, telegram.world.bot, lambda: bot.state, bot.crash)
@@ -128,14 +130,18 @@ def _free_port() -> int:
 
 
 async def _furnish(
-    client: httpx.AsyncClient, telegram: Listening, providers: Mapping[str, Listening], web_port: int
+    client: httpx.AsyncClient, telegram: Listening, providers: Mapping[str, Listening], web_port: int, secret: str
 ) -> None:
-    """The people walk in, the CRM gets its approval nodes, and Deriv learns where our app's people come back to."""
+    """The people walk in, the CRM gets its approval nodes and learns where its webhooks go, and Deriv where our app's
+    people come back to."""
     people = [{"id": person.id, "first_name": person.name, "username": person.name.lower()} for person in PEOPLE]
     group = {"id": GROUP.id, "title": GROUP.title, "members": [person.id for person in PEOPLE]}
     answer = await client.post(f"{telegram.control}/people", json={"people": people, "groups": [group]})
     answer.raise_for_status()
     answer = await client.post(f"{providers['crm'].control}/settings", json={"levels": CRM_NODES})
+    answer.raise_for_status()
+    hook = {"url": f"http://127.0.0.1:{web_port}/crm/webhook", "secret": secret}
+    answer = await client.post(f"{providers['crm'].control}/webhook", json=hook)
     answer.raise_for_status()
     back = f"http://127.0.0.1:{web_port}/oauth/deriv"
     app = {"app_id": providers["deriv"].credentials["app_id"], "redirect_uri": back}

@@ -2,7 +2,8 @@
 
     listeners   sites → servers               telegram   updates that are pushed
     pages       the site of the pages         entry      the one-time page
-    crm         what the CRM tells by itself
+    crm         what the CRM tells by itself   psp   what a payment provider tells
+    rates       what the CRM asks us
     redirect    back from a provider's login  cookie     which browser was sent there
     asking      the guard around each page    body       what may be sent, in what time
     answers     headers, CSP among them       views      HTML; `page/` has style and script
@@ -13,6 +14,7 @@ own; so nothing here writes a path, a query or a body to the log.
 """
 
 from bot.http.crm import events as events
+from bot.http.crm import from_crm as from_crm
 from bot.http.listeners import Site as Site
 from bot.http.listeners import serving as serving
 from bot.http.pages import pages as pages

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bot.config import WebConfig
-from bot.operations.entry import LIFE
+from bot.operations.one_time import LIFE
 from bot.secret import Secret
 
 

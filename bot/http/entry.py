@@ -32,6 +32,7 @@ TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _CODE = re.compile(r"[0-9]{6}", re.ASCII)
 _BLANKS = re.compile(r"[\s-]")
 _TOO_OLD = "Telegram opened this page more than five minutes ago; open it again from the chat, or enter the code"
+_NOT_TELEGRAM = "this does not come from Telegram; enter the code from the chat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class EntryPages:
     def __init__(self, house: House, asked: Asked, cookie: Cookie, say: Voice) -> None:
         self._house = house
         self._entries = house.entries
+        self._logins = house.logins
         self._answers = asked.answers
         self._asked = asked
         self._cookie = cookie
@@ -96,9 +98,10 @@ class EntryPages:
             try:
                 user = user_in(presented, self._house.config.token.reveal(), self._house.clock.now())
             except InitDataError as error:
-                reason = _TOO_OLD if error.is_old else "this does not come from Telegram; enter the code from the chat"
-                raise EntryRefusedError(reason) from None
-            self._entries.prove_by_telegram(entry, user)
+                if error.is_old:
+                    raise EntryRefusedError(_TOO_OLD) from None
+                await self._entries.refuse_telegrams_word(entry, _NOT_TELEGRAM)
+            await self._entries.prove_by_telegram(entry, user)
             return
         code = _BLANKS.sub("", form.get(views.CODE, ""))
         if not _CODE.fullmatch(code):
@@ -106,7 +109,7 @@ class EntryPages:
         await self._entries.prove_by_code(entry, code)
 
     async def _send_to_provider(self, entry: Entry) -> Response:
-        secret, address = await self._entries.begin_login(entry)
+        secret, address = await self._logins.begin(entry)
         answer = RedirectResponse(address, 303, self._answers.headers(forms_to=_origin_of(address)))
         self._cookie.give(answer, secret)
         return answer
@@ -126,7 +129,7 @@ class EntryPages:
     # answers
 
     def _form(self, request: Request, entry: Entry, refusal: _Refusal) -> Response:
-        address = None if _is_framed(request.headers) else self._entries.login_address(entry)
+        address = None if _is_framed(request.headers) else self._logins.address(entry)
         form = views.Form(
             entry.outline,
             self._house.config.desk.name,

@@ -15,7 +15,8 @@ from bot.errors import EntryRefusedError, StoreError
 from bot.http import views
 from bot.http.asking import Asked, Voice, asked_by_form
 from bot.http.cookie import Cookie
-from bot.operations.entry import Attempt, linked_line
+from bot.operations.entry import linked_line
+from bot.operations.logins import Attempt
 from bot.wiring import House
 
 _MOST_FIELDS = 100
@@ -30,7 +31,7 @@ class RedirectPages:
     """The way back, and the choice of accounts."""
 
     def __init__(self, house: House, asked: Asked, cookie: Cookie, say: Voice) -> None:
-        self._entries = house.entries
+        self._logins = house.logins
         self._desk = house.config.desk.name
         self._answers = asked.answers
         self._asked = asked
@@ -48,7 +49,7 @@ class RedirectPages:
     async def back(self, request: Request) -> Response:
         provider = request.path_params["provider"]
         try:
-            await self._entries.take_back(provider, self._cookie.of(request), _query(request))
+            await self._logins.take_back(provider, self._cookie.of(request), _query(request))
         except (EntryRefusedError, StoreError) as error:
             _log.info("a provider's login not taken", extra={"error": type(error).__name__})
             return self._elsewhere("/oauth/-/refused")
@@ -61,7 +62,7 @@ class RedirectPages:
         return self._answers.page(views.told_page("Not linked", [_REFUSED], self._desk), 403)
 
     async def choose(self, request: Request) -> Response:
-        waiting = await self._entries.waiting(self._cookie.of(request))
+        waiting = await self._logins.waiting(self._cookie.of(request))
         return self._answers.page(views.accounts_page(waiting.outline, waiting.accounts, self._desk))
 
     async def link(self, request: Request) -> Response:
@@ -72,7 +73,7 @@ class RedirectPages:
             page = views.told_page("Nothing chosen", ["Go back and choose an account, or close this page."], self._desk)
             return self._answers.page(page, 422)
         chosen = frozenset(form[views.ACCOUNT].split(","))
-        attempts = await self._entries.link_granted(self._cookie.of(request), chosen)
+        attempts = await self._logins.link_granted(self._cookie.of(request), chosen)
         good = bool(attempts) and all(one.linked is not None for one in attempts)
         lines = [self._line(one) for one in attempts] or ["None of these accounts was offered. Nothing was linked."]
         page = views.told_page("Linked" if good else "Not everything was linked", lines, self._desk, good=good)

@@ -130,6 +130,11 @@ class Cards:
         tables.conn.execute("UPDATE cards SET version = version + 1 WHERE person_id = ?", (person_id,))
         tables.conn.execute("DELETE FROM drafts WHERE person_id = ?", (person_id,))
 
+    @staticmethod
+    def voiding_in(tables: Tables, person_id: int, chat_id: int) -> None:
+        """What was drawn for that person in one chat is dead, and is not drawn anew."""
+        tables.conn.execute("DELETE FROM cards WHERE person_id = ? AND chat_id = ?", (person_id, chat_id))
+
     async def prune(self) -> int:
         """Forget cards a week after they expired, and drafts a day old."""
         now = self._clock.now()

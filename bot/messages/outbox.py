@@ -50,6 +50,8 @@ class Notice:
     choices: Choices = ()
     replaces: str | None = None
     """The dedupe key of an earlier notice: its message is edited, and nothing new is sent unless its chat has moved."""
+    under: str | None = None
+    """The dedupe key of an earlier notice: this one is a reply to its message, where that is still there."""
     deletes: int | None = None
     """A message of that chat: it is deleted, and nothing is said."""
     not_before: datetime | None = None
@@ -235,6 +237,8 @@ def _body(notice: Notice) -> str:
         body |= {"card": notice.card, "choices": notice.choices}
     if notice.replaces is not None:
         body["replaces"] = notice.replaces
+    if notice.under is not None:
+        body["under"] = notice.under
     if notice.deletes is not None:
         body["deletes"] = notice.deletes
     if notice.next_step:
@@ -253,6 +257,7 @@ def _queued(row: tuple[int, int, int, str, int, int]) -> Queued:
         card=said.get("card"),
         choices=tuple(tuple((label, choice) for label, choice in line) for line in said.get("choices", ())),
         replaces=said.get("replaces"),
+        under=said.get("under"),
         deletes=said.get("deletes"),
         next_step=said.get("next_step", ""),
     )

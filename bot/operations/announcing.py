@@ -116,12 +116,12 @@ class Announcing:
         reading = await provider.statement(since=(caught_up_at or now) - OVERLAP)
         came = [entry for entry in reading.items if entry.way is Way.IN]
         if caught_up_at is None:
-            if reading.notes:
+            if not reading.is_whole:
                 raise ProviderError(connection.provider, "the beginning could not be seen whole")
             await self._database.write(lambda tables: _begin(tables, connection.id, now, came))
             return
         await self._take_in(connection, came)
-        if not reading.notes:
+        if reading.is_whole:
             await self._database.write(lambda tables: _go_on(tables, connection.id, now))
 
     async def _take_in(self, connection: Connection, entries: list[Entry]) -> None:

@@ -1,10 +1,10 @@
-"""Asking the audit log: pages of it, files of it, whether it is whole; and its head, remembered outside.
+"""Asking the audit log: pages of it, files of it, whether it is whole.
 
 A day is a day of the desk's time zone. Looking leaves no trace; a file that leaves the house does (`audit.exported`).
 """
 
 import asyncio
-import logging
+import contextlib
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person
-from bot.access.service import Access
-from bot.audit import anchors
 from bot.audit.chain import RawRow
 from bot.audit.export import Format, head_of, line_of
-from bot.audit.model import Anchor, Head, Row, Selection, Verdict
+from bot.audit.model import Anchor, Row, Selection, Verdict
 from bot.audit.service import Audit
 from bot.clock import Clock
-from bot.config import AuditConfig
-from bot.errors import ConflictError, InputError, NotFoundError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.errors import ConflictError, InputError, NotFoundError, StoreError
+from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.ports import Deed
 from bot.store import Database, Tables
 
@@ -32,7 +29,6 @@ MOST_ROWS_OF_A_FILE: Final = 50_000
 EXAMPLE = "/audit yesterday"
 _READ_AT_ONCE = 1000
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +61,16 @@ class Auditing:
         self,
         database: Database,
         audit: Audit,
-        access: Access,
-        outbox: Outbox,
         clock: Clock,
         *,
         zone: ZoneInfo,
-        config: AuditConfig,
+        alarm: Alarm = no_alarm,
     ) -> None:
         self._database = database
         self._audit = audit
-        self._access = access
-        self._outbox = outbox
         self._clock = clock
         self._zone = zone
-        self._anchor_file = config.anchor_file
-        self._chat = config.chat
+        self._alarm = alarm
 
     async def select(self, words: Sequence[str]) -> Selection:
         """A person's name or number, `request` and its id, a day, or a day behind one of these; nothing is everything.
@@ -158,55 +149,13 @@ class Auditing:
             yield line
 
     async def verify(self, known: Iterable[Anchor] = ()) -> Verdict:
-        """Examine the whole chain against what is known of it outside."""
-        return await examined(self._database, self._audit, known)
-
-    async def anchor(self) -> None:
-        """Remember the head outside: a line in the file each time, a message in the audit chat once a day.
-
-        A file that cannot be written is told to the admins once a day, and stops nothing.
-        """
-        head = await self._database.read(self._audit.head)
-        if head is None:
-            return
-        now = self._clock.now()
-        notices = [] if self._chat is None else [self._daily_head(self._chat, head, now)]
-        if self._anchor_file is not None:
-            try:
-                await asyncio.to_thread(anchors.append, self._anchor_file, anchors.line_of(head, now))
-            except OSError as error:
-                reason = error.strerror or str(error)
-                _log.warning("anchor not written", extra={"file": str(self._anchor_file), "error": reason})
-                notices += self._warnings(reason, now)
-
-        def tell(tables: Tables) -> None:
-            for notice in notices:
-                self._outbox.put(tables, notice)
-
-        if notices:
-            await self._database.write(tell)
-
-    def _daily_head(self, chat: int, head: Head, now: datetime) -> Notice:
-        today = now.astimezone(self._zone).date()
-        how = (
-            f"On {today} the audit log ends with row {head.seq}. Keep this message: on the host, "
-            "`countersign audit verify --anchor` with the line above shows whether anything up to there was changed."
-        )
-        lines = (anchors.text_of(head), how, "— bot daily head")
-        return Notice(Lane.EVENTS, chat, "Audit log, daily head", lines, f"audit/head/{chat}/{today}")
-
-    def _warnings(self, reason: str, now: datetime) -> list[Notice]:
-        today = now.astimezone(self._zone).date()
-        what = f"The head of the audit log could not be appended to the anchor file ({reason})."
-        then = (
-            "The log itself goes on. Until this is mended, rows cut from its end show against older anchors only: "
-            "see `anchor_file` under [audit] in the configuration."
-        )
-        return [
-            Notice(Lane.SECURITY, number, "Audit log not anchored", (what, then), f"audit/unanchored/{today}/{number}")
-            for admin in self._access.roster.admins
-            for number in sorted(admin.telegram_ids)
-        ]
+        """Examine the whole chain against what is known of it outside. When it does not pass, the desk is frozen."""
+        verdict = await examined(self._database, self._audit, known)
+        if not verdict.is_whole:
+            why = f"the audit log does not pass its examination, first at row {verdict.flaws[0].seq}"
+            with contextlib.suppress(StoreError):  # what was found is told all the same
+                await self._database.write(lambda tables: self._alarm(tables, DESK, why))
+        return verdict
 
     def _day(self, word: str) -> tuple[datetime, datetime] | tuple[None, None]:
         """The bounds of a day, or nothing when the word is none."""

@@ -2,6 +2,9 @@
 
 The copy lies in the data directory for as long as it takes to seal it. The file has its name once it is whole and on
 disk, and the audit row is there before.
+
+Then it is opened again, whole, and compared with what was copied. When that fits and every record in the copy opens,
+the generations of the wrapping key that wrap nothing any more, neither here nor in the copy, are dropped (SAFETY 4.5).
 """
 
 import asyncio
@@ -9,19 +12,28 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from bot.audit.service import Audit
 from bot.clock import Clock
-from bot.errors import ConflictError, StartRefusedError, StoreFullError
+from bot.errors import (
+    BackupUnreadableError,
+    ConflictError,
+    ConnectionLockedError,
+    StartRefusedError,
+    StoreFullError,
+)
 from bot.ports import Deed
 from bot.store import Database, Tables
-from bot.store.database import inspect
-from bot.vault.archive import CHUNK, FORMAT, SALT_BYTES, Header, sealed
+from bot.store.database import inspect, peek
+from bot.vault.archive import CHUNK, FORMAT, FRAME, LONGEST_HEADER, SALT_BYTES, Header, opened, sealed
+from bot.vault.datakeys import left_behind
+from bot.vault.install import drop_generations
 from bot.vault.keys import KeyTree
+from bot.vault.service import Vault
 
 EX_CANTCREAT = 73
 ROOM_TO_WORK = 200_000_000
@@ -38,14 +50,17 @@ class Backup:
     """Bytes of the file."""
     key: str
     """The fingerprint of the master key that opens it."""
+    dropped: tuple[int, ...] = ()
+    """Generations of the wrapping key that were dropped, because this is a verified copy without them."""
 
 
 class Backups:
     """Makes them."""
 
-    def __init__(self, database: Database, keys: KeyTree, audit: Audit, clock: Clock) -> None:
+    def __init__(self, database: Database, keys: KeyTree, vault: Vault, audit: Audit, clock: Clock) -> None:
         self._database = database
         self._keys = keys
+        self._vault = vault
         self._audit = audit
         self._clock = clock
 
@@ -74,10 +89,43 @@ class Backups:
             made = Backup(path, size, header.key)
             await self._database.write(partial(self._note, made))
             await asyncio.to_thread(path.hardlink_to, part)  # unlike a rename it never replaces what is there
+            sync_folder(path.parent)
+            return replace(made, dropped=await self._dropped(copy, path))
         finally:
             part.unlink(missing_ok=True)
-        sync_folder(path.parent)
-        return made
+
+    async def _dropped(self, copy: Path, path: Path) -> tuple[int, ...]:
+        """Drop what nothing needs any more, if this backup can be relied on; answers which generations."""
+        left = set(await in_thread(lambda _: peek(copy, left_behind)) or ())
+        if not left or not await in_thread(lambda _: self._is_reliable(copy, path)):
+            return ()
+
+        def change(tables: Tables) -> tuple[int, ...]:
+            dropped = tuple(kek_id for kek_id in left_behind(tables) if kek_id in left)
+            if dropped:
+                drop_generations(tables, dropped)
+                details = {"generations": " ".join(map(str, dropped)), "backup": path.name}
+                self._audit.record(tables, Deed("key.generations_dropped", "key", details=details))
+            return dropped
+
+        dropped = await self._database.write(change)
+        self._keys.forget(dropped)
+        return dropped
+
+    def _is_reliable(self, copy: Path, path: Path) -> bool:
+        """Whether the file opens and holds exactly the copy, and every record in that opens or waits for its owner."""
+        with path.open("rb") as file, copy.open("rb") as text:
+            line = file.readline(LONGEST_HEADER)
+            try:
+                for chunk in opened(self._keys.backup, line, pieces(file.read, FRAME)):
+                    if chunk != text.read(len(chunk)):
+                        return False
+            except BackupUnreadableError:
+                return False
+            if text.read(1):
+                return False
+        troubles = peek(copy, self._vault.safe.survey) or []
+        return all(isinstance(trouble, ConnectionLockedError) for trouble in troubles)
 
     async def _header(self, size: int) -> Header:
         meta = await self._database.read(lambda tables: {row["key"]: row["value"] for row in tables["meta"].rows})

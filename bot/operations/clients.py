@@ -1,7 +1,8 @@
 """Clients of the CRM, put together from the calls that each tell a part. A part that fails is missing, and named."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from bot.providers.crm.client import Crm
 
 ANSWER_SECONDS = 25.0
-MOST_SEARCHED = 200
+MOST_SEARCHED = 1_000
+"""Two calls."""
 HISTORY = timedelta(days=80)
 MOST_ROWS = 8
+_ID = re.compile(r"[a-z0-9]{8}", re.ASCII)
 PLATFORMS: tuple[Platform, ...] = ("mt4", "mt5", "ctrader")
 _EXAMPLE = "/client u7h2k9d0, /client ines@example.com or /client Ines"
 
@@ -36,18 +39,6 @@ class Found:
     clients: tuple[wire.Client, ...]
     searched: int
     there_are: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClientFile:
-    """What is known of one client. None is a part that could not be read."""
-
-    profile: Profile
-    wallets: Mapping[str, Money] | None
-    kyc: str | None
-    downlines: Branch | None
-    withdrawals: tuple[wire.Transaction, ...] | None
-    """Newest first, of the last months."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +59,31 @@ class Traded:
     trades: tuple[wire.Trade, ...] | None = None
     """Newest first; None where the platform's trades cannot be asked for."""
 
+    @property
+    def place(self) -> str:
+        """`server/login`, as requests and commands name it."""
+        return f"{self.server.id}/{self.row.login}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFile:
+    """What is known of one client. None is a part that could not be read, or was not asked for."""
+
+    profile: Profile
+    wallets: Mapping[str, Money] | None
+    kyc: str | None
+    withdrawals: tuple[wire.Transaction, ...] | None
+    """Newest first, of the last months."""
+    accounts: tuple[Traded, ...] | None
+    trades: tuple[wire.Trade, ...] | None
+    """Newest first, of the last months; of MT4 only, the others' cannot be asked for."""
+    uplines: Branch | None = None
+    downlines: Branch | None = None
+
+    def account(self, place: str) -> Traded | None:
+        """The trading account of that place, `server/login`."""
+        return next((one for one in self.accounts or () if one.place == place), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Trading:
@@ -86,23 +102,24 @@ class ClientDesk:
         self._clock = clock
 
     async def search(self, person: Person, word: str) -> Found:
-        """By id, name or e-mail. There is no such call: the first 200 clients are looked through."""
+        """By id, name or e-mail. Only for an id there is a call: else the first 1,000 clients are looked through."""
         wanted = word.strip().casefold()
         if len(wanted) < 2:
             raise InputError("at least two characters of an id, a name or an e-mail address", _EXAMPLE)
 
         async def look(crm: "Crm") -> Found:
+            if _ID.fullmatch(wanted) and (known := await _part(crm.clients.one(wanted))) is not None:
+                return Found((wire.Client(known.id, name=known.name, email=known.email),), 1, 1)
             listed = await crm.clients.listed(MOST_SEARCHED)
             fitting = tuple(
                 one for one in listed.items if any(wanted in (text or "").casefold() for text in _words(one))
             )
-            exact = tuple(one for one in fitting if one.id.casefold() == wanted)
-            return Found(exact or fitting, len(listed.items), listed.count)
+            return Found(fitting, len(listed.items), listed.count)
 
         return await self._with(person, look)
 
-    async def file(self, person: Person, user_id: str) -> ClientFile:
-        """Everything about one client.
+    async def file(self, person: Person, user_id: str, *, lines: bool = True) -> ClientFile:
+        """Everything about one client; who is above and below only with `lines`.
 
         Raises:
             NotFoundError: The CRM knows none of that id.
@@ -115,13 +132,19 @@ class ClientDesk:
                 if getattr(error, "code", "") in ("user_not_found", "not_an_id"):
                     raise NotFoundError("client", user_id) from None
                 raise
-            wallets, kyc, lines, history = await asyncio.gather(
-                _part(crm.wallets.info(user_id)),
+            wallets, kyc, history, accounts, trades = await asyncio.gather(
+                _part(self._wallets(crm, user_id)),
                 _part(self._kyc(crm, user_id)),
-                _part(crm.clients.downlines(user_id)),
                 _part(self._history(crm, user_id)),
+                _part(_accounts_of(crm, profile)),
+                _part(self._trades_of(crm, profile)),
             )
-            return ClientFile(profile, wallets, kyc, lines, history)
+            above, below = None, None
+            if lines:
+                above, below = await asyncio.gather(
+                    _part(crm.clients.uplines(user_id)), _part(crm.clients.downlines(user_id))
+                )
+            return ClientFile(profile, wallets, kyc, history, accounts, trades, above, below)
 
         return await self._with(person, look)
 
@@ -129,13 +152,7 @@ class ClientDesk:
         """What a client's wallets hold; nobody's wallet is an empty one."""
 
         async def look(crm: "Crm") -> Holdings:
-            try:
-                wallets = await crm.wallets.info(user_id)
-            except RefusedError as error:
-                if error.code != wire.NO_WALLET:
-                    raise
-                wallets = {}
-            return Holdings(wallets, await _part(crm.wallets.bank_cards(user_id)))
+            return Holdings(await self._wallets(crm, user_id), await _part(crm.wallets.bank_cards(user_id)))
 
         return await self._with(person, look)
 
@@ -179,6 +196,31 @@ class ClientDesk:
 
         return await self._with(person, look)
 
+    @staticmethod
+    async def _wallets(crm: "Crm", user_id: str) -> Mapping[str, Money]:
+        """Whoever has no wallet is refused by a type of its own, and holds nothing."""
+        try:
+            return await crm.wallets.info(user_id)
+        except RefusedError as error:
+            if error.code != wire.NO_WALLET:
+                raise
+            return {}
+
+    async def _trades_of(self, crm: "Crm", profile: Profile) -> tuple[wire.Trade, ...]:
+        """What a client traded on MT4 lately, on every server they have an account on."""
+        mt4 = [one for one in profile.trading_accounts or () if one.platform == "mt4"]
+        places = {one.place for one in mt4}
+        today = self._clock.now().date()
+        start, end = today - HISTORY, today + timedelta(days=2)
+        asked = [
+            (server, crm.trading.trades(kind, server, start, end, user_id=profile.id))
+            for server in sorted({one.connection_id or "" for one in mt4})
+            for kind in ("open", "closed")
+        ]
+        found = await asyncio.gather(*(asking for _, asking in asked))
+        rows = zip((server for server, _ in asked), found, strict=True)
+        return _newest_first([row for server, part in rows for row in part if f"{server}/{row.login}" in places])
+
     async def _trades(self, crm: "Crm", server_id: str, login: str) -> tuple[wire.Trade, ...] | None:
         today = self._clock.now().date()
         start, end = today - HISTORY, today + timedelta(days=2)
@@ -186,8 +228,7 @@ class ClientDesk:
         found = await asyncio.gather(*kinds)
         if None in found:
             return None
-        rows = [row for part in found for row in part or ()]
-        return tuple(sorted(rows, key=lambda row: str(row.open_time or ""), reverse=True))
+        return _newest_first([row for part in found for row in part or ()])
 
     async def _kyc(self, crm: "Crm", user_id: str) -> str:
         """Only the list of clients tells it."""
@@ -212,6 +253,22 @@ class ClientDesk:
                     if isinstance(provider, Crm):
                         return await look(provider)
         raise NotFoundError("connection", wire.NAME)
+
+
+async def _accounts_of(crm: "Crm", profile: Profile) -> tuple[Traded, ...]:
+    """A client's trading accounts with what is on them; a server that cannot be read makes the whole unknown."""
+    own = profile.trading_accounts or ()
+    places = {one.place for one in own}
+    found: list[Traded] = []
+    for platform in PLATFORMS:
+        for server in sorted({one.connection_id or "" for one in own if one.platform == platform}):
+            listed = await crm.trading.accounts(platform, server, profile.id)
+            found += [Traded(platform, wire.Server(server), row) for row in listed.items]
+    return tuple(one for one in found if one.place in places)
+
+
+def _newest_first(rows: Sequence[wire.Trade]) -> tuple[wire.Trade, ...]:
+    return tuple(sorted(rows, key=lambda row: str(row.open_time or ""), reverse=True))
 
 
 def _words(client: wire.Client) -> tuple[str | None, ...]:

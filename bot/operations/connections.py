@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.access.service import check_right
+from bot.access.service import check_right, people_in
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import (
@@ -27,6 +27,7 @@ from bot.errors import (
     NotFoundError,
     OwnerSuspendedError,
     ProviderError,
+    RecordUnreadableError,
     ReplyError,
     SilentError,
     StoreError,
@@ -38,7 +39,7 @@ from bot.operations.linked import Connection, note_findings, party_column, read_
 from bot.ports import Deed
 from bot.providers.base import Lend, Login, MadeKey, Oddity, Provider, PublicKey, Surroundings
 from bot.providers.nonces import PROCESS_NONCES, Nonces
-from bot.providers.records import Environment, Findings
+from bot.providers.records import Environment, Findings, Power
 from bot.providers.registry import provider_named
 from bot.secret import Secret
 from bot.store import Database, Tables
@@ -48,6 +49,7 @@ from bot.vault.service import Vault
 
 NOTED_ANEW_AFTER = timedelta(days=1)
 """A look that found nothing new is written down this seldom."""
+_MOVES_MONEY = frozenset({Power.PAY_OUT, Power.DECIDE})
 _log = logging.getLogger(__name__)
 
 
@@ -234,6 +236,7 @@ class Connections:
             with_what = " with a key made here" if made is not None else ""
             what = f"linked {connection.name} ({connection.environment}){with_what}."
             self._tell(tables, roster.admins, by, telegram_id, what)
+            self._warn_of_powers(tables, connection, findings, by)
             return connection
 
         return await self._database.write(change)
@@ -266,7 +269,8 @@ class Connections:
             check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
             still(tables)
             there = tables.conn.execute(
-                "UPDATE connections SET changed_at = ? WHERE id = ?", (at(self._clock.now()), connection.id)
+                "UPDATE connections SET changed_at = ?, leaked_at = NULL WHERE id = ?",
+                (at(self._clock.now()), connection.id),
             )
             if not there.rowcount:
                 raise ConflictError("it is gone already")
@@ -274,6 +278,7 @@ class Connections:
             self._vault.keeping(connection.subject, fields)(tables)
             self._audit.record(tables, _deed("connection.replaced", connection, by, telegram_id))
             self._tell(tables, roster.admins, by, telegram_id, f"gave {connection.name} a new credential.")
+            self._warn_of_powers(tables, connection, findings, by)
 
         await self._database.write(change)
         await self._start_anew(connection)
@@ -327,6 +332,7 @@ class Connections:
         Raises:
             ConnectionLockedError: It waits for its owner's passphrase; nobody is asked anything.
             OwnerSuspendedError: It rests; likewise.
+            RecordUnreadableError: It is gone.
             ProviderError: As the adapter says. Its slip is a `ReplyError`, so that it costs its own line only.
         """
         async with self._talking(connection, seconds) as provider:
@@ -356,20 +362,35 @@ class Connections:
             raise OwnerSuspendedError(connection.name)
         if self.is_locked(connection):
             raise ConnectionLockedError(connection.name)
-        provider = self._sessions.get(connection.id)
-        if provider is None:
-            lend = self._vault.lender(connection.subject)
-            odd = self.health.setdefault(connection.id, Health()).oddities
-            provider = self._build(
-                connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity])
-            )
-            self._sessions[connection.id] = provider
+        if connection.id not in self._sessions:
+            await self._check_still(connection)
+        provider = self._sessions.get(connection.id) or self._open(connection)
         with self._noting(connection):
             try:
                 async with asyncio.timeout(seconds):
                     yield provider
             except TimeoutError:
                 raise SilentError(connection.provider, f"no answer in {seconds or 0:.0f} s") from None
+
+    async def _check_still(self, connection: Connection) -> None:
+        """A record may have been read before its owner was suspended, and that ended the session there was.
+
+        Raises:
+            OwnerSuspendedError, RecordUnreadableError: It rests by now, or is gone.
+        """
+        question = "SELECT persons.state FROM connections JOIN persons ON persons.id = owner WHERE connections.id = ?"
+        row = await self._database.read(lambda tables: tables.conn.execute(question, (connection.id,)).fetchone())
+        if row is None:
+            raise RecordUnreadableError(f"{connection.provider} {connection.label}")
+        if row[0] != "active":
+            raise OwnerSuspendedError(connection.name)
+
+    def _open(self, connection: Connection) -> Provider:
+        odd = self.health.setdefault(connection.id, Health()).oddities
+        lend = self._vault.lender(connection.subject)
+        provider = self._build(connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity]))
+        self._sessions[connection.id] = provider
+        return provider
 
     @contextlib.contextmanager
     def _noting(self, connection: Connection) -> Iterator[None]:
@@ -436,6 +457,23 @@ class Connections:
         roles = [(cursor.lastrowid, party_column(role)) for role in wanted.share]
         tables.conn.executemany("INSERT INTO shares VALUES (?, ?, 'read')", roles)
         return cursor.lastrowid
+
+    def _warn_of_powers(self, tables: Tables, connection: Connection, findings: Findings, by: Person) -> None:
+        """A login that can move money out is everybody's business who could stop it; admins hear of each login.
+
+        Nothing is frozen for it: what leaves through it takes the same signatures as through any other, and a desk
+        that is frozen whenever somebody links a login learns to thaw without looking.
+        """
+        if _MOVES_MONEY.isdisjoint(findings.powers):
+            return
+        line = f"{by.name} linked it, or gave it a new login: {connection.name} ({connection.environment})."
+        step = f"Not as it should be? /freeze {connection.provider} stops everything there."
+        for person in people_in(tables):
+            if person.id == by.id or Role.ADMIN in person.roles or not person.may(Right.FREEZE):
+                continue
+            for number in person.telegram_ids:
+                title = "A login that can move money"
+                self._outbox.put(tables, Notice(Lane.SECURITY, number, title, (line,), next_step=step))
 
     def _tell(
         self, tables: Tables, people: Iterable[Person], by: Person, telegram_id: int | None, what: str, more: str = ""

@@ -3,9 +3,15 @@
 A good code is used up in the transaction of what it authorises: the step it belongs to is stored there, and only a
 greater one counts from then on. A wrong one is counted in a transaction in which nothing else happens, so that nothing
 takes the count back.
+
+A new one takes the place of an old one by the old one's code. A *first* one has nothing behind it but the phone it was
+set up from, so it waits, sealed and good for nothing, until an admin who is somebody else has confirmed it. The only
+admin of a desk has nobody who could: theirs counts at once, which is written down and told to everybody who may decide
+or look on. Any admin can confirm, with a second factor or without one, so no desk is locked out; and a desk that has
+two admins never trusts a single chat.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -13,6 +19,9 @@ from typing import TypeVar
 from bot.access.model import Person, Right, Role
 from bot.access.records import people_in
 from bot.access.service import check_right
+from bot.approvals import records
+from bot.approvals.model import Kind, Request
+from bot.approvals.service import Approvals, Wish
 from bot.clock import Clock
 from bot.errors import (
     CodeUsedError,
@@ -25,6 +34,7 @@ from bot.errors import (
     StepUpError,
 )
 from bot.messages.outbox import Lane, Notice, Outbox
+from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.operations.timekeeping import Timekeeping
 from bot.ports import Deed, Recorder
 from bot.secret import Secret
@@ -36,9 +46,12 @@ from bot.vault.totp import SEED_BYTES, matching_step, new_seed, provisioning_uri
 TRIES = 5
 TRIES_WITHIN = timedelta(minutes=15)
 LOCKED_FOR = timedelta(minutes=15)
+ALARMED_WITHIN = timedelta(hours=24)
+"""A second lock within this time freezes the desk: whoever was told of the first has not stopped."""
 ENROL_WITHIN = timedelta(minutes=10)
+CONFIRM_WITHIN = timedelta(hours=12)
 _FIELD = "seed"
-_ASK_THEM = "If you doubt that it was them, ask them, and /suspend them until you know."
+_ASK_THEM = "They are the only admin, so nobody had to confirm it. If you doubt that it was them, ask them."
 _IN_GROUPS_OF = 4
 Refusal = StepUpError | None
 """None when the code was good."""
@@ -54,6 +67,8 @@ class Standing:
     """The step of the last code that was accepted."""
     locked_until: datetime | None = None
     enrolling_until: datetime | None = None
+    waiting: str | None = None
+    """The open request that is to confirm a first one."""
 
     @property
     def is_active(self) -> bool:
@@ -78,6 +93,7 @@ class Factors:
         self,
         database: Database,
         vault: Vault,
+        approvals: Approvals,
         audit: Recorder,
         outbox: Outbox,
         timekeeping: Timekeeping,
@@ -87,11 +103,14 @@ class Factors:
         """`issuer` is what the device shows beside the digits: the desk's name."""
         self._database = database
         self._vault = vault
+        self._approvals = approvals
         self._audit = audit
         self._outbox = outbox
         self._timekeeping = timekeeping
         self._clock = clock
         self._issuer = issuer
+        self.alarm: Alarm = no_alarm
+        """Freezes, and tells."""
 
     # asking
 
@@ -106,6 +125,7 @@ class Factors:
                 found.last_step,
                 found.locked_until if found.locked_until and found.locked_until > now else None,
                 found.enrolling_until if found.enrolling_until and found.enrolling_until > now else None,
+                found.waiting,
             )
 
         return await self._database.read(look)
@@ -141,7 +161,7 @@ class Factors:
                 return CodeUsedError()
             tables.conn.execute("UPDATE factors SET last_step = ? WHERE person_id = ?", (step, person_id))
             tables.conn.execute("DELETE FROM factor_failures WHERE person_id = ?", (person_id,))
-            self._note(tables, "factor.shown", person_id, telegram_id, purpose)
+            self._note(tables, "factor.shown", person_id, telegram_id, {"for": purpose, "totp_step": step})
             return None
 
         return change
@@ -178,13 +198,16 @@ class Factors:
     # setting up
 
     async def begin(self, person: Person) -> Enrolment:
-        """A first factor; an unfinished one before it is void. `ConflictError` when there is an active one."""
+        """A first factor; an unfinished or unconfirmed one before it is void. `ConflictError` when one is active."""
 
         def change(tables: Tables) -> None:
             check_right(tables, person, Right.TALK)
             standing = standing_in(tables, person.id)
             if standing is not None and standing.is_active:
                 raise ConflictError("you have a second factor; a new one takes its place with a code of the old one")
+            if standing is not None and standing.waiting is not None:
+                asked = records.read(tables, standing.waiting)
+                self._approvals.calling_off(tables, asked, "they are setting up another one")
             keep(tables)
 
         enrolment, keep = self._enrolling(person)
@@ -197,19 +220,19 @@ class Factors:
         await self.authorised(person.id, code, keep, purpose="replace the second factor", telegram_id=telegram_id)
         return enrolment
 
-    async def confirm(self, person: Person, code: Secret, *, telegram_id: int) -> None:
-        """The first code of the new one: from now on it is the person's factor.
+    async def confirm(self, person: Person, code: Secret, *, telegram_id: int) -> Request | None:
+        """The first code of the new one: it is the person's factor from now on, or once the answered request is signed.
 
         Raises:
             CodeWrongError: Not its code; the enrolment stands.
             ClockDoubtedError: Whether it is cannot be said now.
-            ConflictError: Nothing is being set up any more.
+            ConflictError: Nothing is being set up any more; or nobody is there who could confirm it.
         """
         now = self._clock.now()
         looking = self._timekeeping.looking()
 
-        def change(tables: Tables) -> Refusal:
-            check_right(tables, person, Right.TALK)
+        def change(tables: Tables) -> Refusal | Request:
+            by = check_right(tables, person, Right.TALK)
             doubted = looking(tables)
             if doubted is not None:
                 return doubted
@@ -222,23 +245,52 @@ class Factors:
             step = matching_step(seed, code.reveal(), now)
             if step is None:
                 return CodeWrongError()
-            forget(tables, self._vault, person.id)
+            if standing.is_active:
+                dedupe = self._take_up(tables, by, seed, step)
+                self._note(tables, "factor.replaced", by.id, telegram_id)
+                self.tell(tables, by, "Your second factor was replaced", dedupe)
+                return None
+            if is_only_admin(tables, by):
+                dedupe = self._take_up(tables, by, seed, step)
+                self._note(tables, "factor.enrolled", by.id, telegram_id, {"confirmed_by": "nobody: the only admin"})
+                self.tell(tables, by, "Your second factor was set up", dedupe)
+                self._tell_onlookers(tables, by, f"{by.name} has set up a second factor", dedupe)
+                return None
+            parameters = {"person": str(by.id), "name": by.name}
+            wish = Wish(Kind.FACTOR_FIRST, parameters)
+            request = self._approvals.asking(by, wish, telegram_id=telegram_id)(tables)
             tables.conn.execute(
-                "INSERT INTO factors (person_id, active_since, last_step) VALUES (?, ?, ?)", (person.id, at(now), step)
+                "UPDATE factors SET enrolling_until = NULL, waiting = ?, last_step = ? WHERE person_id = ?",
+                (request.id, step, by.id),
             )
-            self._vault.keeping(_subject(person.id), {_FIELD: Secret(text_of(seed))})(tables)
-            action = "factor.replaced" if standing.is_active else "factor.enrolled"
-            self._note(tables, action, person.id, telegram_id)
-            done, dedupe = "replaced" if standing.is_active else "set up", f"{action}/{person.id}/{at(now)}"
-            self.tell(tables, person, f"Your second factor was {done}", dedupe)
-            if not standing.is_active:  # nothing but the phone vouched for it: somebody else shall know
-                title = f"{person.name} has set up a second factor"
-                self._tell_admins(tables, person, title, dedupe, next_step=_ASK_THEM)
-            return None
+            return request
 
-        refused = await self._database.write(change)
-        if refused is not None:
-            raise refused
+        answered = await self._database.write(change)
+        if isinstance(answered, StepUpError):
+            raise answered
+        return answered
+
+    def confirmed(self, tables: Tables, person: Person, request_id: str) -> None:
+        """Somebody else has confirmed what waited for that request. `ConflictError` when something else waits."""
+        row = tables.conn.execute(
+            "SELECT last_step FROM factors WHERE person_id = ? AND waiting = ?", (person.id, request_id)
+        ).fetchone()
+        seed = self._seed(tables, _subject(person.id, new=True)) if row is not None else None
+        if row is None or seed is None:
+            raise ConflictError(f"what {person.name} set up is not there any more; /factor begins anew")
+        dedupe = self._take_up(tables, person, seed, row[0])
+        self._note(tables, "factor.enrolled", person.id, None, {"request": request_id})
+        self.tell(tables, person, "Your second factor was set up", dedupe, "Another person has confirmed it.")
+
+    def _take_up(self, tables: Tables, person: Person, seed: bytes, step: int) -> str:
+        """From now on it is the person's factor; answers what news of that is told apart by."""
+        now = at(self._clock.now())
+        forget(tables, self._vault, person.id)
+        tables.conn.execute(
+            "INSERT INTO factors (person_id, active_since, last_step) VALUES (?, ?, ?)", (person.id, now, step)
+        )
+        self._vault.keeping(_subject(person.id), {_FIELD: Secret(text_of(seed))})(tables)
+        return f"factor.taken_up/{person.id}/{now}"
 
     async def void_picture(self, chat_id: int, message_id: int, until: datetime) -> None:
         """The picture is in a chat: it does not stay there longer than it is good for, whatever happens here."""
@@ -259,11 +311,15 @@ class Factors:
         return await self._database.write(change)
 
     async def void(self) -> int:
-        """Erase the seeds nobody has confirmed in time; answers how many. Work for the clock."""
+        """Erase the seeds nobody has confirmed in time, or at all; answers how many. Work for the clock."""
         now = at(self._clock.now())
 
         def change(tables: Tables) -> int:
-            late = tables.conn.execute("SELECT person_id FROM factors WHERE enrolling_until <= ?", (now,)).fetchall()
+            late = tables.conn.execute(
+                "SELECT person_id FROM factors WHERE enrolling_until <= ? OR waiting IN"
+                " (SELECT id FROM requests WHERE state != 'pending')",
+                (now,),
+            ).fetchall()
             for (person_id,) in late:
                 self._void(tables, person_id)
             return len(late)
@@ -298,7 +354,7 @@ class Factors:
         def keep(tables: Tables) -> None:
             tables.conn.execute(
                 "INSERT INTO factors (person_id, enrolling_until) VALUES (?, ?)"
-                " ON CONFLICT (person_id) DO UPDATE SET enrolling_until = excluded.enrolling_until",
+                " ON CONFLICT (person_id) DO UPDATE SET enrolling_until = excluded.enrolling_until, waiting = NULL",
                 (person.id, at(until)),
             )
             self._vault.keeping(_subject(person.id, new=True), {_FIELD: Secret(text)})(tables)
@@ -335,6 +391,9 @@ class Factors:
         tables.conn.execute(
             "UPDATE factors SET locked_until = ? WHERE person_id = ?", (at(now + LOCKED_FOR), person.id)
         )
+        if _locked_before(tables, person.id, now):
+            when = f"{now:%Y-%m-%d %H:%M} UTC"
+            self.alarm(tables, DESK, f"wrong codes have locked {person.name}'s second factor twice in a day, at {when}")
         self._note(tables, "factor.locked", person.id, telegram_id)
         dedupe, minutes = f"factor.locked/{person.id}/{at(now)}", _minutes(LOCKED_FOR)
         why = f"{TRIES} wrong codes were given. For {minutes} minutes none is accepted."
@@ -342,32 +401,58 @@ class Factors:
         self._tell_admins(tables, person, f"The second factor of {person.name} is locked", dedupe, why)
         return FactorLockedError(minutes)
 
-    def _tell_admins(
-        self, tables: Tables, person: Person, title: str, dedupe: str, *lines: str, next_step: str = ""
-    ) -> None:
+    def _tell_admins(self, tables: Tables, person: Person, title: str, dedupe: str, *lines: str) -> None:
         """Everybody else's admins."""
         for admin in people_in(tables):
             if Role.ADMIN in admin.roles and admin.id != person.id:
                 for number in admin.telegram_ids:
-                    notice = Notice(Lane.SECURITY, number, title, lines, f"{dedupe}/{number}", next_step=next_step)
+                    self._outbox.put(tables, Notice(Lane.SECURITY, number, title, lines, f"{dedupe}/{number}"))
+
+    def _tell_onlookers(self, tables: Tables, person: Person, title: str, dedupe: str) -> None:
+        """Everybody else who decides or looks on: nothing but the phone vouched for it."""
+        for other in people_in(tables):
+            if other.id != person.id and (other.may(Right.DECIDE) or other.may(Right.SEE_PEOPLE)):
+                for number in other.telegram_ids:
+                    notice = Notice(Lane.SECURITY, number, title, (), f"{dedupe}/{number}", next_step=_ASK_THEM)
                     self._outbox.put(tables, notice)
 
     def _note(
-        self, tables: Tables, action: str, person_id: int, telegram_id: int | None, purpose: str | None = None
+        self,
+        tables: Tables,
+        action: str,
+        person_id: int,
+        telegram_id: int | None,
+        details: Mapping[str, str | int] | None = None,
     ) -> None:
-        details = {} if purpose is None else {"for": purpose}
-        self._audit.record(tables, Deed(action, f"person/{person_id}", person_id, telegram_id, details))
+        self._audit.record(tables, Deed(action, f"person/{person_id}", person_id, telegram_id, details or {}))
+
+
+def is_only_admin(tables: Tables, person: Person) -> bool:
+    """Whether they are an admin, and no other admin could confirm anything of theirs."""
+    return {one.id for one in people_in(tables) if Role.ADMIN in one.roles} == {person.id}
 
 
 def standing_in(tables: Tables, person_id: int) -> Standing | None:
     """As of the caller's transaction."""
     row = tables.conn.execute(
-        "SELECT active_since, last_step, locked_until, enrolling_until FROM factors WHERE person_id = ?", (person_id,)
+        "SELECT active_since, last_step, locked_until, enrolling_until,"
+        " (SELECT id FROM requests WHERE id = waiting AND state = 'pending') FROM factors WHERE person_id = ?",
+        (person_id,),
     ).fetchone()
     if row is None:
         return None
-    active_since, last_step, locked_until, enrolling_until = row
-    return Standing(_moment(active_since), last_step, _moment(locked_until), _moment(enrolling_until))
+    active_since, last_step, locked_until, enrolling_until, waiting = row
+    return Standing(_moment(active_since), last_step, _moment(locked_until), _moment(enrolling_until), waiting)
+
+
+def _locked_before(tables: Tables, person_id: int, now: datetime) -> bool:
+    """Whether wrong codes have locked it lately, and no good one was shown since: once may be a slip."""
+    last = tables.conn.execute(
+        "SELECT action FROM audit WHERE object = ? AND action IN ('factor.locked', 'factor.shown') AND at >= ?"
+        " ORDER BY seq DESC LIMIT 1",
+        (f"person/{person_id}", at(now - ALARMED_WITHIN)),
+    ).fetchone()
+    return last is not None and last[0] == "factor.locked"
 
 
 def has_factor(tables: Tables, person_id: int) -> bool:

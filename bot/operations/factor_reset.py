@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from bot.access.model import Person, Role
 from bot.access.records import people_in
 from bot.approvals import records
+from bot.approvals.guards import at_least, rule_for
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
+from bot.approvals.policies import Policies
+from bot.approvals.policy.model import Guarded
 from bot.approvals.service import InHouse, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, NotFoundError
@@ -26,9 +29,10 @@ def wish_to_reset(person: Person, asked_in: str | None = None) -> Wish:
 class FactorReset(InHouse):
     """Carries a reset out."""
 
-    def __init__(self, factors: Factors, vault: Vault, audit: Recorder, clock: Clock) -> None:
+    def __init__(self, factors: Factors, vault: Vault, policies: Policies, audit: Recorder, clock: Clock) -> None:
         self._factors = factors
         self._vault = vault
+        self._policies = policies
         self._audit = audit
         self._clock = clock
 
@@ -47,7 +51,8 @@ class FactorReset(InHouse):
         for request in records.pending(tables):
             if request.kind is Kind.FACTOR_RESET and request.parameters["person"] == str(person.id):
                 raise ConflictError(f"that is asked for already: request {request.id}")
-        return Rule((Seat("role/admin", SIGNERS),), frozenset({person.id}), Proof.CODE_IF_SET_UP)
+        guarded = rule_for(tables, self._policies, Guarded.FACTOR_RESET, frozenset({person.id}))
+        return at_least(guarded, (Seat("role/admin", SIGNERS),), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:
         person = _person(tables, request.parameters)

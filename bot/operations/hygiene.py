@@ -1,7 +1,8 @@
 """The weekly word about keys: which are old, lie unused, or can do more than is asked of them.
 
-Each owner is told of their own, with the next step; admins get a summary. Said once in a week of the calendar, however
-often it is asked for.
+Each owner is told of their own, with the next step; admins get a summary. Said once in a week of the calendar, which
+begins on Monday at 07:00 UTC, however often it is asked for: a row remembers the last one. What was missed while the
+bot was away is made up once.
 """
 
 from collections.abc import Iterable
@@ -21,11 +22,15 @@ from bot.vault.service import Vault
 
 OLD = timedelta(days=90)
 UNUSED = timedelta(days=30)
+_MORNING = timedelta(hours=7)
+_TOLD = "hygiene_told"
+"""The row of `meta` with the last week that was told of."""
 
 
 class Flaw(StrEnum):
     """What may be wrong with a key."""
 
+    LEAKED = "rotated at the provider: no"
     OLD = "old"
     UNUSED = "unused"
     STRONG = "stronger than its job"
@@ -61,30 +66,42 @@ class Hygiene:
                 found.append(Complaint(one, flaws))
         return found
 
+    async def tell_when_due(self, roster: Roster) -> int:
+        """The same, unless this week's was told. Work for the clock."""
+        told = await self._database.read(_last_told)
+        return 0 if told == _week(self._clock.now()) else await self.tell(roster)
+
     async def tell(self, roster: Roster) -> int:
         """Tell owners and admins; answers how many connections were named. Twice in a week it is told once."""
         found, now = await self.complaints(), self._clock.now()
-        if not found:
-            return 0
-        year, week, _ = now.isocalendar()
-        notices = [
-            notice
-            for person in roster.people
-            for notice in _for_person(person, roster, found, now, f"{year}-W{week:02}")
-        ]
+        week = _week(now)
+        notices = [notice for person in roster.people for notice in _for_person(person, roster, found, now, week)]
 
         def change(tables: Tables) -> None:
             for notice in notices:
                 self._outbox.put(tables, notice)
+            tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TOLD, week))
 
         await self._database.write(change)
         return len(found)
+
+
+def _week(now: datetime) -> str:
+    """`2026-W10`."""
+    year, week, _ = (now - _MORNING).isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def _last_told(tables: Tables) -> str | None:
+    row = tables.conn.execute("SELECT value FROM meta WHERE key = ?", (_TOLD,)).fetchone()
+    return None if row is None else str(row[0])
 
 
 def flaws_of(connection: Connection, now: datetime, *, is_protected: bool) -> tuple[Flaw, ...]:
     """What is wrong with one. `is_protected`: it is under its owner's passphrase."""
     last = max(connection.secret_since, connection.used_at or connection.secret_since)
     flaws = {
+        Flaw.LEAKED: connection.leaked_at is not None,
         Flaw.OLD: now - connection.secret_since > OLD,
         Flaw.UNUSED: now - last > UNUSED,
         Flaw.STRONG: _too_strong(connection, is_protected=is_protected),
@@ -111,7 +128,7 @@ def _for_person(
     if own:
         lines, steps = tuple(_in_full(one, now) for one in own), "\n".join(_next_step(one) for one in own)
         yield from _to(person, "Keys that deserve a look", lines, f"hygiene/{week}", steps)
-    if person in roster.admins:
+    if found and person in roster.admins:
         names = {one.id: one.name for one in roster.people}
         lines = tuple(
             f"{one.connection.name} of {names.get(one.connection.owner, 'somebody who left')}: {', '.join(one.flaws)}"
@@ -128,6 +145,8 @@ def _to(person: Person, title: str, lines: tuple[str, ...], dedupe: str, next_st
 def _in_full(complaint: Complaint, now: datetime) -> str:
     """What is wrong."""
     one, said = complaint.connection, []
+    if Flaw.LEAKED in complaint.flaws:
+        said.append("its key may have been copied, and was not rotated at the provider")
     if Flaw.OLD in complaint.flaws:
         said.append(f"its key is {(now - one.secret_since).days} days old")
     if Flaw.UNUSED in complaint.flaws:

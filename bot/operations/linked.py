@@ -58,6 +58,9 @@ class Connection:
     """When somebody last asked it something; None for never."""
     changed_at: datetime | None = None
     """When its credential was last replaced; None for never."""
+    leaked_at: datetime | None = None
+    """Since when its credential counts as copied by somebody, and must be made anew at the provider; replacing it here
+    says that it was."""
     owner_active: bool = True
     """Nothing is read or done through it while its owner is suspended."""
 
@@ -116,7 +119,7 @@ def read_all(tables: Tables) -> list[Connection]:
         shares.setdefault(number, set()).add(Share(party_from(party), Scope(scope)))
     rows = tables.conn.execute(
         "SELECT connections.id, owner, provider, label, environment, persons.state = 'active', powers, untold, found,"
-        " connections.created_at, tested_at, used_at, changed_at"
+        " connections.created_at, tested_at, used_at, changed_at, leaked_at"
         " FROM connections JOIN persons ON persons.id = owner ORDER BY provider, label"
     )
     return list(_connections(rows, shares))
@@ -159,7 +162,7 @@ def _powers_from(column: str) -> frozenset[Power]:
 def _connections(rows: Iterable[tuple[Any, ...]], shares: Mapping[int, set[Share]]) -> Iterable[Connection]:
     for number, owner, provider, label, environment, active, powers, untold, found, created_at, *moments in rows:
         if provider in PROVIDERS:
-            tested_at, used_at, changed_at = (None if one is None else moment(one) for one in moments)
+            tested_at, used_at, changed_at, leaked_at = (None if one is None else moment(one) for one in moments)
             yield Connection(
                 number,
                 owner,
@@ -174,5 +177,6 @@ def _connections(rows: Iterable[tuple[Any, ...]], shares: Mapping[int, set[Share
                 tested_at,
                 used_at,
                 changed_at,
+                leaked_at,
                 bool(active),
             )

@@ -8,12 +8,10 @@ missing.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.clock import Clock, to_millis
 from bot.errors import (
     ConflictError,
     ConnectionLockedError,
@@ -27,11 +25,12 @@ from bot.messages.cards import Cards, Draft
 from bot.operations.connections import Connections, Still, Wanted
 from bot.operations.fields import check_field, check_label, fits
 from bot.operations.linked import Connection
+from bot.operations.wariness import Wariness
 from bot.providers.base import LoginField, PublicKey, Spec
 from bot.providers.records import Environment, Findings
 from bot.providers.registry import PROVIDERS, provider_named
 from bot.secret import Secret
-from bot.store import Tables
+from bot.store import Database, Tables
 from bot.vault.service import Subject, Vault
 
 KIND = "connect"
@@ -40,8 +39,6 @@ NOBODY_ELSE = "only me"
 IN_THE_CHAT = "type it here instead"
 NEW_KEY = "make a new key"
 """Where the provider knows its clients by public keys, and nothing is replaced: the secret fields are made here."""
-WARY_FOR = timedelta(minutes=10)
-_ENDED = "ended"
 
 
 class Asking(StrEnum):
@@ -131,10 +128,18 @@ class Linking:
     """
 
     def __init__(
-        self, cards: Cards, vault: Vault, connections: Connections, clock: Clock, *, has_page: bool = False
+        self,
+        database: Database,
+        cards: Cards,
+        vault: Vault,
+        connections: Connections,
+        wariness: Wariness,
+        *,
+        has_page: bool = False,
     ) -> None:
         self._has_page = has_page
-        self._clock = clock
+        self._database = database
+        self._wariness = wariness
         self._cards = cards
         self._vault = vault
         self._connections = connections
@@ -257,21 +262,31 @@ class Linking:
         try:
             linked = await self._keep(person, outline, fields, roster, telegram_id)
         except (ConflictError, NotAllowedError):
-            if await self._is_still(person, outline_id):
+            if await self.is_still(person, outline):
                 await self.cancel(person)
             raise
-        if await self._is_still(person, outline_id):
-            await self._forget(person)
+        await self.done(person, outline)
         return linked
 
-    async def _is_still(self, person: Person, outline_id: str) -> bool:
+    async def is_still(self, person: Person, outline: Outline) -> bool:
+        """Whether that is what the person is linking now."""
         draft = await self._cards.draft(person.id)
-        return draft is not None and draft.body.get("id") == outline_id
+        return draft is not None and draft.body.get("id") == outline.id
+
+    def still(self, person: Person, outline: Outline) -> Still:
+        """The same within a transaction: `ConflictError` unless it is."""
+
+        def check(tables: Tables) -> None:
+            row = tables.conn.execute("SELECT body FROM drafts WHERE person_id = ?", (person.id,)).fetchone()
+            if row is None or json.loads(row[0]).get("id") != outline.id:
+                raise ConflictError("that login is not being linked any more")
+
+        return check
 
     async def _keep(
         self, person: Person, outline: Outline, fields: Mapping[str, Secret], roster: Roster, telegram_id: int
     ) -> Linked:
-        still = _still(person, outline)
+        still = self.still(person, outline)
         if outline.replaces is None:
             wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
             connection, found = await self._connections.link(
@@ -284,40 +299,46 @@ class Linking:
         found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
         return Linked(there[0], found, replaced=True)
 
+    async def done(self, person: Person, outline: Outline) -> None:
+        """That draft has reached its end; another one that was begun meanwhile stays."""
+        if await self.is_still(person, outline):
+            await self._forget(person)
+
     async def _keep_new_key(
         self, person: Person, outline: Outline, body: Mapping[str, Any], roster: Roster, telegram_id: int
     ) -> LinkedNewKey:
         fields = {key: Secret(value) for key, value in body.get("plain", {}).items()}
         wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
         connection, key = await self._connections.link_new_key(
-            person, wanted, roster, telegram_id=telegram_id, still=_still(person, outline)
+            person, wanted, roster, telegram_id=telegram_id, still=self.still(person, outline)
         )
         return LinkedNewKey(connection, key)
 
-    async def done(self, person: Person) -> None:
-        """The draft has reached its end by another way."""
-        await self._forget(person)
-
     async def cancel(self, person: Person) -> bool:
-        """Throw the draft away, sealed parts too; answers whether there was one."""
+        """Throw the draft away, sealed parts too; answers whether there was one. What comes now may be its secret."""
         was_linking = await self.waiting(person) is not None
-        await self._forget(person)
+        await self._vault.erase(_subject(person).name)
         if was_linking:
-            until = to_millis(self._clock.now() + WARY_FOR)
-            await self._cards.save(Draft(person.id, _ENDED, {"until": until}))
+            await self._wariness.begin(person, KIND)
         return was_linking
 
-    async def ended_lately(self, person: Person) -> bool:
-        """Whether a draft was thrown away minutes ago, so that what is pasted now may still be a secret."""
-        draft = await self._cards.draft(person.id)
-        if draft is None or draft.kind != _ENDED:
-            return False
-        return int(draft.body["until"]) > to_millis(self._clock.now())
+    async def prune(self) -> int:
+        """Erase what is sealed for drafts that are no more: too old, or given up for something else.
 
-    async def may_get_secret(self, person: Person) -> bool:
-        """Whether what this person sends now may be a secret: one is asked for, or was, minutes ago."""
-        step = await self.waiting(person)
-        return step.asks_secret if step is not None else await self.ended_lately(person)
+        Answers for how many people there was something.
+        """
+
+        def change(tables: Tables) -> int:
+            left = tables.conn.execute(
+                "SELECT DISTINCT subject FROM sealed WHERE subject LIKE 'draft/%'"
+                " AND person_id NOT IN (SELECT person_id FROM drafts WHERE kind = ?)",
+                (KIND,),
+            ).fetchall()
+            for (subject,) in left:
+                self._vault.erasing(subject)(tables)
+            return len(left)
+
+        return await self._database.write(change)
 
     async def _forget(self, person: Person) -> None:
         await self._vault.erase(_subject(person).name)

@@ -28,6 +28,7 @@ from bot.messages.cards import Cards, Draft
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
+from bot.operations.wariness import Wariness
 from bot.ports import Deed
 from bot.secret import Secret
 from bot.store import Database, Tables
@@ -74,13 +75,21 @@ class Locking:
     """Passphrases of the desk's people."""
 
     def __init__(
-        self, database: Database, vault: Vault, connections: Connections, cards: Cards, audit: Audit, outbox: Outbox
+        self,
+        database: Database,
+        vault: Vault,
+        connections: Connections,
+        cards: Cards,
+        wariness: Wariness,
+        audit: Audit,
+        outbox: Outbox,
     ) -> None:
         self._database = database
         self._vault = vault
         self._locks = vault.locks
         self._connections = connections
         self._cards = cards
+        self._wariness = wariness
         self._audit = audit
         self._outbox = outbox
 
@@ -136,7 +145,7 @@ class Locking:
                 await self._cards.save(Draft(person.id, KIND, {**draft.body, "asking": Asking.NEW}))
             raise
         except (ConflictError, NotFoundError, NotAllowedError):
-            await self._cards.drop(person.id)
+            await self._wariness.begin(person, KIND)
             raise
         await self._cards.drop(person.id)
         return done

@@ -20,7 +20,9 @@ from bot.clock import Clock
 from bot.errors import ConflictError, InputError, NotFoundError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
+from bot.operations import one_time
 from bot.operations.connections import Connections
+from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.operations.notices import Notices
 from bot.operations.role_requests import ALONE, GIVE, JOIN, called, has, is_through, wish_to_give, wish_to_resume
 from bot.ports import Deed, Recorder
@@ -62,6 +64,7 @@ class People:
         outbox: Outbox,
         audit: Recorder,
         clock: Clock,
+        alarm: Alarm = no_alarm,
     ) -> None:
         self._database = database
         self._access = access
@@ -72,6 +75,7 @@ class People:
         self._outbox = outbox
         self._audit = audit
         self._clock = clock
+        self._alarm = alarm
         self._notices = Notices(outbox)
 
     # coming in
@@ -244,7 +248,9 @@ class People:
         """What they have begun, what was drawn for them, and what waits to be told to them."""
         self._cards.voiding(tables, person.id)
         self._vault.erasing(f"draft/{person.id}")(tables)
-        tables.conn.execute("DELETE FROM entry_links WHERE person_id = ?", (person.id,))
+        for key in one_time.keys_of(tables, person.id):
+            self._vault.erasing(one_time.sealed_for(key, person.id).name)(tables)
+        one_time.forget_all_of(tables, person.id)
         self._outbox.dropping(tables, person.telegram_ids)
 
     async def resume(self, doer: Doer, person_id: int) -> Request | None:
@@ -272,7 +278,11 @@ class People:
     # the desk's groups
 
     async def left(self, chat_id: int, telegram_id: int) -> bool:
-        """Somebody is no longer in a chat: what it gave them is gone. Answers whether that was anything."""
+        """Somebody is no longer in a chat: what it gave them is gone. Answers whether that was anything.
+
+        When it is a group of the desk and somebody who signs, the desk is frozen: whoever is thrown out, or whose
+        account was taken over, leaves like that. Whoever is to go is suspended first.
+        """
 
         def change(tables: Tables) -> bool:
             profile = person_of(tables, telegram_id)
@@ -282,6 +292,9 @@ class People:
             for request in requests.pending(tables):
                 if is_through(tables, request, person.id, chat_id):
                     self._approvals.calling_off(tables, request, f"{person.name} has left the group")
+            if Role.APPROVER in person.roles and not profile.suspended and chat_id in self._access.roster.groups:
+                when = f"{self._clock.now():%Y-%m-%d %H:%M:%S} UTC"
+                self._alarm(tables, DESK, f"{person.name}, who signs here, left the desk's group at {when}")
             roles, groups = standing.take_what_came_by(tables, person.id, chat_id)
             if not roles and not groups:
                 return False

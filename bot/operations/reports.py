@@ -2,9 +2,8 @@
 
 import csv
 import io
-import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -14,8 +13,10 @@ import msgspec
 
 from bot.access.model import Person
 from bot.clock import Clock
-from bot.errors import InputError, NotFoundError
+from bot.csvtext import inert
+from bot.errors import InputError, NotFoundError, RefusedError
 from bot.operations.connections import Connections
+from bot.operations.tallies import Booking, Tally, commission, transaction
 from bot.providers.crm import wire
 from bot.providers.crm.wire.reports import Commission, LeaderBoard
 
@@ -26,9 +27,8 @@ MOST_DAYS = 366
 MOST_BYTES = 45 << 20
 """Telegram takes 50 MB of a bot."""
 REPORT_SECONDS = 300.0
+_NO_COMPETITION = "competition_not_exists"
 _EXAMPLE = "/report transactions 30"
-_FORMULA = tuple("=+-@\t\r")
-_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 class Kind(StrEnum):
@@ -47,6 +47,8 @@ class Written:
     content: IO[bytes]
     is_cut: bool = False
     """It would have been larger than Telegram takes."""
+    tally: Tally | None = None
+    """What its rows add up to, by day and currency."""
 
 
 class Reports:
@@ -66,24 +68,30 @@ class Reports:
             raise InputError(f"a report is of 1 to {MOST_DAYS} days", _EXAMPLE)
         today = self._clock.now().date()
         name = f"{kind.value}-{today.isoformat()}.csv"
+        tally = Tally(_COUNTED[kind])
         from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
 
         for one in await self._connections.visible_to(person):
             if one.provider == wire.NAME:
                 async with self._connections.session(one, seconds=REPORT_SECONDS) as provider:
                     if isinstance(provider, Crm):
-                        return await written(name, *_rows(provider, kind, today - timedelta(days=days), today))
+                        return await written(name, *_rows(provider, kind, today - timedelta(days=days), today), tally)
         raise NotFoundError("connection", wire.NAME)
 
     async def leader_board(self, person: Person, competition_id: str) -> LeaderBoard:
-        """Who leads a competition."""
+        """Who leads a competition. `NotFoundError` when there is none of that id."""
         from bot.providers.crm.client import Crm
 
         for one in await self._connections.visible_to(person):
             if one.provider == wire.NAME:
                 async with self._connections.session(one, seconds=20.0) as provider:
                     if isinstance(provider, Crm):
-                        return await provider.reports.leader_board(competition_id)
+                        try:
+                            return await provider.reports.leader_board(competition_id)
+                        except RefusedError as error:
+                            if error.code == _NO_COMPETITION:
+                                raise NotFoundError("competition", competition_id) from None
+                            raise
         raise NotFoundError("connection", wire.NAME)
 
 
@@ -95,8 +103,16 @@ def _rows(crm: "Crm", kind: Kind, start: Any, today: Any) -> tuple[type[msgspec.
             return Commission, crm.reports.commissions()
 
 
-async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[Any]) -> Written:
-    """Row after row into a file: a head, then one line each."""
+_COUNTED: Mapping[Kind, Callable[[Any], Booking | None]] = {
+    Kind.TRANSACTIONS: transaction,
+    Kind.COMMISSIONS: commission,
+}
+
+
+async def written(
+    name: str, shape: type[msgspec.Struct], rows: AsyncIterator[Any], tally: Tally | None = None
+) -> Written:
+    """Row after row into a file: a head, then one line each; and into the tally."""
     file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
     try:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
@@ -107,17 +123,13 @@ async def written(name: str, shape: type[msgspec.Struct], rows: AsyncIterator[An
             if file.tell() > MOST_BYTES:
                 is_cut = True
                 break
-            lines.writerow([_cell(getattr(row, field)) for field in shape.__struct_fields__])
+            if tally is not None:
+                tally.add(row)
+            lines.writerow([inert(getattr(row, field)) for field in shape.__struct_fields__])
             count += 1
         text.detach()
         file.seek(0)
     except BaseException:
         file.close()
         raise
-    return Written(name, count, file, is_cut)
-
-
-def _cell(value: object) -> str:
-    """A cell that a spreadsheet takes for nothing but what it is."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) and not _PLAIN.fullmatch(text) else text
+    return Written(name, count, file, is_cut, tally)

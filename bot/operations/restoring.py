@@ -55,6 +55,7 @@ _VOID = (
     "DELETE FROM sealed WHERE subject LIKE 'draft/%'",
     "DELETE FROM drafts",
     "UPDATE invites SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
+    "UPDATE account_links SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
     "UPDATE entry_links SET expires_at = min(expires_at, :now) WHERE used_at IS NULL",
     "UPDATE factors SET last_step = max(last_step, :now / :step), enrolling_until = min(enrolling_until, :now)",
     "DELETE FROM meta WHERE key = 'ran_before'",  # the next start is a first one, and none after a crash

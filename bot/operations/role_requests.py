@@ -10,7 +10,10 @@ from bot.access import standing
 from bot.access.model import Person, Profile, Right, Role
 from bot.access.records import group_now, people_in, profile_in
 from bot.access.service import Access
+from bot.approvals.guards import at_least, rule_for
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
+from bot.approvals.policies import Policies
+from bot.approvals.policy.model import Guarded
 from bot.approvals.service import InHouse, Wish
 from bot.errors import ConflictError, NotFoundError
 from bot.ports import Deed, Recorder
@@ -63,8 +66,9 @@ def called(role: str, group: str | None) -> str:
 class RoleRequests(InHouse):
     """Carries them out."""
 
-    def __init__(self, access: Access, audit: Recorder, tell: Telling) -> None:
+    def __init__(self, access: Access, policies: Policies, audit: Recorder, tell: Telling) -> None:
         self._access = access
+        self._policies = policies
         self._audit = audit
         self._tell = tell
 
@@ -87,7 +91,8 @@ class RoleRequests(InHouse):
         if all(one.id == concerned for one in others):
             raise ConflictError(f"an admin who is neither you nor {profile.person.name} must sign that: there is none")
         # who gives a role may give away the power to reset a second factor
-        return Rule((Seat("role/admin"),), frozenset({concerned}), Proof.CODE_IF_SET_UP)
+        guarded = rule_for(tables, self._policies, Guarded.ROLE, frozenset({concerned}))
+        return at_least(guarded, (Seat("role/admin"),), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:
         asker = next((one for one in people_in(tables) if one.id == request.asked_by), None)

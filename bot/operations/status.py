@@ -8,13 +8,17 @@ from datetime import datetime, timedelta
 
 from bot import __version__
 from bot.access.model import Person
+from bot.approvals import records as requests
+from bot.approvals.model import Request, State
 from bot.clock import Clock
 from bot.errors import OwnerSuspendedError, ProviderError, RecordUnreadableError, StoreDamagedError
 from bot.messages.inbox import Inbox
 from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections, Health
+from bot.operations.freezing import Freeze, freezes_in
 from bot.operations.linked import Connection
 from bot.operations.pulse import Pulse
+from bot.operations.timekeeping import doubt_in
 from bot.store import Database
 
 FRESH = timedelta(minutes=1)
@@ -42,6 +46,10 @@ class Status:
     inbox_waiting: int
     outbox: Mapping[str, int]
     database_bytes: int
+    freezes: tuple[Freeze, ...] = ()
+    clock_doubted: bool = False
+    unknown: tuple[Request, ...] = ()
+    """Requests whose outcome nobody knows, through connections this person may see (M06)."""
 
 
 class StatusDesk:
@@ -82,6 +90,10 @@ class StatusDesk:
         visible = await self._connections.visible_to(person)
         await asyncio.gather(*(self._ask(one) for one in visible))
         health = self._connections.health
+        seen = {one.id for one in visible}
+        freezes, doubt, unknown = await self._database.read(
+            lambda tables: (freezes_in(tables), doubt_in(tables), requests.standing(tables, (State.UNKNOWN,)))
+        )
         return Status(
             version=__version__,
             now=self._clock.now(),
@@ -92,4 +104,7 @@ class StatusDesk:
             inbox_waiting=max(0, await self._inbox.waiting() - 1),  # the question itself is one
             outbox=await self._outbox.depth(),
             database_bytes=self._database.path.stat().st_size,
+            freezes=tuple(freezes),
+            clock_doubted=doubt is not None,
+            unknown=tuple(one for one in unknown if one.stake is not None and one.stake.connection_id in seen),
         )

@@ -75,7 +75,7 @@ class Timekeeping:
 
     async def doubt(self) -> Doubt | None:
         """What no admin has answered for yet."""
-        return await self._database.read(_doubt)
+        return await self._database.read(doubt_in)
 
     def looking(self) -> Callable[[Tables], ClockDoubtedError | None]:
         """Look at the clocks; a change that answers why not, and tells the admins, or None when they can be believed.
@@ -85,7 +85,7 @@ class Timekeeping:
         divergence, now = self._look(), self._clock.now()
 
         def change(tables: Tables) -> ClockDoubtedError | None:
-            doubt = _doubt(tables)
+            doubt = doubt_in(tables)
             if doubt is None and divergence.is_doubtful:
                 self._doubted_at = divergence.now
                 self._doubting(tables, divergence.jump, now)
@@ -107,7 +107,7 @@ class Timekeeping:
 
         def change(tables: Tables) -> ConflictError | None:
             check_right(tables, by, Right.POLICY)
-            doubt = _doubt(tables)
+            doubt = doubt_in(tables)
             if doubt is None or doubt.id != doubt_id:
                 raise ConflictError("that was settled already")
             settled = f"Settled by {by.name}: the clock is right."
@@ -188,9 +188,10 @@ _TITLE = "This machine's clock was set"
 
 def _lines(doubt: Doubt) -> tuple[str, ...]:
     way = "forward" if doubt.seconds > 0 else "back"
+    until = "Until an admin says that it is right, no money leaves and no code of a second factor is accepted."
     return (
         f"It was put {way} by about {abs(doubt.seconds)} seconds, and said {doubt.since:%Y-%m-%d %H:%M:%S} UTC then.",
-        "Until an admin says that it is right, no code of a second factor is accepted. Compare it with another clock.",
+        f"{until} Compare it with another clock.",
     )
 
 
@@ -200,7 +201,8 @@ def _last_deed(tables: Tables) -> int:
     return int(row[0]) if row else 0
 
 
-def _doubt(tables: Tables) -> Doubt | None:
+def doubt_in(tables: Tables) -> Doubt | None:
+    """What no admin has answered for yet, as of this transaction."""
     row = tables.conn.execute("SELECT value FROM meta WHERE key = ?", (_ROW,)).fetchone()
     if row is None:
         return None

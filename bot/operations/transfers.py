@@ -1,25 +1,26 @@
 """Transfers: from an account of a connection to somebody in the book of beneficiaries."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 
 from bot.access.model import Person, Right
 from bot.approvals.model import Kind, Request
 from bot.approvals.policy.model import Act as Named
-from bot.approvals.service import Approvals, Shown, Wish
-from bot.clock import Clock
+from bot.approvals.service import Shown, Wish
 from bot.errors import InputError, NotAllowedError, NotFoundError, ProviderError
 from bot.money import Currency, Money
 from bot.operations import beneficiaries
 from bot.operations.beneficiaries import Beneficiary
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
-from bot.operations.moving.guarding import Guarding, Judged
 from bot.operations.moving.matters import Aspects, Parameters, common, money_in, where
+from bot.operations.moving.plans import Plan, Planning
 from bot.providers.base import Act, ActKind
+from bot.providers.records import Balance
 from bot.store import Database
 
 NOTE_LENGTH = 140
+_READ_SECONDS = 8.0
 
 
 class TransferMatter:
@@ -47,41 +48,35 @@ class TransferMatter:
         return (f"A transfer through {where(parameters)}.",)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A transfer as it would be asked for, with what stands between it and the money."""
-
-    connection: Connection
-    wish: Wish
-    judged: Judged
-    held: Money | None
-    """What the account holds, when it could be read."""
-    held_at: datetime | None = None
-
-
 class Transfers:
-    """From words to a request."""
+    """From words to a plan."""
 
-    def __init__(
-        self, database: Database, connections: Connections, guarding: Guarding, approvals: Approvals, clock: Clock
-    ) -> None:
+    def __init__(self, database: Database, connections: Connections, planning: Planning) -> None:
         self._database = database
         self._connections = connections
-        self._guarding = guarding
-        self._approvals = approvals
-        self._clock = clock
-        self.matter = TransferMatter()
+        self._planning = planning
 
     async def through(self, person: Person) -> list[Connection]:
-        """The connections this person may move money through by a transfer."""
+        """The connections this person may move money through by a transfer. Where a desk keeps its clients' money,
+        it is booked, not transferred."""
         if not person.may(Right.ASK):
             raise NotAllowedError(Right.ASK)
-        visible = await self._connections.visible_to(person)
-        return [one for one in visible if one.may_act(person) and ActKind.TRANSFER in one.spec.acts]
+        return [
+            one
+            for one in await self._connections.visible_to(person)
+            if one.may_act(person)
+            and ActKind.TRANSFER in one.spec.acts
+            and ActKind.WITHDRAWAL_DECISION not in one.spec.acts
+        ]
 
     async def book(self, provider: str) -> list[Beneficiary]:
         """Whom money may go to at a provider, now or soon."""
         return await self._database.read(lambda tables: beneficiaries.listed(tables, provider))
+
+    async def accounts(self, connection: Connection) -> tuple[Balance, ...]:
+        """What there is to send from, as of now. `ProviderError`."""
+        async with self._connections.session(connection, seconds=_READ_SECONDS) as provider:
+            return (await provider.balances()).items
 
     async def plan(
         self,
@@ -100,18 +95,14 @@ class Transfers:
 
         Raises:
             InputError: The amount, or the note, is none; or the account holds less.
-            NotFoundError: No such beneficiary; `known` lists who is in the book.
+            NotFoundError: No such account or beneficiary; `known` lists what there is.
             CountersignError: What else stands against it.
         """
-        money = Money.parse(amount, _currency(currency))
-        if money.amount == 0:
-            raise InputError("an amount is above nought", f"250.00 {money.currency}")
-        if len(note) > NOTE_LENGTH:
-            raise InputError(f"a note has at most {NOTE_LENGTH} characters", "Invoice 4711")
-        if not note.isprintable():
-            raise InputError("a note is one line of letters that can be seen", "Invoice 4711")
-        book = await self.book(connection.provider)
-        payee = _named(book, to)
+        money = amount_of(amount, currency)
+        check_note(note)
+        payee = named(await self.book(connection.provider), to)
+        if payee.currency is not None and payee.currency != money.currency:
+            raise InputError(f"{payee.name} takes {payee.currency} only", f"250.00 {payee.currency}")
         parameters = {
             **common(connection),
             "account": account,
@@ -121,43 +112,66 @@ class Transfers:
             "currency": money.currency.code,
             **({"note": note} if note else {}),
         }
-        judged = await self._database.read(lambda tables: self._guarding.judged(tables, self.matter, by, parameters))
-        held, held_at = await self._held(connection, account, money.currency)
-        if held is not None and held.amount < money.amount:
-            raise InputError(f"{account} holds {held} now, which is less than {money}", f"{held}")
-        return Plan(connection, Wish(Kind.TRANSFER, parameters, asked_in, chat_id), judged, held, held_at)
+        plan = await self._planning.plan(by, connection, Wish(Kind.TRANSFER, parameters, asked_in, chat_id))
+        held, held_at = await self._held(connection, account, money)
+        return replace(plan, held=held, held_at=held_at)
 
     async def ask(self, by: Person, wish: Wish, *, telegram_id: int, shown: Shown | None = None) -> Request:
         """Open the request that a plan stands for. As `Approvals.ask`."""
-        return await self._approvals.ask(by, wish, telegram_id=telegram_id, shown=shown)
+        return await self._planning.ask(by, wish, telegram_id=telegram_id, shown=shown)
 
-    async def _held(
-        self, connection: Connection, account: str, currency: Currency
-    ) -> tuple[Money | None, datetime | None]:
+    async def _held(self, connection: Connection, account: str, money: Money) -> tuple[Money | None, datetime | None]:
         """What the source holds. A provider that does not say is no hindrance: it will refuse what it cannot do."""
         try:
-            async with self._connections.session(connection, seconds=8.0) as provider:
-                reading = await provider.balances()
+            accounts = await self.accounts(connection)
         except ProviderError:
             return None, None
-        for one in reading.items:
-            if one.account == account and one.amount.currency == currency:
-                return one.available or one.amount, one.as_of
-        if any(one.account == account for one in reading.items):
-            held = next(one.amount.currency for one in reading.items if one.account == account)
-            raise InputError(f"{account} holds {held}, not {currency}", f"250.00 {held}")
-        raise NotFoundError("account", account, sorted({one.account for one in reading.items}))
+        held = check_funds(accounts, account, money)
+        return held.available or held.amount, held.as_of
 
 
-def _currency(text: str) -> Currency:
+def amount_of(text: str, currency: str) -> Money:
+    """An amount above nought, digit for digit as it was written (M60). `InputError`."""
     try:
-        return Currency.of(text)
+        known = Currency.of(currency)
     except ValueError:
-        raise InputError(f"{text[:20]} is no currency", "250.00 USD") from None
+        raise InputError(f"{currency[:20]} is no currency", "250.00 USD") from None
+    money = Money.parse(text, known)
+    if money.amount == 0:
+        raise InputError("an amount is above nought", f"250.00 {money.currency}")
+    return money
 
 
-def _named(book: list[Beneficiary], word: str) -> Beneficiary:
-    """By name or by account."""
+def check_note(note: str) -> None:
+    """`InputError` for one that is too long, or has something hidden in it."""
+    if not note.isprintable():
+        raise InputError("a note is one line of letters that can be seen", "Invoice 4711")
+    if len(note) > NOTE_LENGTH:
+        raise InputError(f"a note has at most {NOTE_LENGTH} characters, and this one has {len(note)}", "Invoice 4711")
+
+
+def check_funds(accounts: tuple[Balance, ...], account: str, money: Money) -> Balance:
+    """The account that holds as much.
+
+    Raises:
+        NotFoundError: There is no such account.
+        InputError: It holds another currency, or less.
+    """
+    there = [one for one in accounts if one.account == account]
+    if not there:
+        raise NotFoundError("account", account, sorted({one.account for one in accounts}))
+    held = next((one for one in there if one.amount.currency == money.currency), None)
+    if held is None:
+        other = there[0].amount.currency
+        raise InputError(f"{account} holds {other}, not {money.currency}", f"250.00 {other}")
+    free = held.available or held.amount
+    if free.amount < money.amount:
+        raise InputError(f"{account} holds {free} now, which is less than {money}; nothing was asked for", "")
+    return held
+
+
+def named(book: list[Beneficiary], word: str) -> Beneficiary:
+    """By name or by account. `NotFoundError` lists who is in the book."""
     for one in book:
         if word.casefold() in (one.name.casefold(), one.account.casefold()):
             return one

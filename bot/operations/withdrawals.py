@@ -1,44 +1,53 @@
 """Withdrawals that clients of the CRM ask for: the list of those this desk knows, each confirmed by reading it.
 
-Nothing announces a new request. So ids come from webhooks, which tell that a node was passed, and from people, who type
-one. An event is a hint and nothing more: it is kept, then the request is read, and what was read counts. Events come
-twice, late and out of order; the same one a second time is read again and told no second time (SAFETY M53).
+Nothing announces a new request. So ids come from webhooks, which tell that a node was passed, from people, who type
+one, and, where that is switched on, from the report of transactions (`report_feed`). An event is a hint and nothing
+more: it is kept, then the request is read, and what was read counts. Events come twice, late and out of order; the same
+one a second time is read again and told no second time (SAFETY M53).
 
 Where a tenant has no call to read requests, what the webhook told is shown, and said to be only that.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Any
 
-from bot.access.model import Person, Right, Role
+from bot.access.model import Person, Right
 from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import (
+    ConflictError,
     CountersignError,
     InputError,
     NotAllowedError,
     NotFoundError,
-    ProviderError,
     RefusedError,
     ReplyError,
-    StoreError,
 )
-from bot.messages.outbox import Lane, Notice, Outbox
-from bot.money import Money
+from bot.messages.cards import Cards
+from bot.messages.outbox import Outbox
+from bot.operations.arrivals import Arrivals
 from bot.operations.connections import Connections
-from bot.operations.linked import Connection, read_all
+from bot.operations.decisions import (
+    Decision,
+    PreparedDecision,
+    Seen,
+    check_may_prepare,
+    check_reason,
+    may_prepare,
+    prepared,
+)
+from bot.operations.linked import Connection
+from bot.operations.moving.incidents import Incidents
+from bot.operations.requested import PENDING, Known, Source, read_all
+from bot.operations.withdrawal_news import Before, WithdrawalNews
 from bot.ports import Deed, Sealer
 from bot.providers.crm import wire
 from bot.providers.crm.wire import hooks
 from bot.providers.crm.wire.requests import Withdrawal
 from bot.store import Database, Tables
-from bot.store.columns import at, moment, money
+from bot.store.columns import at
 
 ANSWER_SECONDS = 20.0
 _AT_ONCE = 50
@@ -47,38 +56,14 @@ _EXAMPLE = "/withdrawals add b7c8d9e0"
 _log = logging.getLogger(__name__)
 
 
-class Source(StrEnum):
-    """How this desk came to know of a request."""
-
-    WEBHOOK = "webhook"
-    OPERATOR = "operator"
-
-
 @dataclass(frozen=True, slots=True)
-class Known:
-    """One request on the list. What is None has not been read yet."""
+class Look:
+    """One request as it was when somebody looked."""
 
-    request_id: str
-    source: Source
-    noticed_at: datetime
-    confirmed_at: datetime | None
-    is_read: bool
-    """Confirmed by reading; otherwise a webhook's word is all there is."""
-    trouble: str
-    status: str | None
-    node: int
-    account: str
-    amount: Money | None
-    method: str
-    client: str
-    asked_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    event: hooks.Event
-    body: bytes
-    kept: asyncio.Future[None]
+    known: Known
+    found: Withdrawal | None
+    may_decide: bool
+    """Whether this person can ask for a decision about what they see."""
 
 
 class Withdrawals:
@@ -91,18 +76,18 @@ class Withdrawals:
         access: Access,
         audit: Audit,
         outbox: Outbox,
+        cards: Cards,
         sealer: Sealer,
         clock: Clock,
     ) -> None:
         self._database = database
         self._connections = connections
-        self._access = access
         self._audit = audit
-        self._outbox = outbox
+        self._news = WithdrawalNews(access, outbox, cards, clock)
         self._sealer = sealer
         self._clock = clock
-        self._arrived: list[_Arrival] = []
-        self._keeping: asyncio.Task[None] | None = None
+        self._incidents = Incidents(audit, outbox)
+        self._arrivals = Arrivals(database, sealer, clock)
         self._reading: asyncio.Task[None] | None = None
         self._heard = False
 
@@ -117,44 +102,11 @@ class Withdrawals:
             ReplyError: It is no webhook.
             StoreError: It was not kept.
         """
-        event = hooks.parse_event(body)
-        if not event.is_withdrawal or not event.data.id or len(event.data.id) > 64:
+        if not await self._arrivals.keep(body):
             return
-        one = _Arrival(event, body, asyncio.get_running_loop().create_future())
-        self._arrived.append(one)
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.create_task(self._keep())
-        await one.kept
         self._heard = True
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_soon())
-
-    async def _keep(self) -> None:
-        while self._arrived:
-            batch, self._arrived = self._arrived, []
-            try:
-                await self._database.write(lambda tables, batch=batch: self._insert(tables, batch))  # type: ignore[misc]
-            except StoreError as error:
-                for one in batch:
-                    if not one.kept.done():
-                        one.kept.set_exception(error)
-            else:
-                for one in batch:
-                    if not one.kept.done():
-                        one.kept.set_result(None)
-
-    def _insert(self, tables: Tables, batch: Sequence[_Arrival]) -> None:
-        now = at(self._clock.now())
-        (last,) = tables.conn.execute("SELECT coalesce(max(id), 0) FROM crm_events").fetchone()
-        for number, one in enumerate(batch, last + 1):
-            key = (one.event.source.event, one.event.data.id or "", one.event.data.status or "")
-            tables.conn.execute(
-                "INSERT INTO crm_events (id, event, request_id, status, body, first_at, last_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event, request_id, status)"
-                " DO UPDATE SET times = times + 1, last_at = excluded.last_at",
-                (number, *key, self._sealer.seal(one.body, -number), now, now),
-            )
-            _note(tables, key[1], Source.WEBHOOK, now)
 
     async def add(self, person: Person, request_id: str, *, telegram_id: int) -> Known:
         """A request whose id a person knows; it is read at once.
@@ -180,18 +132,47 @@ class Withdrawals:
         await self._database.write(change)
         return await self.one(person, wanted)
 
+    async def find(self, through: Connection, request_id: str) -> bool:
+        """Put a request of that id onto the list, if reading finds one; whether it did.
+
+        Raises:
+            RefusedError: This tenant does not let requests be read.
+        """
+        try:
+            found = await self._ask(through, request_id)
+        except NotFoundError:
+            return False
+
+        def change(tables: Tables) -> None:
+            tables.conn.execute(
+                "INSERT INTO crm_withdrawals (request_id, source, noticed_at, unread) VALUES (?, ?, ?, 0)"
+                " ON CONFLICT (request_id) DO NOTHING",
+                (request_id, Source.REPORT.value, at(self._clock.now())),
+            )
+            self._confirm(tables, request_id, found, is_read=True)
+
+        await self._database.write(change)
+        return True
+
+    async def known_ids(self) -> frozenset[str]:
+        """The requests of the list."""
+        rows = await self._database.read(
+            lambda tables: tables.conn.execute("SELECT request_id FROM crm_withdrawals").fetchall()
+        )
+        return frozenset(request_id for (request_id,) in rows)
+
     async def close(self) -> None:
         """Let go of what is under way; what was kept stays due."""
-        for task in (self._keeping, self._reading):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait({task})
+        await self._arrivals.close()
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
 
     # reading
 
     async def refresh(self) -> None:
         """Read every request that something was heard of since, and those that were pending when last read."""
-        through = await self._any()
+        through = await self.reader()
         if through is None:
             return
         for request_id, unread in await self._database.read(_due):
@@ -203,7 +184,7 @@ class Withdrawals:
             await self._clock.sleep(_BURST_SECONDS)
             self._heard = False
             try:
-                through = await self._any()
+                through = await self.reader()
                 if through is None:
                     return
                 for request_id, unread in await self._database.read(_unread):
@@ -211,7 +192,7 @@ class Withdrawals:
             except CountersignError as error:
                 _log.warning("requests not read", extra={"error": type(error).__name__})
 
-    async def _settle(self, through: Connection, request_id: str, unread: int) -> None:
+    async def _settle(self, through: Connection, request_id: str, unread: int) -> Withdrawal | None:
         """Read one request and write down what it is. What cannot be read now, and what came meanwhile, stays unread.
 
         Args:
@@ -219,15 +200,12 @@ class Withdrawals:
         """
         found, trouble, is_read = None, "", True
         try:
-            found = await self._ask(through, request_id)
+            found, is_read = await self._now(through, request_id)
+            trouble = "" if found else "no webhook told it whole, and it cannot be read"
         except NotFoundError:
             trouble = "the CRM knows no such request"
         except RefusedError as error:
-            if wire.lacks_call(error):
-                found, is_read = await self._last_told(request_id), False
-                trouble = "" if found else "no webhook told it whole, and it cannot be read"
-            else:
-                trouble, unread = error.code, 0
+            trouble, unread = error.code, 0
         except CountersignError as error:
             trouble, unread = type(error).__name__.removesuffix("Error").lower(), 0
 
@@ -240,6 +218,16 @@ class Withdrawals:
                 self._confirm(tables, request_id, found, is_read=is_read)
 
         await self._database.write(change)
+        return found
+
+    async def _now(self, through: Connection, request_id: str) -> tuple[Withdrawal | None, bool]:
+        """What it is now, and whether that was read: where it cannot be, what webhooks told, if they told it whole."""
+        try:
+            return await self._ask(through, request_id), True
+        except RefusedError as error:
+            if not wire.lacks_call(error):
+                raise
+            return await self._last_told(request_id), False
 
     async def _ask(self, through: Connection, request_id: str) -> Withdrawal:
         from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
@@ -272,7 +260,7 @@ class Withdrawals:
 
     def _confirm(self, tables: Tables, request_id: str, found: Withdrawal, *, is_read: bool) -> None:
         """Write what it is now; tell the approvers when that is news."""
-        before = tables.conn.execute(
+        row = tables.conn.execute(
             "SELECT status, node, amount FROM crm_withdrawals WHERE request_id = ?", (request_id,)
         ).fetchone()
         amount, now = found.amount, self._clock.now()
@@ -287,48 +275,19 @@ class Withdrawals:
                 *(None if asked_at is None else at(asked_at), request_id),
             ),
         )
-        if before != (found.status, found.waits_at, amount.text()):
-            self._tell(tables, request_id, _headline(before, found), _facts(found, client, is_read=is_read), "state")
+        self._news.tell(tables, Before(*row) if row else None, found, client, is_read=is_read)
         if is_read:
-            self._tell_contradiction(tables, request_id, found)
-
-    def _tell_contradiction(self, tables: Tables, request_id: str, found: Withdrawal) -> None:
-        """An event that says what the read denies: told once, and the read counts."""
-        ends = [
-            status
-            for (status,) in tables.conn.execute(
-                "SELECT DISTINCT status FROM crm_events WHERE request_id = ? AND status IN ('approved', 'rejected')",
-                (request_id,),
-            )
-        ]
-        denied = ends if found.status == "pending" else [one for one in ends if (one, found.status) == _IMPOSSIBLE]
-        if denied:
-            lines = (f"A webhook says {denied[0]}; the CRM itself says {found.status}, and that counts.",)
-            self._tell(tables, request_id, f"Withdrawal {request_id}: contradiction", lines, "contradiction")
-
-    def _tell(self, tables: Tables, request_id: str, title: str, lines: tuple[str, ...], kind: str) -> None:
-        """To every approver who may read the CRM, privately: a state each time it is news, a contradiction once."""
-        key = f"{kind}/{at(self._clock.now())}" if kind == "state" else kind
-        linked = [one for one in read_all(tables) if one.provider == wire.NAME]
-        for person in self._access.roster.people:
-            if Role.APPROVER not in person.roles or not any(one.may_read(person) for one in linked):
-                continue
-            for telegram_id in person.telegram_ids:
-                dedupe = f"crm/{request_id}/{key}/{lines[0]}/{telegram_id}"
-                step = f"/withdrawals {request_id}"
-                self._outbox.put(tables, Notice(Lane.DECISIONS, telegram_id, title, lines, dedupe, next_step=step))
+            ends = _ends_told(tables, request_id)
+            self._news.tell_contradiction(tables, found, ends)
+            was_approved = "approved" in ends or (row is not None and row[0] == "approved")
+            self._incidents.decided_otherwise(tables, request_id, found.status, was_approved=was_approved)
 
     # showing
-
-    async def pending(self, person: Person) -> list[Known]:
-        """Those that wait, oldest first; also those nobody could read yet."""
-        return [one for one in await self.everything(person) if one.status in (None, "pending")]
 
     async def everything(self, person: Person) -> list[Known]:
         """Every request of the list, oldest first."""
         await self._through(person)
-        rows = await self._database.read(_all)
-        return sorted(map(_known, rows), key=lambda one: (one.asked_at or one.noticed_at, one.request_id))
+        return await self._database.read(read_all)
 
     async def one(self, person: Person, request_id: str) -> Known:
         """`NotFoundError` when it is not on the list."""
@@ -337,38 +296,57 @@ class Withdrawals:
                 return known
         raise NotFoundError("request", request_id)
 
-    async def detail(self, person: Person, request_id: str) -> tuple[Known, Withdrawal | None]:
-        """One request, read now; None for what cannot be read."""
+    async def look(self, person: Person, request_id: str) -> Look:
+        """One request, read now; what webhooks told of one that cannot be read."""
         known = await self.one(person, request_id)
         through = await self._through(person)
-        await self._settle(through, known.request_id, 0)
+        found = await self._settle(through, known.request_id, 0)
         known = await self.one(person, request_id)
-        try:
-            return known, await self._ask(through, known.request_id)
-        except (NotFoundError, ProviderError):
-            return known, await self._last_told(known.request_id)
+        if found is None:
+            return Look(known, await self._last_told(known.request_id), may_decide=False)
+        return Look(known, found, may_decide=found.status == PENDING and may_prepare(person, through))
+
+    async def prepare_decision(
+        self, person: Person, request_id: str, decision: Decision, reason: str, seen: Seen
+    ) -> PreparedDecision:
+        """Make a decision ready to be asked for: read the request now and compare it with what was shown.
+
+        Nothing is decided and nothing is sent.
+
+        Raises:
+            NotAllowedError: They may not ask for it, or not act through the connection.
+            ConflictError: It is not pending any more, or not what was shown, or cannot be known.
+            InputError: A rejection without a reason, or one too long.
+            ProviderError: It could not be read now.
+        """
+        through = await self._through(person)
+        check_may_prepare(person, through)
+        if decision is Decision.REJECT:
+            check_reason(reason)
+        known = await self.one(person, request_id)
+        found, is_read = await self._now(through, known.request_id)
+        if found is None:
+            raise ConflictError(f"request {request_id} cannot be read, and no webhook told it whole")
+        await self._database.write(lambda tables: self._confirm(tables, known.request_id, found, is_read=is_read))
+        return prepared(through, found, decision, reason, seen, is_read=is_read)
 
     async def _through(self, person: Person) -> Connection:
-        """The connection by which this person may read the CRM.
+        """The connection by which this person may read the CRM; one they may act through before any other.
 
         Raises:
             NotFoundError: None.
         """
-        for one in await self._connections.visible_to(person):
-            if one.provider == wire.NAME:
-                return one
-        raise NotFoundError("connection", wire.NAME)
+        visible = [one for one in await self._connections.visible_to(person) if one.provider == wire.NAME]
+        if not visible:
+            raise NotFoundError("connection", wire.NAME)
+        return next((one for one in visible if one.may_act(person)), visible[0])
 
-    async def _any(self) -> Connection | None:
+    async def reader(self) -> Connection | None:
         """A connection that reads for everybody, when nobody in particular asks."""
         for one in await self._connections.everything():
             if one.provider == wire.NAME and one.owner_active and not self._connections.is_locked(one):
                 return one
         return None
-
-
-_IMPOSSIBLE = ("rejected", "approved")
-"""A rejection is final: what was rejected is never approved. The other way there is post-approval rejection."""
 
 
 def _note(tables: Tables, request_id: str, source: Source, now: int) -> None:
@@ -394,44 +372,10 @@ def _unread(tables: Tables) -> list[tuple[str, int]]:
     ).fetchall()
 
 
-def _all(tables: Tables) -> list[tuple[Any, ...]]:
-    return tables.conn.execute(
-        "SELECT request_id, source, noticed_at, confirmed_at, is_read, trouble, status, node, account, amount,"
-        " currency, method, client, asked_at FROM crm_withdrawals"
-    ).fetchall()
-
-
-def _known(row: tuple[Any, ...]) -> Known:
-    request_id, source, noticed_at, confirmed_at, is_read, trouble, status, node, account, amount, code, *rest = row
-    method, client, asked_at = rest
-    return Known(
-        request_id,
-        Source(source),
-        moment(noticed_at),
-        None if confirmed_at is None else moment(confirmed_at),
-        bool(is_read),
-        trouble,
-        status,
-        node or 0,
-        account or "",
-        None if amount is None else money(amount, code),
-        method or "",
-        client or "",
-        None if asked_at is None else moment(asked_at),
+def _ends_told(tables: Tables, request_id: str) -> list[str]:
+    """How it ended, by its webhooks: not at all, one way, or both."""
+    rows = tables.conn.execute(
+        "SELECT DISTINCT status FROM crm_events WHERE request_id = ? AND status IN ('approved', 'rejected')",
+        (request_id,),
     )
-
-
-def _headline(before: tuple[Any, ...] | None, found: Withdrawal) -> str:
-    """What is new about a request, in one line."""
-    was = before[0] if before else None
-    if found.status == "rejected" and was == "approved":
-        return f"Withdrawal {found.id} rejected after it was approved"
-    if found.status != "pending":
-        return f"Withdrawal {found.id} {found.status}"
-    waits = f" at node {found.waits_at}" if found.waits_at else ""
-    return f"Withdrawal {found.id} waits{waits}"
-
-
-def _facts(found: Withdrawal, client: str, *, is_read: bool) -> tuple[str, ...]:
-    said = () if is_read else ("As a webhook told it; this tenant does not let requests be read.",)
-    return (f"{found.amount} by {found.withdrawal_method}", f"Client {client}, from {found.account}", *said)
+    return [status for (status,) in rows]

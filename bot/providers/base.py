@@ -87,6 +87,17 @@ Lend = Callable[[], AbstractAsyncContextManager[Login]]
 
 
 @dataclass(frozen=True, slots=True)
+class Numbering:
+    """How a provider's account numbers look."""
+
+    pattern: str
+    """What the whole number must match."""
+    said: str
+    """The same in words: "ten digits"."""
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """One provider, described."""
 
@@ -105,6 +116,8 @@ class Spec:
     """How its own login page hands over credentials, where it has such a thing."""
     make_key: "Callable[[], MadeKey] | None" = None
     """Make the secret half of a login here, where the provider knows its clients by public keys."""
+    payees: Numbering | None = None
+    """The accounts that money may be sent to, where anybody's can be named."""
     revoke: str = ""
     """What a person must revoke at the provider after unlinking, in one sentence."""
 

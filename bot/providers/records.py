@@ -151,3 +151,5 @@ class Reading(Generic[Item]):
     as_of: datetime
     notes: tuple[str, ...] = ()
     """Plain sentences, for example that only the first 200 clients were read."""
+    is_whole: bool = True
+    """Whether nothing is missing of what answered at all; a note about what is not there takes nothing from that."""

@@ -3,6 +3,7 @@
 A key that needs a passphrase is open in memory only, from `unlock` until a restart.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,6 +16,7 @@ from bot.vault.wrapping import DataKey, Mode, Wrapped, Wrapping
 
 DATA_KEY_USES: Final = 1 << 24
 """After so many records a person gets a fresh data key (SAFETY 4.4)."""
+SEED_BYTES: Final = 32
 _GENERATION = "kek_id"
 """The row of `meta` with the generation that wraps new data keys; without it, the first."""
 _ROWS = "SELECT id, person_id, kek_id, mode, wrapped, kdf FROM data_keys"
@@ -157,11 +159,23 @@ def generation(tables: Tables) -> int:
     return int(row[0]) if row else 1
 
 
-def next_generation(tables: Tables) -> int:
-    """From now on a new one does."""
-    new = generation(tables) + 1
+def next_generation(tables: Tables) -> tuple[int, bytes]:
+    """From now on a new one does; answers which, and its seed."""
+    new, seed = generation(tables) + 1, os.urandom(SEED_BYTES)
     tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_GENERATION, str(new)))
-    return new
+    tables.conn.execute("INSERT INTO key_generations VALUES (?, ?)", (new, seed))
+    return new, seed
+
+
+def left_behind(tables: Tables) -> list[int]:
+    """The generations that wrap nothing any more. None while a rotation is under way."""
+    if tables.conn.execute("SELECT 1 FROM meta WHERE key LIKE 'rotating_%'").fetchone() is not None:
+        return []
+    rows = tables.conn.execute(
+        "SELECT id FROM key_generations WHERE id != ? AND id NOT IN (SELECT kek_id FROM data_keys) ORDER BY id",
+        (generation(tables),),
+    )
+    return [kek_id for (kek_id,) in rows]
 
 
 def _wrapped(row: tuple[str, int, int, str, bytes, str | None]) -> Wrapped:

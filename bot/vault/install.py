@@ -1,17 +1,24 @@
 """Whose database it is: the install's id, its salt, and the value that tells its key from every other (SAFETY 4.7)."""
 
+import hmac
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bot.errors import StartRefusedError, StoreDamagedError, WrongKeyError
 from bot.ids import short_id
 from bot.store import Database, Tables
 from bot.store.database import peek
-from bot.vault.keys import KeyTree, MasterKey, fingerprint_of
+from bot.vault.datakeys import SEED_BYTES
+from bot.vault.envelope import KEY_ID_BYTES, NONCE_BYTES, seal, unseal, with_lengths
+from bot.vault.keys import Earlier, KeyTree, MasterKey, fingerprint_of
 
 _DATA = ("sealed", "data_keys", "audit", "persons")
 """Tables that are empty only where no key was ever used."""
+KEY_CHECK_BEFORE = "key_check_before"
+_EARLIER, _EARLIER_BEFORE = "earlier_master", "earlier_before"
+"""Rows of `meta`: the master key before this one, sealed, and the first generation that does not grow from it."""
 _HEX = re.compile(r"(?:[0-9a-f]{2}){16,32}")
 
 
@@ -36,8 +43,81 @@ def keys_of(master: MasterKey, tables: Tables) -> tuple[KeyTree, str] | None:
         return None
     keys = KeyTree(master, install_id, bytes.fromhex(salt))
     if keys.check_value.hex() != check_value:
-        raise WrongKeyError(fingerprint_of(bytes.fromhex(check_value)), keys.fingerprint)
+        fingerprint = fingerprint_of(bytes.fromhex(check_value))
+        if hmac.compare_digest(keys.check_value.hex(), _meta(tables, KEY_CHECK_BEFORE)):
+            reason = (
+                f"This master key ({keys.fingerprint}) was exchanged for another one (fingerprint {fingerprint}): name "
+                "that one under [key] in the configuration. Nothing was changed."
+            )
+            raise StartRefusedError(reason, 78)
+        raise WrongKeyError(fingerprint, keys.fingerprint)
+    _learn(keys, tables)
     return keys, install_id
+
+
+def keep_earlier(tables: Tables, keys: KeyTree, to: KeyTree, before: int, days: Mapping[int, bytes]) -> None:
+    """From now on the database belongs to the master key of `to`. What is still needed of the one before is sealed
+    under it: that master key until nothing is wrapped by it any more, and the keys of these days of the audit log."""
+    rows = {
+        "key_check": to.check_value.hex(),
+        KEY_CHECK_BEFORE: keys.check_value.hex(),
+        _EARLIER: _seal(to, _EARLIER, keys.master.to_text().encode()).hex(),
+        _EARLIER_BEFORE: str(before),
+    }
+    tables.table("meta").upsert_all(({"key": key, "value": value} for key, value in rows.items()), pk="key")
+    tables.conn.executemany(
+        "INSERT OR REPLACE INTO audit_keys VALUES (?, ?)",
+        [(day, _seal(to, f"audit/{day}", key)) for day, key in days.items()],
+    )
+    _learn(to, tables)
+
+
+def has_earlier(tables: Tables) -> bool:
+    """Whether an earlier master key is still needed."""
+    return _meta(tables, _EARLIER) != ""
+
+
+def drop_generations(tables: Tables, kek_ids: Iterable[int]) -> None:
+    """Erase their seeds, and the earlier master key when nothing that is kept grows from it."""
+    tables.conn.executemany("DELETE FROM key_generations WHERE id = ?", [(kek_id,) for kek_id in kek_ids])
+    (lowest,) = tables.conn.execute("SELECT coalesce(min(id), 1) FROM key_generations").fetchone()
+    if has_earlier(tables) and lowest >= int(_meta(tables, _EARLIER_BEFORE)):
+        tables.conn.execute("DELETE FROM meta WHERE key IN (?, ?)", (_EARLIER, _EARLIER_BEFORE))
+
+
+def _learn(keys: KeyTree, tables: Tables) -> None:
+    """What the tables hold of the keys. One from before this version holds nothing."""
+    if "key_generations" not in tables.table_names():
+        return
+    seeds = dict(tables.conn.execute("SELECT id, seed FROM key_generations").fetchall())
+    try:
+        days = {
+            day: _unseal(keys, f"audit/{day}", sealed)
+            for day, sealed in tables.conn.execute("SELECT day, sealed FROM audit_keys").fetchall()
+        }
+        text = _meta(tables, _EARLIER)
+        earlier = None
+        if text:
+            master = MasterKey.from_text(_unseal(keys, _EARLIER, bytes.fromhex(text)).decode())
+            earlier = Earlier(master, int(_meta(tables, _EARLIER_BEFORE)))
+    except ValueError:
+        raise StoreDamagedError("what it keeps of an earlier master key does not open") from None
+    keys.learn(seeds, earlier, days)
+
+
+def _seal(keys: KeyTree, name: str, plain: bytes) -> bytes:
+    return seal(
+        keys.keeper, bytes(KEY_ID_BYTES), os.urandom(NONCE_BYTES), plain, with_lengths("countersign/kept", name)
+    )
+
+
+def _unseal(keys: KeyTree, name: str, sealed: bytes) -> bytes:
+    return unseal(keys.keeper, sealed, with_lengths("countersign/kept", name))
+
+
+def _meta(tables: Tables, key: str) -> str:
+    row = tables.conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def _identity(tables: Tables) -> tuple[str, str, str]:
@@ -67,6 +147,8 @@ async def grow_keys(master: MasterKey, database: Database) -> KeyTree:
         keys = KeyTree(master, fresh["install_id"], bytes.fromhex(fresh["install_salt"]))
         rows = fresh | {"key_check": keys.check_value.hex()}
         tables.table("meta").upsert_all(({"key": key, "value": value} for key, value in rows.items()), pk="key")
+        tables.conn.execute("INSERT INTO key_generations VALUES (1, ?)", (os.urandom(SEED_BYTES),))
+        _learn(keys, tables)
         return keys
 
     return await database.write(settle)

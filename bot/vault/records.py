@@ -103,11 +103,13 @@ class Safe:
         rows = rows_of(tables, subject.name)
         return {each.field: self.take(tables, replace(each, subject=subject), key) for each in rows}
 
-    def erase(self, tables: Tables, subject_name: str) -> None:
-        """Every record of a subject (the file is in secure_delete mode)."""
+    def erase(self, tables: Tables, subject_name: str) -> bool:
+        """Every record of a subject (the file is in secure_delete mode); answers whether there was one."""
         gone = tables.conn.execute("DELETE FROM sealed WHERE subject = ? RETURNING person_id", (subject_name,))
-        for person_id in {row[0] for row in gone.fetchall()}:
+        owners = {row[0] for row in gone.fetchall()}
+        for person_id in owners:
             self.data_keys.forget_protected(tables, person_id)
+        return bool(owners)
 
     def survey(self, tables: Tables) -> list[RecordUnreadableError]:
         """Try every record. What does not open, by name; the locked ones are among them."""

@@ -2,8 +2,9 @@
 
 Two kinds. The *wrapping* is renewed by wrapping every data key anew under the next generation; the records stay as
 they are. The *data keys* are renewed by sealing every record anew under a fresh one. Either way a step is one
-transaction, so that at any moment each record opens with exactly one key, and all keys that are named anywhere grow
-from the same master key. What is under a passphrase needs its owner: its wrapping is renewed at the next `unlock`.
+transaction, so that at any moment each record opens with exactly one key. All keys that are named anywhere grow from
+one master key; while that is being exchanged (`operations.moving`), from two, both loaded. What is under a passphrase
+needs its owner: its wrapping is renewed at the next `unlock`.
 """
 
 from collections.abc import Awaitable, Callable
@@ -13,13 +14,13 @@ from functools import partial
 from bot.errors import ConflictError, RecordUnreadableError
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
-from bot.vault.datakeys import generation, next_generation
+from bot.vault.datakeys import generation, left_behind, next_generation
 from bot.vault.records import Safe, protected_subjects, row_of
 from bot.vault.wrapping import Mode
 
 Told = Callable[[str], Awaitable[None]]
-_WRAPPING = "rotating_wrapping"
-_DATA_KEYS = "rotating_data_keys"
+WRAPPING = "rotating_wrapping"
+DATA_KEYS = "rotating_data_keys"
 """Rows of `meta` that stand there from the beginning of a rotation to its end."""
 _TELL_EACH = 1000
 
@@ -50,10 +51,11 @@ class Rotation:
         """Every data key under the next generation, or the rest of them when that was begun before."""
 
         def begin(tables: Tables) -> Rotated:
-            if _is_marked(tables, _WRAPPING):
+            if is_marked(tables, WRAPPING):
                 return Rotated(generation(tables), resumed=True)
-            before, now = generation(tables), next_generation(tables)
-            _mark(tables, _WRAPPING)
+            before, (now, seed) = generation(tables), next_generation(tables)
+            self._keys.wrapping.learn(now, seed)
+            mark(tables, WRAPPING)
             self._audit.record(tables, Deed("key.rotation_begun", "key", details={"from": before, "to": now}))
             return Rotated(now, resumed=False)
 
@@ -68,7 +70,7 @@ class Rotation:
 
         def end(tables: Tables) -> None:
             rotated.waiting = len(self._keys.outdated(tables, Mode.PASSPHRASE))
-            _unmark(tables, _WRAPPING)
+            _unmark(tables, WRAPPING)
             self._audit.record(tables, Deed("key.rotated", "key", details=_details(rotated)))
 
         await self._finish(end)
@@ -78,9 +80,9 @@ class Rotation:
         """Every record under a fresh data key of its owner's, or the rest of them when that was begun before."""
 
         def begin(tables: Tables) -> Rotated:
-            if _is_marked(tables, _DATA_KEYS):
+            if is_marked(tables, DATA_KEYS):
                 return Rotated(generation(tables), resumed=True)
-            _mark(tables, _DATA_KEYS)
+            mark(tables, DATA_KEYS)
             details = {"retired": self._keys.retire(tables)}
             self._audit.record(tables, Deed("data_keys.rotation_begun", "data_keys", details=details))
             return Rotated(generation(tables), resumed=False)
@@ -97,7 +99,7 @@ class Rotation:
         def end(tables: Tables) -> None:
             rotated.waiting = len(protected_subjects(tables))
             self._keys.forget_retired(tables)
-            _unmark(tables, _DATA_KEYS)
+            _unmark(tables, DATA_KEYS)
             self._audit.record(tables, Deed("data_keys.rotated", "data_keys", details=_details(rotated)))
 
         await self._finish(end)
@@ -129,18 +131,21 @@ class Standing:
     """Of those that lag behind, the ones that need their owner's passphrase."""
     unfinished: tuple[str, ...]
     """Rotations that were begun and have not come to their end, as they are typed."""
+    kept: tuple[int, ...] = ()
+    """Generations that wrap nothing any more, and stay until a backup was verified."""
 
 
 def standing(tables: Tables) -> Standing:
     """How far the keys of these tables are rotated."""
     now = generation(tables)
     counts = dict(tables.conn.execute("SELECT mode, count(*) FROM data_keys WHERE kek_id != ? GROUP BY mode", (now,)))
-    commands = {_WRAPPING: "key rotate", _DATA_KEYS: "key rotate --data-keys"}
+    commands = {WRAPPING: "key rotate", DATA_KEYS: "key rotate --data-keys"}
     return Standing(
         now,
         sum(counts.values()),
         counts.get(Mode.PASSPHRASE, 0),
-        tuple(command for mark, command in commands.items() if _is_marked(tables, mark)),
+        tuple(command for marked, command in commands.items() if is_marked(tables, marked)),
+        tuple(left_behind(tables)) if "key_generations" in tables.table_names() else (),
     )
 
 
@@ -167,11 +172,11 @@ def _under_retired_keys(tables: Tables) -> list[str]:
     return [record_id for (record_id,) in rows]
 
 
-def _is_marked(tables: Tables, mark: str) -> bool:
+def is_marked(tables: Tables, mark: str) -> bool:
     return tables.conn.execute("SELECT 1 FROM meta WHERE key = ?", (mark,)).fetchone() is not None
 
 
-def _mark(tables: Tables, mark: str) -> None:
+def mark(tables: Tables, mark: str) -> None:
     tables.conn.execute("INSERT INTO meta VALUES (?, 'yes')", (mark,))
 
 

@@ -72,7 +72,15 @@ class Vault:
 
     def erasing(self, subject_name: str) -> Callable[[Tables], None]:
         """A change that erases every record of a subject (the file is in secure_delete mode)."""
-        return lambda tables: self.safe.erase(tables, subject_name)
+
+        def change(tables: Tables) -> None:
+            self.safe.erase(tables, subject_name)
+
+        return change
+
+    def erasing_any(self, tables: Tables, subject_name: str) -> bool:
+        """Erase every record of a subject inside the caller's transaction; answers whether there was one."""
+        return self.safe.erase(tables, subject_name)
 
     def erase(self, subject_name: str) -> Awaitable[None]:
         """Erase every record of a subject."""

@@ -54,6 +54,10 @@ class Wrapping:
         """What wraps data keys of that generation."""
         return cipher(self._keys.kek(kek_id))
 
+    def learn(self, kek_id: int, seed: bytes) -> None:
+        """A generation has begun."""
+        self._keys.learn({kek_id: seed})
+
     def user_key(self, person_id: int, kek_id: int, stretched: bytes) -> AESGCM:
         """The same for a key that needs a passphrase, too."""
         return cipher(self._keys.user_key(person_id, kek_id, stretched))

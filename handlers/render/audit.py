@@ -20,7 +20,8 @@ _VERBS = {
 _DONE_TO_THINGS = frozenset({"person", "request", "connection"})
 """A deed of one of these is something that a person does to it; any other is told with its own noun."""
 _THINGS = {"audit": "the audit log", "data_keys": "the data keys", "key": "the key"}
-_SAID_ELSEWHERE = frozenset({"via", "for_person", "hash"})
+_SAID_ELSEWHERE = frozenset({"via", "for_person", "hash", "shown", "message", "totp_step"})
+"""What a file of rows shows: evidence that is compared, and what the sentence says already."""
 
 
 def page(found: Page, taste: Taste) -> str:
@@ -101,8 +102,11 @@ def _thing(object_: str, names: Mapping[int, str]) -> str:
     return _THINGS.get(object_, object_)
 
 
-def verdict(found: Verdict) -> list[str]:
-    """What an examination found, in plain lines for a terminal; the first bad row first."""
+def verdict(found: Verdict, *, anchors_lost: bool = False) -> list[str]:
+    """What an examination found, in plain lines for a terminal; the first bad row first.
+
+    `anchors_lost`: the configured anchors ought to be there by now and could not be compared.
+    """
     if found.head is None and not found.rows:
         lines = ["The audit log is empty."]
     else:
@@ -114,6 +118,8 @@ def verdict(found: Verdict) -> list[str]:
         )
     if not found.anchors:
         lines.append("No anchor was compared, so rows cut from the end would not show.")
+    if found.is_whole and anchors_lost:
+        return [*lines, _ANCHORS_LOST]
     if found.is_whole:
         compared = found.anchors - len(found.left_behind)
         return [*lines, f"The audit log is whole{f'; {compared} anchor(s) fit' if compared else ''}."]
@@ -124,6 +130,12 @@ def verdict(found: Verdict) -> list[str]:
     return [*lines, f"And {unsaid} more."] if unsaid else lines
 
 
+_ANCHORS_LOST = (
+    "The rows that are there fit together, but whether some were cut from the end cannot be said: this log is more "
+    "than an hour old, and the anchors that belong to it are not there. If the bot has not run since the file was "
+    "named in the configuration, start it and ask again. If it has, find out what became of the file, "
+    "and compare a copy of it with --anchors, or the last daily head with --anchor."
+)
 _FLAWS = {
     Wrong.MISPLACED: "it stands where another row belongs",
     Wrong.UNREADABLE: "it cannot be read",

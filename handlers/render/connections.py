@@ -24,7 +24,10 @@ def key(one: Connection, now: datetime) -> str:
     age = f"key since {(now - one.secret_since).days} d" if (now - one.secret_since).days else "key since today"
     powers = f" · can {listed(one.powers)}" if one.powers else ""
     untold = f", perhaps {listed(one.untold, 'or')}" if one.untold else ""
-    return f"\n    {age} · last used {ago(now, one.used_at)}{powers}{untold}"
+    leaked = (
+        f"\n    {bold('rotated at the provider: no')} · it may have been copied; /replace it" if one.leaked_at else ""
+    )
+    return f"\n    {age} · last used {ago(now, one.used_at)}{powers}{untold}{leaked}"
 
 
 def _whose(one: Connection, viewer: Person, names: Mapping[int, str]) -> str:

@@ -1,79 +1,12 @@
-"""What the CRM tells, drawn: /withdrawals, /client, /wallet, /mt, /leaderboard."""
+"""What the CRM tells of its clients, drawn: /client, /wallet, /mt, /leaderboard."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.operations.clients import MOST_ROWS, ClientFile, Found, Holdings, Traded, Trading
-from bot.operations.withdrawals import Known, Source
-from bot.providers.crm.wire import Client, Trade
+from bot.providers.crm.wire import Client, Trade, Transaction
+from bot.providers.crm.wire.clients import Branch
 from bot.providers.crm.wire.reports import Competitor, LeaderBoard
-from bot.providers.crm.wire.requests import Withdrawal
-from handlers.render.text import Taste, ago, bold, literal
-
-_HOW_THEY_COME = (
-    "<i>The CRM announces no new request: this list holds what its webhooks told, and what somebody added with "
-    "/withdrawals add and the id.</i>"
-)
-_SOURCES = {Source.WEBHOOK: "told by a webhook", Source.OPERATOR: "added by hand"}
-
-
-def listed(known: Sequence[Known], now: datetime, taste: Taste) -> list[str]:
-    """One block for each request, oldest first."""
-    blocks = [_block(one, now, taste) for one in known]
-    return [*(blocks or ["No withdrawals are known to wait."]), _HOW_THEY_COME]
-
-
-def _block(one: Known, now: datetime, taste: Taste) -> str:
-    amount = "amount not read yet" if one.amount is None else taste.money(one.amount)
-    lines = [f"<code>{literal(one.request_id)}</code> {bold(amount)} · {_status(one)}"]
-    if one.client:
-        lines.append(f"{literal(one.client)} · {literal(one.method)} · from {literal(one.account)}")
-    if one.asked_at is not None:
-        lines.append(f"asked {ago(now, one.asked_at)}")
-    lines.append(f"<i>{_SOURCES[one.source]} {ago(now, one.noticed_at)}; {_confirmed(one, now)}</i>")
-    return "\n".join(lines)
-
-
-def _status(one: Known) -> str:
-    if one.status is None:
-        return "not confirmed"
-    return f"pending at node {one.node}" if one.status == "pending" and one.node else literal(one.status)
-
-
-def _confirmed(one: Known, now: datetime) -> str:
-    trouble = f"; not read since: {literal(one.trouble)}" if one.trouble else ""
-    if one.confirmed_at is None:
-        return f"never confirmed{trouble}"
-    how = "read" if one.is_read else "by the webhook's word only, this tenant does not let requests be read;"
-    return f"{how} {ago(now, one.confirmed_at)}{trouble}"
-
-
-def detail(known: Known, found: Withdrawal | None, about: ClientFile | None, now: datetime, taste: Taste) -> list[str]:
-    """One request whole, with what is known of its client."""
-    blocks = [_block(known, now, taste)]
-    if found is not None:
-        blocks += [_payment(found), _log(found)]
-    if about is not None:
-        blocks += client_file(about, taste)
-    return [block for block in blocks if block]
-
-
-def _payment(found: Withdrawal) -> str:
-    pairs = [
-        ("Fee", found.withdrawal_fee),
-        ("Rate", found.exchange_rate),
-        ("Paid out", " ".join(filter(None, (found.withdrawal_amount, found.withdrawal_currency)))),
-        *((one.title, one.value) for one in found.custom_fields or ()),
-    ]
-    return "\n".join([bold("Payment"), *(f"{literal(name)}: {literal(text)}" for name, text in pairs if text)])
-
-
-def _log(found: Withdrawal) -> str:
-    lines = [
-        f"{literal(one.timestamp or '')} {literal(one.event or '')} {literal(one.admin or '')}".strip()
-        for one in (found.logs or ())[-MOST_ROWS:]
-    ]
-    return "\n".join([bold("Log"), *lines]) if lines else ""
+from handlers.render.text import Taste, bold, literal
 
 
 def client_file(about: ClientFile, taste: Taste) -> list[str]:
@@ -84,38 +17,65 @@ def client_file(about: ClientFile, taste: Taste) -> list[str]:
     lines.append(f"KYC: {literal(about.kyc) if about.kyc else 'not told'}")
     if profile.owner is not None and profile.owner.name:
         lines.append(f"Looked after by {literal(profile.owner.name)}")
-    return [block for block in ("\n".join(lines), _holdings(about, taste), _history(about), _lines(about)) if block]
+    if profile.created_at:
+        lines.append(f"Client since {literal(profile.created_at)}")
+    parts = (_wallets(about, taste), _accounts(about, taste), _trades(about, taste), _history(about, taste))
+    lined = (_line("Uplines", about.uplines), _line("Downlines", about.downlines))
+    return [block for block in ("\n".join(lines), *parts, *lined) if block]
 
 
-def _holdings(about: ClientFile, taste: Taste) -> str:
-    wallets = (
-        ["Wallets could not be read."]
-        if about.wallets is None
-        else [taste.money(one) for one in about.wallets.values()] or ["No wallet."]
-    )
-    accounts = [f"{literal(one.platform.upper())} {literal(one.place)}" for one in about.profile.trading_accounts or ()]
-    return "\n".join([bold("Wallets"), *wallets, *([bold("Trading accounts"), *accounts] if accounts else [])])
+def _wallets(about: ClientFile, taste: Taste) -> str:
+    if about.wallets is None:
+        return "Wallets could not be read."
+    return "\n".join([bold("Wallets"), *([taste.money(one) for one in about.wallets.values()] or ["No wallet."])])
 
 
-def _history(about: ClientFile) -> str:
+def _accounts(about: ClientFile, taste: Taste) -> str:
+    """Each with what is on it, where that could be read."""
+    own = about.profile.trading_accounts or ()
+    if not own:
+        return "No trading accounts."
+    lines = []
+    for one in own:
+        read = about.account(one.place)
+        lines.append(
+            f"{literal(one.platform.upper())} <code>{literal(one.place)}</code>"
+            + (f" {_balance(read, taste)}" if read is not None else "")
+        )
+    unread = ["<i>What is on them could not be read.</i>"] if about.accounts is None else []
+    return "\n".join([bold("Trading accounts"), *lines, *unread])
+
+
+def _trades(about: ClientFile, taste: Taste) -> str:
+    if not about.profile.trading_accounts:
+        return ""
+    if about.trades is None:
+        return "Trades could not be read."
+    rows = [trade(row, taste) for row in about.trades[:MOST_ROWS]]
+    return "\n".join([bold("Last trades on MT4, 80 days"), *(rows or ["None."])])
+
+
+def _history(about: ClientFile, taste: Taste) -> str:
     if about.withdrawals is None:
         return "Earlier withdrawals could not be read."
-    lines = [
-        f"{literal(one.timestamp or '')} {one.amount or ''} {literal(one.currency or '')} {literal(one.status or '')}"
-        for one in about.withdrawals[:MOST_ROWS]
-    ]
-    return "\n".join([bold("Withdrawals, last 80 days"), *(lines or ["None."])])
+    lines = [booked(one, taste) for one in about.withdrawals[:MOST_ROWS]]
+    return "\n".join([bold("Withdrawals, 80 days"), *(lines or ["None."])])
 
 
-def _lines(about: ClientFile) -> str:
-    if about.downlines is None:
+def booked(row: Transaction, taste: Taste) -> str:
+    """One line of the report."""
+    amount = "" if row.amount is None else taste.number(row.amount, 2)
+    return f"{literal((row.timestamp or '')[:16])} {amount} {literal(row.currency or '')} {literal(row.status or '')}"
+
+
+def _line(title: str, branch: Branch | None) -> str:
+    """Who is above or below, the nearer the further left."""
+    others = [(depth, one) for depth, one in branch.walk() if depth] if branch is not None else []
+    if not others:
         return ""
-    below = [(depth, one) for depth, one in about.downlines.walk() if depth]
-    if not below:
-        return ""
-    shown = [f"{'· ' * depth}{literal(one.email or one.id or '')}" for depth, one in below[:MOST_ROWS]]
-    more = [f"and {len(below) - MOST_ROWS} more"] if len(below) > MOST_ROWS else []
-    return "\n".join([bold("Downlines"), *shown, *more])
+    shown = [f"{'· ' * depth}{literal(one.email or one.id or '')}" for depth, one in others[:MOST_ROWS]]
+    more = [f"and {len(others) - MOST_ROWS} more"] if len(others) > MOST_ROWS else []
+    return "\n".join([bold(title), *shown, *more])
 
 
 def found(hits: Found) -> list[str]:
@@ -174,22 +134,29 @@ def account(one: Traded, taste: Taste) -> list[str]:
         f"{name}: {taste.number(amount, 2)} {literal(row.currency)}" for name, amount in pairs if amount is not None
     ]
     if one.trades is None:
-        return ["\n".join(lines), "Trades cannot be read."]
-    trades = [_trade(trade, taste) for trade in one.trades[:MOST_ROWS]]
+        return ["\n".join(lines), "Trades cannot be read: the CRM tells those of MT4 only."]
+    trades = [_numbered(row, taste) for row in one.trades[:MOST_ROWS]]
     return ["\n".join(lines), "\n".join([bold("Last trades, 80 days"), *(trades or ["None."])])]
 
 
-def _trade(row: Trade, taste: Taste) -> str:
+def trade(row: Trade, taste: Taste) -> str:
+    """One trade or booking, in one line."""
     what = {0: "buy", 1: "sell", 6: "booking", 7: "credit"}.get(row.cmd, "order")
     volume = "" if row.volume is None or row.cmd > 1 else f" {taste.number(row.volume)} {literal(row.symbol or '')}"
-    profit = "" if row.profit is None else f" · {taste.number(row.profit, 2)}"
-    closed = "closed" if row.close_time else "open"
-    state = f" · {closed}" if row.cmd < 2 else ""
-    return f"{literal(row.order_id)} {what}{volume}{profit}{state} {literal(row.comment or '')}".rstrip()
+    plus = "+" if row.profit is not None and row.profit > 0 else ""
+    profit = "" if row.profit is None else f" · {plus}{taste.number(row.profit, 2)}"
+    state = " · open" if row.cmd < 2 and not row.close_time else ""
+    on = literal(row.open_time[:10]) if isinstance(row.open_time, str) else ""
+    return f"{on} {what}{volume}{profit}{state}".strip()
+
+
+def _numbered(row: Trade, taste: Taste) -> str:
+    comment = f" · {literal(row.comment)}" if row.comment else ""
+    return f"{trade(row, taste)} · {literal(row.order_id)}{comment}"
 
 
 def _place(one: Traded) -> str:
-    return literal(f"{one.server.id}/{one.row.login}")
+    return literal(one.place)
 
 
 def _balance(one: Traded, taste: Taste) -> str:
@@ -202,7 +169,16 @@ def leader_board(board: LeaderBoard, taste: Taste) -> list[str]:
         + (" <i>suspended</i>" if one.suspend else "")
         for place, one in enumerate(board.competitors, 1)
     ]
-    return ["\n".join([bold("Leader board"), *(lines or ["Nobody takes part."])])]
+    as_of = [f"<i>as of {taste.date_time(at)}</i>"] if (at := _updated(board)) is not None else []
+    return ["\n".join([bold("Leader board"), *(lines or ["Nobody takes part."]), *as_of])]
+
+
+def _updated(board: LeaderBoard) -> datetime | None:
+    """Milliseconds, by the page's word "long"; a number that is no time is left out."""
+    try:
+        return None if board.last_update_time is None else datetime.fromtimestamp(board.last_update_time / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _percent(one: Competitor, taste: Taste) -> str:

@@ -4,21 +4,40 @@ from datetime import datetime
 from html import escape
 
 from bot.errors import OwnerSuspendedError
+from bot.operations.freezing import called
 from bot.operations.pulse import Pulse
 from bot.operations.status import ConnectionStatus, Status
 from handlers.failures import told
-from handlers.render.text import ago, bold, span_between
+from handlers.render.text import ago, bold, literal, span_between
 
 
 def status(state: Status) -> list[str]:
     """Providers first, then the bot itself."""
     providers = [_connection(one, state.now) for one in state.connections]
     up = span_between(state.pulse.started_at, state.now)
+    money = _money(state)
     return [
         f"{bold('Status')} · Countersign {escape(state.version)} · up {up}",
+        *(["\n".join([bold("Money"), *money])] if money else []),
         "\n".join([bold("Providers"), *(providers or ["No connections you can see."])]),
         "\n".join([bold("The bot"), *_bot(state, state.pulse)]),
     ]
+
+
+def _money(state: Status) -> list[str]:
+    """What keeps it from leaving, and what nobody knows of it."""
+    lines = [
+        f"✕ {bold('FROZEN')}: {escape(called(one.scope))}, for {ago(state.now, one.since).removesuffix(' ago')}, "
+        f"by {literal(one.by)}: {literal(one.reason, 200)}"
+        for one in state.freezes
+    ]
+    if state.clock_doubted:
+        lines.append("✕ No money leaves: this machine's clock was set, and no admin has said that it is right.")
+    lines += [
+        f"○ Request <code>{one.id}</code>: outcome unknown; do not send it again (/request {one.id})"
+        for one in state.unknown
+    ]
+    return lines
 
 
 def _bot(state: Status, pulse: Pulse) -> list[str]:

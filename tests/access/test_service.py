@@ -247,10 +247,10 @@ async def test_the_picture_survives_a_restart(
 def test_what_each_role_may_do_is_written_down_here_too() -> None:
     assert {role.value: {right.name for right in rights} for role, rights in RIGHTS.items()} == {
         "viewer": {"TALK", "READ"},
-        "operator": {"TALK", "READ", "ALERT", "ASK", "LINK", "FREEZE"},
-        "approver": {"TALK", "READ", "DECIDE", "FREEZE"},
+        "operator": {"TALK", "READ", "ALERT", "ASK", "LINK", "FREEZE", "SETTLE"},
+        "approver": {"TALK", "READ", "DECIDE", "FREEZE", "SETTLE"},
         "auditor": {"TALK", "READ", "READ_AUDIT", "SEE_PEOPLE"},
-        "admin": {"TALK", "READ", "LINK", "DECIDE", "FREEZE", "SEE_PEOPLE", "INVITE", "PEOPLE", "POLICY"},
+        "admin": {"TALK", "READ", "LINK", "DECIDE", "FREEZE", "SETTLE", "SEE_PEOPLE", "INVITE", "PEOPLE", "POLICY"},
     }
     nobody = Person(1, "x", frozenset(), frozenset({1}))
     assert [right.name for right in Right if nobody.may(right)] == ["ENTER"]

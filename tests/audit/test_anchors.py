@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.audit.anchors import anchor_from, append, line_of, read_lines, text_of
+from bot.audit.anchors import anchor_from, append, last_in, line_of, read_lines, text_of
 from bot.audit.model import Anchor, Head
 
 HASH = bytes(range(32))
@@ -49,8 +49,8 @@ def test_torn_lines_are_named_and_the_others_count() -> None:
 
 def test_lines_are_appended_and_the_file_is_made_when_there_is_none(tmp_path: Path) -> None:
     path = tmp_path / "anchors"
-    append(path, "one")
-    append(path, "two")
+    assert append(path, "one")
+    assert not append(path, "two")
     assert path.read_text() == "one\ntwo\n"
     assert stat.S_IMODE(path.stat().st_mode) & 0o007 == 0
 
@@ -62,6 +62,16 @@ def test_a_line_behind_a_torn_one_begins_anew(tmp_path: Path) -> None:
     assert path.read_text() == "one\nto\nthree\n"
 
 
+def test_the_last_anchor_is_found_behind_torn_lines_and_in_a_long_file(tmp_path: Path) -> None:
+    path = tmp_path / "anchors"
+    assert last_in(path) is None
+    path.write_text("".join(f"{line_of(Head(seq, HASH, 3), NOW)}\n" for seq in range(300)) + "2026-11-21T09:0")
+    assert last_in(path) == Anchor(299, HASH, 3)
+    path.write_text("torn\n")
+    assert last_in(path) is None
+    assert last_in(tmp_path) is None
+
+
 def test_what_is_no_plain_file_is_not_written_to(tmp_path: Path) -> None:
     pipe = tmp_path / "anchors"
     os.mkfifo(pipe)
@@ -69,6 +79,7 @@ def test_what_is_no_plain_file_is_not_written_to(tmp_path: Path) -> None:
     try:
         with pytest.raises(OSError, match="no plain file"):
             append(pipe, "one")
+        assert last_in(pipe) is None
     finally:
         os.close(reader)
     with pytest.raises(OSError):  # noqa: PT011  # nobody reads the pipe: it does not wait for a reader

@@ -190,9 +190,9 @@ async def test_at_the_host_all_rows_come_in_their_order_but_the_one_about_it(
 
 
 async def test_each_time_the_head_is_a_line_of_the_file_and_fits(house: House, tmp_path: Path) -> None:
-    await house.auditing.anchor()
+    await house.anchoring.anchor()
     await done(house, Deed("x.done", "y"))
-    await house.auditing.anchor()
+    await house.anchoring.anchor()
     head = await house.database.read(house.audit.head)
     assert head is not None
     lines = (tmp_path / "anchors" / "heads").read_text().splitlines()
@@ -205,17 +205,17 @@ async def test_each_time_the_head_is_a_line_of_the_file_and_fits(house: House, t
 async def test_once_a_day_the_head_is_posted_and_signed(house: House, clock: HandClock) -> None:
     head = await house.database.read(house.audit.head)
     assert head is not None
-    await house.auditing.anchor()
+    await house.anchoring.anchor()
     await done(house, Deed("x.done", "y"))
     await clock.move(13 * 3600)  # 23:00 in Zurich, the same day
-    await house.auditing.anchor()
+    await house.anchoring.anchor()
     ((chat, title, lines),) = await told(house)
     assert (chat, title) == (CHAT, "Audit log, daily head")
     assert lines[0] == f"{head.seq}:{head.hash.hex()}:1"
     assert lines[1].startswith(f"On 2026-03-02 the audit log ends with row {head.seq}.")
     assert lines[-1] == "— bot daily head"
     await clock.move(3600)
-    await house.auditing.anchor()
+    await house.anchoring.anchor()
     assert [lines[1][:13] for _, _, lines in await told(house)] == ["On 2026-03-02", "On 2026-03-03"]
 
 
@@ -225,7 +225,7 @@ async def test_a_file_that_cannot_be_written_is_told_to_the_admins_once_a_day_an
     (tmp_path / "anchors").rmdir()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            await house.auditing.anchor()
+            await house.anchoring.anchor()
     warnings = [(chat, lines) for chat, title, lines in await told(house) if title == "Audit log not anchored"]
     ((chat, lines),) = warnings
     assert chat == 1001
@@ -235,11 +235,87 @@ async def test_a_file_that_cannot_be_written_is_told_to_the_admins_once_a_day_an
     assert "Audit log, daily head" in [title for _, title, _ in await told(house)]
 
     await clock.move(24 * 3600)
-    await house.auditing.anchor()
+    await house.anchoring.anchor()
     assert len([title for _, title, _ in await told(house) if title == "Audit log not anchored"]) == 2
+
+
+async def test_a_file_taken_away_from_an_older_log_is_told_and_recorded(
+    house: House, tmp_path: Path, clock: HandClock
+) -> None:
+    await house.anchoring.anchor()
+    await clock.move(3600)
+    await house.anchoring.anchor()
+    assert "Anchor file begun anew" not in [title for _, title, _ in await told(house)]
+
+    (tmp_path / "anchors" / "heads").unlink()
+    for _ in range(2):
+        await house.anchoring.anchor()
+    ((chat, lines),) = [(chat, lines) for chat, title, lines in await told(house) if title == "Anchor file begun anew"]
+    assert chat == 1001
+    assert "so a new one begins with row 5" in lines[0]
+    page = await house.auditing.page(Selection())
+    assert [row.details for row in page.rows if row.action == "audit.anchors_begun"] == [{"at": 5}]
+
+
+async def meddled(house: House, statement: str) -> None:
+    def change(tables: Tables) -> None:
+        for (trigger,) in tables.conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            tables.conn.execute(f"DROP TRIGGER {trigger}")
+        tables.conn.execute(statement)
+
+    await house.database.write(change)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM audit WHERE seq > 4", "UPDATE audit SET hash = zeroblob(32) WHERE seq = 6"],
+    ids=["the end is cut off", "a row is another one"],
+)
+async def test_a_log_that_does_not_fit_its_last_anchor_is_told_at_the_next_one(house: House, statement: str) -> None:
+    await done(house, Deed("x.done", "y"))
+    for _ in range(2):
+        await house.anchoring.anchor()
+    assert "Audit log changed" not in [title for _, title, _ in await told(house)]
+
+    await meddled(house, statement)
+    await house.anchoring.anchor()
+    ((chat, lines),) = [(chat, lines) for chat, title, lines in await told(house) if title == "Audit log changed"]
+    assert chat == 1001
+    assert lines[0].startswith("Row 6 of the audit log is gone, or not what it was")
+    frozen, misfit = (await house.auditing.page(Selection())).rows[:2]
+    assert (frozen.action, misfit.action) == ("freeze.begun", "audit.anchor_misfit")
+    (freeze,) = await house.money.thawing.freezes()
+    assert freeze.reason == "row 6 of the audit log is not what it was when it was last written to the anchor file"
+
+
+async def test_an_end_cut_off_as_far_as_before_a_restore_is_told_too(house: House, tmp_path: Path) -> None:
+    (tmp_path / "anchors" / "heads").write_text(f"2026-03-02T08:00:00Z 3 {'ab' * 32} 7\n")
+    await house.anchoring.anchor()
+    assert "Audit log changed" in [title for _, title, _ in await told(house)]
+
+
+async def test_the_last_anchor_of_before_a_restore_proves_nothing(house: House, tmp_path: Path) -> None:
+    (tmp_path / "anchors" / "heads").write_text(f"2026-03-02T08:00:00Z 400 {'ab' * 32} 0\n2026-03-02T08:\n")
+    await house.anchoring.anchor()
+    assert "Audit log changed" not in [title for _, title, _ in await told(house)]
 
 
 async def test_without_places_to_remember_it_nothing_is_written_or_told(tmp_path: Path, clock: HandClock) -> None:
     async with opened(write_desk(tmp_path), clock) as rooms:
-        await rooms.auditing.anchor()
+        await rooms.anchoring.anchor()
         assert await told(rooms) == []
+
+
+async def test_a_log_that_does_not_pass_its_examination_freezes_the_desk_once(house: House) -> None:
+    await done(house, Deed("x.done", "y"), Deed("x.done", "z"))
+    await house.auditing.verify()
+    assert await house.money.thawing.freezes() == []
+
+    await meddled(house, "UPDATE audit SET object = 'w' WHERE seq = 6")
+    await house.auditing.verify()
+    (freeze,) = await house.money.thawing.freezes()
+    assert (freeze.scope, freeze.reason) == ("desk", "the audit log does not pass its examination, first at row 6")
+
+    await house.database.write(lambda tables: tables.conn.execute("DELETE FROM freezes"))
+    await house.auditing.verify()
+    assert await house.money.thawing.freezes() == []  # whoever thawed it has seen that

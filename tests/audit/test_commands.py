@@ -8,6 +8,7 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from bot.hosting import hosting
 from bot.ports import Deed
 from bot.vault.keys import MasterKey
 from bot.wiring import DATABASE, House
+from tests.support.clock import HandClock
 from tests.support.desk import opened, write_desk, write_secret
 
 
@@ -116,15 +118,76 @@ def test_anchors_come_from_files_too_and_torn_lines_prove_nothing(config: Path, 
     assert asked(config, "verify", "--anchors", str(file)).exit_code == 1
 
 
-def test_the_anchor_file_of_the_configuration_is_compared_unasked(config: Path, tmp_path: Path) -> None:
+def name_an_anchor_file(config: Path) -> Path:
     config.write_text(config.read_text() + '\n[audit]\nanchor_file = "../anchors"\n')
+    return config.parent.parent / "anchors"
+
+
+def test_the_anchor_file_of_the_configuration_is_compared_unasked(config: Path) -> None:
+    name_an_anchor_file(config).write_text(line_of(head_of(config), SystemClock().now()) + "\n")
+    found = asked(config, "verify")
+    assert (found.exit_code, found.stdout.splitlines()[-1]) == (0, "The audit log is whole; 1 anchor(s) fit.")
+    meddle(config, "DELETE FROM audit WHERE seq = 4")
+    assert asked(config, "verify").exit_code == 1
+
+
+def test_a_new_desk_has_no_anchor_yet_and_is_not_blamed_for_it(config: Path) -> None:
+    name_an_anchor_file(config)
     found = asked(config, "verify")
     assert found.exit_code == 0
     assert "cannot be read (No such file or directory). It was not compared." in found.stdout
-    (tmp_path / "anchors").write_text(line_of(head_of(config), SystemClock().now()) + "\n")
-    assert asked(config, "verify").stdout.splitlines()[-1] == "The audit log is whole; 1 anchor(s) fit."
-    meddle(config, "DELETE FROM audit WHERE seq = 4")
-    assert asked(config, "verify").exit_code == 1
+    assert found.stdout.splitlines()[-1] == "The audit log is whole."
+
+
+@pytest.fixture
+def yesterdays(tmp_path: Path) -> Path:
+    """A desk whose four rows are a day old, and which has a file for anchors."""
+    path, clock = write_desk(tmp_path / "desk"), HandClock(SystemClock().now() - timedelta(days=1))
+
+    async def fill() -> None:
+        async with opened(path, clock) as rooms:
+            for number in range(3):
+                deed = Deed("thing.done", f"thing/{number}")
+                await rooms.database.write(lambda tables, deed=deed: rooms.audit.record(tables, deed))
+
+    asyncio.run(fill())
+    name_an_anchor_file(path)
+    return path
+
+
+def _without_a_file(_: Path) -> None:
+    pass
+
+
+def _with_an_empty_file(file: Path) -> None:
+    file.touch()
+
+
+def _with_nothing_but_torn_lines(file: Path) -> None:
+    file.write_text("2026-11-2\n")
+
+
+@pytest.mark.parametrize("leave", [_without_a_file, _with_an_empty_file, _with_nothing_but_torn_lines])
+def test_whether_the_end_was_cut_off_cannot_be_said_without_the_anchors_there_must_be(
+    yesterdays: Path, leave: Callable[[Path], None]
+) -> None:
+    leave(yesterdays.parent.parent / "anchors")
+    found = asked(yesterdays, "verify")
+    assert found.exit_code == 2
+    assert "whether some were cut from the end cannot be said" in found.stdout.splitlines()[-1]
+    assert "is whole" not in found.stdout
+
+
+def test_an_anchor_given_by_hand_does_not_stand_for_a_file_that_is_gone(yesterdays: Path) -> None:
+    head = text_of(head_of(yesterdays))
+    assert asked(yesterdays, "verify", "--anchor", head).exit_code == 2
+    (yesterdays.parent.parent / "anchors").write_text("kept from us\n")
+    assert asked(yesterdays, "verify", "--anchor", head).exit_code == 0
+
+
+def test_a_meddled_log_is_one_even_if_its_anchors_are_lost(yesterdays: Path) -> None:
+    meddle(yesterdays, "DELETE FROM audit WHERE seq = 2")
+    assert asked(yesterdays, "verify").exit_code == 1
 
 
 def _lose_the_database(config: Path) -> None:

@@ -333,6 +333,40 @@ async def test_a_restore_excuses_no_anchor_of_before_it_nor_one_that_does_not_sa
         assert found.flaws == (flaw,)
 
 
+async def test_after_restores_of_two_backups_the_anchors_of_the_life_between_them_are_left_behind(
+    audit: Audit, ten: Database, clock: HandClock
+) -> None:
+    """The second backup is the longer one: rows of before the first restore stand where the life between had others."""
+    before = await rows(ten)
+    between, after = Audit(clock, code, epoch=2), Audit(clock, code, epoch=3)
+    await unguarded(ten, lambda tables: tables.conn.execute("DELETE FROM audit WHERE seq > 4"))
+    await ten.write(lambda tables: between.record(tables, Deed("backup.restored", "desk")))
+    await ten.write(lambda tables: between.record(tables, Deed("x.done", "between")))
+    lost = Anchor(6, (await rows(ten))[5][9], epoch=2)
+
+    def back(tables: Tables) -> None:
+        tables.conn.execute("DELETE FROM audit WHERE seq > 4")
+        tables.conn.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", before[4:9])
+
+    await ten.write(back)
+    await ten.write(lambda tables: after.record(tables, Deed("backup.restored", "desk")))
+    kept, gone = Anchor(8, before[7][9], epoch=1), Anchor(10, before[9][9], epoch=1)
+    found = await ten.read(lambda tables: audit.verdict(tables, [lost, kept, gone]))
+    assert (found.is_whole, found.left_behind, found.anchors) == (True, (lost, gone), 3)
+
+    wrong = Anchor(6, bytes(32), epoch=1)
+    found = await ten.read(lambda tables: audit.verdict(tables, [lost, wrong]))
+    assert found.flaws == (Flaw(6, Wrong.ANCHORED, last=5),)
+    assert found.left_behind == (lost,)
+
+
+async def test_what_an_anchor_shows_is_named_before_what_is_wrong_further_on(audit: Audit, ten: Database) -> None:
+    await unguarded(ten, lambda tables: tables.conn.execute("UPDATE audit SET object = 'x' WHERE seq > 6"))
+    found = await ten.read(lambda tables: audit.verdict(tables, [Anchor(4, bytes(32), epoch=1)]))
+    assert found.flaws[:2] == (Flaw(4, Wrong.ANCHORED, last=3), Flaw(7, Wrong.CHANGED, last=6))
+    assert found.flaw_count == 5
+
+
 @pytest.mark.parametrize(
     ("column", "value"), [("at", "soon"), ("at", 10**18), ("hash", None), ("prev", "text"), ("action", b"\xff\xfe")]
 )

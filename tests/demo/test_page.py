@@ -273,3 +273,30 @@ def test_a_bot_that_crashes_comes_back_and_answers(page: Page) -> None:
     expect(status).to_have_attribute("data-state", "running", timeout=ANSWER_MS)
     expect(page.get_by_test_id("log-entry").first).to_contain_text("The bot is back")
     answered(pane, before, "Olga")
+
+
+def test_money_is_asked_for_signed_in_another_chat_and_leaves_once(page: Page) -> None:
+    """Two chats side by side: one asks, the other picks the number that the first one's screen shows."""
+    pane = _be(page, "operator")
+    since = newest(pane)
+    _say(pane, "/transfer 250.00 USD from Treasury Operating to Harbour Freight for Invoice 4711")
+    answered(pane, since, "Must sign").get_by_test_id("button").filter(has_text="Ask").click()
+    number = re.search(r"nothing else: (\d\d)\.", answered(pane, since, "Your request").inner_text())
+    assert number is not None
+
+    page.get_by_test_id("side-by-side").click()
+    page.get_by_test_id("person-approver").click()
+    other = _pane(page, 1)
+    prompt = answered(other, 0, "Olga asks for your signature")
+    expect(prompt).to_contain_text("to Harbour Freight, 9120007013")
+    prompt.get_by_test_id("button").filter(has_text="Approve").click()
+    prompt.get_by_test_id("button").filter(has_text=number[1]).click()
+
+    answered(pane, since, ": done")
+    expect(prompt).to_contain_text("Anna approved with the number", timeout=ANSWER_MS)
+    page.get_by_test_id("control-ledger").click()
+    entry = page.get_by_test_id("log-entry").first
+    expect(entry).to_contain_text(
+        "The bank has carried out 1 from account 9120004471; the last: 250.00 USD to 9120007013"
+    )
+    expect(entry).to_contain_text("Invoice 4711")

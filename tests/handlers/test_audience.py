@@ -16,12 +16,14 @@ AUDIENCES: Mapping[str, str] = {
     "statement": "private",
     "withdrawals": "private",
     "client": "private",
+    "lead": "private",  # in the private chat only
     "wallet": "private",
     "mt": "private",
     "report": "private",
     "leaderboard": "private",
     "key": "private",
     "register": "private",
+    "transfer": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",
@@ -30,6 +32,21 @@ AUDIENCES: Mapping[str, str] = {
     "lock": "private",
     "passphrase": "public",
     "pending": "private",
+    "beneficiaries": "public",  # a group sees the end of a number only
+    "freeze": "public",
+    "thaw": "desk",
+    "settle": "desk",
+    "repeat": "desk",
+    "request": "private",
+    "history": "private",
+    "approve": "public",  # in the private chat only, like the next one
+    "reject": "public",
+    "policy": "desk",
+    "limits": "private",
+    "note": "public",
+    "attach": "public",  # in the private chat only
+    "delegate": "desk",
+    "evidence": "public",  # in the private chat only
     "replace": "public",
     "share": "public",
     "unshare": "public",
@@ -40,6 +57,7 @@ AUDIENCES: Mapping[str, str] = {
     "role": "public",  # in the private chat only, like the next two
     "suspend": "public",
     "resume": "public",
+    "person": "public",
     "invite": "desk",
     "join": "public",
     "start": "public",

@@ -233,6 +233,19 @@ async def test_cancel_throws_away_what_was_said(desk: Desk) -> None:
     assert await desk.rooms.database.read(lambda tables: tables["sealed"].count) == 0
 
 
+async def test_half_a_login_that_nobody_went_on_with_is_erased_when_the_draft_is(desk: Desk) -> None:
+    async def sealed() -> int:
+        return await desk.rooms.database.read(lambda tables: tables["sealed"].count)
+
+    await desk.says(OLGA, "/connect capital demo main")
+    await desk.says(OLGA, "only me")
+    await desk.says(OLGA, "first-secret-canary")
+    assert (await desk.rooms.linking.prune(), await sealed()) == (0, 1)
+    desk.clock.ahead_by(86_500)
+    await desk.rooms.cards.prune()
+    assert (await desk.rooms.linking.prune(), await sealed()) == (1, 0)
+
+
 async def test_a_secret_that_comes_after_the_end_is_deleted_all_the_same(desk: Desk) -> None:
     await _asked_for_secret(desk)
     await desk.says(OLGA, "/cancel")

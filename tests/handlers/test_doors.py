@@ -42,7 +42,8 @@ TOLD = {
     "/connections mine": "It takes no words. For example: /connections",
     "/balance a b": "One name at most. For example: /balance capital",
     "/positions a b c": "One name at most. For example: /positions capital",
-    "/statement 0": "A statement shows 1 to 200 entries of each account. For example: /statement cryptocapital 20",
+    "/statement 0": "A statement shows 1 to 200 entries of each account; /statement cryptocapital no 4795 shows a "
+    "single one by its number. For example: /statement cryptocapital 20",
     "/statement since 2026-13-01": "That is no day. For example: /statement since 2026-03-01",
     "/disconnect": "Name the connection. For example: /disconnect capital/main",
     "/disconnect a b": "Name the connection. For example: /disconnect capital/main",
@@ -82,8 +83,8 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
         VERA: everybody,
-        OLGA: everybody | linking,
-        ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite"},
+        OLGA: everybody | linking | {"lead"},
+        ADAM: everybody | linking | {"people", "role", "suspend", "resume", "invite", "person"},
     }
 
 

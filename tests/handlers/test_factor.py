@@ -10,6 +10,7 @@ import pytest
 from bot import logs
 from bot.approvals.model import Request
 from bot.approvals.wording import words_of
+from bot.audit.model import Selection
 from bot.operations.factor import Standing
 from bot.vault.totp import code_of, provisioning_uri, seed_from, step_of
 from handlers.render.pictures import qr_code
@@ -28,6 +29,7 @@ from tests.support.chatting import (
     until,
 )
 from tests.support.desk import GROUP, write_desk
+from tests.support.factors import confirmed_by_another
 
 ADMINS = (ADAM, VERA, ANNA)
 REFUSAL = {"ok": False, "error_code": 400, "description": "Bad Request: message can't be deleted"}
@@ -99,9 +101,15 @@ async def begun(desk: Desk, person: int = OLGA) -> Phone:
 
 async def enrolled(desk: Desk, person: int = OLGA) -> Phone:
     phone = await begun(desk, person)
-    news = "Your second factor was set up\nIf that was not you, tell an admin at once."
+    waits = "That was right. An admin must confirm it before it counts"
+    asked = sum(text.startswith(waits) for text in texts(desk.chat.from_bot(person)))
+    news = (
+        "Your second factor was set up\nAnother person has confirmed it.\nIf that was not you, tell an admin at once."
+    )
     before = texts(desk.chat.from_bot(person)).count(news)
     await desk.says(person, phone.shows())
+    await until(lambda: sum(text.startswith(waits) for text in texts(desk.chat.from_bot(person))) > asked)
+    await confirmed_by_another(desk.rooms, desk.person(person).id)
     await until(lambda: texts(desk.chat.from_bot(person)).count(news) > before)
     return phone
 
@@ -135,11 +143,30 @@ async def test_after_the_first_good_code_neither_the_picture_nor_the_code_is_in_
     phone = await begun(desk)
     code = phone.shows()
     said = await desk.says(OLGA, f"{code[:3]} {code[3:]}")
-    assert texts(said) == ["Your second factor is set up. I deleted the picture and your code."]
+    waiting = (await standing(desk)).waiting
+    asked = f"That was right. An admin must confirm it before it counts: request {waiting}, open for 12 hours."
+    assert texts(said) == [f"{asked} Call one, so that they know it was you. I deleted the picture and your code."]
     assert pictures(desk) == []
     assert not [each for each in texts(desk.chat.messages(OLGA)) if code[3:] in each]
+    assert not (await standing(desk)).is_active
+    await confirmed_by_another(desk.rooms, desk.person(OLGA).id)
     assert (await standing(desk)).is_active
     await until(lambda: [one for one in texts(desk.chat.from_bot(OLGA)) if "Your second factor was set up" in one])
+    assert (await desk.said(OLGA, "/factor")).startswith("Your second factor is set up, since ")
+
+
+async def test_a_first_one_counts_when_an_admin_has_tapped_and_not_before(desk: Desk) -> None:
+    phone = await begun(desk)
+    await desk.says(OLGA, phone.shows())
+    (shown,) = await desk.says(OLGA, "/factor")
+    assert "waits for an admin to confirm it" in shown["text"]
+    assert list(buttons(shown)) == ["Set it up anew"]
+    await until(lambda: [one for one in desk.chat.from_bot(VERA) if "Approve" in buttons(one)])
+    (card,) = [one for one in desk.chat.from_bot(VERA) if "Approve" in buttons(one)]
+    assert "Confirm the first second factor of Olga" in card["text"]
+    assert not (await standing(desk)).is_active
+    await desk.taps(VERA, card, "Approve")
+    assert (await standing(desk)).is_active
     assert (await desk.said(OLGA, "/factor")).startswith("Your second factor is set up, since ")
 
 
@@ -147,11 +174,10 @@ async def test_what_cannot_be_deleted_is_said(desk: Desk) -> None:
     phone = await begun(desk)
     await desk.chat.faults(CANNOT_DELETE)
     said = await desk.says(OLGA, phone.shows())
-    assert texts(said) == [
-        "I could not delete your message. Delete it yourself, and change what it held wherever it counts.",
-        "Your second factor is set up. I could not delete the picture and your code: please delete it yourself.",
-    ]
-    assert (await standing(desk)).is_active
+    first, second = texts(said)
+    assert first == "I could not delete your message. Delete it yourself, and change what it held wherever it counts."
+    assert second.endswith("I could not delete the picture and your code: please delete it yourself.")
+    assert (await standing(desk)).waiting is not None
 
 
 async def test_a_wrong_first_code_is_deleted_and_asked_for_again(desk: Desk) -> None:
@@ -164,7 +190,7 @@ async def test_a_wrong_first_code_is_deleted_and_asked_for_again(desk: Desk) -> 
     said = await desk.says(OLGA, "what now?")
     assert texts(said) == ["The code is the six digits your app shows; /cancel stops. For example: 123 456"]
     await desk.says(OLGA, phone.shows())
-    assert (await standing(desk)).is_active
+    assert (await standing(desk)).waiting is not None
 
 
 async def test_after_ten_minutes_the_picture_goes_by_itself(desk: Desk) -> None:
@@ -193,7 +219,7 @@ async def test_a_restart_in_the_middle_goes_on(config: Path, chat: Chat) -> None
     async with at_work(config, chat) as desk:
         desk.clock.ahead = ahead
         said = await desk.says(OLGA, phone.shows())
-        assert texts(said)[0].startswith("Your second factor is set up.")
+        assert texts(said)[0].startswith("That was right.")
         assert pictures(desk) == []
 
 
@@ -234,7 +260,7 @@ async def test_setting_it_up_ends_a_login_that_was_being_linked(desk: Desk) -> N
     await desk.says(OLGA, "/connect crm live main")
     (picture,) = await desk.taps(OLGA, shown, "Set it up")
     await desk.says(OLGA, Phone(desk, picture).shows())
-    assert (await standing(desk)).is_active
+    assert (await standing(desk)).waiting is not None
 
 
 # asking for a code
@@ -421,7 +447,8 @@ async def test_an_admin_with_a_second_factor_shows_it_when_they_sign(desk: Desk)
     await enrolled(desk)
     phone = await enrolled(desk, ADAM)
     request = await reset_asked(desk, OLGA)
-    (prompt,) = await desk.taps(ADAM, await card_of(desk, ADAM, request), "Approve")
+    card = await card_of(desk, ADAM, request)
+    (prompt,) = await desk.taps(ADAM, card, "Approve")
     assert prompt["text"].startswith(
         f"To approve request {request.id}, {words_of(request.hash)}, {request.hash[:8]}, reply to this message"
     )
@@ -434,6 +461,8 @@ async def test_an_admin_with_a_second_factor_shows_it_when_they_sign(desk: Desk)
 
     said = await desk.says(ADAM, phone.later(), reply_to_message=prompt)
     assert texts(said) == [f"Recorded: you approved request {request.id}."]
+    rows = (await desk.rooms.auditing.page(Selection(object=f"request/{request.id}"))).rows
+    assert [row.details["message"] for row in rows if row.action == "request.approved"] == [card["message_id"]]
     assert len((await desk.rooms.approvals.find(request.id)).votes) == 1
     await desk.taps(ANNA, await card_of(desk, ANNA, request), "Approve")
     assert await standing(desk) == Standing()
@@ -499,6 +528,7 @@ async def test_the_key_is_in_no_file_no_log_and_no_message_that_is_left(
     phone = await begun(desk)
     code = phone.shows()
     await desk.says(OLGA, code)
+    await confirmed_by_another(desk.rooms, desk.person(OLGA).id)
     key = phone.key.replace(" ", "")
     left = str([desk.chat.messages(chat) for chat in desk.chat.simulator.world.chats])
     files = everything_in(tmp_path)

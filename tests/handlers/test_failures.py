@@ -35,6 +35,25 @@ SENTENCES: dict[CountersignError, str] = {
         "There is no connection “nope” that you can see. There is: capital/main, crm/main."
     ),
     errors.ConflictError("it is gone already"): "It is gone already. Nothing was changed.",
+    errors.DiskShortError(1, 2): (
+        "The bot's disk is nearly full, so no money can be asked for. An admin must make room. Nothing was asked for."
+    ),
+    errors.AlikeError("abc", "unknown"): (
+        "Request abc is for the very same, and nobody knows yet what became of it. Nothing was asked for. "
+        "/request abc shows it; /repeat abc asks others to let it be sent again all the same."
+    ),
+    errors.AlikeError("abd", "pending"): (
+        "Request abd is for the very same, and is pending. Nothing was asked for. /request abd shows it."
+    ),
+    errors.PolicyRefusedError("the policy does not allow it (rule nights)"): (
+        "The policy does not allow it (rule nights). Nothing was asked for. /policy shows what is allowed."
+    ),
+    errors.FrozenError("desk", "a stolen phone"): (
+        "The desk is frozen (a stolen phone): no money leaves until /thaw was signed. Nothing was asked for."
+    ),
+    errors.FrozenError("crm", "checking"): (
+        "Broctagon CRM is frozen (checking): no money leaves until /thaw was signed. Nothing was asked for."
+    ),
     errors.OwnerSuspendedError("capital/main"): (
         "capital/main rests: its owner is suspended. An admin can end that, or unlink it."
     ),
@@ -54,6 +73,13 @@ SENTENCES: dict[CountersignError, str] = {
     ),
     errors.CodeWrongError(1): (
         "That is not the code. 1 try is left before it locks. Try again with the one your device shows now."
+    ),
+    errors.ProofNeededError("a code of your second factor"): (
+        "Approving this takes a code of your second factor; nothing was recorded. Tap Approve to be asked for it."
+    ),
+    errors.NumberWrongError(): (
+        "That is not the number on the asker's screen. You cannot approve this request any more; somebody else can. "
+        "Ask its asker whether they really asked."
     ),
     errors.CodeUsedError(): (
         "That code was used already; each counts once. Try again with the next one, in half a minute."
@@ -127,7 +153,7 @@ SENTENCES: dict[CountersignError, str] = {
 }
 NEXT_STEP = re.compile(
     r"Try again|tell an admin|An admin (can|must|finds)|For example|There is:|/(dis)?connect|/replace"
-    r"|Nothing was changed|look there|/factor|/unlock|/cancel",
+    r"|Nothing was changed|look there|/factor|/unlock|/cancel|/(request|repeat|policy|thaw)|Tap Approve|Ask its asker",
 )
 
 

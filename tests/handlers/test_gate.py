@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot.access.model import Role
 from tests.support.chatting import (
     ADAM,
     ANNA,
@@ -191,3 +192,10 @@ async def test_a_role_that_is_withdrawn_closes_the_door_with_the_next_message(de
     assert await desk.said(VERA, "/balance") == (
         "That needs the right to read balances and positions, which you do not have. An admin can give it."
     )
+
+
+async def test_an_id_of_telegrams_own_is_nobody_with_an_invitation_in_hand_either(desk: Desk) -> None:
+    code = (await desk.rooms.people.invite(desk.person(ADAM), Role.VIEWER, None, None)).reveal()
+    await desk.chat.play("people", people=[{"id": TELEGRAM, "first_name": "Telegram"}])
+    assert await desk.says(TELEGRAM, f"/start {code}") == []
+    assert desk.rooms.access.roster.joining(TELEGRAM) is None

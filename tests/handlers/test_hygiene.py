@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.operations.leaks import doubt_all
 from bot.providers.records import Environment
 from bot.secret import Secret
 from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work, configured, providers, texts, until
@@ -84,3 +85,20 @@ async def test_a_desk_whose_keys_are_in_order_hears_nothing(desk: Desk) -> None:
     assert await _tell(desk) == 0
     assert datetime.now(UTC) < desk.clock.now()
     assert _told(desk, OLGA, OLGAS) == _told(desk, ADAM, ADMINS) == []
+
+
+async def test_a_key_that_may_have_been_copied_is_shown_and_named_until_it_was_replaced(desk: Desk) -> None:
+    rooms = desk.rooms
+    assert "rotated at the provider" not in await desk.said(OLGA, "/connections")
+    doubted = await doubt_all(rooms.database, rooms.audit, rooms.outbox, rooms.clock)
+    assert [one.name for one in doubted] == ["capital/main", "deriv/main"]
+    await until(lambda: _told(desk, OLGA, "These credentials may have been copied"))
+    assert (await desk.said(OLGA, "/connections")).count("rotated at the provider: no") == 2
+    await _tell(desk)
+    await until(lambda: _told(desk, ADAM, ADMINS))
+    assert _told(desk, ADAM, ADMINS)[0][0] == "capital/main of Olga: rotated at the provider: no"
+    deriv = (await rooms.connections.everything())[1]
+    fields = {"app_id": Secret("1089"), "token": Secret(desk.sides["deriv"].credentials["token_read"])}
+    await rooms.connections.replace(desk.person(OLGA), deriv, fields, rooms.access.roster, telegram_id=OLGA)
+    assert (await desk.said(OLGA, "/connections")).count("rotated at the provider: no") == 1
+    assert [one.connection.name for one in await rooms.hygiene.complaints()] == ["capital/main"]

@@ -257,8 +257,48 @@ async def test_nothing_of_it_is_in_the_database_or_its_drafts(desk: Desk) -> Non
     assert RIGHT.encode() not in b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
 
 
-async def test_cancel_stops_asking(restarted: Desk) -> None:
+LATE = "I deleted that, in case it was a secret: nothing is being asked any more. To go on, begin again."
+
+
+async def test_a_passphrase_that_comes_after_cancel_is_deleted_and_told_and_opens_nothing(restarted: Desk) -> None:
     await restarted.says(OLGA, "/unlock")
     assert await restarted.said(OLGA, "/cancel") == "Stopped; nothing was kept."
-    await restarted.says(OLGA, "something else")
+    assert await restarted.said(OLGA, RIGHT) == LATE
+    await restarted.says(OLGA, "/cancel")  # once more ends nothing of it
+    for late in (RIGHT, "/canary_with_a_slash"):
+        assert await restarted.said(OLGA, late) == LATE
+    await restarted.says(OLGA, "", document={"file_id": "F1", "file_unique_id": "u1", "file_name": "canary.txt"})
+    assert not [each for each in restarted.chat.messages(OLGA) if "document" in each]
+    assert left_in_chat(restarted) == []
     assert restarted.rooms.vault.unlocked_since(restarted.person(OLGA).id) is None
+
+    restarted.clock.ahead_by(601)
+    assert "I understand commands" in await restarted.said(OLGA, "hello")
+
+
+@pytest.mark.parametrize("sent", [1, 2])
+async def test_neither_does_a_new_one_stay_that_was_not_to_be_set(desk: Desk, sent: int) -> None:
+    await desk.says(OLGA, "/passphrase capital")
+    for _ in range(sent - 1):
+        await desk.says(OLGA, RIGHT)
+    await desk.says(OLGA, "/cancel")
+    assert await desk.said(OLGA, RIGHT) == LATE
+    assert left_in_chat(desk) == []
+    assert await actions(desk) == []
+
+
+async def test_a_passphrase_for_a_connection_that_went_meanwhile_leaves_the_next_minutes_wary(desk: Desk) -> None:
+    await put_under(desk)
+    await desk.says(OLGA, "/passphrase deriv/main")
+    olga, (deriv,) = desk.person(OLGA), await desk.rooms.connections.named(desk.person(OLGA), "deriv/main")
+    await desk.rooms.connections.unlink(olga, deriv, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.says(OLGA, RIGHT)
+    assert await desk.said(OLGA, RIGHT) == LATE
+    assert left_in_chat(desk) == []
+
+
+async def test_what_is_begun_anew_is_answered_as_ever(restarted: Desk) -> None:
+    await restarted.says(OLGA, "/unlock")
+    await restarted.says(OLGA, "/cancel")
+    await restarted.says(OLGA, "/unlock")
+    assert await restarted.said(OLGA, RIGHT) == "Unlocked until the next start, or /lock: capital/main."

@@ -14,6 +14,7 @@ from tests.support.chatting import (
     ADAM,
     ANNA,
     OLGA,
+    OTHER_GROUP,
     STRANGER,
     SUSPENDED,
     VERA,
@@ -582,3 +583,23 @@ async def test_while_its_owner_is_suspended_nobody_reads_through_a_connection(
     assert "suspended" in "".join(texts(await crm.says(VERA, "/balance")))
     await crm.said(ADAM, "/resume Olga")
     assert "suspended" not in "".join(texts(await crm.says(VERA, "/balance")))
+
+
+async def test_when_somebody_who_signs_leaves_the_desks_group_the_desk_is_frozen(desk: Desk) -> None:
+    """FIELD N9: an account that was taken over, or a person who was thrown out, leaves like that."""
+    await desk.happens(
+        {"chat_member": membership(VERA, "left")}, {"chat_member": membership(ANNA, "left", OTHER_GROUP)}
+    )
+    assert await desk.rooms.money.thawing.freezes() == []
+
+    await desk.happens({"chat_member": membership(ANNA, "kicked")})
+    (freeze,) = await desk.rooms.money.thawing.freezes()
+    assert (freeze.scope, freeze.person_id) == ("desk", None)
+    assert freeze.reason.startswith("Anna, who signs here, left the desk's group at ")
+    await until(lambda: any(text.startswith("Frozen: the desk") for text in texts(desk.chat.from_bot(ADAM))))
+
+
+async def test_whoever_was_suspended_first_leaves_without_that(desk: Desk) -> None:
+    await desk.said(ADAM, "/suspend Anna")
+    await desk.happens({"chat_member": membership(ANNA, "left")})
+    assert await desk.rooms.money.thawing.freezes() == []

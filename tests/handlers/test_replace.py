@@ -120,7 +120,7 @@ async def test_only_its_owner_replaces_it(deriv: Desk) -> None:
 async def test_on_the_page_it_is_replaced_as_well_and_no_second_one_is_made(deriv: Desk) -> None:
     rooms, olga = deriv.rooms, deriv.person(OLGA)
     (one,) = await rooms.connections.everything()
-    linking = Linking(rooms.cards, rooms.vault, rooms.connections, deriv.clock, has_page=True)
+    linking = Linking(rooms.database, rooms.cards, rooms.vault, rooms.connections, rooms.wariness, has_page=True)
     assert (await linking.begin_replacing(olga, one)).asking is Asking.WAY
     outline = await linking.outline(olga)
     assert outline is not None

@@ -1,5 +1,6 @@
 """A prompt arrives with buttons, a tap decides, and the message says in place what became of it."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from bot.access.model import Person
 from bot.approvals.model import Kind, Request, Rule, Seat, State
 from bot.approvals.service import InHouse, Wish
 from bot.approvals.wording import words_of
+from bot.audit.model import Selection
 from bot.store import Tables
 from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Desk, Message, buttons, texts, until
 
@@ -75,6 +77,20 @@ async def test_the_prompt_says_what_is_asked_and_its_buttons_decide(desk: Desk, 
     await until(lambda: asker in texts(desk.chat.from_bot(OLGA)))
 
 
+@pytest.mark.parametrize(("tapped", "action"), [("Approve", "request.approved"), ("Deny", "request.denied")])
+async def test_the_log_keeps_on_which_message_and_on_which_words_somebody_decided(
+    desk: Desk, painting: Painting, tapped: str, action: str
+) -> None:
+    await asked(desk)
+    shown = await prompt(desk)
+    await desk.taps(ANNA, shown, tapped)
+    rows = await desk.rooms.auditing.page(Selection(person_id=desk.person(ANNA).id))
+    (vote,) = [row for row in rows.rows if row.action == action]
+    assert vote.telegram_id == ANNA
+    assert vote.details["message"] == shown["message_id"]
+    assert vote.details["shown"] == hashlib.sha256(shown["text"].encode()).hexdigest()
+
+
 async def test_a_denial_ends_it(desk: Desk, painting: Painting) -> None:
     request = await asked(desk)
     shown = await prompt(desk)
@@ -121,7 +137,7 @@ async def test_pending_shows_what_concerns_its_reader(desk: Desk, painting: Pain
         text = await desk.said(reader, "/pending")
         assert request.id in text
         assert "Paint the desk green" in text
-        assert "Could still sign: Anna" in text
+        assert "1 needed: Anna (approver)" in text
     for outsider in (VERA, ADAM):
         assert await desk.said(outsider, "/pending") == "Nothing waits for a decision."
 

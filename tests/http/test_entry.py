@@ -219,6 +219,52 @@ async def test_somebody_elses_telegram_does_not_open_it(pages: Site, user: int) 
     assert await pages.linked() == []
 
 
+async def test_somebody_elses_tries_are_told_to_the_owner_recorded_and_counted(pages: Site) -> None:
+    issued = await pages.offered()
+    for user in (ADAM, ADAM, 6666, 6666):
+        assert (await pages.asked(pages.path(issued), by_telegram(pages, user)))["state"] == "again"
+    assert [line for line in await pages.said() if "tried by somebody else" in line] == [
+        f"{OLGA}: Your link was tried by somebody else. The link for crm/main was tried in Telegram by {who}. "
+        "They were not let in, but they know the link."
+        for who in (f"Admin 1 (Telegram id {ADAM})", "somebody this desk does not know (Telegram id 6666)")
+    ]
+    rows = await pages.rooms.database.read(
+        lambda tables: tables.conn.execute(
+            "SELECT person_id, telegram_id, object FROM audit WHERE action = 'entry.refused' ORDER BY seq"
+        ).fetchall()
+    )
+    adam = pages.person(ADAM).id
+    assert rows == [(adam, ADAM, "crm/main")] * 2 + [(None, 6666, "crm/main")] * 2
+
+    assert (await pages.asked(pages.path(issued), by_telegram(pages, 6666)))["said"] == GONE
+    assert await is_gone(pages, issued)
+    assert (await pages.deeds())[-1] == "entry.ended"
+    assert "Link ended" in (await pages.said())[-1]
+
+
+async def test_forged_words_of_telegram_are_wrong_tries_like_any_other(pages: Site) -> None:
+    issued = await pages.offered()
+    wrong = f"{(int(issued.code.reveal()) + 1) % 10**6:06}"
+    forged = {"init_data": init_data(OLGA, pages.clock.now(), token="1:another"), "f.api_key": key_of(pages)}
+    for _ in range(3):
+        assert (await pages.asked(pages.path(issued), forged))["state"] == "again"
+    left = await pages.asked(pages.path(issued), by_code(pages, issued) | {"code": wrong})
+    assert left["said"] == "That is not the code from the chat; 1 try is left."
+    assert (await pages.asked(pages.path(issued), forged))["said"] == GONE
+    assert await is_gone(pages, issued)
+    assert (await pages.deeds()).count("entry.refused") == 4
+
+
+async def test_the_owners_page_that_was_open_too_long_is_no_wrong_try(pages: Site) -> None:
+    issued = await pages.offered()
+    form = by_telegram(pages)
+    pages.clock.ahead_by(301)
+    for _ in range(6):
+        assert (await pages.asked(pages.path(issued), form))["state"] == "again"
+    assert not await is_gone(pages, issued)
+    assert "entry.refused" not in await pages.deeds()
+
+
 async def test_what_telegram_said_long_ago_is_asked_for_again(pages: Site) -> None:
     issued = await pages.offered()
     form = by_telegram(pages)

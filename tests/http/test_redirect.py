@@ -2,14 +2,19 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import httpx
 import pytest
 
+from bot.audit.model import Selection
+from bot.operations.connections import Wanted
 from bot.operations.entry import Issued
+from bot.operations.people import Doer
+from bot.providers.records import Findings
 from tests.support.chatting import ADAM, OLGA
 from tests.support.site import Site, init_data, site
 
@@ -44,6 +49,14 @@ async def allowed(one: httpx.AsyncClient, address: str) -> str:
     answer = await one.post(address)
     assert answer.status_code == 302
     return answer.headers["location"]
+
+
+async def sealed_on_the_way(site: Site) -> int:
+    """How many logins lie sealed that nobody has linked yet."""
+    (count,) = await site.rooms.database.read(
+        lambda tables: tables.conn.execute("SELECT count(*) FROM sealed WHERE subject LIKE 'entry/%'").fetchone()
+    )
+    return int(count)
 
 
 async def test_every_account_becomes_a_connection_of_its_own(deriv: Site) -> None:
@@ -81,10 +94,14 @@ async def test_every_account_becomes_a_connection_of_its_own(deriv: Site) -> Non
     assert await deriv.rooms.cards.draft(deriv.person().id) is None
     (told,) = [line for line in await deriv.said() if line.startswith(f"{OLGA}: ")]
     assert told.count("Linked Deriv") == 3
-    left = await deriv.rooms.database.read(
-        lambda tables: tables.conn.execute("SELECT count(*) FROM sealed WHERE subject LIKE 'entry/%'").fetchone()
-    )
-    assert left == (0,)
+    assert await sealed_on_the_way(deriv) == 0
+    assert [deed for deed in await deriv.deeds() if deed.startswith(("entry", "login"))] == [
+        "entry.offered",
+        "login.begun",
+        "login.returned",
+        "login.settled",
+        "entry.used",
+    ]
     content = b"".join(path.read_bytes() for path in deriv.rooms.config.data_dir.iterdir() if path.is_file())
     assert not [token for token in tokens if token.encode() in content]
 
@@ -213,8 +230,110 @@ async def test_coming_back_twice_or_too_late_brings_nothing_new(deriv: Site) -> 
         await refused(deriv, one, back)
         deriv.clock.ahead_by(601)
         assert (await one.get("/oauth/deriv/accounts")).status_code == 404
-        await deriv.rooms.entries.prune()
+        await deriv.rooms.logins.expire()
         assert await deriv.rooms.database.read(lambda tables: tables["sealed"].count) == 0
+
+
+async def test_what_nobody_went_on_with_is_erased_when_its_time_is_over_and_that_is_recorded(deriv: Site) -> None:
+    issued = await deriv.offered("deriv live main")
+    async with browser(deriv) as one:
+        await one.get(await allowed(one, await sent_to_deriv(deriv, one, issued)))
+    deriv.clock.ahead_by(540)
+    assert await deriv.rooms.logins.expire() == 0
+    assert await sealed_on_the_way(deriv) == 3
+
+    deriv.clock.ahead_by(61)
+    assert await deriv.rooms.logins.expire() == 1
+    assert await sealed_on_the_way(deriv) == 0
+    page = await deriv.rooms.auditing.page(Selection())
+    (row,) = [row for row in page.rows if row.action == "login.abandoned"]
+    assert (row.object, row.details["accounts"]) == (f"person/{deriv.person().id}", 3)
+
+
+async def test_a_login_begun_and_not_come_back_from_leaves_nothing_and_erases_nothing(deriv: Site) -> None:
+    issued = await deriv.offered("deriv live main")
+    async with browser(deriv) as one:
+        await sent_to_deriv(deriv, one, issued)
+    deriv.clock.ahead_by(601)
+    assert await deriv.rooms.logins.expire() == 1
+    assert "login.abandoned" not in await deriv.deeds()
+
+
+async def test_a_suspension_erases_what_was_handed_over_and_not_linked_yet(deriv: Site) -> None:
+    issued = await deriv.offered("deriv live main")
+    async with browser(deriv) as one:
+        await one.get(await allowed(one, await sent_to_deriv(deriv, one, issued)))
+    assert await sealed_on_the_way(deriv) == 3
+    adam = Doer(deriv.person(ADAM), ADAM, f"m/{ADAM}/1")
+    await deriv.rooms.people.suspend(adam, deriv.person().id)
+    assert await sealed_on_the_way(deriv) == 0
+
+
+async def loses_the_right(deriv: Site) -> None:
+    await deriv.rooms.database.write(lambda tables: tables.conn.execute("UPDATE roles SET role = 'viewer'"))
+    await deriv.rooms.access.refresh()
+
+
+async def gives_up(deriv: Site) -> None:
+    await deriv.rooms.linking.cancel(deriv.person())
+
+
+async def begins_something_else(deriv: Site) -> None:
+    await deriv.rooms.linking.begin(deriv.person(), ["crm", "live"])
+
+
+@pytest.fixture
+def then(deriv: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Site], Awaitable[None]]], list[str]]:
+    """Let something happen once the first account is linked; names the accounts that are tried."""
+
+    def arrange(meanwhile: Callable[[Site], Awaitable[None]]) -> list[str]:
+        connections, tried = deriv.rooms.connections, list[str]()
+        link, try_out = connections.link, connections.try_out
+
+        async def linked(*arguments: Any, **named: Any) -> Any:
+            result = await link(*arguments, **named)
+            await meanwhile(deriv)
+            return result
+
+        async def tried_out(wanted: Wanted) -> Findings:
+            tried.append(wanted.label)
+            return await try_out(wanted)
+
+        monkeypatch.setattr(connections, "link", linked)
+        monkeypatch.setattr(connections, "try_out", tried_out)
+        return tried
+
+    return arrange
+
+
+@pytest.mark.parametrize("meanwhile", [loses_the_right, gives_up, begins_something_else])
+async def test_between_two_accounts_it_is_asked_whether_the_person_still_links(
+    deriv: Site,
+    then: Callable[[Callable[[Site], Awaitable[None]]], list[str]],
+    meanwhile: Callable[[Site], Awaitable[None]],
+) -> None:
+    issued = await deriv.offered("deriv live main")
+    tried = then(meanwhile)
+    async with browser(deriv) as one:
+        await one.get(await allowed(one, await sent_to_deriv(deriv, one, issued)))
+        done = await one.post("/oauth/deriv/accounts", data={"account": ACCOUNTS})
+    assert tried == ["cr900001"]
+    assert await deriv.linked() == ["deriv/cr900001 (live)"]
+    assert done.text.count("not being linked any more") == 2
+    assert await sealed_on_the_way(deriv) == 0
+
+
+async def test_a_draft_begun_meanwhile_outlives_the_end_of_the_one_before(
+    deriv: Site, then: Callable[[Callable[[Site], Awaitable[None]]], list[str]]
+) -> None:
+    issued = await deriv.offered("deriv live main")
+    then(begins_something_else)
+    async with browser(deriv) as one:
+        await one.get(await allowed(one, await sent_to_deriv(deriv, one, issued)))
+        await one.post("/oauth/deriv/accounts", data={"account": ACCOUNTS})
+    draft = await deriv.rooms.cards.draft(deriv.person().id)
+    assert draft is not None
+    assert draft.body["provider"] == "crm"
 
 
 async def test_giving_up_in_the_chat_ends_it(deriv: Site) -> None:

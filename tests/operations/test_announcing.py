@@ -250,3 +250,15 @@ async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> No
                 rows = (await http.get(f"{desk.sides['cryptocapital'].control}/keys")).json()["keys"]
             assert {row["connections"] for row in rows} == {0}
             assert told(desk, OLGA) == []
+
+
+async def test_an_account_that_does_not_answer_to_the_key_keeps_no_other_from_being_heard(
+    tmp_path: Path, chat: Chat
+) -> None:
+    async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
+        sides["cryptocapital"].credentials["accounts"].append("9120007037")  # somebody else's
+        connection = await desk.link("cryptocapital")
+        async with announcing(desk):
+            await begun(desk, connection)
+            await arrives(desk, "2.00", "for the one that does")
+            await until(lambda: told(desk, VERA))

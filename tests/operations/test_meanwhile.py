@@ -9,7 +9,15 @@ import pytest
 from bot.access.model import Role
 from bot.approvals.model import Decision, Proof, Request, State
 from bot.approvals.service import Seen, Shown
-from bot.errors import ClockDoubtedError, ConflictError, CountersignError, NotAllowedError, ProofNeededError
+from bot.errors import (
+    ClockDoubtedError,
+    ConflictError,
+    CountersignError,
+    NotAllowedError,
+    OwnerSuspendedError,
+    ProofNeededError,
+    RecordUnreadableError,
+)
 from bot.operations.factor_reset import wish_to_reset
 from bot.operations.linked import Connection, Scope
 from bot.operations.people import Doer
@@ -138,6 +146,33 @@ async def test_a_suspended_owner_lets_nobody_act(rooms: House) -> None:
     await rooms.people.suspend(doer(rooms, ADAM), olga.id)
     with pytest.raises(NotAllowedError):
         await rooms.sharing.share(olga, connection, Role.VIEWER, Scope.ACT, roster, telegram_id=OLGA)
+
+
+async def test_a_record_from_before_its_owners_suspension_opens_no_session(
+    rooms: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the record in hand may come to ask after the suspension has ended the sessions there were."""
+    before = await linked(rooms)
+    built: list[str] = []
+    monkeypatch.setattr(rooms.connections, "_build", lambda provider, *_: built.append(provider))
+    await rooms.people.suspend(doer(rooms, ADAM), person(rooms).id)
+    assert before.owner_active
+    for ask in (rooms.connections.session(before), rooms.connections.standing(before)):
+        with pytest.raises(OwnerSuspendedError):
+            async with ask:
+                raise AssertionError("it was opened")
+    with pytest.raises(OwnerSuspendedError):
+        await rooms.connections.look(before)
+    assert built == []
+
+
+async def test_nor_does_one_from_before_it_was_unlinked(rooms: House) -> None:
+    before = await linked(rooms)
+    await rooms.connections.unlink(person(rooms), before, rooms.access.roster, telegram_id=OLGA)
+    with pytest.raises(RecordUnreadableError):
+        async with rooms.connections.session(before):
+            raise AssertionError("it was opened")
+    assert before.id not in rooms.connections._sessions
 
 
 async def test_who_is_no_admin_any_more_takes_no_share_away(rooms: House) -> None:

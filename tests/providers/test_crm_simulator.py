@@ -408,6 +408,16 @@ async def test_trading_money_that_cannot_move(desk: Desk) -> None:
     assert await desk.ledger() == []
 
 
+@pytest.mark.parametrize("act", ["deposit", "withdrawal"])
+async def test_an_mt5_account_or_server_that_is_not_there(desk: Desk, act: str) -> None:
+    connection = await desk.connection("mt5")
+    good: dict[str, object] = {"connection_id": connection, "currency": "USD", "amount": "10", "comment": "ref-1"}
+    assert refused(await desk.post(f"/mt5/accounts/99999/{act}", good), 400, "mt5_account_not_found")
+    elsewhere = good | {"connection_id": await desk.connection("mt4")}
+    assert refused(await desk.post(f"/mt5/accounts/500123/{act}", elsewhere), 400, "mt5_connection_not_found")
+    assert await desk.ledger() == []
+
+
 async def test_mt5_withdrawals_belong_to_the_newer_pages(desk: Desk) -> None:
     await desk.control("settings", {"generation": "A"})
     assert refused(await desk.post("/mt5/accounts/500123/withdrawal", {}), 404, "not_found")

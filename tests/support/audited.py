@@ -55,11 +55,19 @@ AUDITED = (
     "files",
     "factors",
     "group_moves",
+    "crm_payments",
+    "account_links",
+    "key_generations",
+    "audit_keys",
     "meta",
 )
 """Tables whose changes are recorded; the exceptions within them are below."""
 
 COLUMNS_APART: Mapping[str, Mapping[str, str]] = {
+    "crm_payments": {
+        "times": "the same was said again; that it was said is recorded",
+        "last_at": "likewise",
+    },
     "connections": {
         "used_at": "when it was last asked; nothing was decided",
         "tested_at": "when it was last tried",

@@ -44,7 +44,10 @@ NO_PACING = "[telegram.pacing]\nper_chat_per_second = 0\noverall_per_second = 0\
 NOBODY_LISTENS = "127.0.0.1:9"
 PROVIDERS = ("capital", "deriv", "cryptocapital", "crm")
 Message = dict[str, Any]
-OLGA_IS = "You are Olga: operator. You may read balances and positions, link provider logins.\nTelegram id 1002"
+OLGA_IS = (
+    "You are Olga: operator. You may read balances and positions, ask for money movements, link provider logins, "
+    "freeze the desk, say what became of a request.\nTelegram id 1002"
+)
 """What /whoami tells the operator."""
 
 

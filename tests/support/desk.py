@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.clock import Clock
 from bot.config import Config, load
 from bot.vault.keys import MasterKey
-from bot.wiring import House, holding, house, provider_settings
+from bot.wiring import House, holding, house, provider_settings, read_policy
 
 TOKEN = "123456789:AAcanaryTokenThatMustNotBeSeen-0123456"
 ADMIN = 1001
@@ -56,7 +56,7 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def loaded(path: Path) -> Config:
-    return load(path, provider_settings(), {})
+    return load(path, provider_settings(), {}, read_policy)
 
 
 @asynccontextmanager

@@ -53,7 +53,7 @@ class Guarded:
             lambda tables, person_id: person_id in self.with_factor,
         )
         self.matter = TransferMatter()
-        self.guarding = Guarding(Policies(clock), clock)
+        self.guarding = Guarding(Policies(clock), clock, lambda: None)
         self.woken = 0
         self.approvals.carriers[Kind.TRANSFER] = Mover(self.matter, self.guarding, self._wake)
 

@@ -15,6 +15,7 @@ from bot.approvals.service import Seen, Shown
 from bot.operations.linked import Connection
 from bot.store import Tables
 from bot.store.columns import at
+from bot.wiring import House
 from tests.support.chatting import ANNA, OLGA, Chat, Desk, at_work, configured, providers
 
 OPERATING, HARBOUR = "9120004471", "9120007013"
@@ -29,6 +30,14 @@ CONFIRM = """
 name = "alone"
 tier = "confirm"
 """
+
+
+async def put_in_force(rooms: House, document: str, version: int = 1) -> None:
+    """A policy, from now on."""
+    values = (version, document, at(rooms.clock.now()))
+    await rooms.database.write(
+        lambda tables: tables.conn.execute("INSERT INTO policies VALUES (?, ?, ?, NULL, NULL)", values)
+    )
 
 
 class Treasury:
@@ -50,8 +59,7 @@ class Treasury:
 
     async def policy(self, document: str, version: int = 1) -> None:
         """In force from now on."""
-        now = at(self.rooms.clock.now())
-        await self.write("INSERT INTO policies VALUES (?, ?, ?, NULL, NULL)", version, document, now)
+        await put_in_force(self.rooms, document, version)
 
     async def enter_in_book(
         self, name: str = "Harbour", account: str = HARBOUR, provider: str = "cryptocapital"

@@ -144,7 +144,7 @@ async def test_one_damaged_record_costs_one_credential_of_a_running_desk(tmp_pat
             "UPDATE sealed SET record = zeroblob(length(record)) WHERE provider = 'capital' AND field = 'password'",
         )
         async with run(config) as bot:
-            assert "a sealed credential does not open; the others do" in bot.told()
+            await until(lambda: "a sealed credential does not open; the others do" in bot.told())
             assert "capital main, password" in bot.told()
             await chat.play("send", **{"from": OLGA, "chat": OLGA, "text": "/balance", "message": {}})
             await until(lambda: chat.from_bot(OLGA))
@@ -228,7 +228,12 @@ def test_key_rotate_says_what_it_did_and_what_it_cannot_do(config: Path, databas
     assert checked.out.splitlines()[1:] == [
         f"Fingerprint {checked.out.split()[5][:8]}, generation 2.",
         "Every data key is under this generation.",
+        "Kept until a backup was made and verified (countersign backup), though nothing needs it: 1.",
     ]
+    assert countersign("backup", "--config", config, "--out", config.parent / "b").out.splitlines()[1] == (
+        "Opened again and compared, so keys that wrap nothing any more were dropped: generation 1."
+    )
+    assert len(countersign("key", "check", "--config", config).out.splitlines()) == 3
     said = countersign("key", "rotate", "--data-keys", "--config", config)
     assert said.out.splitlines()[0] == "Records sealed anew under fresh data keys: 4."
     assert countersign("check", "--config", config).out == f"{config}: all well\n"

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import StartRefusedError, VaultError
 from bot.store import Tables
 from bot.vault.datakeys import DataKeys
+from bot.vault.keys import MasterKey
 from bot.vault.records import rows_of
 from bot.vault.rotation import standing
 from bot.vault.service import Vault
 from bot.wiring import DATABASE, House
-from tests.support.desk import opened, write_desk
+from tests.support.desk import opened, write_desk, write_secret
 from tests.vault.conftest import connection, fields
 
 FIRST = 100
@@ -119,6 +121,56 @@ async def killed_and_killed_again(folder: Path, options: tuple[str, ...], count:
         ["key.rotation_begun", "key.rotated"],
         ["data_keys.rotation_begun", "data_keys.rotated"],
     )  # whatever happened in between, it was begun once and ended once
+
+
+def name_key(path: Path, key: Path) -> None:
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(f'file = "{key.name}"' if line.startswith("file = ") else line for line in lines) + "\n")
+
+
+async def examine_with_either(path: Path, keys: tuple[Path, Path], count: int) -> tuple[str, ...]:
+    """Exactly one of the two master keys opens the desk, and with that one everything is there."""
+    found = []
+    for key in keys:
+        name_key(path, key)
+        try:
+            found.append(await examine(path, count))
+        except (VaultError, StartRefusedError):
+            continue
+    name_key(path, keys[0])
+    (unfinished,) = found
+    return unfinished
+
+
+async def exchanged_and_killed_again(folder: Path, count: int, kills: int, seed: int) -> None:
+    path, keys = write_desk(folder), (folder / "master.key", folder / "other.key")
+    write_secret(keys[1], MasterKey.new().to_text())
+    await many(path, count)
+    options, chance, database, before = ("--to", str(keys[1])), random.Random(seed), folder / "data" / DATABASE, 0
+    for number in range(kills):
+        rows = before + chance.randint(1, max(1, (count - before) * 2 // (kills - number + 1)))
+        assert kill_after(rotate(path, options), database, DONE[()], rows), "it was done before it could be killed"
+        assert await examine_with_either(path, keys, count) == ("key rotate",)
+        with closing(sqlite3.connect(database)) as looking:
+            before = looking.execute(DONE[()]).fetchone()[0]
+    out, err = (last := rotate(path, options)).communicate(timeout=100)
+    assert (last.returncode, err) == (0, "")
+    assert out.startswith("This finished a rotation that had been interrupted.\n")
+    name_key(path, keys[1])
+    assert await examine(path, count) == ()
+    with closing(sqlite3.connect(database)) as looking:
+        actions = [action for (action,) in looking.execute("SELECT action FROM audit WHERE action LIKE 'key.%'")]
+    assert actions == ["key.exchanged", "key.rotated"]
+
+
+async def test_an_exchange_of_the_master_key_killed_at_random_leaves_no_record_unreadable(tmp_path: Path) -> None:
+    await exchanged_and_killed_again(tmp_path, count=1200, kills=3, seed=5)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+async def test_ten_thousand_records_and_twenty_kills_of_an_exchange(tmp_path: Path) -> None:
+    await exchanged_and_killed_again(tmp_path, count=10_000, kills=20, seed=13)
 
 
 @pytest.mark.parametrize("options", DONE, ids=["wrapping", "data keys"])

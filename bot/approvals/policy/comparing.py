@@ -1,4 +1,4 @@
-"""In what a new policy is less strict than the old one, and who must sign for that (SAFETY M76). Pure.
+"""In what a new policy is less strict than the old one, or stricter, and who must sign for that (SAFETY M76). Pure.
 
 Rules are compared exactly: in each part of all the cases there can be (`partition`), the verdict of the one against the
 verdict of the other. What is no less strict in any part takes effect at once, however differently it is written. Limits
@@ -41,6 +41,40 @@ class Loosening:
 def loosens(old: Policy | None, new: Policy, written: Written = grouped) -> tuple[str, ...]:
     """Each way in which the new policy is less strict, in a sentence; none when it is stricter or equal throughout."""
     return tuple(one.sentence for one in loosenings(old, new, written))
+
+
+def tightens(old: Policy | None, new: Policy, written: Written = grouped) -> tuple[str, ...]:
+    """Each way in which the new policy is stricter and in nothing less strict, in a sentence."""
+    before = old or DEFAULT
+    return (
+        *_stricter_rules(before, new, written),
+        *(
+            f"New. {limit_in_words(limit, written)}"
+            for limit in new.limits
+            if not any(stands_for(other, limit, before.zone, new.zone) for other in before.limits)
+        ),
+        *(
+            _guard_changed(guarded, before, new)
+            for guarded in Guarded
+            if not guards_as_well(before.guards[guarded], new.guards[guarded])
+            and guards_as_well(new.guards[guarded], before.guards[guarded])
+        ),
+        *([_life(before, new)] if new.life < before.life else []),
+        *([_cooldown(before, new)] if new.beneficiary_cooldown > before.beneficiary_cooldown else []),
+        *([_delay(before, new)] if new.loosening_delay > before.loosening_delay else []),
+    )
+
+
+def _stricter_rules(old: Policy, new: Policy, written: Written) -> Iterator[str]:
+    try:
+        first = _deciding(old, new)
+    except TooManyPartsError:
+        return
+    is_timed = _keeps_hours(old) or _keeps_hours(new)
+    for (before, after), part in sorted(first.items(), key=lambda found: found[0]):
+        was, becomes = _said(old, before), _said(new, after)
+        if at_least_as_strict(becomes, was) and not at_least_as_strict(was, becomes):
+            yield _changed(was, becomes, _example(part, written, is_timed=is_timed))
 
 
 def signing(old: Policy | None, new: Policy) -> Guard:
@@ -160,18 +194,30 @@ def _of_guards(old: Policy, new: Policy) -> Iterator[Loosening]:
     for guarded in Guarded:
         was, becomes = old.guards[guarded], new.guards[guarded]
         if not guards_as_well(becomes, was):
-            words = f"{GUARDED[guarded]}: {guard_in_words(was)} → {guard_in_words(becomes)}."
-            yield Loosening(words, was)
+            yield Loosening(_guard_changed(guarded, old, new), was)
 
 
 def _of_settings(old: Policy, new: Policy) -> Iterator[Loosening]:
     if new.life > old.life:
-        words = f"A request whose rule does not say otherwise is open for {span(new.life)} instead of {span(old.life)}."
-        yield Loosening(words, old.guards[Guarded.POLICY])
+        yield Loosening(_life(old, new), old.guards[Guarded.POLICY])
     if new.beneficiary_cooldown < old.beneficiary_cooldown:
-        words = f"A new beneficiary waits {span(new.beneficiary_cooldown)} instead of {span(old.beneficiary_cooldown)}."
-        yield Loosening(words, old.guards[Guarded.BENEFICIARY])
+        yield Loosening(_cooldown(old, new), old.guards[Guarded.BENEFICIARY])
     if new.loosening_delay < old.loosening_delay:
-        spans = f"{span(new.loosening_delay)} instead of {span(old.loosening_delay)}"
-        words = f"A change that makes anything less strict waits {spans}."
-        yield Loosening(words, old.guards[Guarded.POLICY])
+        yield Loosening(_delay(old, new), old.guards[Guarded.POLICY])
+
+
+def _guard_changed(guarded: Guarded, old: Policy, new: Policy) -> str:
+    return f"{GUARDED[guarded]}: {guard_in_words(old.guards[guarded])} → {guard_in_words(new.guards[guarded])}."
+
+
+def _life(old: Policy, new: Policy) -> str:
+    return f"A request whose rule does not say otherwise is open for {span(new.life)} instead of {span(old.life)}."
+
+
+def _cooldown(old: Policy, new: Policy) -> str:
+    return f"A new beneficiary waits {span(new.beneficiary_cooldown)} instead of {span(old.beneficiary_cooldown)}."
+
+
+def _delay(old: Policy, new: Policy) -> str:
+    spans = f"{span(new.loosening_delay)} instead of {span(old.loosening_delay)}"
+    return f"A change that makes anything less strict waits {spans}."

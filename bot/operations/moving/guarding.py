@@ -4,15 +4,16 @@ Looked at when it is asked for and once more in the transaction that lets it be 
 All of it inside the caller's transaction, so that nothing can slip between a check and what it allows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.access.model import Person, Right
 from bot.access.service import people_in
-from bot.approvals.model import Proof, Request, Rule, Seat
+from bot.approvals.guards import PROOFS
+from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
-from bot.approvals.policy.model import Proof as Asked
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, PolicyRefusedError
 from bot.money import Money
@@ -22,7 +23,6 @@ from bot.operations.moving import records
 from bot.operations.moving.matters import Matter, Parameters
 from bot.store import Tables
 
-_PROOFS = {Asked.NONE: Proof.NONE, Asked.NUMBER: Proof.NUMBER, Asked.CODE: Proof.CODE}
 _WINDOWS = {Window.TRANSACTION: "at once", Window.ROLLING: "in 24 hours", Window.DAY: "a day"}
 _PER = {Per.PERSON: "for each person", Per.CONNECTION: "for each connection", Per.DESK: "for the desk"}
 
@@ -41,14 +41,15 @@ class Judged:
         """For the approvals room."""
         said = self.verdict
         seats = said.needs if said.tier is Tier.QUORUM else ()
-        return Rule(seats, proof=_PROOFS[said.proof], hold=said.hold, life=said.life, name=said.rule)
+        return Rule(seats, proof=PROOFS[said.proof], hold=said.hold, life=said.life, name=said.rule)
 
 
 class Guarding:
     """Reads the policy in force, the book of beneficiaries and the freezes."""
 
-    def __init__(self, policies: Policies, clock: Clock) -> None:
+    def __init__(self, policies: Policies, clock: Clock, check_disk: Callable[[], None]) -> None:
         self._policies = policies
+        self._check_disk = check_disk
         self._clock = clock
 
     def judged(
@@ -61,6 +62,7 @@ class Guarding:
         Raises:
             NotAllowedError: Not this person, or not through this connection.
             FrozenError: Nothing leaves just now.
+            DiskShortError: Nothing new can be written down safely.
             NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
             PolicyRefusedError: The policy, or a limit.
         """
@@ -68,9 +70,14 @@ class Guarding:
         person = _person(tables, by.id)
         connection = _connection(tables, person, parameters)
         freezing.check(tables, connection.provider)
-        if "beneficiary" in parameters:
-            beneficiaries.check(tables, connection.provider, parameters["beneficiary"], parameters["target"], now)
+        if again is None:
+            self._check_disk()
         seen = matter.aspects(parameters)
+        if "beneficiary" in parameters:
+            payee = beneficiaries.check(
+                tables, connection.provider, parameters["beneficiary"], parameters["target"], now
+            )
+            beneficiaries.check_currency(payee, seen.amount)
         case = Case(
             seen.act,
             connection.provider,

@@ -65,7 +65,8 @@ def stake_of(matter: Matter, parameters: Parameters) -> Stake:
     seen = matter.aspects(parameters)
     amount = "" if seen.amount is None else str(seen.amount)
     target = parameters.get("target", "")
-    same = "/".join((seen.act, parameters["connection_id"], seen.source, target, amount))
+    what = "decide" if "decision" in parameters else seen.act  # approved or rejected: it is decided once
+    same = "/".join((what, parameters["connection_id"], seen.source, target, amount))
     return Stake(int(parameters["connection_id"]), seen.amount, same)
 
 

@@ -23,7 +23,9 @@ from bot.crash import crashpoint
 from bot.errors import CountersignError, StoreError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.connections import Connections
+from bot.operations.freezing import Alarm, no_alarm
 from bot.operations.moving import records
+from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter
 from bot.operations.moving.records import Sending, Sighting
 from bot.operations.moving.sending import persistently
@@ -58,6 +60,7 @@ class Reconciling:
         outbox: Outbox,
         clock: Clock,
         matters: Mapping[Kind, Matter],
+        incidents: Incidents,
     ) -> None:
         self._database = database
         self._approvals = approvals
@@ -65,11 +68,12 @@ class Reconciling:
         self._outbox = outbox
         self._clock = clock
         self._matters = matters
+        self._incidents = incidents
         self._open: dict[str, asyncio.Task[None]] = {}
         self._unasked: dict[int, set[str]] | None = None
         """By connection: what was under way at the start, and has not been asked about yet. None before the start."""
         self._news = asyncio.Event()
-        self.alarm: Callable[[Tables, str, str], None] = lambda tables, scope, reason: None
+        self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
         self.wake: Callable[[], None] = lambda: None
         """Something that waited for a connection may go on."""
@@ -139,7 +143,7 @@ class Reconciling:
         if request.state not in (State.UNKNOWN, State.ACKED) or not sendings:
             self._asked(request)
             return True
-        evidence = await self._evidence(request, sendings[-1])
+        evidence = await self.evidence(request, sendings[-1])
         crashpoint("CP16")
         if evidence is not None:
             self._asked(request)
@@ -157,7 +161,7 @@ class Reconciling:
             waiting.discard(request.id)
             self.wake()
 
-    async def _evidence(self, request: Request, sending: Sending) -> Evidence | None:
+    async def evidence(self, request: Request, sending: Sending) -> Evidence | None:
         """What the provider shows of it; None when it could not be asked."""
         matter = self._matters[request.kind]
         try:
@@ -175,6 +179,8 @@ class Reconciling:
         now = self._clock.now()
         request = requests.read(tables, request_id)
         if request.state not in (State.UNKNOWN, State.ACKED):
+            if evidence is not None:  # people were quicker than the answer
+                self._incidents.compare(tables, request, evidence)
             return request.state
         sendings = records.sendings_of(tables, request_id)
         if evidence is not None:

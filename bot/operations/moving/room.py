@@ -10,15 +10,24 @@ from bot.approvals.policies import Policies
 from bot.approvals.service import Approvals
 from bot.clock import Clock
 from bot.messages.outbox import Outbox
+from bot.operations.beneficiaries import Beneficiaries
 from bot.operations.connections import Connections
+from bot.operations.disk import Disk
+from bot.operations.freezing import Freezing
+from bot.operations.moving.afterwards import Afterwards
 from bot.operations.moving.bookings import BookingMatter
 from bot.operations.moving.carrying import Mover
 from bot.operations.moving.guarding import Guarding
+from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter
+from bot.operations.moving.plans import Planning
 from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
+from bot.operations.moving.settling import Repeating, Settling
 from bot.operations.moving.withdrawals import WithdrawalMatter
+from bot.operations.thawing import Thawing
 from bot.operations.timekeeping import Timekeeping
+from bot.operations.transfer_steps import TransferSteps
 from bot.operations.transfers import TransferMatter, Transfers
 from bot.ports import Recorder
 from bot.store import Database
@@ -29,16 +38,24 @@ class MoneyRoom:
     """Everything that stands between a wish and the money."""
 
     policies: Policies
+    disk: Disk
     guarding: Guarding
     matching: Matching
     matters: Mapping[Kind, Matter]
     sending: Sending
     reconciling: Reconciling
+    planning: Planning
     transfers: Transfers
+    thawing: Thawing
+    settling: Settling
+    repeating: Repeating
+    beneficiaries: Beneficiaries
+    afterwards: Afterwards
+    transfer_steps: TransferSteps
 
     async def run(self) -> None:
         """Send what is approved and find out about what is open, until cancelled."""
-        await asyncio.gather(self.reconciling.run(), self.sending.run())
+        await asyncio.gather(self.reconciling.run(), self.sending.run(), self.afterwards.run())
 
 
 def money_room(
@@ -48,28 +65,50 @@ def money_room(
     approvals: Approvals,
     connections: Connections,
     timekeeping: Timekeeping,
+    freezing: Freezing,
     clock: Clock,
 ) -> MoneyRoom:
     """Open it, and tell the approvals room what its kinds of requests mean."""
     policies = Policies(clock)
-    guarding = Guarding(policies, clock)
+    disk = Disk(database, audit, outbox)
+    guarding = Guarding(policies, clock, disk.check)
     matters: dict[Kind, Matter] = {
         Kind.TRANSFER: TransferMatter(),
         Kind.WITHDRAWAL: WithdrawalMatter(),
         Kind.WALLET: BookingMatter(),
         Kind.TRADING: BookingMatter(),
     }
-    sending = Sending(database, approvals, connections, guarding, clock, matters)
-    reconciling = Reconciling(database, approvals, connections, outbox, clock, matters)
+    sending = Sending(database, approvals, connections, guarding, clock, matters, timekeeping)
+    incidents = Incidents(audit, outbox)
+    reconciling = Reconciling(database, approvals, connections, outbox, clock, matters, incidents)
     sending.ready, sending.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
+    sending.alarm = reconciling.alarm = freezing.alarm
+    thawing = Thawing(database, approvals, policies, freezing, audit, sending.again)
+    settling = Settling(database, approvals, policies, audit)
+    repeating = Repeating(database, approvals, policies, audit)
+    book = Beneficiaries(database, approvals, policies, freezing, audit, clock)
     for kind, matter in matters.items():
         approvals.carriers[kind] = Mover(matter, guarding, sending.wake)
+    approvals.carriers[Kind.THAW] = thawing
+    approvals.carriers[Kind.SETTLE] = settling
+    approvals.carriers[Kind.REPEAT] = repeating
+    approvals.carriers[Kind.BENEFICIARY] = book
+    planning = Planning(database, guarding, approvals, matters)
+    transfers = Transfers(database, connections, planning)
     return MoneyRoom(
-        policies,
-        guarding,
-        Matching(audit, clock, timekeeping.looking),
-        matters,
-        sending,
-        reconciling,
-        Transfers(database, connections, guarding, approvals, clock),
+        policies=policies,
+        disk=disk,
+        guarding=guarding,
+        matching=Matching(audit, clock, timekeeping.looking),
+        matters=matters,
+        sending=sending,
+        reconciling=reconciling,
+        planning=planning,
+        transfers=transfers,
+        transfer_steps=TransferSteps(transfers),
+        thawing=thawing,
+        settling=settling,
+        repeating=repeating,
+        beneficiaries=book,
+        afterwards=Afterwards(database, incidents, clock, reconciling.evidence),
     )

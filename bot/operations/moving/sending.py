@@ -23,6 +23,7 @@ from bot.approvals.service import Approvals
 from bot.clock import Clock
 from bot.crash import crashpoint
 from bot.errors import (
+    ClockDoubtedError,
     ConflictError,
     ConnectionLockedError,
     CountersignError,
@@ -34,15 +35,17 @@ from bot.errors import (
 )
 from bot.operations import freezing
 from bot.operations.connections import Connections
+from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.operations.moving import records
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.matters import Matter
+from bot.operations.timekeeping import Timekeeping, doubt_in
 from bot.providers.base import MoneySeam, Outcome, Prepared, Receipt
 from bot.store import Database, Tables
 
 AGAIN_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long what could not be sent waits for its next turn; the last one from then on."""
-_WAITS = (ConnectionLockedError, OwnerSuspendedError, FrozenError, ProviderError)
+_WAITS = (ClockDoubtedError, ConnectionLockedError, OwnerSuspendedError, FrozenError, ProviderError)
 """What may pass by itself, or by somebody's hand, before the request's time is over."""
 _log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Sending:
         guarding: Guarding,
         clock: Clock,
         matters: Mapping[Kind, Matter],
+        timekeeping: Timekeeping,
     ) -> None:
         self._database = database
         self._approvals = approvals
@@ -65,19 +69,25 @@ class Sending:
         self._guarding = guarding
         self._clock = clock
         self._matters = matters
+        self._timekeeping = timekeeping
         self._wake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, datetime]] = {}
         """How often each was tried in vain, and when it is its turn again."""
         self.ready: Callable[[int], bool] = lambda connection_id: True
         """Whether what was under way through a connection at the start has been asked about (M04)."""
-        self.alarm: Callable[[Tables, str, str], None] = lambda tables, scope, reason: None
+        self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
         self.lost: Callable[[str], None] = lambda request_id: None
         """Told of each request whose outcome is to be found out."""
 
     def wake(self) -> None:
         """Something may be due."""
+        self._wake.set()
+
+    def again(self) -> None:
+        """What stood in the way is gone: nothing waits for its next turn."""
+        self._tries.clear()
         self._wake.set()
 
     async def run(self) -> None:
@@ -166,9 +176,12 @@ class Sending:
         Raises:
             CountersignError: It is not to be sent; nothing was changed.
         """
-        now = self._clock.now()
+        now, looking = self._clock.now(), self._timekeeping.looking()
 
-        def change(tables: Tables) -> int:
+        def change(tables: Tables) -> int | ClockDoubtedError:
+            doubted = looking(tables)
+            if doubted is not None:
+                return doubted
             fresh = requests.read(tables, request.id)
             self._check(tables, fresh, prepared)
             attempt = len(records.sendings_of(tables, fresh.id)) + 1
@@ -178,7 +191,10 @@ class Sending:
             crashpoint("CP06")
             return attempt
 
-        return await self._database.write(change)
+        begun = await self._database.write(change)
+        if isinstance(begun, ClockDoubtedError):
+            raise begun
+        return begun
 
     def _check(self, tables: Tables, fresh: Request, prepared: Prepared | None) -> None:
         """What is approved is what is sent, still wanted, still signed, still allowed.
@@ -190,6 +206,8 @@ class Sending:
             raise ConflictError(f"it is {fresh.state} by now")
         if fresh.hash != hash_of(fresh.kind, fresh.asked_by, fresh.parameters):
             raise ConflictError("its stored parameters are not those that were signed")
+        if doubt_in(tables) is not None:
+            raise ClockDoubtedError
         if fresh.send_by <= self._clock.now():
             raise ConflictError("its time is over")
         if prepared is None:
@@ -213,7 +231,7 @@ class Sending:
                 is_intact = requests.is_as_recorded(tables, fresh)
                 self._approvals.moving(tables, fresh, Event.REFUSED, f"it was not sent: {error}", shown=is_intact)
                 if not is_intact:
-                    self.alarm(tables, freezing.DESK, f"request {fresh.id} was changed in the database")
+                    self.alarm(tables, DESK, f"request {fresh.id} was changed in the database")
 
         await self._database.write(change)
 

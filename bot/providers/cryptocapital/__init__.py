@@ -1,6 +1,6 @@
 """Crypto Capital: bank accounts whose every message is signed. See README.md beside this file."""
 
-from bot.providers.base import Ability, ActKind, Lend, LoginField, MadeKey, Provider, Spec, Surroundings
+from bot.providers.base import Ability, ActKind, Lend, LoginField, MadeKey, Numbering, Provider, Spec, Surroundings
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.records import Environment
 
@@ -43,6 +43,7 @@ SPEC = Spec(
     settings=Settings,
     build=build,
     make_key=make_key,
+    payees=Numbering(r"[0-9]{10}", "ten digits", "9120000002"),
     revoke=(
         "Register another public key for these accounts in Crypto Capital's web interface; "
         "the newest key replaces the one used here."

@@ -152,7 +152,8 @@ class CryptoCapital:
         if not read:
             raise CredentialRefusedError(NAME, "statement", " ".join(notes))
         entries = tuple(_entry(number, one) for number, answer in read.items() for one in answer.transfers)
-        return Reading(entries, min(answer.read_at for answer in read.values()), tuple(notes))
+        is_whole = all(answer.account is not None for answer in read.values())
+        return Reading(entries, min(answer.read_at for answer in read.values()), tuple(notes), is_whole)
 
     async def statement_of(
         self, number: str, *, limit: int | None = None, since: datetime | None = None, transaction: str | None = None

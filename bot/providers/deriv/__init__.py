@@ -1,6 +1,6 @@
 """Deriv (Binary.com): WebSocket API v3, with an API token or an OAuth session token."""
 
-from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.base import Ability, Lend, LoginField, Numbering, Provider, Spec, Surroundings
 from bot.providers.deriv.oauth import REDIRECT
 from bot.providers.deriv.settings import Settings
 from bot.providers.records import Environment
@@ -39,6 +39,7 @@ SPEC = Spec(
     settings=Settings,
     build=_build,
     redirect=REDIRECT,
+    payees=Numbering(r"[A-Z]{2,6}[0-9]{4,12}", "capital letters and digits", "CR90000012"),
     enough="a token with the scope Read alone",
     revoke="Delete the token at Deriv, in the settings under API token; a session token (a1-…) ends when you log out.",
 )

@@ -231,10 +231,28 @@ def fit(what: str, reply: bytes, shape: type[Shape]) -> Shape:
     try:
         return msgspec.convert(loads(reply), shape, dec_hook=_read)
     except msgspec.ValidationError as error:
-        place = _PLACE.search(str(error))
-        raise ReplyError(NAME, f"{what}: not as documented at {place.group(1) if place else '$'}") from None
+        raise _misfit(what, error) from None
     except ValueError:
         raise ReplyError(NAME, f"{what}: not strict JSON") from None
+
+
+def glance(what: str, told: bytes, decoder: msgspec.json.Decoder[Shape]) -> Shape:
+    """What is only a reason to ask: typed, and many times quicker than `fit`, which reads what counts."""
+    try:
+        return decoder.decode(told)
+    except msgspec.ValidationError as error:
+        raise _misfit(what, error) from None
+    except (ValueError, RecursionError):
+        raise ReplyError(NAME, f"{what}: not JSON") from None
+
+
+def decoder_of(shape: type[Shape]) -> msgspec.json.Decoder[Shape]:
+    return msgspec.json.Decoder(shape, dec_hook=_read)
+
+
+def _misfit(what: str, error: msgspec.ValidationError) -> ReplyError:
+    place = _PLACE.search(str(error))
+    return ReplyError(NAME, f"{what}: not as documented at {place.group(1) if place else '$'}")
 
 
 def _read(kind: type, raw: Any) -> Number | Reference | Text:

@@ -1,0 +1,50 @@
+"""/delegate: out of office."""
+
+from bot.access.model import Right
+from bot.errors import InputError
+from bot.operations.delegating import EXAMPLE
+from handlers.context import DeskContext
+from handlers.doors import Door, Words
+from handlers.pages import Audience, Reply
+from handlers.render import bold, literal
+
+
+async def delegate(context: DeskContext, words: Words) -> Reply:
+    room, telegram_id = context.services.delegating, context.where.telegram_id
+    if not words:
+        return await _standing(context)
+    if [word.lower() for word in words] == ["end"]:
+        await room.take_back(context.person, telegram_id=telegram_id)
+        return Reply(["You have your groups back, and sign in them yourself again."])
+    if len(words) > 20:
+        raise InputError("name an approver, and the first and the last day", EXAMPLE)
+    made = await room.hand_on(context.person, room.reading(words), telegram_id=telegram_id)
+    people = {one.id: one.name for one in context.services.access.roster.people}
+    name = literal(people.get(made.delegate_id, ""))
+    lines = [f"{name} stands in for you {room.when(made)}, in your approver groups, and you do not sign there."]
+    return Reply(["\n".join([*lines, "/delegate end takes that back."])])
+
+
+async def _standing(context: DeskContext) -> Reply:
+    room = context.services.delegating
+    people = {one.id: one.name for one in context.services.access.roster.people}
+    lines = [
+        f"{literal(people.get(one.person_id, 'Somebody who left'))}, {room.when(one)}: "
+        f"{literal(people.get(one.delegate_id, 'somebody who left'))} stands in"
+        for one in await room.standing()
+    ]
+    if not lines:
+        return Reply([f"Nobody is out of office. For example: <code>{literal(EXAMPLE)}</code>"])
+    return Reply(["\n".join([bold("Out of office"), *lines])], again="/delegate")
+
+
+DOORS = (
+    Door(
+        "delegate",
+        "Out of office: hand your approver groups on",
+        EXAMPLE,
+        Right.DECIDE,
+        delegate,
+        Audience.DESK,
+    ),
+)
