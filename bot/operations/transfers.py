@@ -143,7 +143,7 @@ def amount_of(text: str, currency: str) -> Money:
 
 
 def check_note(note: str) -> None:
-    """`InputError` for one that is too long, or that hides something."""
+    """`InputError` for one that is too long, or has something hidden in it."""
     if not note.isprintable():
         raise InputError("a note is one line of letters that can be seen", "Invoice 4711")
     if len(note) > NOTE_LENGTH:

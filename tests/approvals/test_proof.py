@@ -16,6 +16,7 @@ from bot.vault.totp import code_of, seed_from, step_of
 from bot.wiring import House
 from tests.support.clock import HandClock
 from tests.support.desk import opened, write_desk
+from tests.support.factors import confirmed_by_another
 from tests.support.guarded import ANNA, ARNO, OLGA, Guarded, showing
 from tests.support.jumping import JumpingClock
 
@@ -179,6 +180,7 @@ async def _device(house: House, who: int) -> bytes:
     seed = seed_from(enrolment.uri.reveal().partition("secret=")[2].partition("&")[0])
     before = Secret(code_of(seed, step_of(house.clock.now()) - 1))
     await house.factors.confirm(person, before, telegram_id=who)
+    await confirmed_by_another(house, person.id)
     return seed
 
 

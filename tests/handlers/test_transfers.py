@@ -226,10 +226,12 @@ async def test_in_a_group_the_rest_is_said_privately_and_the_group_sees_a_masked
 
 
 async def test_hostile_words_are_shown_literally(room: Treasury) -> None:
-    note = '<a href="tg://user?id=1">x</a>\u202e'
+    note = '<a href="tg://user?id=1">x</a>'
     (look,) = await room.desk.says(OLGA, f"/transfer 10.00 USD from {OPERATING} to Harbour for {note}")
-    assert '<a href="tg://user?id=1">x</a>⟨U+202E⟩' in look["text"].replace("\u2060", "")
+    assert note in look["text"].replace("\u2060", "")
     assert {entity["type"] for entity in look.get("entities", [])} <= {"bold"}
+    (refused,) = await room.desk.says(OLGA, f"/transfer 10.00 USD from {OPERATING} to Harbour for {note}\u202e")
+    assert refused["text"].startswith("A note is one line of letters that can be seen.")
 
 
 async def test_alone_with_a_code_it_is_sent_when_the_code_is_right(room: Treasury) -> None:

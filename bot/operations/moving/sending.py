@@ -95,8 +95,12 @@ class Sending:
         try:
             while True:
                 self._wake.clear()
-                with contextlib.suppress(StoreError):  # it is looked again
+                try:
                     await self._look()
+                except StoreError:
+                    _log.info("not looked: the database refuses")  # it is looked again
+                except Exception:  # a row that cannot be read keeps no other from being sent  # noqa: BLE001
+                    _log.exception("not looked")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), 1.0)
         finally:
