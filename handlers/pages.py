@@ -23,7 +23,7 @@ KIND = "pages"
 PREVIOUS, NEXT, REFRESH = 0, 1, 2
 _PAGE_UNITS = 3500
 """UTF-16 units, as Telegram counts (it takes 4096): an emoji is two."""
-_PAGE_LINES = 64
+_PAGE_LINES = 45
 _ASK_PRIVATELY = "I cannot write to you privately yet. Open a private chat with me, press Start, and ask again."
 
 

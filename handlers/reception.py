@@ -33,6 +33,9 @@ async def command(update: Update, context: DeskContext) -> None:
     if door is None or addressed.lower() not in ("", context.bot.username.lower()):
         await unknown_command(update, context)
         return
+    rest = message.text[message.entities[0].length :]
+    if rest and not rest[0].isspace() and await conversation.typed_secret(update, context):
+        return  # a password may begin like a command
     await enter(context, door, message.text.split()[1:_MOST_WORDS])
 
 

@@ -111,7 +111,7 @@ async def help_(context: DeskContext, words: Words) -> Reply:
 
     if words:
         raise InputError("it takes no words", "/help")
-    blocks = []
+    blocks = [bold("What you can ask")]
     for title, doors in SECTIONS:
         usable = [door for door in doors if not door.hidden and context.person.may(door.right)]
         if usable:

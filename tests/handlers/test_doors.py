@@ -76,7 +76,8 @@ async def test_start_says_where_one_is(desk: Desk) -> None:
 
 async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -> None:
     told = {
-        person: set(re.findall(r"^/(\w+)", await desk.said(person, "/help"), re.M)) for person in (VERA, OLGA, ADAM)
+        person: set(re.findall(r"^/(\w+)", await desk.said_on_all_pages(person, "/help"), re.M))
+        for person in (VERA, OLGA, ADAM)
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
     everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}

@@ -63,7 +63,7 @@ async def test_everybody_sees_what_they_may_use_and_strangers_see_nothing(desk: 
 async def test_the_menu_is_what_help_tells(desk: Desk) -> None:
     await until(lambda: seen(desk, ADAM))
     for person in (ADAM, OLGA, VERA, ANNA):
-        assert set(re.findall(r"^/(\w+)", await desk.said(person, "/help"), re.M)) == seen(desk, person)
+        assert set(re.findall(r"^/(\w+)", await desk.said_on_all_pages(person, "/help"), re.M)) == seen(desk, person)
 
 
 async def test_the_menu_follows_a_role_a_suspension_and_the_way_back(desk: Desk) -> None:

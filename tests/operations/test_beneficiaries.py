@@ -189,5 +189,5 @@ async def test_who_was_taken_out_and_comes_back_waits_again(tmp_path: Path, chat
 async def test_what_is_listed_for_one_currency_gets_no_other(tmp_path: Path, chat: Chat) -> None:
     async with treasury(tmp_path, chat, POLICY) as desk:
         await desk.write("UPDATE beneficiaries SET currency = 'EUR'")
-        with pytest.raises(ConflictError, match="Harbour is listed for EUR only"):
+        with pytest.raises(InputError, match="Harbour takes EUR only"):
             await desk.asked()

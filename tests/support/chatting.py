@@ -253,6 +253,15 @@ class Desk:
         assert len(answers) == 1, texts(answers)
         return str(answers[0].get("text", ""))
 
+    async def said_on_all_pages(self, person: int, text: str) -> str:
+        """The same, when it may have pages: all of them, turned one by one."""
+        (answer,) = await self.says(person, text)
+        pages = [str(answer["text"])]
+        while (label := f"{len(pages) + 1} ›") in buttons(self.now(answer)):
+            await self.taps(person, self.now(answer), label)
+            pages.append(str(self.now(answer)["text"]))
+        return "\n".join(pages)
+
     async def taps(self, person: int, message: Message, label: str) -> list[Message]:
         """A person presses a button of a message; what the bot then says anew in that chat."""
         return await self.taps_data(person, message, buttons(message)[label])
