@@ -68,7 +68,7 @@ def purpose(request: Request, seen: Seen) -> str:
 
 
 async def show_numbers(context: DeskContext, card: Card, request: Request, message_id: int) -> None:
-    row = [(str(one), one) for one in choices_of(request, context.person.id)]
+    row = [(str(one), one) for one in choices_of(request)]
     keys = keyboard(card, [row, [("Deny", DENY)]], context.services.signer)
     await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=keys)
 

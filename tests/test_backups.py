@@ -465,7 +465,9 @@ async def test_each_request_that_ended_is_in_the_audit_log_and_the_admins_are_to
         ("request.cancelled", "request/r-held"),
         ("request.expired", "request/r-pending"),
         ("request.unknown", "request/r-sending"),
+        ("freeze.alarmed", "freeze/desk"),
     ]
+    assert await _rows(lost.config, "SELECT scope, reason FROM freezes") == [("desk", "a backup was restored")]
     ((chat_id, body),) = await _rows(lost.config, "SELECT chat_id, body FROM outbox WHERE state = 'waiting'")
     told = json.loads(body)
     assert (chat_id, told["title"]) == (ADMIN, "A backup was restored")
@@ -475,6 +477,7 @@ async def test_each_request_that_ended_is_in_the_audit_log_and_the_admins_are_to
             "people, logins and requests are as they were then."
         ),
         "What was taken away since is back. Buttons from before do not work.",
+        "The desk is frozen: no money leaves until others have signed for the thaw.",
         "Ended, to be asked for anew: r-approved, r-pending, r-held.",
         "Outcome unknown, look at the provider: r-acked, r-sending.",
     ]

@@ -20,13 +20,14 @@ LOWEST_TO_HIGHEST = range(10, 100)
 _OFFERED = 4
 
 
-def choices_of(request: Request, person_id: int) -> list[int]:
-    """Four numbers, ascending, the right one among them; for one person and request always the same four."""
+def choices_of(request: Request) -> list[int]:
+    """Four numbers, ascending, the right one among them; for one request always the same four, so that two signers who
+    compare theirs learn nothing."""
     if request.number is None:
         return []
     offered, turn = {request.number}, 0
     while len(offered) < _OFFERED:
-        digest = hashlib.sha256(f"{request.id}/{request.hash}/{person_id}/{request.number}/{turn}".encode()).digest()
+        digest = hashlib.sha256(f"{request.id}/{request.hash}/{request.number}/{turn}".encode()).digest()
         offered.add(LOWEST_TO_HIGHEST[int.from_bytes(digest[:4], "big") % len(LOWEST_TO_HIGHEST)])
         turn += 1
     return sorted(offered)

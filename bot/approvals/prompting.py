@@ -66,7 +66,7 @@ class Prompts:
         for signer in signers:
             self.prompt(tables, request, by.name, signer)
         people = {by.id: by.name}
-        for number in by.telegram_ids if request.kind.is_sent else ():
+        for number in by.telegram_ids if request.kind.is_sent or request.number is not None else ():
             card = self._cards.making(tables, OWN_CARD, by.id, number, {"request": request.id}, life)
             lines = self._own_lines(tables, request, people)
             title = f"Your request {request.id}"

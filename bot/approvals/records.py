@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from bot.money import Currency, Money
 from bot.store import Tables
 from bot.store.columns import at, moment, packed
 
+_log = logging.getLogger(__name__)
 _COLUMNS = (
     "id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at, outcome,"
     " connection_id, amount, currency, same, number, held_until, asked_in_chat"
@@ -88,7 +90,7 @@ def standing(tables: Tables, states: Iterable[State]) -> list[Request]:
         " WHERE state IN (SELECT value FROM json_each(?)) ORDER BY asked_at, id",
         (packed([state.value for state in states]),),
     ).fetchall()
-    return [_request(tables, row) for row in rows]
+    return list(_readable(tables, rows))
 
 
 def newest(
@@ -107,7 +109,7 @@ def newest(
             most,
         ),
     ).fetchall()
-    return [_request(tables, row) for row in rows]
+    return list(_readable(tables, rows))
 
 
 def move(
@@ -165,7 +167,7 @@ def settled_since(tables: Tables, since: datetime) -> list[Request]:
         f"SELECT {_COLUMNS} FROM requests WHERE state = ? AND settled_at >= ? ORDER BY settled_at",  # noqa: S608  # ours
         (State.SETTLED_BY_HAND.value, at(since)),
     ).fetchall()
-    return [_request(tables, row) for row in rows]
+    return list(_readable(tables, rows))
 
 
 def succeeded_about(tables: Tables, kind: Kind, target: str) -> list[Request]:
@@ -175,7 +177,7 @@ def succeeded_about(tables: Tables, kind: Kind, target: str) -> list[Request]:
         " AND json_extract(parameters, '$.target') = ?",
         (kind.value, State.SUCCEEDED.value, target),
     ).fetchall()
-    return [_request(tables, row) for row in rows]
+    return list(_readable(tables, rows))
 
 
 def vote(tables: Tables, request: Request, cast: Vote, telegram_id: int) -> bool:
@@ -248,6 +250,15 @@ def is_as_recorded(tables: Tables, request: Request) -> bool:
     stored = {(vote.person_id, vote.hash) for vote in request.votes if vote.decision is Decision.APPROVE}
     is_hashed = request.hash == hash_of(request.kind, request.asked_by, request.parameters)
     return is_hashed and terms == (terms_of(request),) and stored == set(approved)
+
+
+def _readable(tables: Tables, rows: Iterable[tuple[Any, ...]]) -> Iterator[Request]:
+    """One row that somebody has spoilt keeps nobody from the others; it is named in the log."""
+    for row in rows:
+        try:
+            yield _request(tables, row)
+        except (ValueError, KeyError, TypeError):
+            _log.critical("the row of a request cannot be read", extra={"request": row[0]})
 
 
 def _request(tables: Tables, row: tuple[Any, ...]) -> Request:

@@ -5,6 +5,7 @@ so that one authority never fills two seats. Groups only, never a role: a delega
 asked for is not signed with their own groups by another hand.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -27,8 +28,11 @@ class Delegation:
     """Exclusive."""
 
 
-def signers_in(tables: Tables, now: datetime, asked_by: int) -> list[Person]:
-    """Everybody active, seated for a request of `asked_by` as of this transaction."""
+def signers_in(tables: Tables, now: datetime, barred: Collection[int]) -> list[Person]:
+    """Everybody active, as of this transaction.
+
+    Nobody stands in for one of `barred`: the asker, and whom it is about.
+    """
     people = {person.id: person for person in people_in(tables)}
     seated = dict(people)
     away = [one for one in delegations_in(tables, now) if one.since <= now]
@@ -37,7 +41,7 @@ def signers_in(tables: Tables, now: datetime, asked_by: int) -> list[Person]:
             person = seated[one.person_id]
             seated[one.person_id] = replace(person, groups=person.groups - people[one.person_id].groups)
     for one in away:
-        if one.person_id in people and one.delegate_id in seated and one.person_id != asked_by:
+        if one.person_id in people and one.delegate_id in seated and one.person_id not in barred:
             delegate = seated[one.delegate_id]
             seated[one.delegate_id] = replace(delegate, groups=delegate.groups | people[one.person_id].groups)
     return list(seated.values())

@@ -298,12 +298,18 @@ class Approvals:
         return await self._database.read(records.pending)
 
     def lines(self, request: Request) -> tuple[str, ...]:
-        """What it asks for, in plain lines."""
-        return self.carriers[request.kind].lines(request.parameters)
+        """What it asks for, in plain lines. What cannot be read keeps nothing else from being told."""
+        try:
+            return self.carriers[request.kind].lines(request.parameters)
+        except (KeyError, ValueError, CountersignError):
+            return (f"Request {request.id} cannot be shown: its row was spoilt.",)
 
     def masked(self, request: Request) -> tuple[str, ...]:
         """The same for a group."""
-        return self.carriers[request.kind].masked(request.parameters)
+        try:
+            return self.carriers[request.kind].masked(request.parameters)
+        except (KeyError, ValueError, CountersignError):
+            return ()
 
     async def could_sign(self, request: Request) -> list[Person]:
         """Everybody who may and has not yet."""
@@ -453,7 +459,7 @@ class Approvals:
 
     def who_could(self, tables: Tables, asked_by: int, rule: Rule) -> list[Person]:
         """Everybody who could sign what this person asks for under a rule."""
-        everybody = signers_in(tables, self._clock.now(), asked_by)
+        everybody = signers_in(tables, self._clock.now(), rule.barred | {asked_by})
         return [one for one in everybody if one.id != asked_by and rule.concerns(one)]
 
     def _seated(self, tables: Tables, request: Request) -> list[Person]:

@@ -125,11 +125,11 @@ class BookingDesk:
         return replace(plan, held=held, held_at=self._clock.now() if held is not None else None)
 
     async def _through(self, by: Person) -> Connection:
-        """The connection by which clients were looked at, too."""
-        for one in await self._connections.visible_to(by):
-            if one.provider == crm.SPEC.name:
-                return one
-        raise NotFoundError("connection", crm.SPEC.name)
+        """One through which they may act, where there is one; else that by which clients are looked at."""
+        visible = [one for one in await self._connections.visible_to(by) if one.provider == crm.SPEC.name]
+        if not visible:
+            raise NotFoundError("connection", crm.SPEC.name)
+        return next((one for one in visible if one.may_act(by)), visible[0])
 
 
 def _check(where: str, held: Money | None, money: Money, wanted: Booking) -> None:

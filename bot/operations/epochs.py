@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.approvals import records
 from bot.approvals.machine import Event
 from bot.approvals.model import State
+from bot.operations.freezing import DESK
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 from bot.store.columns import at
@@ -41,6 +42,15 @@ def begin(tables: Tables, epoch: int, now: datetime) -> None:
     for statement in _VOID:
         tables.conn.execute(statement, {"now": at(now)})
     tables.conn.execute("INSERT OR REPLACE INTO meta VALUES ('epoch', ?)", (str(epoch),))
+
+
+def freeze_by_nobody(tables: Tables, audit: Recorder, now: datetime, why: str) -> None:
+    """No money leaves before others have signed: what was decided since is not known here.
+
+    The reason of an earlier one gives way.
+    """
+    tables.conn.execute("INSERT OR REPLACE INTO freezes VALUES (?, ?, NULL, ?)", (DESK, at(now), why))
+    audit.record(tables, Deed("freeze.alarmed", f"freeze/{DESK}", details={"reason": why}))
 
 
 def end_requests(tables: Tables, audit: Recorder, now: datetime, why: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

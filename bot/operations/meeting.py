@@ -59,7 +59,7 @@ class Meeting:
     def _picture(self, tables: Tables) -> _Picture:
         version, policy = self._policies.in_force(tables)
         now = self._clock.now()
-        people = tuple(sorted(signers_in(tables, now, 0), key=lambda one: one.id))
+        people = tuple(sorted(signers_in(tables, now, ()), key=lambda one: one.id))
         without = frozenset(one.id for one in people if not has_factor(tables, one.id))
         return _Picture(version, policy, people, Absence(without_factor=without))
 

@@ -323,7 +323,7 @@ _Around = tuple[list[Person], Absence]
 
 def _around(tables: Tables, now: datetime) -> _Around:
     """Everybody, with the groups they stand in for, and who does not count just now."""
-    people = signers_in(tables, now, asked_by=0)
+    people = signers_in(tables, now, ())
     away = tables.conn.execute(
         "SELECT person_id FROM delegations WHERE from_at <= ? AND until_at > ? AND ended_at IS NULL", (at(now), at(now))
     ).fetchall()

@@ -18,7 +18,7 @@ from bot.clock import Clock
 from bot.errors import StartRefusedError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.backups import in_thread
-from bot.operations.epochs import begin, end_requests, next_epoch
+from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_epoch
 from bot.operations.freezing import DESK
 from bot.ports import Deed
 from bot.store import Database, Tables
@@ -122,7 +122,7 @@ def _settle(
     begin(tables, epoch, now)
     take_over(tables, keys)
     ended, unknown = end_requests(tables, audit, now, _WHY)
-    _freeze(tables, audit, clock)
+    freeze_by_nobody(tables, audit, clock.now(), _REASON)  # so that it takes others to go on
     _tell(tables, keys, Outbox(database, clock), ended, unknown)
     return ended, unknown, flaws[0] if flaws else None
 
@@ -148,12 +148,6 @@ def _details(gone: Loss) -> dict[str, str | int]:
         "credentials": len(gone.connections),
         "factors": gone.factors,
     }
-
-
-def _freeze(tables: Tables, audit: Audit, clock: Clock) -> None:
-    """By nobody, so that it takes others to lift it, and whatever was the reason of an earlier one."""
-    tables.conn.execute("INSERT OR REPLACE INTO freezes VALUES (?, ?, NULL, ?)", (DESK, at(clock.now()), _REASON))
-    audit.record(tables, Deed("freeze.alarmed", f"freeze/{DESK}", details={"reason": _REASON}))
 
 
 def _tell(tables: Tables, keys: KeyTree, outbox: Outbox, ended: tuple[str, ...], unknown: tuple[str, ...]) -> None:

@@ -26,7 +26,7 @@ from bot.clock import Clock
 from bot.errors import BackupUnreadableError, StartRefusedError, StoreDamagedError, StoreError, WrongKeyError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.backups import EX_CANTCREAT, in_thread, pieces, sync_folder
-from bot.operations.epochs import begin, end_requests, next_epoch
+from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_epoch
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
@@ -158,6 +158,7 @@ def _settle(
     tables.conn.execute("INSERT OR REPLACE INTO meta VALUES ('nonce_floor', ?)", (str(nonce_floor),))
     begin(tables, epoch, now)
     ended, unknown = end_requests(tables, audit, now, _WHY)
+    freeze_by_nobody(tables, audit, now, _WHY)
     _tell(tables, Outbox(database, clock), header, ended, unknown)
     return epoch, ended, unknown
 
@@ -167,6 +168,7 @@ def _tell(tables: Tables, outbox: Outbox, header: Header, ended: tuple[str, ...]
     lines = [
         f"What happened after {header.made_at} is not known here: people, logins and requests are as they were then.",
         "What was taken away since is back. Buttons from before do not work.",
+        "The desk is frozen: no money leaves until others have signed for the thaw.",
     ]
     if ended:
         lines.append(f"Ended, to be asked for anew: {', '.join(ended)}.")

@@ -49,7 +49,7 @@ async def desk(database: Database, clock: HandClock) -> Screens:
 
 
 def wrong_for(request: Request, person_id: int) -> int:
-    return next(one for one in choices_of(request, person_id) if one != request.number)
+    return next(one for one in choices_of(request) if one != request.number)
 
 
 async def test_the_number_is_on_the_askers_screen_and_on_no_other(desk: Screens) -> None:
@@ -62,18 +62,18 @@ async def test_the_number_is_on_the_askers_screen_and_on_no_other(desk: Screens)
 
 async def test_four_are_offered_always_the_same_and_the_right_one_among_them(desk: Screens) -> None:
     request = await desk.asked()
-    offered = choices_of(request, 7)
+    offered = choices_of(request)
     assert len(set(offered)) == 4
     assert offered == sorted(offered)
     assert request.number in offered
     assert all(10 <= one <= 99 for one in offered)
-    assert choices_of(await desk.now(request), 7) == offered
-    assert choices_of(replace(request, number=None), 7) == []
+    assert choices_of(await desk.now(request)) == offered
+    assert choices_of(replace(request, number=None)) == []
 
 
 async def test_the_right_one_stands_at_no_particular_place(desk: Screens) -> None:
     request = replace(await desk.asked(), number=50)
-    places = {choices_of(replace(request, id=f"r{each}"), 7).index(50) for each in range(200)}
+    places = {choices_of(replace(request, id=f"r{each}")).index(50) for each in range(200)}
     assert places == {0, 1, 2, 3}
 
 
@@ -110,7 +110,7 @@ async def test_a_miss_costs_this_request_only(desk: Screens) -> None:
 async def test_all_four_at_once_are_one_try(desk: Screens) -> None:
     for each in range(20):
         request = await desk.asked(desk.wish(f"{each + 1}.00"))
-        offered = choices_of(request, desk.person(ANNA).id)
+        offered = choices_of(request)
         turned = offered[each % 4 :] + offered[: each % 4]
         await asyncio.gather(*(desk.picks(ANNA, request, one) for one in turned), return_exceptions=True)
         was_first = turned[0] == request.number

@@ -6,6 +6,7 @@ All of it inside the caller's transaction, so that nothing can slip between a ch
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.access.model import Person, Right
 from bot.access.service import people_in
@@ -95,7 +96,7 @@ class Guarding:
             because = f": {verdict.reason}" if verdict.reason else ""
             raise PolicyRefusedError(f"the policy does not allow it (rule {verdict.rule}{because})")
         for limit in limits_for(policy, case):
-            _check_limit(tables, policy, limit, case, again.id if again is not None else None)
+            _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None)
         return Judged(case, verdict, version)
 
     def asked(self, tables: Tables, matter: Matter, request: Request) -> None:
@@ -138,10 +139,14 @@ def _connection(tables: Tables, person: Person, parameters: Parameters) -> Conne
     return connection
 
 
-def _check_limit(tables: Tables, policy: Policy | None, limit: Limit, case: Case, besides: str | None) -> None:
-    """`PolicyRefusedError` when the case is too much for what is left."""
+def _check_limit(tables: Tables, policy: Policy | None, limit: Limit, case: Case, before: datetime | None) -> None:
+    """`PolicyRefusedError` when the case is too much for what is left.
+
+    Args:
+        before: Looked at again, a request is judged by what was asked for before it: what came later was judged by it.
+    """
     since = window_start(limit, case.at, (policy or DEFAULT).zone)
-    others = records.counting(tables, limit.most.currency, since, besides=besides)
+    others = records.counting(tables, limit.most.currency, since, before=before)
     gone = spent(policy, limit, case, others)
     if exceeded(limit, gone, case):
         used = "" if limit.window is Window.TRANSACTION else f"; {Money(gone, limit.most.currency)} of it is used"

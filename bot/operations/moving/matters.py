@@ -61,13 +61,21 @@ def money_in(parameters: Parameters) -> Money | None:
 
 
 def stake_of(matter: Matter, parameters: Parameters) -> Stake:
-    """What is at stake. Two that would do the same thing have the same; words that go along make no difference."""
+    """What is at stake. Two that would do the same thing have the same, by whichever login (M06).
+
+    Words that go along make no difference.
+    """
     seen = matter.aspects(parameters)
     amount = "" if seen.amount is None else str(seen.amount)
-    target = parameters.get("target", "")
+    target, way = parameters.get("target", ""), parameters.get("direction", "")
     what = "decide" if "decision" in parameters else seen.act  # approved or rejected: it is decided once
-    same = "/".join((what, parameters["connection_id"], seen.source, target, amount))
+    same = "/".join((what, way, parameters["provider"], parameters["environment"], seen.source, target, amount))
     return Stake(int(parameters["connection_id"]), seen.amount, same)
+
+
+def purse(parameters: Parameters) -> str:
+    """Where money leaves, by whichever login: what is open there is asked about before more leaves (M04)."""
+    return "/".join(parameters.get(key, "") for key in ("provider", "environment", "account"))
 
 
 def where(parameters: Parameters) -> str:

@@ -26,7 +26,7 @@ from bot.operations.connections import Connections
 from bot.operations.freezing import Alarm, no_alarm
 from bot.operations.moving import records
 from bot.operations.moving.incidents import Incidents
-from bot.operations.moving.matters import Matter
+from bot.operations.moving.matters import Matter, purse
 from bot.operations.moving.records import Sending, Sighting
 from bot.operations.moving.sending import persistently
 from bot.providers.base import Evidence, Outcome
@@ -70,17 +70,20 @@ class Reconciling:
         self._matters = matters
         self._incidents = incidents
         self._open: dict[str, asyncio.Task[None]] = {}
-        self._unasked: dict[int, set[str]] | None = None
-        """By connection: what was under way at the start, and has not been asked about yet. None before the start."""
+        self._unasked: dict[str, set[str]] | None = None
+        """By the account that money leaves from: what was under way at the start, and has not been asked about yet.
+
+        None before the start.
+        """
         self._news = asyncio.Event()
         self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
         self.wake: Callable[[], None] = lambda: None
         """Something that waited for a connection may go on."""
 
-    def is_ready(self, connection_id: int) -> bool:
-        """Whether new money may go through a connection: what was under way has been asked about."""
-        return self._unasked is not None and not self._unasked.get(connection_id)
+    def is_ready(self, request: Request) -> bool:
+        """Whether it may go: what was under way from the same account has been asked about."""
+        return self._unasked is not None and not self._unasked.get(purse(request.parameters))
 
     def look_at(self, request_id: str) -> None:
         """One more is open."""
@@ -89,13 +92,13 @@ class Reconciling:
     async def recover(self) -> None:
         """What was being sent when the last run ended is unknown. Before anything is sent."""
 
-        def change(tables: Tables) -> dict[int, set[str]]:
+        def change(tables: Tables) -> dict[str, set[str]]:
             for request in requests.standing(tables, (State.SENDING, State.ACKED)):
                 self._approvals.moving(tables, request, Event.OUTCOME_LOST, "the program ended while it was being sent")
-            unasked: dict[int, set[str]] = {}
+            unasked: dict[str, set[str]] = {}
             for request in requests.standing(tables, (State.UNKNOWN,)):
-                if request.stake is not None:
-                    unasked.setdefault(request.stake.connection_id, set()).add(request.id)
+                if request.kind.is_sent:
+                    unasked.setdefault(purse(request.parameters), set()).add(request.id)
             return unasked
 
         self._unasked = await self._database.write(change)
@@ -107,14 +110,21 @@ class Reconciling:
                 await self.recover()
             except StoreError:
                 await self._clock.sleep(1.0)
+            except Exception:  # nothing is sent until it is known what was under way  # noqa: BLE001
+                _log.exception("what was under way cannot be read")
+                await self._clock.sleep(30.0)
         self.wake()
         try:
             while True:
                 self._news.clear()
-                with contextlib.suppress(StoreError):  # it is looked again
+                try:
                     for request in await self._database.read(_open):
                         if request.id not in self._open:
                             self._follow(request)
+                except StoreError:
+                    _log.info("not looked: the database refuses")  # it is looked again
+                except Exception:  # it costs this look, and not the program  # noqa: BLE001
+                    _log.exception("not looked")
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), 5.0)
         finally:
@@ -156,7 +166,7 @@ class Reconciling:
 
     def _asked(self, request: Request) -> None:
         """It has been asked about since the start: nothing waits for it any more."""
-        waiting = (self._unasked or {}).get(request.stake.connection_id if request.stake else 0, set())
+        waiting = (self._unasked or {}).get(purse(request.parameters), set())
         if request.id in waiting:
             waiting.discard(request.id)
             self.wake()

@@ -184,13 +184,13 @@ def note_case(tables: Tables, request_id: str, case: Case, policy: int, tier: st
     )
 
 
-def counting(tables: Tables, currency: Currency, since: datetime, *, besides: str | None = None) -> list[Case]:
-    """Every case since a moment that limits count, of one currency; without the one of the request `besides`."""
+def counting(tables: Tables, currency: Currency, since: datetime, *, before: datetime | None = None) -> list[Case]:
+    """Every case since a moment that limits count, of one currency; with `before` only what was asked for earlier."""
     rows = tables.conn.execute(
         "SELECT cases.act, provider, environment, connection, source, beneficiary, cases.amount, cases.currency,"
         " cases.at, cases.person_id, circles FROM cases JOIN requests ON requests.id = request_id"
-        " WHERE cases.currency = ? AND cases.at >= ? AND counts = 1 AND request_id IS NOT ? ORDER BY cases.at",
-        (currency.code, at(since), besides),
+        " WHERE cases.currency = ? AND cases.at >= ? AND (? IS NULL OR cases.at < ?) AND counts = 1 ORDER BY cases.at",
+        (currency.code, at(since), *((at(before) if before is not None else None,) * 2)),
     ).fetchall()
     return list(cases_from(rows))
 

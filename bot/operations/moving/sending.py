@@ -74,7 +74,7 @@ class Sending:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, datetime]] = {}
         """How often each was tried in vain, and when it is its turn again."""
-        self.ready: Callable[[int], bool] = lambda connection_id: True
+        self.ready: Callable[[Request], bool] = lambda request: True
         """Whether what was under way through a connection at the start has been asked about (M04)."""
         self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
@@ -138,7 +138,7 @@ class Sending:
         task.add_done_callback(lambda _: self._under_way.pop(request.id, None))
 
     def _is_due(self, request: Request, now: datetime) -> bool:
-        if request.stake is None or not self.ready(request.stake.connection_id):
+        if request.stake is None or not self.ready(request):
             return False
         if request.state is State.HELD and (request.held_until is None or request.held_until > now):
             return False

@@ -119,7 +119,11 @@ class Seam:
 
     @staticmethod
     def _not_there(prepared: Prepared, statement: Statement) -> Evidence:
-        alike = tuple(one.id for one in statement.transfers if not _differing(prepared.act, one))
+        alike = tuple(
+            one.id
+            for one in statement.transfers
+            if not _differing(prepared.act, one) and wire.reference_in(one.narrative) is None  # another act of ours
+        )
         account = statement.account
         absence = Absence(
             looked_at=statement.read_at,
