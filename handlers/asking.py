@@ -55,7 +55,7 @@ async def offer(context: DeskContext, plan: Plan, *, said_whole: bool = False) -
         "lines": list(plan.lines),
     }
     await services.cards.save(Draft(context.person.id, KIND, body))
-    text = render.plan(plan, taste_of(context), number)
+    text = render.plan(plan, taste_of(context), number, context.person.id)
 
     async def say(chat_id: int) -> None:
         card = await services.cards.make(KIND, context.person.id, chat_id, {"token": body["token"]})

@@ -61,6 +61,8 @@ class PreparedDecision:
     reason: str
     source: str
     """`read`, or `webhook` on a tenant that does not let requests be read."""
+    fee: str = ""
+    """As the CRM writes it; empty where it tells none."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -77,6 +79,7 @@ class PreparedDecision:
             "decision": self.decision.value,
             "source": self.source,
             **({"comment": self.reason} if self.reason else {}),
+            **({"fee": self.fee} if self.fee else {}),
         }
 
 
@@ -131,6 +134,7 @@ def prepared(
         decision=decision,
         reason=check_reason(reason) if decision is Decision.REJECT else "",
         source=READ if is_read else TOLD,
+        fee=str(found.withdrawal_fee or ""),
     )
 
 

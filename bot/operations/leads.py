@@ -1,6 +1,7 @@
 """Leads: people who may become clients. The CRM lets them be made; no call of its is known that reads them.
 
-A lead costs nobody money, so one person's word is enough: an operator who may act through the connection.
+A lead costs nobody money, so one person's word is enough: an operator who may act through the connection. But it
+changes something there, so a freeze stops it like everything that does.
 """
 
 import re
@@ -10,10 +11,11 @@ from bot.access.model import Person, Right
 from bot.audit.service import Audit
 from bot.errors import InputError, NotAllowedError, NotFoundError, OutcomeUnknownError, ReplyError, SilentError
 from bot.operations.connections import Connections
+from bot.operations.freezing import check
 from bot.operations.linked import Connection
 from bot.ports import Deed
 from bot.providers.crm import wire
-from bot.store import Database
+from bot.store import Database, Tables
 
 EXAMPLE = "/lead ines@example.com Ines Example"
 ANSWER_SECONDS = 20.0
@@ -68,13 +70,14 @@ class Leads:
         """Make a lead, once; answers its id in the CRM, empty where none is told.
 
         Raises:
+            FrozenError: Nothing may leave there just now.
             OutcomeUnknownError: It was sent, and nobody knows what became of it.
             ProviderError: It was not made.
         """
         from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
 
         through = await self.through(person)
-        await self._note("lead.asked", person, telegram_id, through, "")
+        await self._database.write(lambda tables: self._begin(tables, person, telegram_id, through))
         async with self._connections.session(through, seconds=ANSWER_SECONDS) as provider:
             if not isinstance(provider, Crm):
                 raise NotFoundError("connection", wire.NAME)
@@ -84,10 +87,15 @@ class Leads:
             except (SilentError, ReplyError) as error:
                 raise OutcomeUnknownError(error.provider, error.detail) from None
         lead_id = str(made.id or "")
-        await self._note("lead.made", person, telegram_id, through, lead_id)
+        made_as = _deed("lead.made", person, telegram_id, through, lead_id)
+        await self._database.write(lambda tables: self._audit.record(tables, made_as))
         return lead_id
 
-    async def _note(self, action: str, person: Person, telegram_id: int, through: Connection, lead_id: str) -> None:
-        """Nobody's name or address belongs into a log that nothing is ever taken out of."""
-        deed = Deed(action, f"crm/lead/{lead_id or '?'}", person.id, telegram_id, {"connection": through.name})
-        await self._database.write(lambda tables: self._audit.record(tables, deed))
+    def _begin(self, tables: Tables, person: Person, telegram_id: int, through: Connection) -> None:
+        check(tables, through.provider)
+        self._audit.record(tables, _deed("lead.asked", person, telegram_id, through, ""))
+
+
+def _deed(action: str, person: Person, telegram_id: int, through: Connection, lead_id: str) -> Deed:
+    """Nobody's name or address belongs into a log that nothing is ever taken out of."""
+    return Deed(action, f"crm/lead/{lead_id or '?'}", person.id, telegram_id, {"connection": through.name})

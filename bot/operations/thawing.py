@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from bot.access.model import Person, Right
 from bot.access.service import check_right, people_in
 from bot.approvals import records
-from bot.approvals.guards import rule_for
-from bot.approvals.model import Kind, Request, Rule
+from bot.approvals.guards import at_least, rule_for
+from bot.approvals.model import Kind, Proof, Request, Rule
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
 from bot.approvals.service import Approvals, InHouse, Wish
@@ -72,7 +72,7 @@ class Thawing(InHouse):
         for request in records.pending(tables):
             if request.kind is Kind.THAW and request.parameters["scope"] == parameters["scope"]:
                 raise ConflictError(f"that is asked for already: request {request.id}")
-        return rule_for(tables, self._policies, Guarded.THAW)
+        return at_least(rule_for(tables, self._policies, Guarded.THAW), (), Proof.CODE_IF_SET_UP)
 
     def carry(self, tables: Tables, request: Request) -> str:
         asker = next((one for one in people_in(tables) if one.id == request.asked_by), None)

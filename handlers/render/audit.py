@@ -1,7 +1,9 @@
 """The audit log as people read it: `09:14 Anna unlinked capital/main`; and whether it is whole."""
 
+import re
 from collections.abc import Mapping
 
+from bot.approvals.wording import words_of
 from bot.audit.anchors import text_of
 from bot.audit.model import Flaw, Row, Selection, Verdict, Wrong
 from bot.operations.auditing import Page
@@ -22,6 +24,7 @@ _DONE_TO_THINGS = frozenset({"person", "request", "connection"})
 """A deed of one of these is something that a person does to it; any other is told with its own noun."""
 _THINGS = {"audit": "the audit log", "data_keys": "the data keys", "key": "the key"}
 _SAID_ELSEWHERE = frozenset({"via", "for_person", "hash", "shown", "message", "totp_step"})
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 """What a file of rows shows: evidence that is compared, and what the sentence says already."""
 
 
@@ -59,11 +62,20 @@ def _day(row: Row, taste: Taste) -> str:
 
 def _line(row: Row, names: Mapping[int, str], taste: Taste) -> str:
     when = row.at.astimezone(taste.zone).strftime("%H:%M")
-    details = ", ".join(
-        f"{name.replace('_', ' ')} {value}" for name, value in row.details.items() if name not in _SAID_ELSEWHERE
-    )
+    details = ", ".join([*_words(row), *_details(row)])
     said = f"{when} {literal(sentence(row, names), _SENTENCE)}"
     return f"{said} · <i>{literal(details, _DETAILS)}</i>" if details else said
+
+
+def _details(row: Row) -> list[str]:
+    return [f"{name.replace('_', ' ')} {value}" for name, value in row.details.items() if name not in _SAID_ELSEWHERE]
+
+
+def _words(row: Row) -> list[str]:
+    """The three words of the request's content that a row is about; they stand first, where no cut reaches them."""
+    hashed = row.details.get("hash")
+    is_hash = isinstance(hashed, str) and row.object.startswith("request/") and _HASH.fullmatch(hashed)
+    return [words_of(str(hashed))] if is_hash else []
 
 
 def sentence(row: Row, names: Mapping[int, str]) -> str:

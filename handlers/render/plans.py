@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from bot.access.model import Person
-from bot.approvals.model import Kind, Proof, Seat, circles_of
+from bot.approvals.model import Kind, Proof, Seat, circles_of, hash_of
+from bot.approvals.wording import words_of
 from bot.operations.moving.plans import Plan
 from handlers.render.text import Taste, bold, literal, span
 
@@ -15,14 +16,20 @@ _THEY_SHOW = {
 }
 
 
-def plan(wanted: Plan, taste: Taste, number: int | None) -> str:
-    """Everything there is to know before asking. `number`: what to pick, where nobody else signs."""
+def plan(wanted: Plan, taste: Taste, number: int | None, asker: int) -> str:
+    """Everything there is to know before asking.
+
+    Args:
+        number: What to pick, where nobody else signs.
+        asker: Our id of whoever is about to ask: they are part of what is hashed.
+    """
     first, *others = wanted.lines
     spec = wanted.connection.spec
     head = f"{bold(spec.title)} · {wanted.connection.environment.upper()}"
     blocks = [
         "\n".join([head, f"<b>{literal(first, _LINE)}</b>", *(literal(line, _LINE) for line in others)]),
         "\n".join(_facts(wanted, taste)),
+        _marks(wanted, asker),
         "\n".join(_terms(wanted, number)),
     ]
     return "\n\n".join(block for block in blocks if block)
@@ -38,6 +45,13 @@ def _facts(wanted: Plan, taste: Taste) -> list[str]:
     if wanted.wish.kind is Kind.TRANSFER:
         facts.append(f"{literal(wanted.connection.spec.title)} does not tell its fee beforehand.")
     return facts
+
+
+def _marks(wanted: Plan, asker: int) -> str:
+    """What a request for exactly this will be known by, to be compared with what its signers see."""
+    hashed = hash_of(wanted.wish.kind, asker, wanted.wish.parameters)
+    same = " Whoever signs must see the same." if wanted.rule.seats else ""
+    return f"Marked {words_of(hashed)} · {hashed[:8]}.{same}"
 
 
 def _terms(wanted: Plan, number: int | None) -> list[str]:

@@ -69,11 +69,21 @@ async def test_it_reads_like_sentences_newest_first(desk: Desk) -> None:
     assert [row.removeprefix(f"{now} ") for row in rows[:5]] == [
         "at the host's terminal, for Vera: linked crm/main",
         "request abcdefghij: expired · kind role",
-        "Olga asked for request abcdefghij · kind role",
+        "Olga asked for request abcdefghij · earmuff-wink-sound, kind role",
         "Vera joined · role viewer",
         "Olga unlinked capital/main · environment live",
     ]
     assert rows[-1].startswith("Rows 1–")
+
+
+async def test_a_row_without_a_requests_hash_has_no_words(desk: Desk) -> None:
+    await done(
+        desk,
+        Deed("request.asked", "request/abcdefghij", details={"kind": "role", "hash": "3f"}),
+        Deed("file.sent", "evidence", details={"hash": "3f" * 32}),
+    )
+    rows = lines(await asked(desk, "/audit"))[2:4]
+    assert [row[6:] for row in rows] == ["evidence: sent", "request abcdefghij: asked · kind role"]
 
 
 async def test_it_narrows_to_a_person_a_request_and_a_day(desk: Desk) -> None:

@@ -65,13 +65,14 @@ async def test_a_deposit_to_a_wallet_is_booked_once(desk: Desk) -> None:
     (look,) = await desk.says(OLGA, f"/wallet {user} deposit 100.00 USD for a bonus")
     lines = look["text"].replace("\u2060", "").splitlines()
     assert lines[:2] == ["Broctagon CRM · LIVE", f"Book 100.00 USD into the wallet {user}"]
-    assert lines[3] == "For: a bonus"
+    assert lines[3] == "Note for us: a bonus"
     assert f"{user} holds 12,400.25 USD" in look["text"]
     assert await ledger(desk) == before
 
     await signed(desk, look)
     (entry,) = (await ledger(desk))[len(before) :]
     assert (Decimal(entry["amount"]), entry["currency"]) == (Decimal(100), "USD")
+    assert "a bonus" not in str(entry)
 
 
 async def test_a_withdrawal_from_a_trading_account_is_booked_once(desk: Desk) -> None:

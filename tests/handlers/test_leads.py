@@ -57,6 +57,27 @@ async def test_an_answer_that_is_lost_is_told_as_unknown_and_nothing_is_sent_aga
     assert len(await leads(desk)) == len(before) + 1  # it was carried out, once
 
 
+@pytest.mark.parametrize(("scope", "called"), [("desk", "The desk"), ("crm", "Broctagon CRM")])
+async def test_a_freeze_between_the_look_and_the_tap_stops_it(desk: Desk, scope: str, called: str) -> None:
+    before = await leads(desk)
+    (question,) = await desk.says(OLGA, "/lead ines@example.com Ines")
+    await desk.rooms.freezing.freeze(desk.person(ANNA), scope, "a stolen phone", telegram_id=ANNA)
+    told = texts(await desk.taps(OLGA, question, "Make it"))
+    assert any(text.startswith(f"{called} is frozen (a stolen phone)") for text in told)
+    assert await leads(desk) == before
+    rows = await desk.rooms.database.read(
+        lambda tables: tables.conn.execute("SELECT action FROM audit WHERE action LIKE 'lead.%'").fetchall()
+    )
+    assert rows == []
+
+
+async def test_a_freeze_elsewhere_does_not_stop_it(desk: Desk) -> None:
+    (question,) = await desk.says(OLGA, "/lead ines@example.com Ines")
+    await desk.rooms.freezing.freeze(desk.person(ANNA), "cryptocapital", "theirs", telegram_id=ANNA)
+    told = texts(await desk.taps(OLGA, question, "Make it"))
+    assert any(text.startswith("The lead is made") for text in told)
+
+
 async def test_what_a_person_did_is_in_the_log_without_the_lead_s_name(desk: Desk) -> None:
     (question,) = await desk.says(OLGA, "/lead ines@example.com Ines Example")
     await desk.taps(OLGA, question, "Make it")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.approvals.model import State
+from bot.approvals.wording import words_of
 from bot.secret import Secret
 from bot.vault.totp import code_of, seed_from, step_of
 from tests.support.chatting import (
@@ -84,10 +85,14 @@ async def test_one_line_is_looked_at_once_more_asked_for_signed_and_sent(room: T
     await room.desk.taps(OLGA, look, "Ask")
     own = await card(room, OLGA, "Your request ")
     (number,) = await requests(room)
+    hashed = (await room.rooms.approvals.find(number)).hash
+    marks = f"{words_of(hashed)} · {hashed[:8]}"
+    assert f"\n\nMarked {marks}. Whoever signs must see the same.\n\n" in text
     assert own["text"].startswith(f"Your request {number}\nTransfer 10.00 USD\n")
     assert buttons(room.desk.now(look)) == {}
 
     prompt = await card(room, ANNA, "Olga asks for your signature")
+    assert f"Request {number} · {marks}" in prompt["text"]
     await room.desk.taps(ANNA, prompt, "Approve")
     await room.comes_to(await room.rooms.approvals.find(number), State.SUCCEEDED)
     assert [(one["amount"], one["to"]) for one in await room.executed()] == [("10.00", HARBOUR)]

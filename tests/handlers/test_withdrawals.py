@@ -1,5 +1,6 @@
 """/withdrawals and /client in the chat, before the CRM's simulator."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -237,6 +238,7 @@ async def test_an_approval_is_made_ready_and_nothing_is_sent(desk: Desk) -> None
         f"by 陈志明 ({user}), account {user} (crm/main · LIVE)",
         f"by Bank wire, at node 1, {request_id}",
     ]
+    assert "\nFee: 0.40\n" in ready["text"]
     assert list(buttons(ready)) == ["Ask", "Cancel"]
     assert (await card(desk, request_id))["text"].startswith("40.25 USD · pending at node 1")
 
@@ -257,6 +259,37 @@ async def test_a_decision_that_another_signs_is_made_in_the_crm(desk: Desk, labe
         await desk.taps(ANNA, prompt, "Approve")
         await until(lambda: [text for text in texts(desk.chat.from_bot(OLGA)) if ": done\n" in text])
     assert (await card(desk, request_id))["text"].splitlines()[0] == f"40.25 USD · {becomes}"
+
+
+async def test_where_requests_cannot_be_read_whoever_signs_is_told_that(desk: Desk) -> None:
+    await desk.link("crm")
+    await put_in_force(desk.rooms, ONE_APPROVER)
+    await control(desk, "settings", generation="A")
+    told = {
+        "id": "b7c8d9e0",
+        "type": "withdrawal",
+        "status": "pending",
+        "user_id": "u7h2k9d0",
+        "request_time": "2025-11-20 08:15:02",
+        "trading_id": 500123,
+        "trading_connection_id": "conn0001",
+        "trading_currency": "USD",
+        "trading_amount": "250.00",
+        "withdrawal_method": "Bank wire",
+        "withdrawal_flow": {"total_steps": 2, "current_steps": 1},
+    }
+    slug = "crm.webhooks.requests.withdrawal.approve.node.1"
+    event = {"source": {"service": "requests", "event": slug}, "version": "1.0.0", "data": told}
+    await desk.rooms.withdrawals.take(json.dumps(event).encode())
+    said = await desk.taps(OLGA, await card(desk, "b7c8d9e0"), "Approve")
+    (ready,) = [one for one in said if "Ask" in buttons(one)]
+    unread = "\nNot read: only the webhook's word is known\n"
+    assert unread in ready["text"]
+    async with money_at_work(desk):
+        await desk.taps(OLGA, ready, "Ask")
+        await until(lambda: [one for one in desk.chat.from_bot(ANNA) if "Deny" in buttons(one)])
+        (prompt,) = [one for one in desk.chat.from_bot(ANNA) if "Deny" in buttons(one)]
+    assert unread in prompt["text"]
 
 
 async def test_a_withdrawal_is_decided_once(desk: Desk) -> None:
@@ -302,7 +335,7 @@ async def test_a_rejection_asks_for_its_reason(desk: Desk) -> None:
     assert too_long.startswith("A reason has at most 500 characters, and this one has 501.")
     ready = await desk.said(OLGA, "  the account is /not/ theirs ")
     assert ready.splitlines()[1] == "Reject the withdrawal of 40.25 USD"
-    assert ready.splitlines()[4].replace("\u2060", "") == "Reason: the account is /not/ theirs"
+    assert ready.replace("\u2060", "").splitlines()[4:6] == ["Fee: 0.40", "Reason: the account is /not/ theirs"]
     assert await desk.said(OLGA, "more") == ("Nothing is to be typed here: press one of the buttons above, or /cancel.")
 
 

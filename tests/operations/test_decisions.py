@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.approvals.model import Kind, hash_of
 from bot.errors import ConflictError, InputError
 from bot.operations.decisions import Decision, Seen, check_reason, prepared
 from bot.operations.linked import Connection
@@ -18,7 +19,9 @@ THROUGH = Connection(7, 1, "crm", "main", Environment.LIVE, datetime(2026, 1, 1,
 SHOWN = Seen("conn0001/500123", "250.00", "USD", "Bank wire", "2")
 
 
-def there(status: str = "pending", amount: str = "250", method: str = "Bank wire", node: int = 2) -> Withdrawal:
+def there(
+    status: str = "pending", amount: str = "250", method: str = "Bank wire", node: int = 2, fee: str | None = None
+) -> Withdrawal:
     return Withdrawal(
         id="b7c8d9e0",
         status=status,  # type: ignore[arg-type]  # one of the three
@@ -31,6 +34,7 @@ def there(status: str = "pending", amount: str = "250", method: str = "Bank wire
         trading_currency=Code("USD"),
         trading_amount=Number(Decimal(amount)),
         withdrawal_method=Text(method),
+        withdrawal_fee=None if fee is None else Text(fee),
     )
 
 
@@ -60,6 +64,25 @@ def test_the_texts_are_those_the_money_room_sends() -> None:
     act = WithdrawalMatter().act("R1", ready.parameters)
     assert (act.target, act.account, str(act.amount)) == ("b7c8d9e0", "conn0001/500123", "250.00 USD")
     assert act.parameters == {"decision": "approve", "method": "Bank wire", "node": "2", "source": "webhook"}
+
+
+def test_a_fee_that_the_crm_tells_is_signed_and_shown_and_not_sent() -> None:
+    ready = prepared(THROUGH, there(fee="0.40"), Decision.APPROVE, "", SHOWN, is_read=True)
+    assert ready.parameters["fee"] == "0.40"
+    free = prepared(THROUGH, there(), Decision.APPROVE, "", SHOWN, is_read=True)
+    assert hash_of(Kind.WITHDRAWAL, 1, ready.parameters) != hash_of(Kind.WITHDRAWAL, 1, free.parameters)
+    assert WithdrawalMatter().lines(ready.parameters) == (*WithdrawalMatter().lines(free.parameters), "Fee: 0.40")
+    assert WithdrawalMatter().act("R1", ready.parameters) == WithdrawalMatter().act("R1", free.parameters)
+
+
+def test_what_was_not_read_says_so_to_whoever_signs() -> None:
+    read, told = (
+        WithdrawalMatter().lines(
+            prepared(THROUGH, there(), Decision.REJECT, "not theirs", SHOWN, is_read=is_read).parameters
+        )
+        for is_read in (True, False)
+    )
+    assert told == (*read, "Not read: only the webhook's word is known")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class BookingMatter:
 
     def lines(self, parameters: Parameters) -> tuple[str, ...]:
         what = "the wallet" if parameters["operation"] == "wallet" else f"the {parameters['operation'].upper()} account"
-        note = (f"For: {parameters['note']}",) if parameters.get("note") else ()
+        note = (f"Note for us: {parameters['note']}",) if parameters.get("note") else ()
         return (
             f"Book {money_in(parameters)} {_WAYS[parameters['direction']]} {what} {parameters['account']}",
             f"of {parameters['client']} ({where(parameters)})",

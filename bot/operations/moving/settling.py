@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from bot.access.model import Person, Right
 from bot.access.service import check_right
 from bot.approvals import records as requests
-from bot.approvals.guards import rule_for
+from bot.approvals.guards import at_least, rule_for
 from bot.approvals.machine import Event
-from bot.approvals.model import Kind, Request, Rule, State
+from bot.approvals.model import Kind, Proof, Request, Rule, State
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
 from bot.approvals.prompting import ended_as
@@ -47,7 +47,8 @@ class _ByHand(InHouse):
         for request in requests.pending(tables):
             if request.kind is self.kind and request.parameters["request"] == target.id:
                 raise ConflictError(f"that is asked for already: request {request.id}")
-        return rule_for(tables, self._policies, self.guarded, frozenset({target.asked_by}))
+        guarded = rule_for(tables, self._policies, self.guarded, frozenset({target.asked_by}))
+        return at_least(guarded, (), Proof.CODE_IF_SET_UP)
 
     async def _about(self, by: Person, request_id: str) -> dict[str, str]:
         """What is signed: the request itself, what it was to do, and what is known of it now."""

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.approvals.model import Decision, State
-from bot.errors import ConflictError, FrozenError, InputError, NotAllowedError
+from bot.approvals.model import Decision, Proof, State
+from bot.errors import ConflictError, FrozenError, InputError, NotAllowedError, ProofNeededError
 from bot.operations.freezing import DESK
 from bot.providers.cryptocapital.seam import Seam
+from bot.store.columns import at
 from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, telegram, texts, until
 from tests.support.treasury import CONFIRM, ONE_APPROVER, Treasury, treasury
 
@@ -112,6 +113,20 @@ async def test_without_a_policy_thawing_takes_two_others_with_codes(tmp_path: Pa
         thaw = await desk.rooms.approvals.find(await thaws(desk))
         assert [(seat.circle, seat.count) for seat in thaw.rule.seats] == [("role/approver", 2)]
         assert thaw.rule.proof.name == "CODE"
+
+
+async def test_no_policy_lets_whoever_has_a_second_factor_thaw_without_it(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, f'{ONE_APPROVER}{ONE_MORE}proof = "none"\n') as desk:
+        await freezes(desk)
+        thaw = await desk.rooms.approvals.find(await thaws(desk))
+        assert await desk.rooms.approvals.proof_needed(thaw, desk.person(ANNA)) is Proof.NONE
+        now = at(desk.rooms.clock.now())
+        statement = "INSERT INTO factors (person_id, active_since, last_step) VALUES (?, ?, 0)"
+        await desk.write(statement, desk.person(ANNA).id, now)
+        assert await desk.rooms.approvals.proof_needed(thaw, desk.person(ANNA)) is Proof.CODE
+        with pytest.raises(ProofNeededError):
+            await desk.says(ANNA, Decision.APPROVE, thaw)
+        assert len(await desk.rows("SELECT * FROM freezes")) == 1
 
 
 async def test_a_freeze_that_is_not_there_and_one_without_a_reason_are_not_thawed(tmp_path: Path, chat: Chat) -> None:

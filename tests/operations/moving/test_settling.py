@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from bot.approvals.model import Decision, Request, State
-from bot.errors import AlikeError, ConflictError, InputError, NotAllowedError, NotFoundError, PolicyRefusedError
+from bot.approvals.model import Decision, Proof, Request, State
+from bot.errors import (
+    AlikeError,
+    ConflictError,
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    PolicyRefusedError,
+    ProofNeededError,
+)
 from bot.operations.moving.incidents import contradiction
 from bot.providers.base import Evidence, Outcome
+from bot.store.columns import at
 from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, telegram, texts, until
 from tests.support.treasury import HARBOUR, ONE_APPROVER, OPERATING, Treasury, treasury
 
@@ -109,6 +118,25 @@ async def test_whoever_asked_for_the_money_does_not_sign_what_became_of_it(tmp_p
             await desk.approves(asked, OLGA)
         await desk.approves(asked, ADAM)
         assert await desk.state(request) is State.SETTLED_BY_HAND
+
+
+@pytest.mark.parametrize("which", ["settle", "repeat"])
+async def test_no_policy_lets_whoever_has_a_second_factor_sign_without_it(
+    tmp_path: Path, chat: Chat, which: str
+) -> None:
+    async with treasury(tmp_path, chat, ONE_APPROVER + GUARDS.replace('"]\n', '"]\nproof = "none"\n')) as desk:
+        request = await unknown(desk)
+        if which == "settle":
+            asked = await settles(desk, request, "executed")
+        else:
+            asked = await desk.rooms.money.repeating.ask(desk.person(OLGA), request.id, telegram_id=OLGA)
+        assert await desk.rooms.approvals.proof_needed(asked, desk.person(ANNA)) is Proof.NONE
+        statement = "INSERT INTO factors (person_id, active_since, last_step) VALUES (?, ?, 0)"
+        await desk.write(statement, desk.person(ANNA).id, at(desk.rooms.clock.now()))
+        assert await desk.rooms.approvals.proof_needed(asked, desk.person(ANNA)) is Proof.CODE
+        with pytest.raises(ProofNeededError):
+            await desk.approves(asked)
+        assert await desk.state(request) is State.UNKNOWN
 
 
 async def test_only_what_is_unknown_is_settled_once_and_by_those_it_concerns(tmp_path: Path, chat: Chat) -> None:
