@@ -117,8 +117,8 @@ async def test_of_the_answers_it_has_what_its_readme_names_and_says_that_it_has_
     members = unpacked(await taken(house, OLGA, await decided(house)))
     words = " ".join(members["README.txt"].decode().split())
     assert (
-        "Of what the provider answered, the outcome, its reference (`receipt`), the code and the detail were kept, and they"
-        " are here; its raw answers are not kept."
+        "Of what the provider answered, the outcome, its reference (`receipt`), the code and the detail were kept, and"
+        " they are here; its raw answers are not kept."
     ) in words
     (sending,) = json.loads(members["request.json"])["sendings"]
     ours = {"attempt", "connection_id", "reference", "nonce", "wire_sha256", "wire_bytes", "prepared_at", "begun_at"}
