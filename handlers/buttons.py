@@ -34,6 +34,11 @@ class Tap:
     expires_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A button proven to be ours and this person's, whose time is over."""
+
+
 def data_for(card: Card, choice: int, signer: Signer, version: int | None = None) -> str:
     """The callback data of one button. `version` is the card's after the change being drawn."""
     drawn = (card.version if version is None else version) & 0xFF
@@ -41,8 +46,8 @@ def data_for(card: Card, choice: int, signer: Signer, version: int | None = None
     return _text(head + _code(head, card.person_id, signer))
 
 
-def read(data: str, person_id: int, signer: Signer, now: datetime) -> Tap | None:
-    """The tap, or None when it is not ours, not this person's, or too late."""
+def read(data: str, person_id: int, signer: Signer, now: datetime) -> Tap | Late | None:
+    """The tap, or None when it is not ours or not this person's; only who proves both hears that it is too late."""
     try:
         raw = base64.b64decode(data + "=" * (-len(data) % 4), altchars=b"-_", validate=True)
     except ValueError:
@@ -54,7 +59,7 @@ def read(data: str, person_id: int, signer: Signer, now: datetime) -> Tap | None
     if version != _VERSION or not hmac.compare_digest(code, _code(head, person_id, signer)):
         return None
     if now.timestamp() > expires_at:
-        return None
+        return Late()
     return Tap(card_id, card_version, choice, expires_at)
 
 

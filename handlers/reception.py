@@ -13,7 +13,7 @@ from bot.access.model import Right
 from bot.errors import CountersignError
 from bot.messages.cards import Card
 from handlers import conversation, failures, pages, rooms, start
-from handlers.buttons import read
+from handlers.buttons import Late, read
 from handlers.context import DeskContext
 from handlers.doors import Door, permit
 
@@ -78,6 +78,9 @@ async def _tapped(update: Update, context: DeskContext) -> str | None:
         return None
     services = context.services
     found = read(query.data or "", context.person.id, services.signer, services.clock.now())
+    if isinstance(found, Late):
+        await _answer(query.answer("This button has expired. Please ask again."))
+        return None
     card = await services.cards.find(found.card_id) if found is not None else None
     if found is None or card is None or card.person_id != context.person.id or query.message is None:
         await _answer(query.answer("This button is too old or not yours. Please ask again."))

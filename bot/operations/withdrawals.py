@@ -27,6 +27,7 @@ from bot.errors import (
 )
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
+from bot.operations.approved_lately import ApprovedLately
 from bot.operations.arrivals import Arrivals
 from bot.operations.connections import Connections
 from bot.operations.decisions import (
@@ -88,6 +89,7 @@ class Withdrawals:
         self._clock = clock
         self._incidents = Incidents(audit, outbox)
         self._arrivals = Arrivals(database, sealer, clock)
+        self._approved_lately = ApprovedLately(database, clock)
         self._reading: asyncio.Task[None] | None = None
         self._heard = False
 
@@ -171,12 +173,14 @@ class Withdrawals:
     # reading
 
     async def refresh(self) -> None:
-        """Read every request that something was heard of since, and those that were pending when last read."""
+        """Read what something was heard of since, what was pending when last read, and what we approved lately."""
         through = await self.reader()
         if through is None:
             return
         for request_id, unread in await self._database.read(_due):
             await self._settle(through, request_id, unread)
+        for request_id in await self._approved_lately.due():
+            await self._settle(through, request_id, 0)
 
     async def _read_soon(self) -> None:
         """Read what was heard of, a burst in one go; what cannot be read now waits for the clock."""

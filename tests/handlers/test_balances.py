@@ -440,6 +440,7 @@ async def _pressed(desk: Desk, person: int, message: Message, data: str) -> str:
 
 
 OLD = "This button is too old or not yours. Please ask again."
+EXPIRED = "This button has expired. Please ask again."
 EARLIER = "Already done."
 
 
@@ -470,8 +471,26 @@ async def test_a_button_works_only_in_the_chat_it_was_shown_in(web: Desk) -> Non
 
 async def test_a_button_lives_for_an_hour(web: Desk) -> None:
     (message,) = await web.says(OLGA, "/positions crm")
+    data = buttons(message)["2 ›"]
     web.clock.ahead += timedelta(hours=1, seconds=2)
-    assert await _pressed(web, OLGA, message, buttons(message)["2 ›"]) == OLD
+    assert await _pressed(web, OLGA, message, data) == EXPIRED
+    assert web.now(message) == message
+    await web.rooms.cards.prune()
+    assert await _pressed(web, OLGA, message, data) == EXPIRED
+
+
+async def test_only_whose_button_it_was_hears_that_it_has_expired(web: Desk) -> None:
+    (message,) = await web.says(OLGA, "/positions crm")
+    data = buttons(message)["2 ›"]
+    await web.says(VERA, "/positions crm")
+    theirs = web.chat.from_bot(VERA)[0]
+    web.clock.ahead += timedelta(hours=1, seconds=2)
+    assert await _pressed(web, VERA, theirs, data) == OLD
+    for forged in (
+        f"{'B' if data[0] == 'A' else 'A'}{data[1:]}",
+        f"{data[:-2]}{'B' if data[-2] == 'A' else 'A'}{data[-1]}",
+    ):
+        assert await _pressed(web, OLGA, message, forged) == OLD
 
 
 async def test_a_button_outlives_a_restart(tmp_path: Path, chat: Chat) -> None:

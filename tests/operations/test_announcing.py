@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import contextlib
+import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,6 +20,8 @@ from bot.operations.connections import Wanted
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
+from bot.vault import locks
+from bot.vault.passphrase import Argon
 from tests.support.chatting import (
     ADAM,
     OLGA,
@@ -34,6 +38,7 @@ from tests.support.chatting import (
 from tests.support.cryptocapital_teller import Key, Teller
 
 OPERATING, HARBOUR = "9120004471", "9120007013"
+PASSPHRASE = "canary battery staple"
 
 
 @pytest.fixture
@@ -237,6 +242,51 @@ async def test_a_key_that_is_not_registered_yet_is_tried_less_and_less_often_unt
             await until(lambda: told(desk, VERA))
 
 
+async def connected(desk: Desk) -> int:
+    """How many lines the bank has with our keys."""
+    async with httpx.AsyncClient() as http:
+        rows = (await http.get(f"{desk.sides['cryptocapital'].control}/keys")).json()["keys"]
+    return sum(row["connections"] for row in rows)
+
+
+async def test_a_login_that_is_locked_waits_quietly_until_it_is_unlocked(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    attempts: list[int] = []
+
+    def at_once(attempt: int) -> float:
+        attempts.append(attempt)
+        return 0.01
+
+    monkeypatch.setattr(locks, "new_stretching", lambda: Argon(os.urandom(16), memory_kib=19 * 1024, passes=2))
+    async with providers("cryptocapital") as sides:
+        async with a_desk(tmp_path, chat, sides) as desk:
+            connection = await desk.link("cryptocapital")
+            async with announcing(desk):
+                await begun(desk, connection)
+            for words in ("/passphrase cryptocapital", PASSPHRASE, PASSPHRASE):
+                await desk.says(OLGA, words)
+        monkeypatch.setattr("bot.operations.announcing.backoff", at_once)
+        async with a_desk(tmp_path, chat, sides) as desk:
+            heard = {person: len(desk.chat.from_bot(person)) for person in (ADAM, OLGA, VERA)}
+            caplog.clear()
+            async with announcing(desk):
+                await until(lambda: len(attempts) >= 8)
+                await arrives(desk, "2.00", "meanwhile")
+                await until(lambda: len(attempts) >= 16)
+                assert attempts[:16] == list(range(1, 17))  # less and less often, down to once a minute
+                assert await connected(desk) == 0
+                assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+                assert {person: len(desk.chat.from_bot(person)) for person in heard} == heard
+
+                await desk.says(OLGA, "/unlock")
+                await desk.says(OLGA, PASSPHRASE)
+                await until(lambda: told(desk, VERA))
+                assert len(told(desk, VERA)) == 1
+                await arrives(desk, "3.00", "and on")
+                await until(lambda: len(told(desk, VERA)) == 2)
+
+
 async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> None:
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         connection = await desk.link("cryptocapital")
@@ -246,9 +296,7 @@ async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> No
                 desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA
             )
             await arrives(desk, "2.00")
-            async with httpx.AsyncClient() as http:
-                rows = (await http.get(f"{desk.sides['cryptocapital'].control}/keys")).json()["keys"]
-            assert {row["connections"] for row in rows} == {0}
+            assert await connected(desk) == 0
             assert told(desk, OLGA) == []
 
 

@@ -113,6 +113,18 @@ async def test_the_pack_holds_and_says_what_it_cannot_show(house: Treasury, tmp_
     assert "cannot be shown by this: that the provider told the truth" in said
 
 
+async def test_of_the_answers_it_has_what_its_readme_names_and_says_that_it_has_no_more(house: Treasury) -> None:
+    members = unpacked(await taken(house, OLGA, await decided(house)))
+    words = " ".join(members["README.txt"].decode().split())
+    assert (
+        "Of what the provider answered, the outcome, its reference (`receipt`), the code and the detail were kept, and"
+        " they are here; its raw answers are not kept."
+    ) in words
+    (sending,) = json.loads(members["request.json"])["sendings"]
+    ours = {"attempt", "connection_id", "reference", "nonce", "wire_sha256", "wire_bytes", "prepared_at", "begun_at"}
+    assert set(sending) - ours == {"outcome", "receipt", "code", "detail"}
+
+
 async def test_a_packed_one_can_be_examined_as_it_is(house: Treasury, tmp_path: Path) -> None:
     content = await taken(house, OLGA, await decided(house))
     (tmp_path / "evidence.zip").write_bytes(content)

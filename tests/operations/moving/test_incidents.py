@@ -75,6 +75,44 @@ async def test_m08_what_was_approved_for_good_and_then_rejected_is_told_once(bac
     await until(lambda: [text for text in texts(chat.from_bot(ADAM)) if text.startswith(title)])
 
 
+async def test_m08_without_webhooks_it_is_noticed_within_an_hour_for_a_week(back_office: Treasury) -> None:
+    rejected, later = [await decided(back_office, "approve") for _ in range(2)]
+    for request in (rejected, later):
+        await reads(back_office, request)
+    clock, refresh = back_office.desk.clock, back_office.rooms.withdrawals.refresh
+    await refresh()
+    await back_office.control("reject", id=rejected.parameters["target"], even_approved=True)
+    clock.ahead_by(50 * 60)
+    await refresh()
+    assert await incidents(back_office) == []
+    clock.ahead_by(11 * 60)
+    for _ in range(2):
+        await refresh()
+    assert await incidents(back_office) == [(f"request/{rejected.id}", "the CRM says that it is rejected")]
+    assert await back_office.state(rejected) is State.SUCCEEDED
+
+    clock.ahead_by(7 * 24 * 3600)
+    await back_office.control("reject", id=later.parameters["target"], even_approved=True)
+    await refresh()
+    assert len(await incidents(back_office)) == 1
+
+
+async def test_one_that_cannot_be_read_keeps_no_other_from_being_read_again(back_office: Treasury) -> None:
+    silent, request = await decided(back_office, "approve"), await decided(back_office, "approve")
+    for one in (silent, request):
+        await reads(back_office, one)
+    await back_office.rooms.withdrawals.refresh()
+    target = request.parameters["target"]
+    await back_office.control("reject", id=target, even_approved=True)
+    match = {"path": silent.parameters["target"], "method": "GET"}
+    await back_office.faults({"action": "status", "match": match, "status": 500, "times": 100})
+    back_office.desk.clock.ahead_by(3601)
+    await back_office.rooms.withdrawals.refresh()
+    assert await incidents(back_office) == [(f"request/{request.id}", "the CRM says that it is rejected")]
+    troubled = await back_office.rows("SELECT request_id FROM crm_withdrawals WHERE trouble != ''")
+    assert troubled == [(silent.parameters["target"],)]
+
+
 async def test_a_later_node_that_rejects_what_we_approved_at_ours_contradicts_nothing(back_office: Treasury) -> None:
     await back_office.control("settings", levels=2)
     request = await decided(back_office, "approve")
