@@ -17,8 +17,10 @@ approved  done                   succeeded
 approved  refused                failed
 approved  expired                expired
 approved  withdrawn              cancelled
+approved  denied                 denied
 held      send begun             sending
 held      withdrawn              cancelled
+held      denied                 denied
 held      refused                failed
 sending   proven not sent        approved
 sending   acknowledged           acked
