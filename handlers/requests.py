@@ -29,7 +29,7 @@ _DECISIONS = {APPROVE: Decision.APPROVE, DENY: Decision.DENY}
 
 
 async def decided(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
-    """A tap on Approve, Deny, Call it off or a number. What was shown is what the card remembers, not what the request says."""
+    """A tap on a prompt. What was shown is what the card remembers, not what the request says."""
     services, number = context.services, str(card.body["request"])
     seen = Seen(str(card.body["hash"]), str(card.body.get("shown", "")), message_id)
     if choice == DENY:

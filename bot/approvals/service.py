@@ -285,8 +285,10 @@ class Approvals:
         """
         now = self._clock.now()
 
+        unsent = (State.PENDING, State.APPROVED, State.HELD)
+
         def change(tables: Tables) -> int:
-            late = [one for one in records.standing(tables, (State.PENDING, State.APPROVED)) if one.send_by <= now]
+            late = [one for one in records.standing(tables, unsent) if one.send_by <= now]
             for request in late:
                 why = "nobody decided in time" if request.state is State.PENDING else "it could not be sent in time"
                 self._settle(tables, request, Event.EXPIRED, now, why)
@@ -499,9 +501,7 @@ class Approvals:
         why = f": {reason}" if reason else ""
         return self._settle(tables, request, Event.DENIED, now, f"by {person.name}{why}")
 
-    def _called_off(
-        self, tables: Tables, request: Request, person: Person, telegram_id: int, reason: str
-    ) -> Request:
+    def _called_off(self, tables: Tables, request: Request, person: Person, telegram_id: int, reason: str) -> Request:
         """Denied by somebody whose vote on it is written down, and stays."""
         self._note(tables, "request.called_off", request, person.id, telegram_id, {"hash": request.hash})
         return self._denied(tables, request, person, reason)

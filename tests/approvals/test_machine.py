@@ -21,6 +21,7 @@ approved  denied                 denied
 held      send begun             sending
 held      withdrawn              cancelled
 held      denied                 denied
+held      expired                expired
 held      refused                failed
 sending   proven not sent        approved
 sending   acknowledged           acked
