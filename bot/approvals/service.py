@@ -235,13 +235,15 @@ class Approvals:
             if refused is not None:
                 return refused
             vote = Vote(person.id, decision, seen.hash, now, proof, seen.text, seen.message_id)
-            if not records.vote(tables, request, vote, telegram_id):
-                if request.state is State.PENDING:
-                    raise ConflictError("your decision on this is recorded already")
-                return self._called_off(tables, request, person, telegram_id, reason)
             details: dict[str, str | int] = {"hash": seen.hash, "proof": proof.name.lower(), "shown": seen.text}
             if seen.message_id is not None:
                 details["message"] = seen.message_id
+            if not records.vote(tables, request, vote, telegram_id):
+                if request.state is State.PENDING:
+                    raise ConflictError("your decision on this is recorded already")
+                about = {name: said for name, said in details.items() if name != "proof"}  # that is what a vote has
+                self._note(tables, "request.called_off", request, person.id, telegram_id, about)
+                return self._denied(tables, request, person, reason)
             self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
             crashpoint("CP04")
             voted = replace(request, votes=(*request.votes, vote))
@@ -500,11 +502,6 @@ class Approvals:
             add_remark(tables, request.id, Remark(person.id, now, reason))
         why = f": {reason}" if reason else ""
         return self._settle(tables, request, Event.DENIED, now, f"by {person.name}{why}")
-
-    def _called_off(self, tables: Tables, request: Request, person: Person, telegram_id: int, reason: str) -> Request:
-        """Denied by somebody whose vote on it is written down, and stays."""
-        self._note(tables, "request.called_off", request, person.id, telegram_id, {"hash": request.hash})
-        return self._denied(tables, request, person, reason)
 
     def _count(self, tables: Tables, request: Request, now: datetime) -> Request:
         """Seat everybody who approved and still may; when nobody is missing, carry it out."""
