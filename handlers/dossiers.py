@@ -75,6 +75,8 @@ def _rows(context: DeskContext, about: Dossier) -> list[list[tuple[str, int]]]:
     rows: list[list[tuple[str, int]]] = []
     if person.id in {each.id for each in about.could_sign}:
         rows.append([("Approve", APPROVE), ("Deny", DENY)])
+    if person.id in {each.id for each in about.could_stop}:
+        rows.append([("Call it off", WITHDRAW)] if one.state is State.HELD else [("Deny", DENY)])
     if one.asked_by == person.id and one.state in (State.PENDING, State.APPROVED, State.HELD):
         rows.append([("Withdraw it", WITHDRAW)])
     return [*rows, [("Refresh", REFRESH)]]

@@ -9,7 +9,7 @@ from typing import Any
 from bot.access.model import Person, Right
 from bot.approvals.matching import LOWEST_TO_HIGHEST, choices_of
 from bot.approvals.model import Decision, Proof, Request
-from bot.approvals.prompting import APPROVE, CARD, DENY, FREEZE, OWN_CARD, state_in_words
+from bot.approvals.prompting import APPROVE, CALL_OFF, CARD, DENY, FREEZE, OWN_CARD, state_in_words
 from bot.approvals.service import Seen, Shown
 from bot.approvals.wording import words_of
 from bot.errors import InputError
@@ -29,7 +29,7 @@ _DECISIONS = {APPROVE: Decision.APPROVE, DENY: Decision.DENY}
 
 
 async def decided(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
-    """A tap on Approve, Deny or a number. What was shown is what the card remembers, not what the request says."""
+    """A tap on a prompt. What was shown is what the card remembers, not what the request says."""
     services, number = context.services, str(card.body["request"])
     seen = Seen(str(card.body["hash"]), str(card.body.get("shown", "")), message_id)
     if choice == DENY:
@@ -37,6 +37,8 @@ async def decided(context: DeskContext, card: Card, choice: int, message_id: int
             context.person, number, Decision.DENY, seen, telegram_id=context.where.telegram_id
         )
         return None  # the prompt itself says what became of it
+    if choice == CALL_OFF:
+        return await withdrawn(context, card, choice, message_id)
     request = await services.approvals.find(number)
     if choice == FREEZE:
         await freezing.offer(context, request.parameters.get("provider", DESK))
@@ -84,7 +86,7 @@ async def _approved_with_code(context: DeskContext, about: Mapping[str, Any], co
 
 
 async def withdrawn(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
-    """A tap on one's own card."""
+    """A tap on one's own card, or that of somebody who may call it off."""
     number = str(card.body["request"])
     await context.services.approvals.withdraw(context.person, number, telegram_id=context.where.telegram_id)
     return None

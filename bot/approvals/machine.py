@@ -5,9 +5,10 @@
        ↘ CANCELLED           ↘ UNKNOWN → SUCCEEDED | FAILED (by evidence) | SETTLED_BY_HAND (two people)
        ↘ EXPIRED
 
-An end is never left again (M08). Nothing but proof leads back from SENDING to APPROVED (M03), and that once; a crash in
-SENDING or ACKED is UNKNOWN (M04). What is done within this house is carried out in the transaction of the deciding
-vote and goes from APPROVED to its end without being sent anywhere.
+Approved or held it is still denied or called off, until it is being sent (M11, M71). An end is never left again (M08).
+Nothing but proof leads back from SENDING to APPROVED (M03), and that once; a crash in SENDING or ACKED is
+UNKNOWN (M04). What is done within this house is carried out in the transaction of the deciding vote and goes from
+APPROVED to its end without being sent anywhere.
 """
 
 from collections.abc import Mapping
@@ -46,8 +47,11 @@ TABLE: Mapping[tuple[State, Event], State] = {
     (_S.APPROVED, _E.REFUSED): _S.FAILED,
     (_S.APPROVED, _E.EXPIRED): _S.EXPIRED,
     (_S.APPROVED, _E.WITHDRAWN): _S.CANCELLED,
+    (_S.APPROVED, _E.DENIED): _S.DENIED,
     (_S.HELD, _E.SEND_BEGUN): _S.SENDING,
     (_S.HELD, _E.WITHDRAWN): _S.CANCELLED,
+    (_S.HELD, _E.DENIED): _S.DENIED,
+    (_S.HELD, _E.EXPIRED): _S.EXPIRED,
     (_S.HELD, _E.REFUSED): _S.FAILED,
     (_S.SENDING, _E.PROVEN_NOT_SENT): _S.APPROVED,
     (_S.SENDING, _E.ACKNOWLEDGED): _S.ACKED,

@@ -20,12 +20,13 @@ from bot.messages.outbox import Choices, Lane, Notice, Outbox
 from bot.store import Tables
 
 CARD, OWN_CARD = "request", "request/own"
-APPROVE, DENY, FREEZE = 1, 2, 3
-"""Choices on a prompt's card; the last one where money is asked for."""
+APPROVE, DENY, FREEZE, CALL_OFF = 1, 2, 3, 4
+"""Choices on a prompt's card; the last two where money is asked for."""
 WITHDRAW = 1
 """The choice on its asker's card."""
 _BUTTONS: Choices = ((("Approve", APPROVE), ("Deny", DENY)),)
 _MONEY_BUTTONS: Choices = (*_BUTTONS, (("Freeze …", FREEZE),))
+_HELD_BUTTONS: Choices = ((("Call it off", CALL_OFF), ("Freeze …", FREEZE)),)
 _OWN_BUTTONS: Choices = ((("Withdraw it", WITHDRAW),),)
 _TOLD = frozenset(
     {
@@ -62,7 +63,7 @@ class Prompts:
 
     def begin(self, tables: Tables, request: Request, by: Person, signers: list[Person]) -> None:
         """A card for each of the signers' chats, one for the asker, and one for the group it was asked in."""
-        life = request.expires_at - request.asked_at
+        life = _needed_until(request) - request.asked_at
         for signer in signers:
             self.prompt(tables, request, by.name, signer)
         people = {by.id: by.name}
@@ -78,7 +79,7 @@ class Prompts:
 
     def prompt(self, tables: Tables, request: Request, asker: str, signer: Person) -> None:
         """A card for each of one signer's chats."""
-        life = request.expires_at - self._clock.now()
+        life = _needed_until(request) - self._clock.now()
         for number in signer.telegram_ids:
             title = f"{asker} asks for your signature"
             lines = (*self._lines(request), *self._waiting(tables, request))
@@ -132,7 +133,7 @@ class Prompts:
                 continue  # suspended since: nothing more is told there
             title = f"{people.get(request.asked_by, 'Somebody')} asks for your signature"
             voted = any(vote.person_id == card.person_id for vote in request.votes)
-            choices = _buttons(request) if request.state is State.PENDING and not voted else ()
+            choices = _standing_buttons(request, voted=voted)
             enclosures, waiting = enclosed(tables, request, people), self._waiting(tables, request)
             lines = (*self._lines(request), *enclosures, *_votes(request, people), *waiting, *_standing(request))
             key = _key(request, card.id)
@@ -213,6 +214,19 @@ class Prompts:
 
 def _buttons(request: Request) -> Choices:
     return _MONEY_BUTTONS if request.kind.is_sent else _BUTTONS
+
+
+def _standing_buttons(request: Request, *, voted: bool) -> Choices:
+    """What a signer may still do about it (M11)."""
+    if request.state is State.HELD:
+        return _HELD_BUTTONS
+    return _buttons(request) if request.state is State.PENDING and not voted else ()
+
+
+def _needed_until(request: Request) -> datetime:
+    """So long its cards have something to tap: what will be held can be called off until it is sent."""
+    hold = request.rule.hold
+    return request.expires_at + hold + request.rule.life if hold else request.expires_at
 
 
 def marks(request: Request) -> tuple[str, ...]:

@@ -2,14 +2,15 @@
 
 A request, its audit row and the prompts to everybody who could sign are one transaction; so are a vote, what follows
 from it, and the news of that. Who may sign is read again at the vote and at the count: a role lost in between is a vote
-lost (M73). Nobody signs what they asked for themselves, by person, not by account (M70). One denial ends it (M71).
+lost (M73). Nobody signs what they asked for themselves, by person, not by account (M70). One denial ends it, also once
+it is approved, until it is being sent (M71).
 
 What the last signature lets happen within this house is done by the kind's `Carrier` in that same transaction. What a
 provider does waits, approved, for whoever sends it: the carrier is told after the commit, and a restart finds it.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -209,11 +210,14 @@ class Approvals:
     ) -> Request:
         """Cast a vote; answers the request as it stands then.
 
+        Who denies what is approved but not being sent yet ends it, whether or not they approved it before: a vote is
+        final, so that is a deed of its own.
+
         Args:
             reason: Of a denial, in the voter's own words: kept with the request, and told to its asker.
         Raises:
             NotFoundError, NotAllowedError: Not theirs to decide.
-            ConflictError: It has ended, was changed, or this person has decided already.
+            ConflictError: It has ended, is being sent, was changed, or this person has decided already.
             ProofNeededError: It takes more than was shown.
         """
         now = self._clock.now()
@@ -223,7 +227,7 @@ class Approvals:
             if request.state is State.PENDING and request.expires_at <= now:
                 self._settle(tables, request, Event.EXPIRED, now, "nobody decided in time")
                 return ConflictError("this request expired before your vote")
-            self._check(tables, request, person, seen.hash)
+            self._check(tables, request, person, decision, seen.hash)
             proof = shown.proof if shown is not None else Proof.NONE
             if decision is Decision.APPROVE and proof < self.needed(tables, request, person.id):
                 raise ProofNeededError(_PROOFS[self.needed(tables, request, person.id)])
@@ -231,19 +235,20 @@ class Approvals:
             if refused is not None:
                 return refused
             vote = Vote(person.id, decision, seen.hash, now, proof, seen.text, seen.message_id)
-            if not records.vote(tables, request, vote, telegram_id):
-                raise ConflictError("your decision on this is recorded already")
             details: dict[str, str | int] = {"hash": seen.hash, "proof": proof.name.lower(), "shown": seen.text}
             if seen.message_id is not None:
                 details["message"] = seen.message_id
+            if not records.vote(tables, request, vote, telegram_id):
+                if request.state is State.PENDING:
+                    raise ConflictError("your decision on this is recorded already")
+                about = {name: said for name, said in details.items() if name != "proof"}  # that is what a vote has
+                self._note(tables, "request.called_off", request, person.id, telegram_id, about)
+                return self._denied(tables, request, person, reason)
             self._note(tables, f"request.{_PAST[decision]}", request, person.id, telegram_id, details)
             crashpoint("CP04")
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
-                if reason:
-                    add_remark(tables, request.id, Remark(person.id, now, reason))
-                why = f": {reason}" if reason else ""
-                return self._settle(tables, voted, Event.DENIED, now, f"by {person.name}{why}")
+                return self._denied(tables, voted, person, reason)
             return self._count(tables, voted, now)
 
         decided = await self._database.write(change)
@@ -265,9 +270,11 @@ class Approvals:
 
         def change(tables: Tables) -> Request:
             request = records.read(tables, request_id)
-            could = request.state is State.HELD and any(one.id == person.id for one in self._signers(tables, request))
-            if request.asked_by != person.id and not could:
+            could = any(one.id == person.id for one in self._signers(tables, request))
+            too_early = request.state in (State.PENDING, State.APPROVED)
+            if request.asked_by != person.id and (too_early or not could):
                 raise NotAllowedError("withdraw a request of somebody else")
+            _check_unsent(request, (State.PENDING, State.APPROVED, State.HELD))
             self._note(tables, "request.withdrawn", request, person.id, telegram_id)
             return self._settle(tables, request, Event.WITHDRAWN, now, f"by {person.name}")
 
@@ -280,8 +287,10 @@ class Approvals:
         """
         now = self._clock.now()
 
+        unsent = (State.PENDING, State.APPROVED, State.HELD)
+
         def change(tables: Tables) -> int:
-            late = [one for one in records.standing(tables, (State.PENDING, State.APPROVED)) if one.send_by <= now]
+            late = [one for one in records.standing(tables, unsent) if one.send_by <= now]
             for request in late:
                 why = "nobody decided in time" if request.state is State.PENDING else "it could not be sent in time"
                 self._settle(tables, request, Event.EXPIRED, now, why)
@@ -482,18 +491,23 @@ class Approvals:
             if one.id not in done and (not code or self._has_factor(tables, one.id))
         ]
 
-    def _check(self, tables: Tables, request: Request, person: Person, seen: str) -> None:
+    def _check(self, tables: Tables, request: Request, person: Person, decision: Decision, seen: str) -> None:
         """Everything that makes a vote impossible, as of this transaction."""
-        if request.state in (State.SENDING, State.ACKED):
-            raise ConflictError("too late: it is being sent; /freeze stops what comes after it")
-        if request.state is not State.PENDING:
-            raise ConflictError(f"this has ended ({ended_as(request)})")
+        denying = (State.PENDING, State.APPROVED, State.HELD)
+        _check_unsent(request, denying if decision is Decision.DENY else (State.PENDING,))
         if request.hash != seen or request.hash != hash_of(request.kind, request.asked_by, request.parameters):
             raise ConflictError("this is not what you were shown; ask for it anew")
         if request.asked_by == person.id:
             raise NotAllowedError("decide on what you asked for yourself")
         if all(one.id != person.id for one in self._signers(tables, request)):
             raise NotAllowedError("decide on this request")
+
+    def _denied(self, tables: Tables, request: Request, person: Person, reason: str) -> Request:
+        now = self._clock.now()
+        if reason:
+            add_remark(tables, request.id, Remark(person.id, now, reason))
+        why = f": {reason}" if reason else ""
+        return self._settle(tables, request, Event.DENIED, now, f"by {person.name}{why}")
 
     def _count(self, tables: Tables, request: Request, now: datetime) -> Request:
         """Seat everybody who approved and still may; when nobody is missing, carry it out."""
@@ -567,6 +581,14 @@ class Approvals:
     ) -> None:
         about: dict[str, str | int] = {"kind": request.kind.value, **(details or {})}
         self._audit.record(tables, Deed(action, f"request/{request.id}", person_id, telegram_id, about))
+
+
+def _check_unsent(request: Request, states: Container[State]) -> None:
+    """`ConflictError` unless it is in one of these states, all of them before it is sent."""
+    if request.state in (State.SENDING, State.ACKED):
+        raise ConflictError("too late: it is being sent; /freeze stops what comes after it")
+    if request.state not in states:
+        raise ConflictError(f"this has ended ({ended_as(request)})")
 
 
 def _named(tables: Tables, person_id: int) -> str:

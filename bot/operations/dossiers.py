@@ -41,6 +41,8 @@ class Dossier:
 
     request: Request
     could_sign: tuple[Person, ...]
+    could_stop: tuple[Person, ...]
+    """Its signers, voted or not, while it is approved and not being sent."""
     sendings: tuple[Sending, ...]
     sightings: tuple[Sighting, ...]
     remarks: tuple[Remark, ...]
@@ -108,6 +110,7 @@ class Dossiers:
             return Dossier(
                 request,
                 tuple(one for one in could if one.id not in voted) if request.state is State.PENDING else (),
+                tuple(could) if request.state in (State.APPROVED, State.HELD) else (),
                 tuple(records.sendings_of(tables, request_id)),
                 tuple(records.sightings_of(tables, request_id)),
                 tuple(remarks_on(tables, request_id)),

@@ -17,8 +17,11 @@ approved  done                   succeeded
 approved  refused                failed
 approved  expired                expired
 approved  withdrawn              cancelled
+approved  denied                 denied
 held      send begun             sending
 held      withdrawn              cancelled
+held      denied                 denied
+held      expired                expired
 held      refused                failed
 sending   proven not sent        approved
 sending   acknowledged           acked

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from bot.access.model import Role
-from bot.approvals.model import Request, State
+from bot.approvals.model import Decision, Request, State
 from bot.audit import anchors
 from bot.audit.export import Format
 from bot.audit.model import Selection
 from bot.operations.evidence.service import Evidence
 from bot.operations.people import Doer
 from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, login_of, telegram, texts, until
-from tests.support.treasury import Treasury, treasury
+from tests.support.treasury import ONE_APPROVER, Treasury, treasury
 from tests.test_canaries import found
 
 PDF = b"%PDF-1.7\nan invoice\n"
@@ -318,6 +318,19 @@ async def test_what_is_done_within_the_house_can_be_packed_too(house: Treasury, 
     await house.approves(request, VERA)
     members = unpacked(await taken(house, ADAM, request))
     assert set(members) == NAMES - {"policy.toml", "files/1-invoice.pdf"}
+    code, said = examined(tmp_path / "pack", members)
+    assert (code, said.splitlines()[-1]) == (0, HOLDS), said
+
+
+async def test_what_was_called_off_by_who_had_signed_it_can_be_packed_too(house: Treasury, tmp_path: Path) -> None:
+    """Their vote stays, and what they did afterwards is no second one."""
+    await house.policy(ONE_APPROVER + 'hold = "1h"\n', 2)
+    request = await house.asked("10.00")
+    await house.approves(request)
+    await house.says(ANNA, Decision.DENY, request)
+    members = unpacked(await taken(house, OLGA, request))
+    assert json.loads(members["request.json"])["request"]["state"] == "denied"
+    assert b'"request.called_off"' in members["audit.jsonl"]
     code, said = examined(tmp_path / "pack", members)
     assert (code, said.splitlines()[-1]) == (0, HOLDS), said
 
