@@ -58,7 +58,7 @@ async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
 def held_back(desk: Treasury) -> Callable[[], None]:
     """Nothing is picked up until what this answers is called."""
     sending = desk.rooms.money.sending
-    before, sending.ready = sending.ready, lambda connection_id: False
+    before, sending.ready = sending.ready, lambda request: False
 
     def release() -> None:
         sending.ready = before

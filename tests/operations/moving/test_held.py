@@ -260,7 +260,7 @@ async def test_it_is_held_over_a_restart_and_then_sent_once(tmp_path: Path, chat
         async with at_work(config, chat, sides) as second:
             again = Treasury(second, desk.connection)
             async with money_at_work(second):
-                await until(lambda: again.rooms.money.sending.ready(desk.connection.id))
+                await until(lambda: again.rooms.money.sending.ready(request))
                 await looked(again)
                 assert (await again.state(request), await again.executed()) == (State.HELD, [])
                 later(again)

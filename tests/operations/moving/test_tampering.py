@@ -89,11 +89,11 @@ CHANGES = {
 def _held_back(desk: Treasury) -> tuple[list[str], Callable[[], None]]:
     """Nothing is picked up until the release is called; the scopes of the alarms raised."""
     sending, alarms = desk.rooms.money.sending, list[str]()
-    sending.ready = lambda connection_id: False
+    sending.ready = lambda request: False
     sending.alarm = lambda tables, scope, reason: alarms.append(scope)
 
     def release() -> None:
-        sending.ready = lambda connection_id: True
+        sending.ready = lambda request: True
         sending.wake()
 
     return alarms, release
