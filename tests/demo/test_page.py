@@ -2,6 +2,7 @@
 
 import os
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -300,3 +301,77 @@ def test_money_is_asked_for_signed_in_another_chat_and_leaves_once(page: Page) -
         "The bank has carried out 1 from account 9120004471; the last: 250.00 USD to 9120007013"
     )
     expect(entry).to_contain_text("Invoice 4711")
+
+
+def _client_asks(page: Page, approver: Locator) -> str:
+    """A client asks to be paid, and the back office passes it on to the desk: the CRM's id of it."""
+    since = newest(approver)
+    page.get_by_test_id("control-client-asks").click()
+    expect(page.get_by_test_id("log-entry").first).to_contain_text("A client asked for a withdrawal")
+    page.get_by_test_id("control-node-passes").click()
+    entry = page.get_by_test_id("log-entry").first
+    expect(entry).to_contain_text("is passed")
+    found = re.search(r"Node 1 of request (\w+) is passed", entry.inner_text())
+    assert found is not None
+    answered(approver, since, f"Withdrawal {found[1]} waits at node 2")
+    return found[1]
+
+
+def _tap(message: Locator, label: str) -> None:
+    message.get_by_test_id("button").filter(has_text=label).click()
+
+
+def _crm_ledger(page: Page, demo: Demo) -> list[tuple[str, str]]:
+    """What the CRM itself says it carried out: of what kind, and for which request."""
+    (config,) = demo.temporary.glob("countersign-demo-*/config.toml")
+    address = tomllib.loads(config.read_text(encoding="utf-8"))["providers"]["crm"]["url"]
+    entries = page.request.get(f"{address}/_sim/ledger").json()["entries"]
+    return [(one["kind"], one["reference"]) for one in entries]
+
+
+def test_a_freeze_holds_a_clients_payout_until_others_thaw_and_another_is_rejected_for_a_reason(
+    page: Page, demo: Demo
+) -> None:
+    pane = _be(page, "operator")
+    page.get_by_test_id("side-by-side").click()
+    page.get_by_test_id("person-approver").click()
+    other = _pane(page, 1)
+    paid, refused = _client_asks(page, other), _client_asks(page, other)
+
+    since, others_since = newest(pane), newest(other)
+    _tap(_ask(pane, f"/withdrawals {paid}", f"Withdrawal {paid}"), "Approve")
+    _tap(answered(pane, since, "Must sign"), "Ask")
+    own = answered(pane, since, "Your request")
+    prompt = answered(other, others_since, "Olga asks for your signature")
+    expect(prompt).to_contain_text(paid)
+
+    _ask(pane, "/freeze crm a client called", "Broctagon CRM is frozen: from now on no money leaves")
+    _tap(prompt, "Approve")
+    expect(prompt).to_contain_text("Anna approved", timeout=ANSWER_MS)
+    expect(own).to_contain_text("Anna approved", timeout=ANSWER_MS)
+
+    others_since = newest(other)
+    _ask(pane, "/thaw crm it was the client", "Asked to sign")
+    _tap(answered(other, others_since, "Thaw"), "Approve")
+    page.get_by_test_id("person-admin").click()
+    last = answered(other, 0, "it was the client")
+    assert "withdrawal_paid" not in [kind for kind, _ in _crm_ledger(page, demo)]  # approved since some answers
+    since = newest(pane)
+    _tap(last, "Approve")
+    answered(pane, since, re.compile(rf": done[\s\S]*{paid}"))
+
+    page.get_by_test_id("person-approver").click()
+    since, others_since = newest(pane), newest(other)
+    _tap(_ask(pane, f"/withdrawals {refused}", f"Withdrawal {refused}"), "Reject")
+    answered(pane, since, "Why is withdrawal")
+    _say(pane, "the account is not the client's")
+    _tap(answered(pane, since, "Must sign"), "Ask")
+    prompt = answered(other, others_since, "Olga asks for your signature")
+    expect(prompt).to_contain_text("the account is not the client's")
+    since = newest(pane)
+    _tap(prompt, "Approve")
+    answered(pane, since, re.compile(rf": done[\s\S]*{refused}"))
+
+    ledger = _crm_ledger(page, demo)
+    assert [entry for entry in ledger if entry[0] == "withdrawal_paid"] == [("withdrawal_paid", paid)]
+    assert ledger.count(("withdrawal_returned", refused)) == 1

@@ -10,34 +10,39 @@ from typing import Any
 
 from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Wish
+from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
-from tests.support.chatting import OLGA, Chat, at_work, configured, providers
+from tests.support.chatting import OLGA, Chat, Desk, at_work, configured, providers
 from tests.support.treasury import HARBOUR, ONE_APPROVER, Treasury, money_at_work
 
 SETTINGS = {"cryptocapital": "quiet_seconds = 0.05\nanswer_seconds = 2.0", "crm": ""}
+BOOKING = "crm wallet booking"
 MONEY = {
     "cryptocapital": {"kind": "ws", "contains": "CS-"},
     "crm": {"kind": "http", "method": "POST", "path": "/requests/withdrawal/approve"},
+    BOOKING: {"kind": "http", "method": "PATCH", "path": "/wallets/balance"},
 }
-"""What matches the money call of each provider, and nothing else that is asked."""
+"""What matches each money call, and nothing else that is asked. A provider alone is the one it is there for."""
 NEVER = 1_000_000
 
 
 class MoneyDesk(Treasury):
-    """A treasury at one of several providers."""
+    """A treasury at one of several providers, whose money moves by one of several calls."""
 
-    @property
-    def provider(self) -> str:
-        return self.connection.provider
+    def __init__(self, desk: Desk, connection: Connection, call: str) -> None:
+        super().__init__(desk, connection)
+        self.call = call
 
     @property
     def money_call(self) -> dict[str, str]:
-        return MONEY[self.provider]
+        return MONEY[self.call]
 
     async def wants(self, amount: str = "10.00") -> Request:
-        """Olga asks for it: a transfer to Harbour, or that a client's withdrawal is approved."""
-        if self.provider == "cryptocapital":
+        """Olga asks for it: a transfer to Harbour, that a client's withdrawal is approved, or a client's deposit."""
+        if self.call == "cryptocapital":
             return await self.asked(amount)
+        if self.call == BOOKING:
+            return await self.books(amount)
         asked = await self.control("withdrawal", amount=amount, currency="USD")
         parameters = {
             **common(self.connection),
@@ -52,6 +57,24 @@ class MoneyDesk(Treasury):
         }
         request: Request = await self.rooms.approvals.ask(
             self.person(OLGA), Wish(Kind.WITHDRAWAL, parameters), telegram_id=OLGA
+        )
+        return request
+
+    async def books(self, amount: str, direction: str = "deposit") -> Request:
+        """Olga asks that a client's wallet, which holds 12,400.25 USD, is booked on."""
+        async with self.rooms.connections.session(self.connection) as provider:
+            client = (await provider.clients.listed(50)).items[1].id
+        parameters = {
+            **common(self.connection),
+            "account": client,
+            "operation": "wallet",
+            "client": client,
+            "direction": direction,
+            "amount": amount,
+            "currency": "USD",
+        }
+        request: Request = await self.rooms.approvals.ask(
+            self.person(OLGA), Wish(Kind.WALLET, parameters), telegram_id=OLGA
         )
         return request
 
@@ -71,7 +94,8 @@ class MoneyDesk(Treasury):
     async def paid(self) -> int:
         """How often the provider's ledger says that money went."""
         entries = (await self.control("ledger", "GET"))["entries"]
-        return sum(one["kind"] == "withdrawal_paid" or one["to"] == HARBOUR for one in entries)
+        kinds = ("withdrawal_paid", "wallet_credit", "wallet_debit")
+        return sum(one["kind"] in kinds or one["to"] == HARBOUR for one in entries)
 
     async def reserved(self) -> Decimal:
         """What the limits count."""
@@ -94,13 +118,15 @@ class MoneyDesk(Treasury):
         )
         return [text for (text,) in rows]
 
-    async def looked_for(self, request: Request, times: int) -> None:
-        """Until the provider has shown so often, at least, what it has of it."""
+    async def looked_for(self, request: Request, times: int, *, pace: float = 0) -> None:
+        """Until the provider has shown so often, at least, what it has of it. With a `pace`, time goes on meanwhile,
+        as many seconds at a time: the pauses between two looks are passed over."""
         async with asyncio.timeout(20):
             while True:
                 rows = await self.rows("SELECT at FROM sightings WHERE request_id = ?", request.id)
                 if len(rows) >= times:
                     return
+                self.later(pace)
                 await asyncio.sleep(0.01)  # what is waited for is a row
 
     async def in_time_becomes(self, request: Request, *states: State) -> Request:
@@ -137,16 +163,17 @@ class MoneyDesk(Treasury):
 
 @asynccontextmanager
 async def money_desk(
-    folder: Path, chat: Chat, provider: str, policy: str = ONE_APPROVER, *, moving: bool = True, settings: str = ""
+    folder: Path, chat: Chat, call: str, policy: str = ONE_APPROVER, *, moving: bool = True, settings: str = ""
 ) -> AsyncIterator[MoneyDesk]:
-    """Everything, open; money moves for the length of the block."""
+    """Everything, open; money moves for the length of the block. `call`: one of MONEY."""
+    provider = call.partition(" ")[0]
     async with providers(provider) as sides:
         config = configured(folder, chat, sides)
         lines = config.read_text(encoding="utf-8")
         head = f"[providers.{provider}]"
         config.write_text(lines.replace(head, f"{head}\n{settings or SETTINGS[provider]}"), encoding="utf-8")
         async with at_work(config, chat, sides, polling=False, notifying=False) as desk:
-            opened = MoneyDesk(desk, await desk.link(provider))
+            opened = MoneyDesk(desk, await desk.link(provider), call)
             await opened.policy(policy)
             await opened.enter_in_book()
             await opened.faults({"action": "delay", "seconds": 0, "match": opened.money_call, "nth": NEVER})

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from bot.approvals.model import State
-from bot.providers.base import Act, Prepared
+from bot.network.rest import Rest
+from bot.providers.base import Act, Prepared, Receipt
+from bot.providers.crm.client.seam import Seam as CrmSeam
 from bot.providers.cryptocapital.seam import Seam
-from tests.support.chatting import OLGA, Chat, until
-from tests.support.moving import MoneyDesk, money_desk
+from tests.support.chatting import NOBODY_LISTENS, OLGA, Chat, until
+from tests.support.moving import BOOKING, MoneyDesk, money_desk
 from tests.support.treasury import OPERATING
 
 TEN = 10
@@ -87,3 +89,62 @@ async def test_f02_a_decision_before_which_nothing_could_be_read_is_tried_once_m
         assert failed.outcome == "it was not sent, twice (not read before the decision); ask for it anew"
         assert await office.outcomes() == ["not sent", "not sent"]
         assert (await office.paid(), await office.money_calls(), await office.reserved()) == (0, 0, 0)
+
+
+@pytest.fixture
+def nobody_listens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As many attempts as this says meet a port where nobody listens; the first of them counts it down."""
+    send, left = CrmSeam.send, [0]
+
+    async def to_nobody(self: CrmSeam, prepared: Prepared) -> Receipt:
+        if not left[0]:
+            return await send(self, prepared)
+        left[0] -= 1
+        theirs, self._line._rest = self._line._rest, Rest("crm", f"http://{NOBODY_LISTENS}")
+        try:
+            return await send(self, prepared)
+        finally:
+            await self._line._rest.close()
+            self._line._rest = theirs
+
+    monkeypatch.setattr(CrmSeam, "send", to_nobody)
+    return left
+
+
+async def test_f02_a_booking_of_which_no_byte_was_written_is_tried_once_more_and_then_it_is_done(
+    tmp_path: Path, chat: Chat, nobody_listens: list[int]
+) -> None:
+    async with money_desk(tmp_path, chat, BOOKING) as office:
+        nobody_listens[0] = 1
+        request = await office.gets()
+        await office.becomes(request, State.SUCCEEDED)
+        assert await office.outcomes() == ["not sent", "succeeded"]
+        assert (await office.paid(), await office.money_calls(), await office.reserved()) == (1, 1, TEN)
+
+
+async def test_f02_a_booking_of_which_no_byte_was_written_twice_has_failed(
+    tmp_path: Path, chat: Chat, nobody_listens: list[int]
+) -> None:
+    async with money_desk(tmp_path, chat, BOOKING) as office:
+        nobody_listens[0] = 2
+        request = await office.gets()
+        failed = await office.becomes(request, State.FAILED)
+        assert failed.outcome == "it was not sent, twice (UnreachableError); ask for it anew"
+        assert await office.outcomes() == ["not sent", "not sent"]
+        assert (await office.paid(), await office.money_calls(), await office.reserved()) == (0, 0, 0)
+
+
+async def test_f02_a_booking_that_met_a_desk_which_hangs_up_may_have_left_and_is_not_called_unsent(
+    tmp_path: Path, chat: Chat
+) -> None:
+    async with money_desk(tmp_path, chat, BOOKING) as office:
+        request = await office.wants()
+        await office.control("down", down=True)
+        await office.approves(request)
+        await office.becomes(request, State.UNKNOWN)
+        await office.control("down", down=False)
+        office.later(60)
+        await office.looked_for(request, 1)
+        assert await office.state(request) is State.UNKNOWN
+        assert await office.outcomes() == ["unknown"]
+        assert (await office.paid(), await office.money_calls(), await office.reserved()) == (0, 0, TEN)
