@@ -17,6 +17,7 @@ from bot.operations.nonces import StoredNonces
 from bot.providers.base import ActKind, Outcome, Prepared
 from bot.providers.cryptocapital.auth import Doubt
 from bot.providers.cryptocapital.client import CryptoCapital
+from bot.providers.cryptocapital.seam import Seam
 from bot.store import Database
 from tests.support.cryptocapital_desk import (
     EUR,
@@ -75,15 +76,20 @@ async def test_what_is_stored_before_it_leaves_is_what_leaves(branch: Branch) ->
     assert prepared.nonce == (await branch.accepted())[-1]
 
 
-async def test_our_own_reference_in_somebody_elses_form_is_not_ours(branch: Branch) -> None:
+async def test_another_act_of_ours_is_neither_this_one_nor_like_it_and_one_without_a_mark_is(branch: Branch) -> None:
     linked = branch.link()
     await branch.post("misbehave", mode="silent", kind="transfer")
     prepared, _ = await make_transfer(linked.money, act())
     other = replace(prepared, act=act("zzzzzzzzzz"), reference="CS-ZZZZZZZZZZ", nonce=1)
     evidence = await linked.money.find(other)
     assert evidence.outcome is Outcome.UNKNOWN
-    assert evidence.alike == ((await branch.executed())[0]["id"],)
+    assert evidence.alike == ()
     assert evidence.absence is not None
+
+    statement = await linked.statement_of(OPERATING, since=prepared.prepared_at - timedelta(minutes=5))
+    unmarked = [replace(one, narrative="Invoice 4711") for one in statement.transfers]
+    evidence = Seam._not_there(other, replace(statement, transfers=tuple(unmarked)))
+    assert evidence.alike == ((await branch.executed())[0]["id"],)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class Seam:
         alike = tuple(
             one.id
             for one in statement.transfers
-            if not _differing(prepared.act, one) and wire.reference_in(one.narrative) is None  # another act of ours
+            if not _differing(prepared.act, one) and not wire.reference_in(one.narrative)  # nor another act of ours
         )
         account = statement.account
         absence = Absence(
