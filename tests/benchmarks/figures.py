@@ -72,6 +72,8 @@ def table(figures: Sequence[Figure]) -> str:
 def _row(figure: Figure) -> tuple[str, ...]:
     if figure.skipped:
         return (figure.name, "–", figure.against, "–", "–", figure.limit, f"skipped: {figure.skipped}")
+    if figure.ratio is None:
+        return (figure.name, f"{figure.ours:g} {figure.unit}", figure.against, "–", "–", figure.limit, "told only")
     spread = f"{figure.ratio:.2f} [{min(figure.ratios):.2f}–{max(figure.ratios):.2f}]"
     ours, peer = (f"{value:g} {figure.unit}" for value in (figure.ours, figure.peer))
     return (figure.name, ours, figure.against, peer, spread, figure.limit, "holds" if figure.ok else "MISSED")

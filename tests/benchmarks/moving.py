@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean, quantiles
+from statistics import mean, median, quantiles
 from typing import Any
 
 from bot.access.model import Person, Role
@@ -132,25 +132,16 @@ async def approval_to_first_byte(folder: Path) -> list[Figure]:
 
 
 async def request_cost(folder: Path) -> list[Figure]:
-    """What one transfer costs durably from being asked for to being done: commits, and milliseconds of a quiet desk."""
+    """What one transfer costs durably from being asked for to being done: commits, and milliseconds of a quiet desk.
+
+    Told without a verdict: nothing was promised, and a limit set after measuring would prove nothing.
+    """
     rounds = [await _round(folder / str(number)) for number in range(ROUNDS)]
-    allowed = 10.0
+    commits = round(median(mean(each.whole_commits) for each in rounds), 1)
+    spent = round(median(_at(each.whole, "p50") for each in rounds), 2)
     return [
-        paired(
-            "request_commits",
-            "commits",
-            Limit("at most", 1.0),
-            "nine",
-            [(mean(each.whole_commits), 9.0) for each in rounds],
-        ),
-        paired(
-            "request_cost",
-            "ms",
-            Limit("at most", 1.0),
-            "ten a commit",
-            [(_at(each.whole, "p50"), allowed * mean(each.whole_commits)) for each in rounds],
-            digits=2,
-        ),
+        Figure("request_commits", "commits", "none", "nothing", ours=commits, rounds=len(rounds)),
+        Figure("request_cost", "ms", "none", "nothing", ours=spent, rounds=len(rounds)),
     ]
 
 
