@@ -25,6 +25,12 @@ class Kind(StrEnum):
     WALLET = "wallet"
     TRADING = "trading"
     """A deposit to a client's trading account, or a withdrawal from it."""
+    ORDER = "order"
+    """Something is bought or sold, now or when it has its price."""
+    CLOSE = "close"
+    """An open position or contract is closed."""
+    CHANGE = "change"
+    """The stop, limit or price of what is open or waits; or what waits is taken back."""
     BENEFICIARY = "beneficiary"
     POLICY = "policy"
     THAW = "thaw"
@@ -36,7 +42,12 @@ class Kind(StrEnum):
     @property
     def is_sent(self) -> bool:
         """Whether it is carried out by a provider, so that its outcome may be unknown for a while."""
-        return self in (Kind.TRANSFER, Kind.WITHDRAWAL, Kind.WALLET, Kind.TRADING)
+        return self in _SENT
+
+
+_SENT = frozenset(
+    {Kind.TRANSFER, Kind.WITHDRAWAL, Kind.WALLET, Kind.TRADING, Kind.ORDER, Kind.CLOSE, Kind.CHANGE},
+)
 
 
 class State(StrEnum):

@@ -31,6 +31,10 @@ class Ability(StrEnum):
     POSITIONS = "positions"
     STATEMENT = "statement"
     ARRIVALS = "arrivals"
+    MARKETS = "markets"
+    ORDERS = "orders"
+    STREAMS = "streams"
+    TOP_UP = "top-up"
 
 
 class ActKind(StrEnum):
@@ -40,6 +44,8 @@ class ActKind(StrEnum):
     WITHDRAWAL_DECISION = "withdrawal decision"
     ORDER = "order"
     CLOSE = "close"
+    CHANGE = "change"
+    """The stop, limit or price of something open or waiting; or taking back what waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ A number without the time it was true is not shown, so each record says when it 
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -141,6 +141,85 @@ class Entry:
     """Somebody's words: shown literally, never read as ours."""
     other_amount: Money | None = None
     """What it was on the other side, where that has another currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a market is bought and sold at, at one moment."""
+
+    symbol: str
+    bid: Decimal
+    ask: Decimal
+    at: datetime
+    """As the provider states it; aware UTC."""
+
+    @property
+    def key(self) -> tuple[str, datetime]:
+        """Two with the same key are the same event, however often and by whichever way they are told."""
+        return self.symbol, self.at
+
+    @property
+    def mid(self) -> Decimal:
+        """Halfway between the two: what charts and alerts look at."""
+        return (self.bid + self.ask) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """Where a price went in one step of time."""
+
+    symbol: str
+    at: datetime
+    """Where the step begins."""
+    step: timedelta
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+
+    @property
+    def key(self) -> tuple[str, timedelta, datetime]:
+        return self.symbol, self.step, self.at
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Something that can be traded."""
+
+    symbol: str
+    """The provider's own name of it, as its calls want it."""
+    name: str
+    kind: str = ""
+    """The provider's own word, for showing only."""
+    is_open: bool | None = None
+    """Whether it can be traded now; None where that was not told."""
+    quote: Quote | None = None
+    hours: tuple[str, ...] = ()
+    """When it is open, a line each, in plain words."""
+    facts: tuple[str, ...] = ()
+    """Other plain sentences worth telling: the least size, the margin, how others are positioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order that waits at the provider for its price."""
+
+    account: str
+    id: str
+    symbol: str
+    name: str
+    as_of: datetime
+    direction: Direction
+    size: Decimal
+    level: Decimal
+    """The price it waits for."""
+    kind: str = ""
+    """limit, stop."""
+    stop: Decimal | None = None
+    limit: Decimal | None = None
+    created_at: datetime | None = None
+    good_till: datetime | None = None
+    currency: Currency | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from bot.operations.freezing import Freezing
 from bot.operations.moving.afterwards import Afterwards
 from bot.operations.moving.bookings import BookingMatter
 from bot.operations.moving.carrying import Mover
+from bot.operations.moving.deals import DealMatter
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter
@@ -77,6 +78,7 @@ def money_room(
         Kind.WITHDRAWAL: WithdrawalMatter(),
         Kind.WALLET: BookingMatter(),
         Kind.TRADING: BookingMatter(),
+        **{kind: DealMatter(kind) for kind in (Kind.ORDER, Kind.CLOSE, Kind.CHANGE)},
     }
     sending = Sending(database, approvals, connections, guarding, clock, matters, timekeeping)
     incidents = Incidents(audit, outbox)

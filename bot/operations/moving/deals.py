@@ -1,0 +1,76 @@
+"""Orders, and what is done to what they opened, as a broker is told of them."""
+
+from bot.approvals.model import Kind
+from bot.approvals.policy.model import Act as Named
+from bot.operations.moving.matters import Aspects, Parameters, money_in, where
+from bot.providers.base import Act, ActKind
+
+_NAMED = {Kind.ORDER: Named.ORDER, Kind.CLOSE: Named.CLOSE, Kind.CHANGE: Named.ORDER}
+_ACTS = {Kind.ORDER: ActKind.ORDER, Kind.CLOSE: ActKind.CLOSE, Kind.CHANGE: ActKind.CHANGE}
+_SIDES = {"buy": "Buy", "sell": "Sell"}
+_HELD = {"buy": "bought", "sell": "sold"}
+_TERMS = {
+    "level": "Price",
+    "stop": "Stop",
+    "limit": "Limit",
+    "good_till": "Good till",
+    "contract_type": "Contract",
+    "duration": "Lasts",
+    "barrier": "Barrier",
+    "barrier2": "Second barrier",
+    "multiplier": "Multiplier",
+    "expiry": "Ends",
+    "price": "Price at most",
+    "least": "Price at least",
+}
+"""What it is about beyond what is bought: the parameter, and what it is called on a card, in this order."""
+
+
+class DealMatter:
+    """Fits `bot.operations.moving.matters.Matter`.
+
+    Parameters beside the common ones: `account`; `target` (an order: the symbol; else the provider's id of what is
+    closed or changed); `symbol`, `name`, `direction` (buy, sell: of the order or what is open), `size`, `size_unit`;
+    `amount` and `currency`, what it is worth when asked for; `type` of an order (market, limit, stop, contract); `what`
+    of a change (position, order, withdrawn order); and the terms, digit for digit as they will be sent.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+
+    def aspects(self, parameters: Parameters) -> Aspects:
+        return Aspects(_NAMED[self._kind], parameters["account"], "", money_in(parameters))
+
+    def act(self, request_id: str, parameters: Parameters) -> Act:
+        told = ("symbol", "direction", "size", "type", "what", *_TERMS)
+        words = {key: parameters[key] for key in told if key in parameters}
+        amount = money_in(parameters)
+        return Act(request_id, _ACTS[self._kind], parameters["account"], amount, parameters["target"], words)
+
+    def lines(self, parameters: Parameters) -> tuple[str, ...]:
+        worth = money_in(parameters)
+        return (
+            self._first(parameters),
+            *(f"{label}: {parameters[key]}" for key, label in _TERMS.items() if key in parameters),
+            *((f"Worth about {worth}",) if worth is not None else ()),
+            f"on account {parameters['account']} ({where(parameters)})",
+        )
+
+    def masked(self, parameters: Parameters) -> tuple[str, ...]:
+        what = {Kind.ORDER: "An order", Kind.CLOSE: "The closing of a position", Kind.CHANGE: "A change of an order"}
+        return (f"{what[self._kind]} in {where(parameters)}.",)
+
+    def _first(self, parameters: Parameters) -> str:
+        many = " ".join(filter(None, (parameters.get("size", ""), parameters.get("size_unit", ""))))
+        named = parameters.get("name", parameters["symbol"])
+        market = named if named == parameters["symbol"] else f"{named} ({parameters['symbol']})"
+        side = parameters.get("direction", "")
+        if self._kind is Kind.ORDER:
+            when = {"limit": ", limit order", "stop": ", stop order"}.get(parameters.get("type", ""), ", at once")
+            return " ".join(filter(None, (_SIDES.get(side, "Buy"), many, market))) + when
+        held = " ".join(filter(None, (_HELD.get(side, ""), many, market)))
+        if self._kind is Kind.CLOSE:
+            return f"Close {parameters['target']}: {held}"
+        if parameters["what"] == "withdrawn order":
+            return f"Take back the order {parameters['target']}: {held}"
+        return f"Change the {parameters['what']} {parameters['target']}: {held}"
