@@ -6,6 +6,7 @@ from dataclasses import replace
 from bot.errors import BusyError, CredentialRefusedError, RefusedError
 from bot.providers.base import Lend, MoneySeam, Spec, Surroundings
 from bot.providers.deriv.client.line import DerivLine
+from bot.providers.deriv.client.seam import Seam
 from bot.providers.deriv.wire import balances, contracts
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.records import Account, Balance, Findings, Position, Power, Reading
@@ -20,11 +21,12 @@ class Deriv:
     def __init__(self, spec: Spec, lend: Lend, around: Surroundings) -> None:
         self.spec = spec
         self.line = DerivLine(lend, around)
+        self._seam = Seam(self.line, lend)
         self._clock = around.clock
 
     @property
     def money(self) -> MoneySeam | None:
-        return None
+        return self._seam
 
     async def check(self) -> Findings:
         """Log in and read the balance; a right login without the right to read fails here, not later.
