@@ -27,6 +27,7 @@ from handlers import (
     limits,
     linking,
     locking,
+    payments,
     people,
     policy,
     positions,
@@ -49,6 +50,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
         "Money",
         (
             *transfers.DOORS,
+            *payments.DOORS,
             *requests.DOORS,
             *deciding.DOORS,
             *dossiers.DOORS,
@@ -74,6 +76,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
     *leads.TAPS,

@@ -24,6 +24,8 @@ AUDIENCES: Mapping[str, str] = {
     "key": "private",
     "register": "private",
     "transfer": "private",
+    "payagent": "private",
+    "payout": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",

@@ -10,6 +10,7 @@ from bot.providers.deriv.client.books import Books
 from bot.providers.deriv.client.contracts import Contracts
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.client.markets import Markets
+from bot.providers.deriv.client.seam import Seam
 from bot.providers.deriv.wire import balances
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.records import Account, Balance, Candle, Entry, Findings, Market, Position, Power, Quote, Reading
@@ -24,11 +25,12 @@ class Deriv:
         self.markets = Markets(self.line, around.clock)
         self.books = Books(self.line, around.clock)
         self.contracts = Contracts(self.line, around.clock)
+        self._seam = Seam(self.line, lend)
         self._clock = around.clock
 
     @property
     def money(self) -> MoneySeam | None:
-        return None
+        return self._seam
 
     async def check(self) -> Findings:
         """Log in and read the balance; a right login without the right to read fails here, not later.
