@@ -1,0 +1,95 @@
+"""Capital.com, talking. `Capital` is what the rest of the house knows; the calls stand by matter in the files beside.
+
+line        one request, one answer           limits      how often, for all that use the same login
+sessions    login, tokens, active account
+
+Nobody pings. A desk asks now and then, so a session is made when a question needs one, used while it lives, and made
+anew when it lay still for nine minutes or the other side says that it is over; a session kept alive for nobody would
+cost requests of the same ten a second, and hide that the key was revoked. Whoever keeps a stream open pings for it.
+"""
+
+from bot.providers.base import Lend, Spec, Surroundings
+from bot.providers.capital import wire
+from bot.providers.capital.client.line import Line
+from bot.providers.capital.client.sessions import Sessions, Ticket
+from bot.providers.capital.settings import Settings as Settings
+from bot.providers.capital.wire.session import build_ping, parse_status
+from bot.providers.records import Account, Balance, Findings, Position, Power, Reading
+
+
+class Capital:
+    """One login at Capital.com."""
+
+    money = None
+
+    def __init__(self, spec: Spec, lend: Lend, surroundings: Surroundings) -> None:
+        settings: Settings = surroundings.settings
+        self.spec = spec
+        self._clock = surroundings.clock
+        self._environment = surroundings.environment
+        self._line = Line(surroundings)
+        self.sessions = Sessions(self._line, lend, encrypted=settings.encrypted_password)
+
+    async def check(self) -> Findings:
+        """Log in and read the accounts. There is one kind of key, and every key may deal; none moves money out."""
+        answer, ticket = await self.sessions.read(wire.build_accounts())
+        rows = wire.parse_accounts(answer.body)
+        return Findings(
+            _summary([row.currency for row in rows]),
+            accounts=tuple(row.account_id for row in rows),
+            environment=ticket.session.environment,
+            powers=frozenset({Power.READ, Power.TRADE}),
+            facts=wire.restrictions_of(rows),
+        )
+
+    async def accounts(self) -> Reading[Account]:
+        """All accounts of the login, active or not."""
+        answer, _ = await self.sessions.read(wire.build_accounts())
+        rows = wire.parse_accounts(answer.body)
+        return Reading(wire.accounts_of(rows, self._environment), self._clock.now(), wire.restrictions_of(rows))
+
+    async def balances(self) -> Reading[Balance]:
+        """What each account holds."""
+        answer, _ = await self.sessions.read(wire.build_accounts())
+        rows, now = wire.parse_accounts(answer.body), self._clock.now()
+        return Reading(wire.balances_of(rows, self._environment, now), now, wire.restrictions_of(rows))
+
+    async def positions(self) -> Reading[Position]:
+        """What is open on the account that is read on; Capital.com lists one account at a time."""
+        answer, ticket = await self.sessions.read(wire.build_positions(), await self.sessions.at_home())
+        now = self._clock.now()
+        items = wire.parse_positions(answer.body, ticket.account, now)
+        return Reading(items, now, _one_account_only(ticket))
+
+    async def ping(self) -> None:
+        """Keep the session alive."""
+        answer, _ = await self.sessions.read(build_ping())
+        parse_status(answer.body)
+
+    async def close(self) -> None:
+        """Log out if there is a session to end. Never raises; a second call does nothing."""
+        if self._line.closed:
+            return
+        self._line.closed = True
+        await self.sessions.close()
+        await self._line.close()
+
+
+def _summary(currencies: list[str]) -> str:
+    """ "3 accounts, USD, EUR and GBP"; each currency once, in the provider's order."""
+    if not currencies:
+        return "no accounts"
+    count = f"{len(currencies)} account{'s' if len(currencies) > 1 else ''}"
+    *most, last = dict.fromkeys(currencies)
+    return f"{count}, {', '.join(most)} and {last}" if most else f"{count}, {last}"
+
+
+def _one_account_only(ticket: Ticket) -> tuple[str, ...]:
+    session = ticket.session
+    if session.accounts < 2:
+        return ()
+    sentence = (
+        f"Only account {ticket.account} ({session.name_of(ticket.account)}) is listed: Capital.com shows one account "
+        f"at a time, and this login has {session.accounts}."
+    )
+    return (sentence,)
