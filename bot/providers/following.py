@@ -17,6 +17,7 @@ from bot.errors import (
     CountersignError,
     OwnerSuspendedError,
     ProviderError,
+    RefusedError,
     ReplyError,
     SilentError,
     StoreError,
@@ -236,8 +237,10 @@ class Following:
                 return await self._streams.missed(gap.subject, gap.since, gap.until)
         except TimeoutError:
             raise SilentError(self._name, "history") from None
-        except CountersignError:
+        except ProviderError:
             raise
+        except CountersignError as error:  # there is no such thing there any more
+            raise RefusedError(self._name, type(error).__name__) from None
         except Exception as slip:  # an adapter's slip costs one gap, not the line  # noqa: BLE001
             _log.exception("adapter slipped", extra={"provider": self._name})
             raise ReplyError(self._name, type(slip).__name__) from None
@@ -257,7 +260,7 @@ class Following:
             for subject in self._standing.silent():
                 if self._prices is None:
                     break
-                with suppress(ProviderError, TimeoutError):
+                with suppress(CountersignError, TimeoutError):
                     async with asyncio.timeout(FILL_SECONDS):
                         market = await self._prices.market(subject.name)
                     if self._standing.is_stalled(subject, market):

@@ -30,6 +30,7 @@ HELD = 20_000
 """So much is held back of one subject while its gap is being filled; beyond it history is asked once more."""
 _CANDLES_TAKE_SECONDS = 120.0
 _HAVE_HISTORY = frozenset({Topic.QUOTE, Topic.CANDLE, Topic.ENTRY})
+_DATED = (Quote, Candle)
 _OVERLAP = {Topic.ENTRY: timedelta(days=2)}
 
 
@@ -206,7 +207,7 @@ class Standing:
     def acknowledged(self, subject: Subject) -> list[Handed]:
         """It will tell of it. What it told already is handed on now where there is no history to wait for."""
         thread = self._threads.get(subject)
-        if thread is None or thread.state is not State.ASKED:
+        if thread is None or thread.state not in (State.ASKED, State.REFUSED):
             return []
         now = self._clock.now()
         thread.outage = None if thread.live_until is None else Outage(thread.live_until, max(now, thread.live_until))
@@ -231,7 +232,7 @@ class Standing:
             return False
         thread.heard_at = self._alive_at = self._clock.monotonic()
         self._attempt = 0
-        if isinstance(told, Quote | Candle) and told.at > self._believed_until and not self._believes(told.at):
+        if isinstance(told, _DATED) and told.at > self._believed_until and not self._believes(told.at):
             return False
         if thread.state is State.LIVE:
             is_news = thread.news.takes(told)
