@@ -1,20 +1,41 @@
 """Capital.com, talking. `Capital` is what the rest of the house knows; the calls stand by matter in the files beside.
 
-line        one request, one answer           limits      how often, for all that use the same login
-sessions    login, tokens, active account
+    line        one request, one answer           limits      how often, for all that use the same login
+    sessions    login, tokens, active account
+    accounts  deals  history  markets  watchlists             the calls of the pages
 
 Nobody pings. A desk asks now and then, so a session is made when a question needs one, used while it lives, and made
 anew when it lay still for nine minutes or the other side says that it is over; a session kept alive for nobody would
 cost requests of the same ten a second, and hide that the key was revoked. Whoever keeps a stream open pings for it.
 """
 
+from datetime import datetime, timedelta
+
+from bot.money import Money
 from bot.providers.base import Lend, Spec, Surroundings
 from bot.providers.capital import wire
+from bot.providers.capital.client.accounts import Accounts
+from bot.providers.capital.client.deals import Deals
+from bot.providers.capital.client.history import History
 from bot.providers.capital.client.line import Line
+from bot.providers.capital.client.markets import Markets
 from bot.providers.capital.client.sessions import Sessions, Ticket
+from bot.providers.capital.client.watchlists import Watchlists
 from bot.providers.capital.settings import Settings as Settings
-from bot.providers.capital.wire.session import build_ping, parse_status
-from bot.providers.records import Account, Balance, Findings, Position, Power, Reading
+from bot.providers.capital.wire.orders import build_orders, order_of, parse_order_rows
+from bot.providers.capital.wire.session import build_ping, build_time, parse_status, parse_time
+from bot.providers.records import (
+    Account,
+    Balance,
+    Candle,
+    Findings,
+    Market,
+    Order,
+    Position,
+    Power,
+    Quote,
+    Reading,
+)
 
 
 class Capital:
@@ -29,6 +50,11 @@ class Capital:
         self._environment = surroundings.environment
         self._line = Line(surroundings)
         self.sessions = Sessions(self._line, lend, encrypted=settings.encrypted_password)
+        self.account = Accounts(self.sessions, self._clock, self._environment)
+        self.deals = Deals(self.sessions)
+        self.history = History(self.sessions, self._clock)
+        self.markets = Markets(self.sessions, self._clock)
+        self.watchlists = Watchlists(self.sessions)
 
     async def check(self) -> Findings:
         """Log in and read the accounts. There is one kind of key, and every key may deal; none moves money out."""
@@ -60,6 +86,33 @@ class Capital:
         now = self._clock.now()
         items = wire.parse_positions(answer.body, ticket.account, now)
         return Reading(items, now, _one_account_only(ticket))
+
+    async def orders(self) -> Reading[Order]:
+        """What waits for its price on the account that is read on."""
+        answer, ticket = await self.sessions.read(build_orders(), await self.sessions.at_home())
+        now = self._clock.now()
+        items = tuple(order_of(row, ticket.account, now) for row in parse_order_rows(answer.body))
+        return Reading(items, now, _one_account_only(ticket))
+
+    async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
+        return await self.markets.find(text, most=most)
+
+    async def market(self, symbol: str) -> Market:
+        return await self.markets.market(symbol)
+
+    async def quote(self, symbol: str) -> Quote:
+        return await self.markets.quote(symbol)
+
+    async def candles(self, symbol: str, step: timedelta, since: datetime, until: datetime) -> Reading[Candle]:
+        return await self.markets.candles(symbol, step, since, until)
+
+    async def top_up(self, account: str, amount: Money | None) -> Balance:
+        return await self.account.top_up(account, amount)
+
+    async def time(self) -> datetime:
+        """The provider's clock."""
+        answer, _ = await self.sessions.read(build_time())
+        return parse_time(answer.body)
 
     async def ping(self) -> None:
         """Keep the session alive."""

@@ -1,7 +1,7 @@
 """What is open. Pure. Source: reference, Positions."""
 
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
 import msgspec
@@ -121,7 +121,7 @@ def _margin(deal: Deal, market: Traded) -> Money | None:
         return None
     held = Decimal(price) * Decimal(deal.size) / Decimal(deal.leverage)
     currency = Currency.of(deal.currency)
-    return Money.reading(held.quantize(Decimal(1).scaleb(-currency.digits)), currency)
+    return Money.reading(held.quantize(Decimal(1).scaleb(-currency.digits), ROUND_HALF_UP), currency)
 
 
 def _stop_words(deal: Deal) -> str:
