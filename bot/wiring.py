@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
     from bot.operations.logins import Logins
+    from bot.operations.markets import MarketDesk
     from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.payments import Payments
@@ -254,6 +255,12 @@ class House:
         return Connections(
             self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
         )
+
+    @cached_property
+    def markets(self) -> "MarketDesk":
+        from bot.operations.markets import MarketDesk
+
+        return MarketDesk(self.connections, self.clock)
 
     @cached_property
     def sharing(self) -> "Sharing":
