@@ -1,6 +1,6 @@
 """Capital.com, a CFD broker: see README.md beside this file."""
 
-from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.capital.settings import Settings
 from bot.providers.records import Environment
 
@@ -42,5 +42,6 @@ SPEC = Spec(
     ),
     settings=Settings,
     build=_build,
+    acts=frozenset({ActKind.ORDER, ActKind.CLOSE, ActKind.CHANGE}),
     revoke="Delete the API key at Capital.com under Settings → API integrations.",
 )
