@@ -291,6 +291,6 @@ async def test_a_confirmation_may_be_missed_and_the_position_and_the_history_may
 async def test_every_control_is_told(desk: Desk) -> None:
     told = (await desk.http.get("/_sim/")).json()
     lines = "\n".join(told["controls"] + told["frame"])
-    for name in ("price", "walk", "clock", "reject", "options", "ledger", "faults", "down"):
+    for name in ("price", "walk", "clock", "reject", "options", "streams", "cut", "hold", "ledger", "faults", "down"):
         assert f"/_sim/{name}" in lines
     assert (await desk.balance(USD))["deposit"] == 48250

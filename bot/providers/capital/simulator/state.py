@@ -336,8 +336,9 @@ class State:
     next_watchlist: int = 503
     recorded: dict[str, Recorded] = field(default_factory=dict)
     walk: Walk = field(default_factory=Walk)
-    held_epics: list[str] = field(default_factory=list)
-    """Their quotes move and are not streamed."""
+    held_quotes: list[str] = field(default_factory=list)
+    """Epics whose quotes move and are not streamed; likewise the bars of the next."""
+    held_bars: list[str] = field(default_factory=list)
     rejecting: Rejecting | None = None
     skipped_ms: int = 0
     """How far the control side has moved the broker's clock ahead of the real one."""
