@@ -252,6 +252,8 @@ async def test_a_second_socket_of_the_account_can_be_refused(desk: Desk) -> None
     async with listening(desk) as first, listening(desk) as second:
         await first.ask("marketData.subscribe", {"epics": ["GOLD"]})
         assert await second.refusal("marketData.subscribe", {"epics": ["GOLD"]}) == "error.too-many.requests"
+        assert (await first.ask("OHLCMarketData.subscribe", {"epics": ["SILVER"]}))["status"] == "OK"
+        await first.ask("OHLCMarketData.unsubscribe", {"epics": ["SILVER"]})
         await first.ask("marketData.unsubscribe", {"epics": ["GOLD"]})
         assert (await second.ask("marketData.subscribe", {"epics": ["GOLD"]}))["status"] == "OK"
 

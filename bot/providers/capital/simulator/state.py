@@ -299,6 +299,8 @@ class Options:
     """A new reference is not found by its first so many readers."""
     position_delay_ms: int = 0
     """A new position is listed, and not found by its id for so long."""
+    listing_delay_ms: int = 0
+    """New positions and orders are not listed for so long."""
     activity_delay_ms: int = 0
     """What was dealt shows in the history so much later."""
     zero_levels: bool = False
