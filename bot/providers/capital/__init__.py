@@ -35,6 +35,7 @@ SPEC = Spec(
             Ability.ACCOUNTS,
             Ability.BALANCES,
             Ability.POSITIONS,
+            Ability.STATEMENT,
             Ability.MARKETS,
             Ability.ORDERS,
             Ability.TOP_UP,

@@ -29,6 +29,7 @@ from bot.providers.records import (
     Account,
     Balance,
     Candle,
+    Entry,
     Findings,
     Market,
     Order,
@@ -93,6 +94,10 @@ class Capital:
         now = self._clock.now()
         items = tuple(order_of(row, ticket.account, now) for row in parse_order_rows(answer.body))
         return Reading(items, now, _one_account_only(ticket))
+
+    async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
+        """What was booked on the account that is read on."""
+        return await self.history.statement(limit=limit, since=since)
 
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)

@@ -56,11 +56,12 @@ async def composed(terms: Terms, account: str, deals: Deals, at: datetime) -> tu
 async def _order(terms: Terms, account: str, deals: Deals, at: datetime) -> tuple[Request, Before]:
     if terms.side is None or terms.size is None:
         raise InputError("an order says buy or sell, and how much", "buy 2 GOLD")
-    open_now = [row.position.deal_id for row in await deals.positions(account) if row.market.epic == terms.epic]
+    open_now = [row.position for row in await deals.positions(account) if row.market.epic == terms.epic]
     waiting = [row.working_order_data for row in await deals.orders(account)]
-    there = [*open_now, *(one.deal_id for one in waiting if one.epic == terms.epic)]
+    there = [*(one.deal_id for one in open_now), *(one.deal_id for one in waiting if one.epic == terms.epic)]
+    against = [one.deal_id for one in open_now if one.direction != terms.side]
     deal = dealing.Deal(terms.epic, terms.side, terms.size, _price(terms.stop), _price(terms.limit))
-    before = Before(to_millis(at), tuple(there))
+    before = Before(to_millis(at), tuple(there), tuple(against))
     kind = order_type(terms)
     if kind is None or terms.level is None:
         return dealing.build_position(deal), before

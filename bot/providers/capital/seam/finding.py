@@ -128,8 +128,8 @@ class Finding:
                 refused.append(row)
             elif row.type == "POSITION" and search.is_new(row.deal_id) and _size(row) == terms.size:
                 exact.add(row.deal_id)
-            elif row.type == "POSITION" and row.source in ("USER", ""):
-                alike.add(row.deal_id)  # one that was there before, and may have been consumed by ours
+            elif row.type == "POSITION" and (search.is_new(row.deal_id) or row.deal_id in search.before.against):
+                alike.add(row.deal_id)  # of another size, or one that ours may have consumed
         if len(exact) == 1 and not alike - exact:
             (deal,) = exact
             return search.done(deal, f"found as {deal}")

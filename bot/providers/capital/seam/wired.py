@@ -21,6 +21,8 @@ class Before(msgspec.Struct, frozen=True, omit_defaults=True):
     """By the provider's clock, in epoch milliseconds."""
     deals: tuple[str, ...] = ()
     """Positions and orders that were there already, of the same market and account."""
+    against: tuple[str, ...] = ()
+    """Of these the positions that go the other way: an order may consume them, instead of opening one."""
     level: Decimal | None = None
     stop: Decimal | None = None
     limit: Decimal | None = None
