@@ -299,10 +299,6 @@ async def test_callers_side_by_side_share_one_socket_and_one_login(desk: Desk) -
     assert logins() == 1
 
 
-async def test_it_moves_no_money_yet(desk: Desk) -> None:
-    assert desk.link().money is None
-
-
 # -- the login --
 
 

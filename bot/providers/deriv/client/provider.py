@@ -15,6 +15,7 @@ from bot.providers.deriv.client.markets import Markets
 from bot.providers.deriv.client.opening import Opening
 from bot.providers.deriv.client.options import Options
 from bot.providers.deriv.client.profile import Own
+from bot.providers.deriv.client.seam import Seam
 from bot.providers.deriv.client.site import Site
 from bot.providers.deriv.client.streaming import Streaming
 from bot.providers.deriv.wire import balances
@@ -38,11 +39,12 @@ class Deriv:
         self.books = Books(self.line, around.clock)
         self.contracts = Contracts(self.line, around.clock)
         self.streams = Streaming(self.line, around.clock, self.markets, self.books, self.contracts)
+        self._seam = Seam(self.line, lend)
         self._clock = around.clock
 
     @property
     def money(self) -> MoneySeam | None:
-        return None
+        return self._seam
 
     async def check(self) -> Findings:
         """Log in and read the balance; a right login without the right to read fails here, not later.
