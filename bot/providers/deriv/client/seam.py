@@ -85,9 +85,21 @@ class Seam:
                 if rehearsed.done:
                     raise OutcomeUnknownError(NAME)
                 return rehearsed.name
-            case PayWay.OWN:
+            case PayWay.PAYOUT:  # a dry run would want the code, which is mailed when it is approved
+                return await self._agent(act, loginid)
+            case _:
                 await self._check_own(act, loginid)
-        return ""
+                return ""
+
+    async def _agent(self, act: Act, loginid: str | None) -> str:
+        _, settings = await self._line.read(ask(Call.GET_SETTINGS).of(loginid))
+        currency = act.amount.currency.code if act.amount is not None else None
+        country = payments.parse_country(settings)
+        _, listed = await self._line.read(ask(Call.PAYMENTAGENT_LIST, country, currency=currency))
+        name = payments.parse_agents(listed).get(act.target)
+        if name is None:
+            raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
+        return name
 
     async def own(self, account: str) -> tuple[Account, ...]:
         session = await self._line.logged_in()
