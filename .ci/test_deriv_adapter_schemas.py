@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 
 from bot.providers.deriv import wire
-from bot.providers.deriv.wire import Request, balances, contracts, logins, service
+from bot.providers.deriv.wire import Request, balances, books, contracts, logins, markets, service
 
 SHARED = Path(os.environ.get("COUNTERSIGN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 SCHEMAS = SHARED / "protocols" / "data" / "deriv"
@@ -44,6 +44,32 @@ REQUESTS: Mapping[str, list[Request]] = {
         contracts.build_open_contract().streamed(),
     ],
     "contracts.build_sell_expired": [contracts.build_sell_expired()],
+    "markets.build_active_symbols": [markets.build_active_symbols(), markets.build_active_symbols("full")],
+    "markets.build_contracts_for": [
+        markets.build_contracts_for("R_100"),
+        markets.build_contracts_for("frxEURUSD", "EUR", "svg"),
+    ],
+    "markets.build_ticks": [
+        markets.build_ticks("R_100"),
+        markets.build_ticks(["R_100", "1HZ100V"]).streamed(),
+    ],
+    "markets.build_ticks_history": [
+        markets.build_ticks_history("R_100", NOON, NOON, 5000),
+        markets.build_ticks_history("R_100", None, None, 1),
+    ],
+    "markets.build_candles": [
+        markets.build_candles("R_100", 86400, NOON, None, 5000),
+        markets.build_candles("R_100", 60, None, None, 1).streamed(),
+    ],
+    "books.build_statement": [
+        books.build_statement(),
+        books.build_statement(NOON, NOON, action=books.Action.ESCROW, limit=10, offset=20).of("CR900002"),
+    ],
+    "books.build_profit_table": [
+        books.build_profit_table(),
+        books.build_profit_table(NOON, NOON, limit=5, offset=5),
+    ],
+    "books.build_transaction": [books.build_transaction()],
     "service.build_ping": [service.build_ping()],
     "service.build_time": [service.build_time()],
     "service.build_website_status": [service.build_website_status()],

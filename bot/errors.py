@@ -41,6 +41,7 @@
         │   ├── FieldsRefusedError       what was filled in will not do; names the `fields`
         │   └── BusyError                asked too often; may carry `retry_after_seconds`
         ├── FaultError               the provider's own failure (5xx and the like)
+        ├── StreamsFullError         a login follows as much as it may at once; carries how many
         ├── UnsupportedError         this provider has no such ability
         ├── UnconfiguredError        the configuration lacks what this provider needs
         └── OutcomeUnknownError      a money call left and nothing definite came back
@@ -389,6 +390,14 @@ class UnsupportedError(ProviderError):
     def __init__(self, provider: str, ability: str) -> None:
         super().__init__(provider, f"no {ability}")
         self.ability = ability
+
+
+class StreamsFullError(ProviderError):
+    """One login follows no more than `most` things at once, and it follows them."""
+
+    def __init__(self, provider: str, most: int) -> None:
+        super().__init__(provider, f"no more than {most} streams")
+        self.most = most
 
 
 class UnconfiguredError(ProviderError):

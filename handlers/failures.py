@@ -48,6 +48,7 @@ from bot.errors import (
     StoreError,
     StoreFullError,
     StoreNewerError,
+    StreamsFullError,
     UnconfiguredError,
     UnreachableError,
     UnsupportedError,
@@ -209,6 +210,8 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{which} has trouble of its own right now. Try again in a few minutes."
         case UnconfiguredError():
             return f"{title}: its address is missing in the configuration ({error.setting}). An admin must add it."
+        case StreamsFullError():
+            return f"{which} tells of {error.most} markets at once, and no more. Remove an alert. Try again then."
         case UnsupportedError():
             return f"{title} has no {error.ability}. /connections says what each can do."
         case _:

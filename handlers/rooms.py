@@ -31,6 +31,7 @@ from handlers import (
     people,
     policy,
     positions,
+    quiet,
     reports,
     requests,
     settling,
@@ -39,6 +40,7 @@ from handlers import (
     statement,
     status,
     transfers,
+    undelivered,
     wallets,
     withdrawals,
 )
@@ -66,8 +68,8 @@ SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ),
     ("Clients of the CRM", (*withdrawals.DOORS, *clients.DOORS, *wallets.DOORS, *leads.DOORS, *reports.DOORS)),
     ("Provider logins", (*linking.DOORS, *connections.DOORS, *keys.DOORS, *sharing.DOORS, *locking.DOORS)),
-    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS)),
-    ("You", (*factor.DOORS, *start.DOORS)),
+    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS, *undelivered.DOORS)),
+    ("You", (*factor.DOORS, *quiet.DOORS, *start.DOORS)),
 )
 """As /help and the command menu show them."""
 DOORS_IN_ORDER: Final[tuple[Door, ...]] = tuple(door for _, doors in SECTIONS for door in doors)

@@ -54,6 +54,8 @@ AUDIENCES: Mapping[str, str] = {
     "unshare": "public",
     "unlock": "public",
     "status": "desk",
+    "quiet": "public",
+    "undelivered": "private",
     "whoami": "public",
     "people": "desk",
     "role": "public",  # in the private chat only, like the next two

@@ -143,6 +143,9 @@ SENTENCES: dict[CountersignError, str] = {
     errors.FaultError("crm", "503"): (
         "Broctagon CRM (deriv/main) has trouble of its own right now. Try again in a few minutes."
     ),
+    errors.StreamsFullError("capital", 40): (
+        "Capital.com (deriv/main) tells of 40 markets at once, and no more. Remove an alert. Try again then."
+    ),
     errors.UnsupportedError("cryptocapital", "positions"): (
         "Crypto Capital has no positions. /connections says what each can do."
     ),

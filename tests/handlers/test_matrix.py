@@ -101,6 +101,8 @@ DOORS = {
     "evidence": (ALL, TALK, NEVER),
     "audit": ({"auditor"}, LOG, PRIVATELY),
     "status": (ALL, TALK, PRIVATELY),
+    "quiet": (ALL, TALK, HERE),
+    "undelivered": (ADMIN, POLICY, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),
     "role": (ADMIN, PEOPLE_, NEVER),
     "suspend": (ADMIN, PEOPLE_, NEVER),

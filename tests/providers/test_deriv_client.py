@@ -246,7 +246,7 @@ async def buy(desk: Desk, amount: int) -> Any:
 
 
 async def test_positions_of_a_token_with_sister_accounts_say_whose_they_are(desk: Desk) -> None:
-    assert (await desk.link("token_oauth").positions()).notes == ("Only the contracts of CR900001.",)
+    assert (await desk.link("token_oauth").positions()).notes[0] == "Only the contracts of CR900001."
 
 
 async def test_every_reading_says_when_it_was_true(desk: Desk) -> None:

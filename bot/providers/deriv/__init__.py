@@ -35,7 +35,7 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
+    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS, Ability.STATEMENT, Ability.MARKETS}),
     acts=frozenset({ActKind.TRANSFER, ActKind.ORDER, ActKind.CLOSE}),
     ways=frozenset({PayWay.OWN, PayWay.AGENT, PayWay.PAYOUT}),
     settings=Settings,

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from bot.errors import BusyError, CredentialRefusedError, RefusedError
 from bot.providers.base import Lend, MoneySeam, Spec, Surroundings
+from bot.providers.deriv.client.books import Books
+from bot.providers.deriv.client.contracts import Contracts
 from bot.providers.deriv.client.line import DerivLine
+from bot.providers.deriv.client.markets import Markets
 from bot.providers.deriv.client.seam import Seam
-from bot.providers.deriv.wire import balances, contracts
+from bot.providers.deriv.wire import balances
 from bot.providers.deriv.wire.logins import Session
-from bot.providers.records import Account, Balance, Findings, Position, Power, Reading
-
-MOST_PRICED = 20
-"""So many contracts are asked about one by one: the service lets itself be asked 80 times a minute."""
+from bot.providers.records import Account, Balance, Candle, Entry, Findings, Market, Position, Power, Quote, Reading
 
 
 class Deriv:
@@ -21,6 +22,9 @@ class Deriv:
     def __init__(self, spec: Spec, lend: Lend, around: Surroundings) -> None:
         self.spec = spec
         self.line = DerivLine(lend, around)
+        self.markets = Markets(self.line, around.clock)
+        self.books = Books(self.line, around.clock)
+        self.contracts = Contracts(self.line, around.clock)
         self._seam = Seam(self.line, lend)
         self._clock = around.clock
 
@@ -73,10 +77,22 @@ class Deriv:
 
     async def positions(self) -> Reading[Position]:
         """The open contracts of the token's own account; others would need tokens of their own."""
-        session, body = await self.line.read(contracts.build_portfolio())
-        as_of = self._clock.now()
-        notes = (f"Only the contracts of {session.own.id}.",) if session.others else ()
-        return Reading(contracts.parse_portfolio(body, session.own.id, as_of), as_of, notes)
+        return await self.contracts.open_ones()
+
+    async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
+        return await self.books.statement(limit=limit, since=since)
+
+    async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
+        return await self.markets.find_markets(text, most=most)
+
+    async def market(self, symbol: str) -> Market:
+        return await self.markets.market(symbol)
+
+    async def quote(self, symbol: str) -> Quote:
+        return await self.markets.quote(symbol)
+
+    async def candles(self, symbol: str, step: timedelta, since: datetime, until: datetime) -> Reading[Candle]:
+        return await self.markets.candles(symbol, step, since, until)
 
     async def close(self) -> None:
         await self.line.close()
