@@ -375,8 +375,8 @@ async def test_of_two_alike_none_is_taken(both: tuple[Cashier, Deriv]) -> None:
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"shortcode": "CALL_R_100_19.54_1760000000_1760000300_S0P_0"}, "ran out, and was settled for 11.60"),
-        ({"app_id": 1}, "was sold otherwise, for 11.60"),
+        ({"shortcode": "CALL_R_100_19.54_1760000000_1760000300_S0P_0"}, "ran out, and was settled for 11.60 USD"),
+        ({"app_id": 1}, "was sold otherwise, for 11.60 USD"),
     ],
 )
 async def test_a_contract_that_ended_without_us_was_not_sold_by_us(
@@ -445,7 +445,7 @@ async def test_a_statement_of_many_pages_is_read_whole(both: tuple[Cashier, Deri
     cashier, deriv = both
     cashier.lost.add(PAY)
     prepared, _ = await made(deriv, payment())
-    for _ in range(700):
+    for _ in range(1300):
         cashier.book("buy", Decimal("-1.00"))
     evidence: Evidence = await seam_of(deriv).find(prepared)
     assert (evidence.outcome, evidence.reference) == (Outcome.SUCCEEDED, "540000001")

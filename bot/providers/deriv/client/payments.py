@@ -345,16 +345,9 @@ def parse_own(body: Body) -> list[tuple[str, str]]:
     listed = body.get("accounts")
     if not isinstance(listed, list):
         raise ReplyError(NAME, "no list of accounts")
-    found = [(one.get("loginid"), one.get("currency", "")) for one in listed if isinstance(one, Mapping)]
+    open_ones = [one for one in listed if isinstance(one, Mapping) and one.get("transfers") != "none"]
+    found = [(one.get("loginid"), one.get("currency", "")) for one in open_ones]
     return [(number, code) for number, code in found if isinstance(number, str) and isinstance(code, str)]
-
-
-def parse_country(body: Body) -> str:
-    """Where the account's owner lives, by `get_settings`."""
-    code = _object(body, "get_settings").get("country_code")
-    if not isinstance(code, str) or not re.fullmatch("[a-z]{2}", code):
-        raise ReplyError(NAME, "no readable country_code")
-    return code
 
 
 def parse_agents(body: Body) -> dict[str, str]:
@@ -363,7 +356,7 @@ def parse_agents(body: Body) -> dict[str, str]:
     if not isinstance(listed, list):
         raise ReplyError(NAME, "no list of payment agents")
     found = [(one.get("paymentagent_loginid"), one.get("name")) for one in listed if isinstance(one, Mapping)]
-    return {number: _one_line(name) for number, name in found if isinstance(number, str) and isinstance(name, str)}
+    return {number: _one_line(name) for number, name in found if isinstance(number, str)}
 
 
 def _check_is(value: Json, wanted: int, call: str) -> None:
