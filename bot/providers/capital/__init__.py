@@ -30,7 +30,16 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
+    abilities=frozenset(
+        {
+            Ability.ACCOUNTS,
+            Ability.BALANCES,
+            Ability.POSITIONS,
+            Ability.MARKETS,
+            Ability.ORDERS,
+            Ability.TOP_UP,
+        }
+    ),
     settings=Settings,
     build=_build,
     revoke="Delete the API key at Capital.com under Settings → API integrations.",
