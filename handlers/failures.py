@@ -207,7 +207,7 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
         case UnconfiguredError():
             return f"{title}: its address is missing in the configuration ({error.setting}). An admin must add it."
         case StreamsFullError():
-            return f"{which} tells of no more than {error.most} markets at once, and it does. Remove an alert first. Try again then."
+            return f"{which} follows {error.most} markets already, and no more at once. Remove an alert first. Try again then."
         case UnsupportedError():
             return f"{title} has no {error.ability}. /connections says what each can do."
         case _:

@@ -141,7 +141,7 @@ SENTENCES: dict[CountersignError, str] = {
         "Broctagon CRM (deriv/main) has trouble of its own right now. Try again in a few minutes."
     ),
     errors.StreamsFullError("capital", 40): (
-        "Capital.com (deriv/main) tells of no more than 40 markets at once, and it does. Remove an alert first. Try again then."
+        "Capital.com (deriv/main) follows 40 markets already, and no more at once. Remove an alert first. Try again then."
     ),
     errors.UnsupportedError("cryptocapital", "positions"): (
         "Crypto Capital has no positions. /connections says what each can do."

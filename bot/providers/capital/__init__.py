@@ -38,6 +38,7 @@ SPEC = Spec(
             Ability.MARKETS,
             Ability.ORDERS,
             Ability.TOP_UP,
+            Ability.STREAMS,
         }
     ),
     settings=Settings,
