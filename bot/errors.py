@@ -38,6 +38,7 @@
         │   ├── CredentialRefusedError   login, key or signature not accepted: the owner must act
         │   │   └── EnvironmentMismatchError  a good one, for the other of live and demo
         │   ├── ScopeMissingError        the key is good but may not do this; names the `scope`
+        │   ├── FieldsRefusedError       what was filled in will not do; names the `fields`
         │   └── BusyError                asked too often; may carry `retry_after_seconds`
         ├── FaultError               the provider's own failure (5xx and the like)
         ├── StreamsFullError         a login follows as much as it may at once; carries how many
@@ -357,6 +358,14 @@ class ScopeMissingError(RefusedError):
     def __init__(self, provider: str, code: str, scope: str) -> None:
         super().__init__(provider, code, f"needs {scope}")
         self.scope = scope
+
+
+class FieldsRefusedError(RefusedError):
+    """What was asked for does not pass because of these `fields`, by the provider's own names."""
+
+    def __init__(self, provider: str, code: str, fields: Sequence[str]) -> None:
+        super().__init__(provider, code, ", ".join(fields))
+        self.fields = tuple(fields)
 
 
 class BusyError(RefusedError):

@@ -35,6 +35,9 @@ from bot.vault.sources import read_master
 if TYPE_CHECKING:
     from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
+    from bot.messages.bursts import Bursts
+    from bot.messages.quiet import Quiet
+    from bot.messages.undelivered import Undelivered
     from bot.operations.accounts import Accounts
     from bot.operations.allowances import Allowances
     from bot.operations.anchoring import Anchoring
@@ -124,6 +127,24 @@ class House:
         from bot.operations.deciding import deciding
 
         return deciding(self)
+
+    @cached_property
+    def bursts(self) -> "Bursts":
+        from bot.messages.bursts import Bursts
+
+        return Bursts(self.database, self.clock)
+
+    @cached_property
+    def quiet(self) -> "Quiet":
+        from bot.messages.quiet import Quiet
+
+        return Quiet(self.database, self.audit, self.clock)
+
+    @cached_property
+    def undelivered(self) -> "Undelivered":
+        from bot.messages.undelivered import Undelivered
+
+        return Undelivered(self.database, self.audit, self.clock)
 
     @cached_property
     def freezing(self) -> "Freezing":

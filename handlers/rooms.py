@@ -27,9 +27,11 @@ from handlers import (
     limits,
     linking,
     locking,
+    payments,
     people,
     policy,
     positions,
+    quiet,
     reports,
     requests,
     settling,
@@ -38,6 +40,7 @@ from handlers import (
     statement,
     status,
     transfers,
+    undelivered,
     wallets,
     withdrawals,
 )
@@ -49,6 +52,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
         "Money",
         (
             *transfers.DOORS,
+            *payments.DOORS,
             *requests.DOORS,
             *deciding.DOORS,
             *dossiers.DOORS,
@@ -64,8 +68,8 @@ SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ),
     ("Clients of the CRM", (*withdrawals.DOORS, *clients.DOORS, *wallets.DOORS, *leads.DOORS, *reports.DOORS)),
     ("Provider logins", (*linking.DOORS, *connections.DOORS, *keys.DOORS, *sharing.DOORS, *locking.DOORS)),
-    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS)),
-    ("You", (*factor.DOORS, *start.DOORS)),
+    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS, *undelivered.DOORS)),
+    ("You", (*factor.DOORS, *quiet.DOORS, *start.DOORS)),
 )
 """As /help and the command menu show them."""
 DOORS_IN_ORDER: Final[tuple[Door, ...]] = tuple(door for _, doors in SECTIONS for door in doors)
@@ -74,6 +78,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
     *leads.TAPS,

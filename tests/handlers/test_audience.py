@@ -24,6 +24,8 @@ AUDIENCES: Mapping[str, str] = {
     "key": "private",
     "register": "private",
     "transfer": "private",
+    "payagent": "private",
+    "payout": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",
@@ -52,6 +54,8 @@ AUDIENCES: Mapping[str, str] = {
     "unshare": "public",
     "unlock": "public",
     "status": "desk",
+    "quiet": "public",
+    "undelivered": "private",
     "whoami": "public",
     "people": "desk",
     "role": "public",  # in the private chat only, like the next two

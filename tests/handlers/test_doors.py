@@ -86,7 +86,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
         VERA: everybody,
-        OLGA: everybody | linking | working | {"lead", "transfer"},
+        OLGA: everybody | linking | working | {"lead", "transfer", "payagent", "payout"},
         ADAM: everybody
         | linking
         | working

@@ -69,6 +69,8 @@ DOORS = {
     "report": (ALL, READ, PRIVATELY),
     "leaderboard": (ALL, READ, PRIVATELY),
     "transfer": ({"operator"}, ASK, PRIVATELY),
+    "payagent": ({"operator"}, ASK, PRIVATELY),
+    "payout": ({"operator"}, ASK, PRIVATELY),
     "connect": (LINKERS, LINK, NEVER),
     "replace": (LINKERS, LINK, NEVER),
     "connections": (ALL, TALK, PRIVATELY),
@@ -99,6 +101,8 @@ DOORS = {
     "evidence": (ALL, TALK, NEVER),
     "audit": ({"auditor"}, LOG, PRIVATELY),
     "status": (ALL, TALK, PRIVATELY),
+    "quiet": (ALL, TALK, HERE),
+    "undelivered": (ADMIN, POLICY, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),
     "role": (ADMIN, PEOPLE_, NEVER),
     "suspend": (ADMIN, PEOPLE_, NEVER),
@@ -116,6 +120,8 @@ TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
     "transfer": ({"operator"}, ASK),
+    "payagent": ({"operator"}, ASK),
+    "payout": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
     "withdrawals": (ALL, READ),
     "withdrawal": (ALL, READ),
@@ -139,6 +145,9 @@ ANSWERS = {
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
     "transfer": ({"operator"}, ASK),
+    "payagent": ({"operator"}, ASK),
+    "payout": ({"operator"}, ASK),
+    "payout/code": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
     "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
@@ -147,7 +156,7 @@ ANSWERS = {
     "policy/try": (ADMIN, POLICY),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"attach", "transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
+NO_SECRET = {"attach", "transfer", "payagent", "payout", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"
