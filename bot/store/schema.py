@@ -626,3 +626,32 @@ CREATE TABLE pages (
 ) STRICT;
 """,
     )
+
+
+@MIGRATIONS()
+def m012_streams(tables: sqlite_utils.Database) -> None:
+    """What is followed at each provider and how far it was told, and when nothing was heard."""
+    _run(
+        tables,
+        """
+CREATE TABLE streams (
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    topic TEXT NOT NULL,
+    name TEXT NOT NULL,
+    told_at INTEGER,
+    listened_until INTEGER,
+    price TEXT,
+    low TEXT,
+    high TEXT,
+    keys TEXT,
+    PRIMARY KEY (connection_id, topic, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    since INTEGER NOT NULL,
+    until INTEGER
+) STRICT;
+CREATE UNIQUE INDEX outages_open ON outages (connection_id) WHERE until IS NULL;
+""",
+    )

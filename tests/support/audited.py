@@ -30,6 +30,8 @@ UNAUDITED: Mapping[str, str] = {
     "registrations": "who asked how to register a key; nothing changed",
     "feeds": "how far arriving money has been told; nothing was decided",
     "feed_entries": "likewise",
+    "streams": "how far each stream has been told; nothing was decided",
+    "outages": "when nothing was heard; nothing was decided",
     "number_misses": "single wrong numbers; each is recorded with what it was picked for",
     "cases": "what a request is to the limits; the request is recorded",
     "sightings": "what looking at the provider showed; what follows from it is recorded",
