@@ -33,6 +33,7 @@ from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
+    from bot.alerts.service import Alerts
     from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
     from bot.operations.accounts import Accounts
@@ -130,6 +131,14 @@ class House:
         from bot.operations.freezing import Freezing
 
         return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def alerts(self) -> "Alerts":
+        from bot.alerts.service import Alerts
+        from bot.operations.linked import find_one
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Alerts(self.database, self.outbox, self.cards, self.audit, self.clock, find=find_one, zone=zone)
 
     @cached_property
     def policy(self) -> "PolicyDesk":

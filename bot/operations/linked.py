@@ -133,6 +133,11 @@ def read_one(tables: Tables, number: int) -> Connection:
     raise NotFoundError("connection", str(number))
 
 
+def find_one(tables: Tables, number: int) -> Connection | None:
+    """None when it is gone."""
+    return next((connection for connection in read_all(tables) if connection.id == number), None)
+
+
 def note_findings(tables: Tables, number: int, findings: Findings, now: datetime) -> None:
     """What a look at it found."""
     tables.conn.execute(
