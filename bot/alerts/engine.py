@@ -59,6 +59,7 @@ class Happening:
     until: datetime | None = None
     """When it will be over by itself, such as a request that expires."""
     amount: Decimal | None = None
+    currency: str = ""
 
 
 class Engine:
@@ -228,6 +229,7 @@ class Engine:
                 connection,
                 line.account,
                 amount=abs(line.amount.amount),
+                currency=line.amount.currency.code,
             ),
             now,
             outage,
@@ -312,7 +314,9 @@ def _moved(turn: Turn, span: Span, outage: Outage | None) -> Moved:
 
 def _fits(rule: Rule, what: Happening, now: datetime) -> bool:
     """Whether this is what the rule waits for, and has lasted, or is yet to last, as long as it says."""
-    if rule.source.subject not in ("", what.subject) or (what.amount is not None and what.amount < rule.threshold):
+    if rule.source.subject not in ("", what.subject) or rule.currency not in ("", what.currency):
+        return False
+    if what.amount is not None and what.amount < rule.threshold:
         return False
     if what.until is not None:
         return what.until - now <= rule.window

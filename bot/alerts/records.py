@@ -1,7 +1,7 @@
 """Rules, states, values and firings as rows."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -76,9 +76,9 @@ def read_values(tables: Tables) -> dict[Source, tuple[Decimal, datetime]]:
     }
 
 
-def write_rule(tables: Tables, rule: Rule) -> None:
-    """A new one, or the same one changed."""
-    body = {
+def _body_of(rule: Rule) -> dict[str, Any]:
+    """What may change of a rule, as plain values."""
+    return {
         "test": rule.test.value,
         "threshold": str(rule.threshold),
         "currency": rule.currency,
@@ -92,10 +92,27 @@ def write_rule(tables: Tables, rule: Rule) -> None:
         "rest": rule.rest // _SECOND,
         "is_paused": rule.is_paused,
     }
+
+
+def row_of(rule: Rule) -> list[Any]:
+    """A whole rule as plain values, for its row or a card."""
     source = rule.source
+    return [
+        rule.id,
+        rule.owner,
+        source.connection,
+        source.what.value,
+        source.subject,
+        packed(_body_of(rule)),
+        at(rule.created_at),
+    ]
+
+
+def write_rule(tables: Tables, rule: Rule) -> None:
+    """A new one, or the same one changed."""
     tables.conn.execute(
         "INSERT INTO alert_rules VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-        (rule.id, rule.owner, source.connection, source.what.value, source.subject, packed(body), at(rule.created_at)),
+        row_of(rule),
     )
 
 
@@ -165,11 +182,12 @@ def _told(row: tuple[Any, ...]) -> Told:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    rule = _rule(row[:7])
+    rule = rule_of(row[:7])
     return Entry(rule, State() if row[7] is None else _state(row[7:]))
 
 
-def _rule(row: tuple[Any, ...]) -> Rule:
+def rule_of(row: Sequence[Any]) -> Rule:
+    """What `row_of` made."""
     number, owner, connection, what, subject, text, created_at = row
     body = json.loads(text)
     return Rule(

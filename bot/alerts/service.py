@@ -28,7 +28,7 @@ from bot.ports import Deed, Recorder
 from bot.providers.records import Position
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
-from bot.store.columns import at
+from bot.store.columns import at, packed
 
 ESCALATED_AFTER = timedelta(minutes=10)
 _KEPT = timedelta(days=60)
@@ -108,18 +108,28 @@ class Alerts:
 
     async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
         """What lasted is over: what was told of it says so."""
+        await self._end("bucket = ? AND connection_id = ? AND what = ?", (key, connection_id, occasion.value))
+
+    async def only(self, occasions: Iterable[Occasion], keys: Iterable[str]) -> None:
+        """Of what lasts, these are all there are now: the others are over."""
+        which = "what IN (SELECT value FROM json_each(?)) AND bucket NOT IN (SELECT value FROM json_each(?))"
+        await self._end(which, (packed([one.value for one in occasions]), packed(sorted(keys))))
+
+    async def _end(self, which: str, values: tuple[str | int, ...]) -> None:
         await self.settled()
         now = self._clock.now()
+        query = (
+            "SELECT DISTINCT rule_id, bucket FROM alert_firings JOIN alert_rules ON alert_rules.id = rule_id"  # noqa: S608
+            f" WHERE resolved_at IS NULL AND is_quiet = 0 AND {which}"
+        )
+        if not await self._database.read(lambda tables: tables.conn.execute(query, values).fetchone()):
+            return
 
         def change(tables: Tables) -> list[str]:
-            rows = tables.conn.execute(
-                "SELECT rule_id FROM alert_firings JOIN alert_rules ON alert_rules.id = rule_id"
-                " WHERE bucket = ? AND connection_id = ? AND what = ? AND resolved_at IS NULL",
-                (key, connection_id, occasion.value),
-            ).fetchall()
-            for (rule_id,) in rows:
-                self._resolving(tables, rule_id, now, bucket=key)
-            return [rule_id for (rule_id,) in rows]
+            rows = tables.conn.execute(query, values).fetchall()
+            for rule_id, bucket in rows:
+                self._resolving(tables, rule_id, now, bucket)
+            return [rule_id for rule_id, _ in rows]
 
         for rule_id in await self._database.write(change):
             entry = self.engine.entry(rule_id)
