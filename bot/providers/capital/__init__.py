@@ -39,6 +39,7 @@ SPEC = Spec(
             Ability.MARKETS,
             Ability.ORDERS,
             Ability.TOP_UP,
+            Ability.STREAMS,
         }
     ),
     settings=Settings,

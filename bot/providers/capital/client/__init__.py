@@ -3,6 +3,7 @@
     line        one request, one answer           limits      how often, for all that use the same login
     sessions    login, tokens, active account
     accounts  deals  history  markets  watchlists             the calls of the pages
+    streaming   prices as they move, on a socket of their own
 
 Nobody pings. A desk asks now and then, so a session is made when a question needs one, used while it lives, and made
 anew when it lay still for nine minutes or the other side says that it is over; a session kept alive for nobody would
@@ -10,6 +11,8 @@ cost requests of the same ten a second, and hide that the key was revoked. Whoev
 """
 
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bot.money import Money
 from bot.providers.base import Lend, Spec, Surroundings
@@ -38,6 +41,10 @@ from bot.providers.records import (
     Quote,
     Reading,
 )
+from bot.providers.streams import Ear, Subject, Told, Topic, Wish
+
+if TYPE_CHECKING:
+    from bot.providers.capital.client.streaming import Streaming
 
 
 class Capital:
@@ -48,6 +55,7 @@ class Capital:
         self.spec = spec
         self._clock = surroundings.clock
         self._environment = surroundings.environment
+        self._settings = settings
         self._line = Line(surroundings)
         self.sessions = Sessions(self._line, lend, encrypted=settings.encrypted_password)
         self.account = Accounts(self.sessions, self._clock, self._environment)
@@ -110,6 +118,29 @@ class Capital:
 
     async def candles(self, symbol: str, step: timedelta, since: datetime, until: datetime) -> Reading[Candle]:
         return await self.markets.candles(symbol, step, since, until)
+
+    # as `bot.providers.streams.Streams` says
+
+    @property
+    def topics(self) -> frozenset[Topic]:
+        return frozenset({Topic.QUOTE, Topic.CANDLE})
+
+    @property
+    def most_subjects(self) -> int:
+        """Markets: a quote and the minutes of the same one count once."""
+        return 40
+
+    async def stream(self, wish: Wish, ear: Ear) -> None:
+        await self._streaming.stream(wish, ear)
+
+    async def missed(self, subject: Subject, since: datetime, until: datetime) -> Reading[Told]:
+        return await self._streaming.missed(subject, since, until)
+
+    @cached_property
+    def _streaming(self) -> "Streaming":
+        from bot.providers.capital.client.streaming import Streaming  # sockets: most logins open none
+
+        return Streaming(self.sessions, self, self, self._settings, self._clock)
 
     async def top_up(self, account: str, amount: Money | None) -> Balance:
         return await self.account.top_up(account, amount)
