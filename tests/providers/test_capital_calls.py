@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.errors import InputError, NotFoundError, RefusedError, SilentError
+from bot.errors import InputError, NotFoundError, RefusedError, ReplyError, SilentError
 from bot.money import Currency, Money
 from bot.providers.capital.client import Capital
 from bot.providers.records import Direction, Environment, Market, Quote, Way
@@ -365,3 +365,39 @@ async def test_a_list_of_the_providers_own_is_not_ours_to_change(desk: Desk, cap
     await desk.misfortune("status", "/watchlists/501", "DELETE", status=400, body={"errorCode": "error.invalid.name"})
     with pytest.raises(RefusedError, match=r"error\.invalid\.name"):
         await capital.watchlists.delete("501")
+
+
+READS: dict[str, Any] = {
+    "/session": lambda one: one.account.session(),
+    "/accounts": lambda one: one.accounts(),
+    "/accounts/preferences": lambda one: one.account.preferences(),
+    "/time": lambda one: one.time(),
+    "/ping": lambda one: one.ping(),
+    "/positions": lambda one: one.positions(),
+    "/positions/1": lambda one: one.deals.position("1"),
+    "/workingorders": lambda one: one.orders(),
+    "/confirms/o_1": lambda one: one.deals.confirmation("o_1"),
+    "/history/activity": lambda one: one.history.activities(START - MINUTE),
+    "/history/transactions": lambda one: one.statement(since=START - MINUTE),
+    "/marketnavigation": lambda one: one.markets.tree(),
+    "/marketnavigation/1": lambda one: one.markets.node("1"),
+    "/markets": lambda one: one.find_markets("gold"),
+    "/markets/GOLD": lambda one: one.quote("GOLD"),
+    "/prices/GOLD": lambda one: one.candles("GOLD", MINUTE, START - 5 * MINUTE, START),
+    "/clientsentiment": lambda one: one.markets.sentiments(["GOLD"]),
+    "/clientsentiment/GOLD": lambda one: one.markets.sentiment("GOLD"),
+    "/watchlists": lambda one: one.watchlists.lists(),
+    "/watchlists/501": lambda one: one.watchlists.markets("501"),
+}
+HOSTILE = ("null", "[]", '{"a": NaN}', '{"status": 1, "status": 2}', "<html>", "[" * 1000)
+
+
+@pytest.mark.parametrize("path", READS)
+async def test_a_reply_that_is_none_costs_its_own_call_only(desk: Desk, capital: Capital, path: str) -> None:
+    await capital.check()
+    for body in HOSTILE:
+        await desk.misfortune("replace", f"/api/v1{path}", body=body)
+        with pytest.raises(ReplyError):
+            await READS[path](capital)
+        await desk.struck()
+    assert await capital.check()
