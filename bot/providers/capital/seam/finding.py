@@ -53,7 +53,8 @@ class Search:
 
     @property
     def is_old(self) -> bool:
-        return self.now - self.prepared.prepared_at >= ABSENT_AFTER
+        """Whether it would be seen by now. Of what was taken, and got a reference, its confirmation must speak."""
+        return not is_reference(self.prepared.answered) and self.now - self.prepared.prepared_at >= ABSENT_AFTER
 
     def is_in_time(self, at: datetime | None) -> bool:
         return at is None or self.before.moment - SLACK <= at <= self.before.moment + CAME_WITHIN
@@ -80,6 +81,11 @@ class Search:
         seconds = (self.now - self.prepared.prepared_at) // timedelta(seconds=1)
         said = f"{where}, {seconds} s later"
         return Evidence(Outcome.NOT_SENT if self.is_old else Outcome.UNKNOWN, self.prepared.reference, said, self.now)
+
+
+def is_reference(text: str) -> bool:
+    """Whether it is what a deal is given when it is taken."""
+    return text.startswith(("o_", "p_"))
 
 
 class Finding:
