@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ _PEERS = Path(__file__).parent / "peers"
 
 
 async def requests(folder: Path) -> list[Figure]:
-    """Authenticated requests a second, one after the other: asked, parsed and judged; and asked and read."""
+    """Authenticated requests a second, one after the other: asked, judged, and made records of ours.
+
+    The other side asks with httpx alone and reads the JSON, numbers exactly: whoever wants the figures does that much.
+    """
     command = (sys.executable, "-m", "bot", "simulate", "capital")
     async with program("capital", command, folder) as running:
         sim = json.loads(await running.line())
@@ -211,7 +215,7 @@ def _bare_calls(client: httpx.AsyncClient, since: datetime) -> Callable[[], Awai
     async def once() -> None:
         for path in paths:
             reply = await client.get(path)
-            if reply.status_code != 200 or not reply.content:
+            if reply.status_code != 200 or not json.loads(reply.content, parse_float=Decimal):
                 raise CannotMeasureError(f"{path}: {reply.status_code}")
 
     return once
