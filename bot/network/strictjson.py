@@ -58,8 +58,10 @@ def _too_deep(data: bytes) -> bool:
     """Whether brackets nest deeper than allowed; those inside strings do not count. Unbalanced ones are the parser's.
 
     No recursion, and no loop over a megabyte in Python: strings are cut out, everything but brackets is dropped, and
-    then each round takes away the innermost pairs.
+    then each round takes away the innermost pairs. What has no more of them than may nest cannot nest deeper.
     """
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
     outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     brackets = b"".join(outside).translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
