@@ -33,9 +33,7 @@ def loads(raw: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
     if _too_deep(data):
         raise ValueError("nested too deeply")
     text = data.decode("utf-8")  # UnicodeDecodeError is a ValueError
-    parsed: Json = json.loads(
-        text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object
-    )
+    parsed: Json = _DECODER.decode(text)
     if "\\ud" in text.lower():
         _check_encodable(parsed)
     return parsed
@@ -96,3 +94,6 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(result) != len(pairs):
         raise ValueError("duplicate key")
     return result
+
+
+_DECODER = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object)
