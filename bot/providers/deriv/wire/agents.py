@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -16,8 +17,7 @@ from bot.providers.deriv.wire.grammar import (
     Request,
     ask,
     documented,
-    number_in,
-    number_of,
+    number_said,
     payload,
 )
 from bot.secret import Secret
@@ -44,13 +44,13 @@ class _Agent(msgspec.Struct):
     paymentagent_loginid: str
     name: str
     currencies: str = ""
-    deposit_commission: str | Number | None = None
-    withdrawal_commission: str | Number | None = None
+    deposit_commission: Any = None
+    withdrawal_commission: Any = None
     email: str | None = None
     further_information: str | None = None
     summary: str | None = None
-    max_withdrawal: str | Number | None = None
-    min_withdrawal: str | Number | None = None
+    max_withdrawal: Any = None
+    min_withdrawal: Any = None
     phone_numbers: list[_Phone] = []
     supported_payment_methods: list[_Method] = []
     urls: list[_Url] = []
@@ -107,10 +107,10 @@ def _agent(said: _Agent) -> Agent:
         said.paymentagent_loginid,
         said.name,
         _words(said.currencies),
-        _number(said.min_withdrawal),
-        _number(said.max_withdrawal),
-        _number(said.deposit_commission),
-        _number(said.withdrawal_commission),
+        number_said(said.min_withdrawal),
+        number_said(said.max_withdrawal),
+        number_said(said.deposit_commission),
+        number_said(said.withdrawal_commission),
         tuple(one.payment_method for one in said.supported_payment_methods) or _words(said.supported_banks),
         tuple(one.phone_number for one in said.phone_numbers) or _whole(said.telephone),
         tuple(one.url for one in said.urls) or _whole(said.url),
@@ -165,10 +165,10 @@ def parse_paymentagent_details(body: Body) -> OwnAgency:
             said.payment_agent_name or "",
             said.currency_code or "",
             said.target_country or "",
-            _number(said.min_withdrawal),
-            _number(said.max_withdrawal),
-            _number(said.commission_deposit),
-            _number(said.commission_withdrawal),
+            number_said(said.min_withdrawal),
+            number_said(said.max_withdrawal),
+            number_said(said.commission_deposit),
+            number_said(said.commission_withdrawal),
             tuple(said.eligibilty_validation),
         )
 
@@ -220,12 +220,6 @@ def parse_crypto_deposit(body: Body) -> str:
     """The address on the chain."""
     with documented(Call.CASHIER):
         return payload(Call.CASHIER, body, _Deposit).deposit.address
-
-
-def _number(said: str | Number | None) -> Decimal | None:
-    if said is None or said == "":
-        return None
-    return number_in(said) if isinstance(said, str) else number_of(said)
 
 
 def _words(said: str | None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -21,8 +22,8 @@ from bot.providers.deriv.wire.grammar import (
     moment_of,
     moment_or_none,
     money_of,
-    number_in,
     number_of,
+    number_said,
     payload,
 )
 
@@ -108,8 +109,8 @@ def build_proposal(terms: Terms) -> Request:
 
 
 class _Limits(msgspec.Struct):
-    min: str | Number | None = None
-    max: str | Number | None = None
+    min: Any = None
+    max: Any = None
 
 
 class _Params(msgspec.Struct):
@@ -167,13 +168,6 @@ def parse_proposal(body: Body, currency: Currency) -> Proposal:
             moment_of(said.date_start),
             moment_or_none(said.date_expiry),
             money_of(said.commission, currency),
-            _either(said.min_stake, stake.min),
-            _either(said.max_stake, stake.max),
+            number_said(stake.min if said.min_stake is None else said.min_stake),
+            number_said(stake.max if said.max_stake is None else said.max_stake),
         )
-
-
-def _either(first: Number | None, second: str | Number | None) -> Decimal | None:
-    found = second if first is None else first
-    if found is None:
-        return None
-    return number_in(found) if isinstance(found, str) else number_of(found)
