@@ -14,7 +14,7 @@ from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
 from bot.providers.base import PayWay
 from tests.support.chatting import OLGA, Chat, Desk, at_work, configured, providers
-from tests.support.treasury import HARBOUR, ONE_APPROVER, Treasury, money_at_work
+from tests.support.treasury import CLIENT, HARBOUR, ONE_APPROVER, PAYMENT_AGENT, Treasury, money_at_work
 
 SETTINGS = {"cryptocapital": "quiet_seconds = 0.05\nanswer_seconds = 2.0", "crm": "", "deriv": "answer_seconds = 2.0"}
 BOOKING = "crm wallet booking"
@@ -26,8 +26,6 @@ MONEY = {
 }
 """What matches each money call, and nothing else that is asked. A provider alone is the one it is there for."""
 NEVER = 1_000_000
-PAYMENT_AGENT, CLIENT = "CR900001", "CR900010"
-"""At Deriv: the account of the login, and a client whom it may pay."""
 
 
 class MoneyDesk(Treasury):

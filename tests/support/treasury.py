@@ -19,6 +19,8 @@ from bot.wiring import House
 from tests.support.chatting import ANNA, OLGA, Chat, Desk, at_work, configured, providers
 
 OPERATING, HARBOUR = "9120004471", "9120007013"
+PAYMENT_AGENT, CLIENT = "CR900001", "CR900010"
+"""At Deriv: the account of the login, and a client whom it may pay."""
 ONE_APPROVER = """
 [[rules]]
 name = "one approver"
