@@ -32,7 +32,7 @@ from bot.providers.deriv import SPEC
 from bot.providers.deriv.client import Settings, line
 from bot.providers.records import Direction, Environment, Power
 from bot.secret import Secret
-from tests.support.deriv_desk import LIVE, START, Desk, a_desk, buy, until
+from tests.support.deriv_login import LIVE, START, Desk, a_desk, buy, until
 
 DEMO = Environment.DEMO
 

@@ -15,7 +15,7 @@ from bot.providers.deriv.client.shared import Follower, Shared
 from bot.providers.deriv.wire import Session, markets
 from bot.providers.records import Account, Balance, Candle, Entry, Environment, Position, Quote
 from bot.providers.streams import Subject, Told, Topic, Wish
-from tests.support.deriv_desk import START, Desk, a_desk, buy, until
+from tests.support.deriv_login import START, Desk, a_desk, buy, until
 
 VOL_100, VOL_50 = Subject(Topic.QUOTE, "R_100"), Subject(Topic.QUOTE, "R_50")
 NOWHERE = Subject(Topic.QUOTE, "NOPE")

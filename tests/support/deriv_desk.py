@@ -1,155 +1,131 @@
-"""Deriv's simulator with adapters on it: what the tests of the adapter stand on.
-
-The desk's client has CR900001 (USD), CR900002 (BTC) and the demo account VRTC900001.
-"""
+"""A served Deriv simulator with a clock that is moved by hand, and plain sockets to it."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from bot.loopback.server import Listening, serving
-from bot.providers.base import Login, Surroundings
-from bot.providers.deriv import SPEC
-from bot.providers.deriv.client import Deriv, Settings
 from bot.providers.deriv.simulator import make
-from bot.providers.records import Environment
-from bot.secret import Secret
 
-START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-LIVE = Environment.LIVE
+NOON = 1772625600
+"""2026-03-04 12:00 UTC."""
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+RISE = {
+    "contract_type": "CALL",
+    "currency": "USD",
+    "symbol": "R_100",
+    "amount": 10,
+    "basis": "stake",
+    "duration": 5,
+    "duration_unit": "m",
+}
 
 
 class HandClock:
-    """Short waits pass by themselves; half a minute and more passes when a test says so."""
+    """Stands still until moved."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self.waits: list[float] = []
-        self._moved = asyncio.Condition()
+        self.at = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
+        return self.at
 
     def monotonic(self) -> float:
-        return self.seconds
+        return self.at.timestamp()
 
     async def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        if seconds < 30:
-            self.seconds += seconds
-            await asyncio.sleep(0)
-            return
-        until = self.seconds + seconds
-        async with self._moved:
-            await self._moved.wait_for(lambda: self.seconds >= until)
+        self.pass_by(seconds)
 
-    async def move(self, seconds: float) -> None:
-        async with self._moved:
-            self.seconds += seconds
-            self._moved.notify_all()
+    def pass_by(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class Line:
+    """One socket: sends what it is told, reads what comes."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def send(self, **request: Any) -> None:
+        await self.socket.send(json.dumps(request))
+
+    async def next(self) -> dict[str, Any]:
+        raw = await asyncio.wait_for(self.socket.recv(), 5)
+        return json.loads(raw, parse_float=Decimal)
+
+    async def until(self, msg_type: str) -> dict[str, Any]:
+        """The next message of that type; others are read past."""
+        while (message := await self.next())["msg_type"] != msg_type:
+            pass
+        return message
+
+    async def ask(self, **request: Any) -> dict[str, Any]:
+        await self.send(**request)
+        return await self.next()
+
+    async def code(self, **request: Any) -> str:
+        """The code of the refusal; a success fails the test."""
+        return (await self.ask(**request))["error"]["code"]
+
+    async def raw(self, frame: str | bytes) -> dict[str, Any]:
+        await self.socket.send(frame)
+        return await self.next()
 
 
 class Desk:
-    """A simulator, the adapters made here, and how often their credentials were lent."""
+    """A served simulator, its clock, and sockets to it."""
 
-    def __init__(self, sim: Listening, clock: HandClock, control: httpx.AsyncClient) -> None:
+    def __init__(self, sim: Listening, clock: HandClock, http: httpx.AsyncClient, stack: AsyncExitStack) -> None:
         self.sim = sim
         self.clock = clock
-        self.control = control
-        self.made: list[Deriv] = []
-        self.lent = 0
-        self.open_now = 0
+        self.http = http
+        self.stack = stack
+        self.key = sim.credentials
 
-    def link(
-        self,
-        which: str = "token",
-        environment: Environment = LIVE,
-        *,
-        app_id: str = "",
-        token: str = "",
-        **options: Any,
-    ) -> Deriv:
-        login: Login = {
-            "app_id": Secret(app_id or self.sim.credentials["app_id"]),
-            "token": Secret(token or self.sim.credentials[which]),
-        }
+    async def line(self, query: str | None = None) -> Line:
+        asked = f"app_id={self.key['app_id']}&l=EN" if query is None else query
+        return Line(await self.stack.enter_async_context(connect(f"{self.sim.ws}/websockets/v3?{asked}")))
 
-        @asynccontextmanager
-        async def lend() -> AsyncIterator[Login]:
-            self.lent += 1
-            self.open_now += 1
-            try:
-                yield login
-            finally:
-                self.open_now -= 1
+    async def mailed(self) -> str:
+        """The code sent last."""
+        code: str = (await self.get("mailbox"))["mails"][-1]["code"]
+        return code
 
-        settings = Settings(**{"url": self.sim.ws, **options})
-        provider = SPEC.build(lend, Surroundings(environment, settings, self.clock))
-        assert isinstance(provider, Deriv)
-        self.made.append(provider)
-        return provider
+    async def login(self, which: str = "token") -> Line:
+        line = await self.line()
+        assert "error" not in await line.ask(authorize=self.key[which])
+        return line
 
-    def misfortune(self, action: str, contains: str, **more: Any) -> None:
-        self.sim.misfortunes.add({"action": action, "match": {"kind": "ws", "contains": contains}, **more})
+    async def post(self, path: str, body: Any) -> httpx.Response:
+        return await self.http.post(f"{self.sim.control}/{path}", json=body)
 
-    def answer_instead(self, contains: str, body: str, **more: Any) -> None:
-        self.misfortune("replace", contains, body=body, **more)
-
-    def count(self, contains: str) -> Callable[[], int]:
-        """From now on, count the frames the adapters send that contain this, and meet no earlier misfortune."""
-        self.misfortune("delay", contains, seconds=0, times=0)
-        step = self.sim.misfortunes.steps[-1]
-        return lambda: step.seen
-
-    async def tell(self, path: str, **body: Any) -> None:
-        (await self.control.post(f"{self.sim.control}/{path}", json=body)).raise_for_status()
-
-    async def ask(self, path: str) -> Any:
-        return json.loads((await self.control.get(f"{self.sim.control}/{path}")).text)
-
-    async def streams(self) -> int:
-        """How many the simulator has on all its sockets."""
-        return int((await self.ask("connections"))["streams"])
+    async def get(self, path: str) -> Any:
+        return json.loads((await self.http.get(f"{self.sim.control}/{path}")).text, parse_float=Decimal)
 
     async def token_of(self, loginid: str) -> str:
-        tokens = (await self.ask("tokens"))["tokens"]
-        return next(str(entry["token"]) for entry in tokens if entry["loginid"] == loginid and not entry["oauth"])
+        tokens = (await self.get("tokens"))["tokens"]
+        return next(t["token"] for t in tokens if t["loginid"] == loginid and not t["oauth"])
 
 
 @asynccontextmanager
-async def a_desk(*, one_time: bool = False, tls: bool = False) -> AsyncIterator[Desk]:
-    """With `one_time` the simulator counts its minutes on the adapters' clock."""
-    clock = HandClock()
+async def a_desk(clock: HandClock, state: Path | None = None, seed: int = 7) -> AsyncIterator[Desk]:
     async with (
-        serving(make(clock=clock if one_time else None), tls=tls) as sim,
-        httpx.AsyncClient(verify=False) as control,  # loopback
+        serving(make(seed, clock), state=state) as sim,
+        httpx.AsyncClient(verify=NO_TLS) as http,
+        AsyncExitStack() as stack,
     ):
-        desk = Desk(sim, clock, control)
-        try:
-            yield desk
-        finally:
-            for provider in desk.made:
-                await provider.close()
+        yield Desk(sim, clock, http, stack)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():  # what is waited for happens on the other side of a socket
-            await asyncio.sleep(0.005)
-
-
-async def buy(desk: Desk, amount: int) -> Any:
-    wanted = {"contract_type": "PUT", "currency": "USD", "symbol": "R_100", "amount": amount, "basis": "stake"}
-    key = desk.sim.credentials
-    async with connect(f"{desk.sim.ws}/websockets/v3?app_id={key['app_id']}") as other:
-        await other.send(json.dumps({"authorize": key["token"]}))
-        await other.recv()
-        parameters = {**wanted, "duration": 1, "duration_unit": "h"}
-        await other.send(json.dumps({"buy": 1, "price": amount, "parameters": parameters}))
-        return json.loads(await other.recv())["buy"]
+async def balance_of(line: Line, **more: Any) -> Decimal:
+    balance: Decimal = (await line.ask(balance=1, **more))["balance"]["balance"]
+    return balance

@@ -6,14 +6,14 @@ call reference's sections on transport, envelope, tokens and scopes, streaming a
 It plays every call of the reference's section 4, with their streams: utility, login (one token, several, `MULTI`),
 settings, limits, tokens, apps, account opening with mailed codes, accounting, prices and histories, proposals, buying,
 selling, open contracts, payment agents, transfers between own accounts, the cashier. Shape, login, scope and rate are
-examined in the service's order. Its controls are in `controls.py`, `markets.py` and `misdeeds.py`; `GET /_sim/` lists
-them.
+examined in the service's order. Its controls are in `controls.py`, `markets.py` and `misdeeds.py`; `GET /_sim/` tells
+all of them.
 
 The login page of the redirect flow (`/oauth2/authorize`) is in `login.py`.
 
-It leaves out: calls beyond section 4; contract types other than CALL, PUT, CALLE and PUTE; two barriers, forward starts,
-multipliers, deal cancellation; wallets and MT5; translated texts; permessage-deflate; p2p_config in website_status; the
-once-a-second limit on new connections; the modes "legacy2018" and "always stream".
+It leaves out: calls beyond section 4; contract types other than CALL, PUT, CALLE and PUTE; two barriers, forward
+starts, multipliers, deal cancellation; wallets and MT5; translated texts; permessage-deflate; p2p_config in
+website_status; the once-a-second limit on new connections; the modes "legacy2018" and "always stream".
 
 Where the documents are silent it takes the lenient choice they recommend, and these of its own:
 

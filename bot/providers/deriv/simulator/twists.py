@@ -6,6 +6,7 @@ A twist waits for a call and changes its answer. What faults of the wire cannot 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bot.network.strictjson import Json
 
@@ -15,7 +16,7 @@ class Twist:
     """One answer to be changed."""
 
     call: str
-    when: Mapping[str, Json] = field(default_factory=dict)
+    when: Mapping[str, Any] = field(default_factory=dict)
     """Fields the request must have with these values; null for a field it must not have."""
     times: int = 1
     """How many answers; 0 for all from now on."""
@@ -27,7 +28,7 @@ class Twist:
     """The connection breaks after the answer, or instead of it when that is lost."""
     hold: bool = False
     """The answer comes right after the next login, on whatever connection that is."""
-    set: Mapping[str, Json] = field(default_factory=dict)
+    set: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the answer laid over the true ones."""
     drop: Sequence[str] = ()
     """Fields of the answer that are left out."""
