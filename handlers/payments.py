@@ -29,7 +29,9 @@ async def payout(context: DeskContext, words: Words) -> None:
     if words[:1] != ["code"]:
         await OUT.begin(context, words)
         return
-    if len(words) != 2:  # the code itself does not belong into a command
+    if len(words) != 2:
+        if len(words) > 2:  # the code itself, perhaps
+            await context.delete_secret(context.message_id)
         raise InputError("say which request the code is for; the code is asked for then", _CODE_EXAMPLE)
     services = context.services
     request = await services.money.mailed_codes.awaited(context.person, words[1])

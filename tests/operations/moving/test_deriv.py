@@ -15,6 +15,7 @@ from tests.support.chatting import ANNA, OLGA, Chat, until
 from tests.support.moving import MoneyDesk, money_desk
 
 TEN = 10
+PAY = "paymentagent_transfer"
 UNREADABLE = ["<html>", "[]", '{"a":NaN}', '{"msg_type":"paymentagent_transfer","paymentagent_transfer":1}']
 
 
@@ -66,6 +67,39 @@ async def test_f05_an_answer_that_is_none_proves_nothing(desk: MoneyDesk, body: 
     await stays_unknown(desk, request)
     other = await desk.gets("20.00")
     await desk.becomes(other, State.SUCCEEDED)
+
+
+async def test_m30_a_payment_that_is_answered_like_a_dry_run_is_not_called_done(desk: MoneyDesk) -> None:
+    await desk.control("twist", call=PAY, when={"dry_run": None}, set={PAY: 2})
+    request = await desk.gets()
+    done = await desk.becomes(request, State.SUCCEEDED)
+    assert done.outcome.startswith("in the statement as transaction ")
+    assert (await desk.paid(), await desk.money_calls(), await desk.outcomes()) == (1, 1, ["unknown"])
+
+
+async def test_m30_a_dry_run_that_says_it_was_none_is_followed_by_no_payment(desk: MoneyDesk) -> None:
+    request = await desk.wants()
+    await desk.control("twist", call=PAY, set={PAY: 1, "transaction_id": 540009999})
+    await desk.approves(request)
+    await stays_unknown(desk, request, calls=0)
+
+
+async def test_another_payee_under_the_same_number_is_not_paid(desk: MoneyDesk) -> None:
+    request = await desk.wants()
+    await desk.control("twist", call=PAY, set={"client_to_full_name": "Mr Somebody Else"})
+    await desk.approves(request)
+    failed = await desk.becomes(request, State.FAILED)
+    assert "Mr Somebody Else, and not Mr Budi Santoso as signed" in failed.outcome
+    assert (await desk.paid(), await desk.money_calls(), await desk.reserved()) == (0, 0, 0)
+
+
+async def test_m07_a_success_for_somebody_else_freezes_deriv(desk: MoneyDesk) -> None:
+    await desk.control("twist", call=PAY, when={"dry_run": None}, set={"client_to_loginid": "CR900075"})
+    request = await desk.gets()
+    await desk.becomes(request, State.UNKNOWN)
+    await desk.looked_for(request, 1)
+    frozen = await desk.rows("SELECT scope FROM freezes")
+    assert frozen == [("deriv",)]
 
 
 async def test_what_deriv_would_refuse_is_said_before_anybody_is_asked(desk: MoneyDesk) -> None:
