@@ -32,6 +32,7 @@ from bot.providers.deriv.wire import grammar, logins, service
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.deriv.wire.service import CallLimit
+from bot.secret import Secret
 
 PING_SECONDS = 30.0
 PONG_WITHIN_SECONDS = 10.0
@@ -245,7 +246,8 @@ class DerivLine:
     async def _greet(self, line: Line) -> None:
         self.feeds.end()
         async with self._lend() as login:
-            token, *others = auth.tokens_in(login["token"].reveal())
+            tokens = [Secret(token) for token in auth.tokens_in(login["token"].reveal())]  # each of them is one
+            token, *others = (one.reveal() for one in tokens)
             self.sees_all, self.further_tokens = auth.is_oauth(token), len(others)
             body = await self._authorized(line, logins.build_authorize(token, others))
         session = logins.parse_authorize(body, self.clock.now())
