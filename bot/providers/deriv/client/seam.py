@@ -97,10 +97,10 @@ class Seam:
         country = profile.parse_get_settings(body).country_code
         currency = act.amount.currency.code if act.amount is not None else None
         _, body = await self._line.read(agents.build_paymentagent_list(country, currency))
-        name = payments.parse_agents(body).get(act.target)
-        if not name:
-            raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
-        return name
+        for one in agents.parse_paymentagent_list(body).items:
+            if one.account == act.target and one.name:
+                return " ".join(one.name.split())
+        raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
 
     async def own(self, account: str) -> tuple[Account, ...]:
         session = await self._line.logged_in()
