@@ -55,7 +55,7 @@ async def _code(context: DeskContext, draft: Draft, text: str, message_id: int) 
         context.person, request_id, Secret(code), telegram_id=context.where.telegram_id
     )
     await services.cards.drop(context.person.id)
-    await context.say(f"Taken. Request <code>{request_id}</code> is tried with it now; /requests says how it goes.")
+    await context.say(f"Taken. Request <code>{request_id}</code> is tried with it now; /request says how it goes.")
 
 
 DOORS = (

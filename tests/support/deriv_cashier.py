@@ -136,13 +136,16 @@ class Cashier:
 
     def _balance(self, asked: Answer) -> Answer:
         held = Decimal("1250.50") + sum((row["amount"] for row in self.ledger), Decimal(0))
-        return {"balance": {"balance": held, "currency": "USD", "loginid": ACCOUNT}}
+        number = asked.get("loginid", ACCOUNT)
+        currency = "BTC" if number == SIBLING else "USD"
+        return {"balance": {"balance": held, "currency": currency, "loginid": number}}
 
     def _settings(self, asked: Answer) -> Answer:
         return {"get_settings": {"country_code": "id", "email": ADDRESS}}
 
     def _agents(self, asked: Answer) -> Answer:
-        return {"paymentagent_list": {"list": [{"paymentagent_loginid": AGENT, "name": AGENT_NAME}]}}
+        one = {"paymentagent_loginid": AGENT, "name": AGENT_NAME, "min_withdrawal": "10", "max_withdrawal": "2000"}
+        return {"paymentagent_list": {"list": [one]}}
 
     def _mail(self, asked: Answer) -> Answer:
         return {"verify_email": 1}
@@ -221,13 +224,15 @@ def payment(amount: str = "10.00", target: str = CLIENT, way: str = "agent", **w
 
 
 @asynccontextmanager
-async def a_cashier(answer_seconds: float = 5.0, **told: Any) -> AsyncIterator[tuple[Cashier, Deriv]]:
+async def a_cashier(
+    answer_seconds: float = 5.0, *, tokens: str = "token-of-the-test", **told: Any
+) -> AsyncIterator[tuple[Cashier, Deriv]]:
     """The other side, and a login there."""
     cashier = Cashier(**told)
     quiet = logging.Logger("cashier", logging.CRITICAL)  # what the other side logs is not ours
     async with serve(cashier.talk, "127.0.0.1", 0, logger=quiet) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        login: Login = {"app_id": Secret(str(APP)), "token": Secret("token-of-the-test")}
+        login: Login = {"app_id": Secret(str(APP)), "token": Secret(tokens)}
 
         @asynccontextmanager
         async def lend() -> AsyncIterator[Login]:

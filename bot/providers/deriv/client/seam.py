@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -97,10 +98,16 @@ class Seam:
         country = profile.parse_get_settings(body).country_code
         currency = act.amount.currency.code if act.amount is not None else None
         _, body = await self._line.read(agents.build_paymentagent_list(country, currency))
-        for one in agents.parse_paymentagent_list(body).items:
-            if one.account == act.target and one.name:
-                return " ".join(one.name.split())
-        raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
+        found = [one for one in agents.parse_paymentagent_list(body).items if one.account == act.target and one.name]
+        if not found:
+            raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
+        (agent, *_) = found
+        name, amount = " ".join(agent.name.split()), act.amount.amount if act.amount is not None else Decimal(0)
+        if agent.least is not None and amount < agent.least:
+            raise InputError(f"{name} pays out at least {agent.least} {currency}", f"{agent.least} {currency}")
+        if agent.most is not None and amount > agent.most:
+            raise InputError(f"{name} pays out at most {agent.most} {currency}", f"{agent.most} {currency}")
+        return name
 
     async def own(self, account: str) -> tuple[Account, ...]:
         session = await self._line.logged_in()
