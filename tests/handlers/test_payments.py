@@ -80,14 +80,17 @@ async def test_the_code_of_a_payout_is_taken_in_private_and_leaves_no_trace(room
     )
     await room.desk.taps(OLGA, look, "Ask")
     number = await signed(room)
-    tries = room.rooms.money.sending._tries
-    await until(lambda: number in tries)
+    told = await newest(room, OLGA, f"Request {number} waits for a code")
+    assert f"/payout code {number} takes it." in told["text"]
     (mail,) = (await room.control("mailbox", "GET"))["mails"]
 
     assert "Say which request the code is for" in await room.desk.said(OLGA, f"/payout code {number} {mail['code']}")
     assert "no request" in (await room.desk.said(OLGA, "/payout code zzzzzzzzzz")).lower()
     assert "Send the code that was mailed" in await room.desk.said(OLGA, f"/payout code {number}")
     assert "eight letters and digits" in await room.desk.said(OLGA, "no code")
+    await room.desk.says(OLGA, "wrongone")
+    assert "Nothing was sent." in (await newest(room, OLGA, f"Request {number}: that code was not taken"))["text"]
+    await room.desk.says(OLGA, f"/payout code {number}")
     await room.desk.says(OLGA, mail["code"])
     assert await newest(room, OLGA, f"Taken. Request {number} is tried with it now")
     await room.comes_to(await room.rooms.approvals.find(number), State.SUCCEEDED)

@@ -103,6 +103,8 @@ def money_room(
     approvals.carriers[Kind.BENEFICIARY] = book
     planning = Planning(database, guarding, approvals, matters)
     transfers = Transfers(database, connections, planning)
+    codes = MailedCodes(database, approvals, connections, audit, outbox, sending.again)
+    sending.code_awaited = codes.tell
     payments = {
         way: Transfers(database, connections, planning, frozenset({way})) for way in (PayWay.AGENT, PayWay.PAYOUT)
     }
@@ -119,7 +121,7 @@ def money_room(
         transfer_steps=TransferSteps(transfers),
         payments=payments,
         payment_steps={way: TransferSteps(one) for way, one in payments.items()},
-        mailed_codes=MailedCodes(database, approvals, connections, audit, sending.again),
+        mailed_codes=codes,
         thawing=thawing,
         settling=settling,
         repeating=repeating,
