@@ -162,7 +162,8 @@ SENTENCES: dict[CountersignError, str] = {
 }
 NEXT_STEP = re.compile(
     r"Try again|tell an admin|An admin (can|must|finds)|For example|There is:|/(dis)?connect|/replace"
-    r"|Nothing was changed|look there|/factor|/unlock|/cancel|/(request|repeat|policy|thaw|payout)|Tap Approve|Ask its asker",
+    r"|Nothing was changed|look there|/factor|/unlock|/cancel|/(request|repeat|policy|thaw|payout)"
+    r"|Tap Approve|Ask its asker",
 )
 
 
