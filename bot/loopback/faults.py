@@ -270,7 +270,7 @@ def _reset(scope: Any) -> None:
 
 
 def cut(scope: Any) -> None:
-    """For a simulator that breaks a line of its own accord: as `reset`, without a script."""
+    """For a simulator whose provider drops connections by itself: no close frame, the socket is reset."""
     _reset(scope)
 
 

@@ -288,9 +288,18 @@ async def test_a_confirmation_may_be_missed_and_the_position_and_the_history_may
     assert len((await desk.get("/history/activity"))["activities"]) == 3
 
 
+async def test_what_is_new_may_not_be_listed_yet(desk: Desk) -> None:
+    await desk.sim("options", listing_delay_ms=2000)
+    await desk.order(direction="BUY", epic="SILVER", size=100)
+    await wait_for(desk, direction="BUY", type="LIMIT", level=4000)
+    assert (await desk.rows("SILVER"), await waiting(desk)) == ([], [])
+    desk.clock.pass_by(2)
+    assert (len(await desk.rows("SILVER")), len(await waiting(desk))) == (1, 1)
+
+
 async def test_every_control_is_told(desk: Desk) -> None:
     told = (await desk.http.get("/_sim/")).json()
     lines = "\n".join(told["controls"] + told["frame"])
-    for name in ("price", "walk", "clock", "reject", "options", "ledger", "faults", "down"):
+    for name in ("price", "walk", "clock", "reject", "options", "streams", "cut", "hold", "ledger", "faults", "down"):
         assert f"/_sim/{name}" in lines
     assert (await desk.balance(USD))["deposit"] == 48250

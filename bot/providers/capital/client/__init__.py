@@ -3,6 +3,7 @@
     line        one request, one answer           limits      how often, for all that use the same login
     sessions    login, tokens, active account
     accounts  deals  history  markets  watchlists             the calls of the pages
+    streaming   prices as they move, on a socket of their own
 
 Nobody pings. A desk asks now and then, so a session is made when a question needs one, used while it lives, and made
 anew when it lay still for nine minutes or the other side says that it is over; a session kept alive for nobody would
@@ -10,6 +11,8 @@ cost requests of the same ten a second, and hide that the key was revoked. Whoev
 """
 
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bot.money import Money
 from bot.providers.base import Lend, Spec, Surroundings
@@ -21,6 +24,7 @@ from bot.providers.capital.client.line import Line
 from bot.providers.capital.client.markets import Markets
 from bot.providers.capital.client.sessions import Sessions, Ticket
 from bot.providers.capital.client.watchlists import Watchlists
+from bot.providers.capital.seam import Seam
 from bot.providers.capital.settings import Settings as Settings
 from bot.providers.capital.wire.orders import build_orders, order_of, parse_order_rows
 from bot.providers.capital.wire.session import build_ping, build_time, parse_status, parse_time
@@ -28,6 +32,7 @@ from bot.providers.records import (
     Account,
     Balance,
     Candle,
+    Entry,
     Findings,
     Market,
     Order,
@@ -36,18 +41,21 @@ from bot.providers.records import (
     Quote,
     Reading,
 )
+from bot.providers.streams import Ear, Subject, Told, Topic, Wish
+
+if TYPE_CHECKING:
+    from bot.providers.capital.client.streaming import Streaming
 
 
 class Capital:
     """One login at Capital.com."""
-
-    money = None
 
     def __init__(self, spec: Spec, lend: Lend, surroundings: Surroundings) -> None:
         settings: Settings = surroundings.settings
         self.spec = spec
         self._clock = surroundings.clock
         self._environment = surroundings.environment
+        self._settings = settings
         self._line = Line(surroundings)
         self.sessions = Sessions(self._line, lend, encrypted=settings.encrypted_password)
         self.account = Accounts(self.sessions, self._clock, self._environment)
@@ -55,6 +63,7 @@ class Capital:
         self.history = History(self.sessions, self._clock)
         self.markets = Markets(self.sessions, self._clock)
         self.watchlists = Watchlists(self.sessions)
+        self.money = Seam(self._line, self.sessions, self.deals, self.history, self._clock)
 
     async def check(self) -> Findings:
         """Log in and read the accounts. There is one kind of key, and every key may deal; none moves money out."""
@@ -94,6 +103,10 @@ class Capital:
         items = tuple(order_of(row, ticket.account, now) for row in parse_order_rows(answer.body))
         return Reading(items, now, _one_account_only(ticket))
 
+    async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
+        """What was booked on the account that is read on."""
+        return await self.history.statement(limit=limit, since=since)
+
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)
 
@@ -105,6 +118,29 @@ class Capital:
 
     async def candles(self, symbol: str, step: timedelta, since: datetime, until: datetime) -> Reading[Candle]:
         return await self.markets.candles(symbol, step, since, until)
+
+    # as `bot.providers.streams.Streams` says
+
+    @property
+    def topics(self) -> frozenset[Topic]:
+        return frozenset({Topic.QUOTE, Topic.CANDLE})
+
+    @property
+    def most_subjects(self) -> int:
+        """Markets: a quote and the minutes of the same one count once."""
+        return 40
+
+    async def stream(self, wish: Wish, ear: Ear) -> None:
+        await self._streaming.stream(wish, ear)
+
+    async def missed(self, subject: Subject, since: datetime, until: datetime) -> Reading[Told]:
+        return await self._streaming.missed(subject, since, until)
+
+    @cached_property
+    def _streaming(self) -> "Streaming":
+        from bot.providers.capital.client.streaming import Streaming  # sockets: most logins open none
+
+        return Streaming(self.sessions, self, self, self._settings, self._clock)
 
     async def top_up(self, account: str, amount: Money | None) -> Balance:
         return await self.account.top_up(account, amount)

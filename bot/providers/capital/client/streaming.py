@@ -31,7 +31,6 @@ _DEFAULT_HOST = "wss://api-streaming-capital.backend-capital.com"
 _MINUTE = timedelta(minutes=1)
 _RENEW_SECONDS = 1.0
 _WORDS = {Topic.QUOTE: "marketData", Topic.CANDLE: "OHLCMarketData"}
-TOPICS = frozenset(_WORDS)
 
 
 class KnowsCandles(Protocol):

@@ -7,6 +7,8 @@ the price gets there, orders that wait for their price, navigation, past prices,
 their error codes, and the request limits. Every number a read shows is computed from the accounts, quotes and positions
 at that moment; what a deal did shows in the histories, and a price that was dealt shows in the bars of `/prices`.
 
+Streaming tells quotes and bars on `/connect`, as `streaming.py` describes; 40 epics a socket.
+
 Left out: opening hours in the present (a market is closed when the control side says so; the invented past keeps to its
 hours) and the broker's own close-out on too little margin.
 
@@ -20,6 +22,8 @@ Where the documents are silent:
     * a missing mandatory field is 400 `error.null.<field>`, a body that is not a JSON object 400 `error.invalid.body`,
       a body of another media type 415 `error.invalid.contentType`, an unknown path 404 `error.not-found.path`
     * `POST` and `DELETE /session` answer as text/plain, as in the reference's samples
+    * quotes and bars count together against the 40 epics; a change of account cuts the sockets of its session, a dead
+      session leaves them open and silent
     * the broker's own watchlist cannot be changed: 400 `error.not-editable.watchlist`
     * ids and tokens follow from the seed, and so do the past and the walk of prices; the RSA key does not, it is new in
       every process

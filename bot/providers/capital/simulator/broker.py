@@ -20,6 +20,7 @@ from bot.providers.capital.simulator.lists import Lists
 from bot.providers.capital.simulator.quotes import Quotes
 from bot.providers.capital.simulator.research import Research
 from bot.providers.capital.simulator.sessions import Access, Authenticated, Sessions
+from bot.providers.capital.simulator.streaming import Streaming
 from bot.providers.capital.simulator.trading import Trading
 from bot.providers.capital.simulator.waiting import Waiting
 from bot.providers.capital.simulator.world import World
@@ -56,9 +57,10 @@ class Broker:
         journal = Journal(world)
         self.dealing = Dealing(world, journal)
         self.waiting = Waiting(world, self.dealing, journal)
-        self.quotes.listeners += [self.dealing.hear, self.waiting.hear]
+        self.streaming = Streaming(world, self.sessions, self.catch_up)
+        self.quotes.listeners += [self.dealing.hear, self.waiting.hear, self.streaming.hear]
         self._banking = Banking(world, self.limits, journal)
-        self._controls = Controls(world, self.sessions, self.quotes, self._banking, self.catch_up)
+        self._controls = Controls(world, self.sessions, self.quotes, self._banking, self.streaming, self.catch_up)
 
     @property
     def switches(self) -> Switches:
@@ -105,6 +107,7 @@ class Broker:
         for method, path, serve in guarded:
             routes += _both_spellings(method, path, self._endpoint(self._guarded(serve)))
         everything = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+        routes += self.streaming.routes()
         return [*routes, Route(f"{BASE}/{{rest:path}}", self._endpoint(_unknown), methods=everything)]
 
     def _endpoint(self, answer: Open) -> Endpoint:
@@ -125,6 +128,7 @@ class Broker:
         """Whatever the clock has brought since the last time anybody looked."""
         self.waiting.expire()
         self.quotes.catch_up()
+        self.streaming.beat()
 
     def _guarded(self, serve: Authenticated) -> Open:
         """Tokens first; every answer carries them again, a refusal too."""
@@ -168,6 +172,7 @@ class Broker:
         if not isinstance(account_id, str):
             raise Refused(400, "error.invalid.accountId")
         switched = self.sessions.switch(access, account_id)
+        self.streaming.switched(self.world.state.sessions[switched.cst])
         body = {"trailingStopsEnabled": True, "dealingEnabled": True, **replies.environment(self.world)}
         return Reply(body, switched.headers())
 

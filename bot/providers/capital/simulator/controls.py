@@ -14,6 +14,10 @@
     POST /_sim/expire    {}                           every session is dead; the next call must log in again
     GET  /_sim/sessions                               {"logins": made since the start, "live": now}
     POST /_sim/rates     {"enabled": true|false}      the request limits
+    GET  /_sim/streams                                {"accepted": ever, "sockets": what each hears and was sent}
+    POST /_sim/cut       {} or {"each_seconds"}       every socket is cut, now or each so often; 0 = no longer
+    POST /_sim/hold      {"epic", "quotes", "bars"}   true: they change and are not streamed, until false
+    POST /_sim/burst     {"quotes"}                   so many to each listener, as fast as it takes them; prices stay
     POST /_sim/options   any of `state.Options`       behaviour that is disputed or rare; {} tells how it stands
 
 A body that cannot be meant is 400 `{"error": …}` and changes nothing.
@@ -42,6 +46,7 @@ from bot.providers.capital.simulator.market import INSTRUMENTS
 from bot.providers.capital.simulator.quotes import MOST_STEPS, Quotes
 from bot.providers.capital.simulator.sessions import Sessions
 from bot.providers.capital.simulator.state import Options, Rejecting
+from bot.providers.capital.simulator.streaming import Streaming
 from bot.providers.capital.simulator.world import World, cents
 
 _STATUSES = ("TRADEABLE", "CLOSED", "EDITS_ONLY", "OFFLINE", "ON_AUCTION", "ON_AUCTION_NO_EDITS", "SUSPENDED")
@@ -57,11 +62,20 @@ CatchUp = Callable[[], None]
 class Controls:
     """The broker's own part of the control side."""
 
-    def __init__(self, world: World, sessions: Sessions, quotes: Quotes, banking: Banking, catch_up: CatchUp) -> None:
+    def __init__(
+        self,
+        world: World,
+        sessions: Sessions,
+        quotes: Quotes,
+        banking: Banking,
+        streaming: Streaming,
+        catch_up: CatchUp,
+    ) -> None:
         self.world = world
         self.sessions = sessions
         self.quotes = quotes
         self.banking = banking
+        self.streaming = streaming
         self.catch_up = catch_up
 
     def routes(self) -> list[BaseRoute]:
@@ -78,8 +92,16 @@ class Controls:
             "/expire": self.expire,
             "/rates": self.rates,
             "/options": self.options,
+            "/cut": self.cut,
+            "/hold": self.hold,
+            "/burst": self.burst,
         }
-        gets: dict[str, Control] = {"/": self.list, "/sessions": self.counts, "/quotes": self.tell_quotes}
+        gets: dict[str, Control] = {
+            "/": self.list,
+            "/sessions": self.counts,
+            "/quotes": self.tell_quotes,
+            "/streams": self.streams,
+        }
         return [
             *(Route(path, self._endpoint(control), methods=["POST"]) for path, control in posts.items()),
             *(Route(path, self._endpoint(control), methods=["GET"]) for path, control in gets.items()),
@@ -195,6 +217,39 @@ class Controls:
 
     def counts(self, _: Mapping[str, Json]) -> Outcome:
         return {"logins": self.world.state.logins, "live": self.sessions.live()}
+
+    def streams(self, _: Mapping[str, Json]) -> Outcome:
+        sockets = [
+            {
+                "quotes": sorted(one.quotes),
+                "bars": sorted(f"{epic}:{resolution.name}:{kind}" for epic, resolution, kind in one.bars),
+                "sent": one.sent,
+            }
+            for one in self.streaming.listeners
+        ]
+        return {"accepted": self.streaming.accepted, "sockets": sockets}
+
+    def cut(self, body: Mapping[str, Json]) -> Outcome:
+        each = number(body, "each_seconds")
+        if each is None:
+            return {"cut": self.streaming.cut()}
+        if not 0 <= each <= _LONGEST_SKIP:
+            raise Refused(400, "seconds are wanted")
+        self.streaming.cut_each(int(each * 1000))
+        return {"each_seconds": str(each)}
+
+    def hold(self, body: Mapping[str, Json]) -> Outcome:
+        epic, state = _epic(body), self.world.state
+        for held, name in ((state.held_quotes, "quotes"), (state.held_bars, "bars")):
+            if body.get(name) is not None and flag(body, name) != (epic in held):
+                (held.remove if epic in held else held.append)(epic)
+        return {"quotes": list(state.held_quotes), "bars": list(state.held_bars)}
+
+    def burst(self, body: Mapping[str, Json]) -> Outcome:
+        quotes = number(body, "quotes")
+        if quotes is None or quotes % 1 or not 1 <= quotes <= _MOST:
+            raise Refused(400, "a number of quotes is wanted")
+        return {"sockets": self.streaming.burst(int(quotes))}
 
     def rates(self, body: Mapping[str, Json]) -> Outcome:
         return self.options({"rates": body.get("enabled")})

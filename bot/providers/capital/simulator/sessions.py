@@ -122,6 +122,10 @@ class Sessions:
     def leave(self, access: Access) -> None:
         del self.world.state.sessions[access.cst]
 
+    def alive(self, session: Session) -> bool:
+        self._sweep()
+        return any(one is session for one in self.world.state.sessions.values())
+
     def live(self) -> int:
         self._sweep()
         return len(self.world.state.sessions)

@@ -299,6 +299,8 @@ class Options:
     """A new reference is not found by its first so many readers."""
     position_delay_ms: int = 0
     """A new position is listed, and not found by its id for so long."""
+    listing_delay_ms: int = 0
+    """New positions and orders are not listed for so long."""
     activity_delay_ms: int = 0
     """What was dealt shows in the history so much later."""
     zero_levels: bool = False
@@ -336,8 +338,9 @@ class State:
     next_watchlist: int = 503
     recorded: dict[str, Recorded] = field(default_factory=dict)
     walk: Walk = field(default_factory=Walk)
-    held_epics: list[str] = field(default_factory=list)
-    """Their quotes move and are not streamed."""
+    held_quotes: list[str] = field(default_factory=list)
+    """Epics whose quotes move and are not streamed; likewise the bars of the next."""
+    held_bars: list[str] = field(default_factory=list)
     rejecting: Rejecting | None = None
     skipped_ms: int = 0
     """How far the control side has moved the broker's clock ahead of the real one."""

@@ -1,5 +1,8 @@
 """Positions, working orders and the broker's word about them, as the API asks for them."""
 
+from datetime import datetime
+
+from bot.clock import to_millis
 from bot.providers.capital.simulator import replies
 from bot.providers.capital.simulator.calls import Call, Refused, Reply
 from bot.providers.capital.simulator.dealing import Dealing
@@ -34,13 +37,18 @@ class Trading:
         ]
 
     def positions(self, _: Call, access: Access) -> Reply:
-        rows = self.world.held(access.account)
+        rows = [row for row in self.world.held(access.account) if self._listed(row.created)]
         return Reply({"positions": [replies.position(self.world, row) for row in rows]})
+
+    def _listed(self, created: datetime) -> bool:
+        return self._age_ms(created) >= self.world.state.options.listing_delay_ms
+
+    def _age_ms(self, created: datetime) -> int:
+        return self.world.now_ms() - to_millis(created)
 
     def position(self, call: Call, access: Access) -> Reply:
         row = self.dealing.row(access.account, call.path["deal_id"])
-        age = self.world.now() - row.created
-        if age.total_seconds() * 1000 < self.world.state.options.position_delay_ms:
+        if self._age_ms(row.created) < self.world.state.options.position_delay_ms:
             raise Refused(404, "error.not-found.dealId")
         return Reply(replies.position(self.world, row))
 
@@ -56,7 +64,7 @@ class Trading:
         return Reply({"dealReference": self.dealing.close(access.account, call.path["deal_id"])})
 
     def orders(self, _: Call, access: Access) -> Reply:
-        rows = self.waiting.held(access.account)
+        rows = [row for row in self.waiting.held(access.account) if self._listed(row.created)]
         return Reply({"workingOrders": [replies.working_order(self.world, row) for row in rows]})
 
     def place_order(self, call: Call, access: Access) -> Reply:
