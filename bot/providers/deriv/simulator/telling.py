@@ -53,7 +53,7 @@ def prices(world: World, connections: Iterable[Connection]) -> None:
 
 
 def _prices(world: World, connection: Connection, stream: Stream, symbol: Symbol) -> None:
-    if not symbol.is_open(world.now()):
+    if not world.is_open(symbol):
         connection.end(stream, RefusalError("MarketIsClosed", "This market is presently closed."))
         return
     feed = world.feed(symbol)

@@ -60,11 +60,11 @@ def ticks(request: Request) -> Sequence[Body]:
 
 def _tick(request: Request, name: str) -> Body:
     try:
-        symbol, now = known(name), request.world.now()
-        latest = request.world.feed(symbol).latest(now)
+        symbol = known(name)
+        latest = request.world.feed(symbol).latest(request.world.now())
         if not request.arguments.integer("subscribe"):
             return shown.tick(request.world, symbol, latest)
-        _streams(symbol, now)
+        _streams(request, symbol)
         stream = request.subscribe("ticks", name, public=True)
         stream.symbol, stream.last_second = symbol, latest
         return shown.tick(request.world, symbol, latest, stream.id)
@@ -72,8 +72,8 @@ def _tick(request: Request, name: str) -> Body:
         return refusal.body()
 
 
-def _streams(symbol: Symbol, now: int) -> None:
-    if not symbol.is_open(now):
+def _streams(request: Request, symbol: Symbol) -> None:
+    if not request.world.is_open(symbol):
         raise RefusalError("MarketIsClosed", "This market is presently closed.")
 
 
@@ -97,7 +97,7 @@ def ticks_history(request: Request) -> Sequence[Body]:
         floor = asked.integer("start", 0 if "count" in asked or "granularity" in asked else end - _DAY)
         body = _past_candles(feed, floor, end, rows, width)
     if asked.integer("subscribe"):
-        _streams(symbol, now)
+        _streams(request, symbol)
         body["subscription"] = {"id": _follow(request, symbol, latest)}
     return [body]
 

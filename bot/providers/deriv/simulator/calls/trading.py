@@ -39,7 +39,8 @@ def proposal(request: Request) -> Sequence[Body]:
         stream = request.subscribe("proposal", _identity(request), public=True)
         stream.symbol, stream.last_second = terms.symbol, world.feed(terms.symbol).latest(world.now())
         offered = stream.proposal = Proposal(stream.id, asked, world.now())
-    connection.proposals[offered.id] = offered
+    good = {each.id: each for each in connection.proposals.values() if each.good(world.now(), connection.streams)}
+    connection.proposals = {**good, offered.id: offered}
     return [shown.proposal(world, offered.id, terms, _digits(asked), subscribed=offered.id in connection.streams)]
 
 
@@ -119,7 +120,7 @@ def _sellable(request: Request) -> Contract:
     if not contracts.fits(request.arguments.number("price"), CURRENCIES[contract.currency].digits):
         raise RefusalError("InvalidPrice", "Too many decimal places in the price.")
     closing = contract.expiry - request.world.now() < contracts.NO_RESALE_SECONDS
-    if closing or not SYMBOLS[contract.symbol].is_open(request.world.now()):
+    if closing or not request.world.is_open(SYMBOLS[contract.symbol]):
         raise RefusalError("InvalidOfferings", "Resale of this contract is not offered.")
     return contract
 

@@ -30,7 +30,7 @@ def active_symbol(world: World, symbol: Symbol, order: int, *, full: bool) -> Pa
         "allow_forward_starting": 0,
         "display_name": symbol.title,
         "display_order": order,
-        "exchange_is_open": int(symbol.is_open(now)),
+        "exchange_is_open": int(world.is_open(symbol)),
         "is_trading_suspended": 0,
         "market": symbol.market[0],
         "market_display_name": symbol.market[1],

@@ -59,7 +59,7 @@ def open_contract(world: World, contract: Contract, stream_id: str | None = None
     bid = contract.sold_for if contract.sold_for is not None else world.bid(contract)
     profit_now = bid - contract.buy_price
     closing = contract.expiry - world.now() < contracts.NO_RESALE_SECONDS
-    sellable = not sold and not closing and symbol.is_open(world.now())
+    sellable = not sold and not closing and world.is_open(symbol)
     inner: Payload = {
         "account_id": int(contract.loginid.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")),
         "barrier": f"{contract.target:f}",
