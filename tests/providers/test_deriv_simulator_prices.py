@@ -124,7 +124,9 @@ async def test_history_is_a_window_of_the_latest_rows(desk: Desk) -> None:
 async def test_candles_are_those_of_their_ticks(desk: Desk) -> None:
     line = await desk.line()
     await desk.post("move", {"symbol": "R_100", "percent": 3})
-    desk.clock.pass_by(150)
+    desk.clock.pass_by(5)
+    await desk.post("move", {"symbol": "R_100", "percent": -3})
+    desk.clock.pass_by(145)
     candles = (await line.ask(ticks_history="R_100", end="latest", style="candles", granularity=60, count=3))["candles"]
     assert [candle["epoch"] for candle in candles] == [NOON, NOON + 60, NOON + 120]
     for candle in candles:
