@@ -207,7 +207,7 @@ class Hub:
         return len(self.connections)
 
     def website_changed(self) -> None:
-        telling.website(self.world, self.connections)
+        telling.website(self.world, self.connections, lifted=self.switches.limits_lifted)
 
     def token_expired(self, token: str) -> None:
         """Account streams that live on this token end."""

@@ -36,12 +36,12 @@ def _movement(world: World, connection: Connection, stream: Stream, grant: Grant
     connection.send(stream.envelope, body)
 
 
-def website(world: World, connections: Iterable[Connection]) -> None:
+def website(world: World, connections: Iterable[Connection], *, lifted: bool) -> None:
     """Tell of the site's state."""
     for connection in connections:
         for stream in connection.streams.values():
             if stream.kind == "website_status":
-                connection.send(stream.envelope, session.website_status(world, stream.id))
+                connection.send(stream.envelope, session.website_status(world, stream.id, lifted=lifted))
 
 
 def prices(world: World, connections: Iterable[Connection]) -> None:

@@ -41,7 +41,9 @@ def time(request: Request) -> Sequence[Body]:
 def website_status(request: Request) -> Sequence[Body]:
     """The site's state; with subscribe also each later change."""
     stream = request.subscribe("website_status", "", public=True) if request.arguments.integer("subscribe") else None
-    return [shown.website_status(request.world, stream.id if stream else None)]
+    return [
+        shown.website_status(request.world, stream.id if stream else None, lifted=request.hub.switches.limits_lifted)
+    ]
 
 
 def forget(request: Request) -> Sequence[Body]:

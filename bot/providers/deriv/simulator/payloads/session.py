@@ -61,11 +61,11 @@ def _listed(account: Account) -> Payload:
     }
 
 
-def website_status(world: World, stream_id: str | None = None) -> Payload:
+def website_status(world: World, stream_id: str | None = None, *, lifted: bool = False) -> Payload:
     """Health, limits, currencies, languages."""
     state = world.state.site_status
     inner: Payload = {
-        "api_call_limits": limits.published(),
+        "api_call_limits": limits.published(lifted=lifted),
         "broker_codes": ["CR", "MF", "VRTC"],
         "clients_country": "id",
         "currencies_config": {code: _currency(code) for code in CURRENCIES},
