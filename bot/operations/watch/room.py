@@ -14,6 +14,7 @@ from bot.errors import StoreError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
+from bot.operations.watch import marks
 from bot.operations.watch.outages import Cards, Step, open_outage
 from bot.operations.watch.watching import Means, Rules, Watching, reason_of
 from bot.providers.following import Gate
@@ -92,6 +93,8 @@ class Watch:
         wanted = {number: subjects for number, subjects in self._rules.wanted().items() if subjects}
         for number in [number for number in self._tasks if number not in wanted or number not in there]:
             await self._end(number)
+            if number not in wanted:
+                await self._database.write(marks.wanting(number, ()))
         for number, task in list(self._tasks.items()):
             if task.done():
                 _given_up(task)
