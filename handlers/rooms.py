@@ -27,6 +27,7 @@ from handlers import (
     limits,
     linking,
     locking,
+    markets,
     payments,
     people,
     policy,
@@ -48,6 +49,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
+    ("Markets", (*markets.DOORS,)),
     (
         "Money",
         (

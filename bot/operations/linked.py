@@ -125,9 +125,15 @@ def read_all(tables: Tables) -> list[Connection]:
 
 def read_one(tables: Tables, number: int) -> Connection:
     """`NotFoundError` when it is gone."""
-    for connection in _read(tables, "connections.id = ?", "connection_id = ?", number):
-        return connection
-    raise NotFoundError("connection", str(number))
+    found = find_one(tables, number)
+    if found is None:
+        raise NotFoundError("connection", str(number))
+    return found
+
+
+def find_one(tables: Tables, number: int) -> Connection | None:
+    """None when it is gone."""
+    return next(iter(_read(tables, "connections.id = ?", "connection_id = ?", number)), None)
 
 
 def _read(tables: Tables, which: str, whose: str, *values: int) -> list[Connection]:

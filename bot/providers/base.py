@@ -283,6 +283,8 @@ class Prepared:
     nonce: int | None
     wire: bytes
     prepared_at: datetime
+    answered: str = ""
+    """The receipt's reference, once `send` has come to an end: for `find`, perhaps after a restart."""
 
 
 @dataclass(frozen=True, slots=True)

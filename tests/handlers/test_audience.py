@@ -14,6 +14,10 @@ AUDIENCES: Mapping[str, str] = {
     "balance": "private",
     "positions": "private",
     "statement": "private",
+    "quote": "desk",
+    "chart": "private",
+    "market": "desk",
+    "orders": "private",
     "withdrawals": "private",
     "client": "private",
     "lead": "private",  # in the private chat only

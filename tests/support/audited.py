@@ -37,6 +37,10 @@ UNAUDITED: Mapping[str, str] = {
     "sightings": "what looking at the provider showed; what follows from it is recorded",
     "crm_events": "what the CRM told by itself; a reason to read, and nothing was decided",
     "crm_withdrawals": "what was read of it; a person who adds a request is recorded",
+    "alert_states": "how rules stand; a person who sets, changes or removes one is recorded",
+    "alert_values": "what was heard last; nothing was decided",
+    "alert_firings": "what was told of rules; who acknowledges is recorded",
+    "alert_positions": "what was open when somebody looked last",
     "factor_failures": "single wrong codes; the lock they lead to is recorded",
 }
 """Tables whose changes need no row, and why."""
@@ -64,6 +68,7 @@ AUDITED = (
     "group_moves",
     "crm_payments",
     "account_links",
+    "alert_rules",
     "key_generations",
     "audit_keys",
     "meta",

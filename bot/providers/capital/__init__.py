@@ -1,6 +1,6 @@
 """Capital.com, a CFD broker: see README.md beside this file."""
 
-from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.capital.settings import Settings
 from bot.providers.records import Environment
 
@@ -35,6 +35,7 @@ SPEC = Spec(
             Ability.ACCOUNTS,
             Ability.BALANCES,
             Ability.POSITIONS,
+            Ability.STATEMENT,
             Ability.MARKETS,
             Ability.ORDERS,
             Ability.TOP_UP,
@@ -43,5 +44,6 @@ SPEC = Spec(
     ),
     settings=Settings,
     build=_build,
+    acts=frozenset({ActKind.ORDER, ActKind.CLOSE, ActKind.CHANGE}),
     revoke="Delete the API key at Capital.com under Settings → API integrations.",
 )

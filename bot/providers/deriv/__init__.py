@@ -35,7 +35,17 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS, Ability.STATEMENT, Ability.MARKETS}),
+    abilities=frozenset(
+        {
+            Ability.ACCOUNTS,
+            Ability.BALANCES,
+            Ability.POSITIONS,
+            Ability.STATEMENT,
+            Ability.MARKETS,
+            Ability.STREAMS,
+            Ability.TOP_UP,
+        }
+    ),
     acts=frozenset({ActKind.TRANSFER, ActKind.ORDER, ActKind.CLOSE}),
     ways=frozenset({PayWay.OWN, PayWay.AGENT, PayWay.PAYOUT}),
     settings=Settings,

@@ -24,6 +24,7 @@ from bot.providers.capital.client.line import Line
 from bot.providers.capital.client.markets import Markets
 from bot.providers.capital.client.sessions import Sessions, Ticket
 from bot.providers.capital.client.watchlists import Watchlists
+from bot.providers.capital.seam import Seam
 from bot.providers.capital.settings import Settings as Settings
 from bot.providers.capital.wire.orders import build_orders, order_of, parse_order_rows
 from bot.providers.capital.wire.session import build_ping, build_time, parse_status, parse_time
@@ -31,6 +32,7 @@ from bot.providers.records import (
     Account,
     Balance,
     Candle,
+    Entry,
     Findings,
     Market,
     Order,
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
 class Capital:
     """One login at Capital.com."""
 
-    money = None
-
     def __init__(self, spec: Spec, lend: Lend, surroundings: Surroundings) -> None:
         settings: Settings = surroundings.settings
         self.spec = spec
@@ -63,6 +63,7 @@ class Capital:
         self.history = History(self.sessions, self._clock)
         self.markets = Markets(self.sessions, self._clock)
         self.watchlists = Watchlists(self.sessions)
+        self.money = Seam(self._line, self.sessions, self.deals, self.history, self._clock)
 
     async def check(self) -> Findings:
         """Log in and read the accounts. There is one kind of key, and every key may deal; none moves money out."""
@@ -101,6 +102,10 @@ class Capital:
         now = self._clock.now()
         items = tuple(order_of(row, ticket.account, now) for row in parse_order_rows(answer.body))
         return Reading(items, now, _one_account_only(ticket))
+
+    async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
+        """What was booked on the account that is read on."""
+        return await self.history.statement(limit=limit, since=since)
 
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)

@@ -25,8 +25,10 @@ from bot.providers.capital.wire.positions import (
 class Deals:
     """The sections Positions, Orders and Confirms. `account` None: the one that is read on."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, *, held: bool = False) -> None:
+        """`held`: for whoever holds the turn, and names the account."""
         self._sessions = sessions
+        self._held = held
 
     async def positions(self, account: str | None = None) -> tuple[PositionRow, ...]:
         """All that is open on an account."""
@@ -70,5 +72,7 @@ class Deals:
             raise
 
     async def _read(self, request: wire.Request, account: str | None) -> Answer:
+        if self._held and account is not None:
+            return await self._sessions.read_bound(request, account)
         answer, _ = await self._sessions.read(request, account or await self._sessions.at_home())
         return answer

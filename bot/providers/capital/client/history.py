@@ -19,6 +19,8 @@ FURTHEST = 12
 _OVERLAP = timedelta(minutes=1)
 """Windows overlap by so much: their ends are whole seconds, and the provider's clock is not ours."""
 _SHORTEST = timedelta(hours=1)
+_LEAST = timedelta(minutes=10)
+"""Of what reaches up to now so much is asked for at least, lest our clock be slow."""
 
 Row = TypeVar("Row", history.Activity, history.Transaction)
 
@@ -95,7 +97,7 @@ class History:
         now = self._clock.now()
         end = until
         if until is None or until > now:
-            length = min(widest, now - since + _OVERLAP)
+            length = min(widest, max(now - since, _LEAST) + _OVERLAP)
             for part in await self._wide(now - length, now, build, parse, account, is_last=True):
                 yield part
             end = now - length + _OVERLAP

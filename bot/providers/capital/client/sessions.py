@@ -10,7 +10,7 @@ first login, until somebody switches. An act of money names its own and holds `t
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import stamina
@@ -29,7 +29,7 @@ from bot.providers.base import Lend
 from bot.providers.capital import auth, wire
 from bot.providers.capital.client.line import Line
 from bot.providers.capital.wire.failures import SAME_ACCOUNT
-from bot.providers.capital.wire.session import build_logout, build_switch, parse_switched
+from bot.providers.capital.wire.session import build_logout, build_session, build_switch, parse_session, parse_switched
 
 _LOGOUT_SECONDS = 3.0
 
@@ -47,6 +47,18 @@ class Ticket:
     def streaming_host(self) -> str | None:
         """As the login told it, with whatever slash it has at its end."""
         return self.session.streaming_host
+
+
+class Turn:
+    """Held by whoever moves money. It may end before its holder is done; ending it twice does nothing."""
+
+    def __init__(self, lock: asyncio.Lock) -> None:
+        self._lock: asyncio.Lock | None = lock
+
+    def end(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+        self._lock = None
 
 
 class Sessions:
@@ -77,11 +89,26 @@ class Sessions:
                 return await self.bound(account)
         return self._ticket_of(session)
 
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """While it is held, nobody else makes another account the active one."""
-        async with self._turn:
-            yield
+    async def hold(self) -> "Turn":
+        """Wait for the turn. While it is held, nobody else makes another account the active one."""
+        await self._turn.acquire()
+        return Turn(self._turn)
+
+    async def verified(self, account: str, *, instead_of: Ticket | None = None) -> Ticket:
+        """As `bound`; and the provider itself has just said that this account is the active one (M41).
+
+        Raises:
+            UnreachableError: It says another. The session is given up.
+        """
+        ticket = await self.bound(account, instead_of=instead_of)
+        answer, ticket = await self._read(build_session(), ticket, account, held=True)
+        if parse_session(answer.body).account_id != account or not self._is_live(ticket.session):
+            self._give_up(ticket.session)
+            raise UnreachableError(wire.NAME, "another account is the active one")
+        return self._ticket_of(ticket.session)
+
+    def _is_live(self, session: auth.Session) -> bool:
+        return self._session is session
 
     async def bound(self, account: str, *, instead_of: Ticket | None = None) -> Ticket:
         """As `ticket`, for whoever holds the turn."""

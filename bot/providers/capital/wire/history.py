@@ -117,8 +117,8 @@ def entry_of(one: Transaction, account: str) -> Entry:
         on=one.at.date(),
         way=Way.OUT if amount < 0 else Way.IN,
         amount=Money.reading(abs(amount), Currency.of(one.currency)),
-        other=one.instrument_name or "",
+        other="",
         narrative=one.note or "",
         at=one.at,
-        kind=one.transaction_type.lower().replace("_", " "),
+        kind=", ".join(filter(None, (one.transaction_type.lower().replace("_", " "), one.instrument_name))),
     )

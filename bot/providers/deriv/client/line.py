@@ -31,6 +31,7 @@ from bot.providers.deriv.settings import Settings
 from bot.providers.deriv.wire import grammar, logins, service
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request
 from bot.providers.deriv.wire.logins import Session
+from bot.providers.deriv.wire.service import CallLimit
 
 PING_SECONDS = 30.0
 PONG_WITHIN_SECONDS = 10.0
@@ -75,7 +76,7 @@ class DerivLine:
         Raises:
             ProviderError: It cannot be reached, or does not let us in: nothing was sent.
         """
-        if self._session is not None and self._line is not None and self._line.connected:
+        if self._session is not None and self.connected:
             return self._session  # without the guard: this asks nobody, so it proves nothing about the provider
         async with self._guarded():
             _, session = await self._open()
@@ -116,6 +117,11 @@ class DerivLine:
             session.check(request.call)
             return session, await self._ask(line, request)
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that is logged in."""
+        return self._line is not None and self._line.connected
+
     def number(self) -> int:
         """A `req_id` that nothing on this login has used or will use."""
         return next(self._numbers)
@@ -135,21 +141,30 @@ class DerivLine:
         body: Body = (await self._line.ask(frame.decode(), [number]))[0]
         return body
 
-    async def subscribe(self, request: Request, number: int, *, timeout_seconds: float | None = None) -> Body:
-        """Ask on the connection that is open now, and on no other; the first reply, or what became of it.
+    async def on(self, feeds: Feeds, request: Request, number: int | None = None) -> Body:
+        """Ask on the connection these feeds belong to, or nobody: what it is about ends with that connection.
 
         Raises:
-            ProviderError: As `read`.
+            UnreachableError: That connection is over.
+            ProviderError: No answer, or a refusal.
         """
         await self.pace(request.call)
-        if self._line is None or self._session is None:
-            raise UnreachableError(NAME, "not connected")
+        if self.feeds is not feeds or self._line is None or self._session is None:
+            raise UnreachableError(NAME, "another connection")
         self._session.check(request.call)
-        body: Body = (await self._line.ask(request.frame(number), [number], timeout_seconds=timeout_seconds))[0]
-        refused = grammar.refusal(request.call, body)
-        if refused is not None:
-            raise refused
-        return body
+        return await self._ask(self._line, request, number)
+
+    def keep_to(self, limits: Iterable[CallLimit]) -> None:
+        """What the service says of how often it lets itself be asked; ours stay a sixth below it."""
+        for limit in limits:
+            for word, bucket in (
+                ("rest of calls", self._general),
+                ("portfolio", self._outcome),
+                ("proposal_open_contract", self._pricing),
+            ):
+                if word in limit.applies_to and limit.minutely:
+                    bucket.burst = max(1.0, limit.minutely // 6)
+                    bucket.rate = max(1.0, limit.minutely - bucket.burst) / 60
 
     async def until_broken(self) -> None:
         """Wait as long as the connection that is open now lasts."""
@@ -182,8 +197,8 @@ class DerivLine:
         line, session = await self._open()
         return session, await self._ask(line, request)
 
-    async def _ask(self, line: Line, request: Request) -> Body:
-        number = self.number()
+    async def _ask(self, line: Line, request: Request, number: int | None = None) -> Body:
+        number = self.number() if number is None else number
         body: Body = (await line.ask(request.frame(number), [number]))[0]
         refused = grammar.refusal(request.call, body)
         if refused is not None:

@@ -345,8 +345,18 @@ def parse_own(body: Body) -> list[tuple[str, str]]:
     listed = body.get("accounts")
     if not isinstance(listed, list):
         raise ReplyError(NAME, "no list of accounts")
-    found = [(one.get("loginid"), one.get("currency", "")) for one in listed if isinstance(one, Mapping)]
+    open_ones = [one for one in listed if isinstance(one, Mapping) and one.get("transfers") != "none"]
+    found = [(one.get("loginid"), one.get("currency", "")) for one in open_ones]
     return [(number, code) for number, code in found if isinstance(number, str) and isinstance(code, str)]
+
+
+def parse_agents(body: Body) -> dict[str, str]:
+    """The payment agents of a `paymentagent_list`: their names by login."""
+    listed = _object(body, "paymentagent_list").get("list")
+    if not isinstance(listed, list):
+        raise ReplyError(NAME, "no list of payment agents")
+    found = [(one.get("paymentagent_loginid"), one.get("name")) for one in listed if isinstance(one, Mapping)]
+    return {number: _one_line(name) for number, name in found if isinstance(number, str)}
 
 
 def _check_is(value: Json, wanted: int, call: str) -> None:

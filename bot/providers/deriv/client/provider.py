@@ -5,15 +5,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.errors import BusyError, CredentialRefusedError, RefusedError
+from bot.money import Money
 from bot.providers.base import Lend, MoneySeam, Spec, Surroundings
+from bot.providers.deriv.client.agents import Counters
 from bot.providers.deriv.client.books import Books
 from bot.providers.deriv.client.contracts import Contracts
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.client.markets import Markets
+from bot.providers.deriv.client.opening import Opening
+from bot.providers.deriv.client.options import Options
+from bot.providers.deriv.client.profile import Own
 from bot.providers.deriv.client.seam import Seam
+from bot.providers.deriv.client.site import Site
+from bot.providers.deriv.client.streaming import Streaming
 from bot.providers.deriv.wire import balances
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.records import Account, Balance, Candle, Entry, Findings, Market, Position, Power, Quote, Reading
+from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 
 
 class Deriv:
@@ -22,9 +30,15 @@ class Deriv:
     def __init__(self, spec: Spec, lend: Lend, around: Surroundings) -> None:
         self.spec = spec
         self.line = DerivLine(lend, around)
+        self.site = Site(self.line, around.clock)
+        self.own = Own(self.line)
+        self.opening = Opening(self.line, around.clock)
+        self.options = Options(self.line)
+        self.counters = Counters(self.line)
         self.markets = Markets(self.line, around.clock)
         self.books = Books(self.line, around.clock)
         self.contracts = Contracts(self.line, around.clock)
+        self.streams = Streaming(self.line, around.clock, self.markets, self.books, self.contracts)
         self._seam = Seam(self.line, lend)
         self._clock = around.clock
 
@@ -82,6 +96,9 @@ class Deriv:
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         return await self.books.statement(limit=limit, since=since)
 
+    async def top_up(self, account: str, amount: Money | None) -> Balance:
+        return await self.opening.top_up(account, amount)
+
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find_markets(text, most=most)
 
@@ -93,6 +110,21 @@ class Deriv:
 
     async def candles(self, symbol: str, step: timedelta, since: datetime, until: datetime) -> Reading[Candle]:
         return await self.markets.candles(symbol, step, since, until)
+
+    @property
+    def topics(self) -> frozenset[Topic]:
+        return self.streams.topics
+
+    @property
+    def most_subjects(self) -> int | None:
+        """Nobody says how many."""
+        return None
+
+    async def stream(self, wish: Wish, ear: Ear) -> None:
+        await self.streams.stream(wish, ear)
+
+    async def missed(self, subject: Subject, since: datetime, until: datetime) -> Reading[Told]:
+        return await self.streams.missed(subject, since, until)
 
     async def close(self) -> None:
         await self.line.close()

@@ -32,8 +32,9 @@ from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, P
 from bot.providers.deriv.client import payments, traces
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.client.payments import Done, Rehearsed
-from bot.providers.deriv.client.traces import Known, Row
-from bot.providers.deriv.wire import balances, grammar
+from bot.providers.deriv.client.traces import Known
+from bot.providers.deriv.wire import agents, balances, books, grammar, opening, profile
+from bot.providers.deriv.wire.books import Row
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request, ask
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.records import Account
@@ -85,9 +86,21 @@ class Seam:
                 if rehearsed.done:
                     raise OutcomeUnknownError(NAME)
                 return rehearsed.name
-            case PayWay.OWN:
+            case PayWay.PAYOUT:  # a dry run would want the code, which is mailed when it is approved
+                return await self._agent(act, loginid)
+            case _:
                 await self._check_own(act, loginid)
-        return ""
+                return ""
+
+    async def _agent(self, act: Act, loginid: str | None) -> str:
+        _, body = await self._line.read(profile.build_get_settings().of(loginid))
+        country = profile.parse_get_settings(body).country_code
+        currency = act.amount.currency.code if act.amount is not None else None
+        _, body = await self._line.read(agents.build_paymentagent_list(country, currency))
+        name = payments.parse_agents(body).get(act.target)
+        if not name:
+            raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
+        return name
 
     async def own(self, account: str) -> tuple[Account, ...]:
         session = await self._line.logged_in()
@@ -111,9 +124,9 @@ class Seam:
         request = payments.request_of(act, reference, by_proposal=_is_fresh(act, now))
         loginid = await self._admitted(act, request.call)
         request = request.of(loginid)
-        rows = await self._rows(loginid, limit=LATEST, most=1)
+        rows = await self._rows(act, loginid, limit=LATEST, most=1)
         is_done = traces.is_booked(rows, reference) or await self._is_done_by_rehearsal(act, request, loginid)
-        number, newest = self._line.number(), max((row.transaction_id for row in rows), default=0)
+        number, newest = self._line.number(), max((row.id for row in rows), default=0)
         kept = msgspec.json.encode(_Kept(newest, await self._app_id(), number, is_done))
         self._prepared = Prepared(act, reference, None, b"\n".join((kept, request.frame(number).encode())), now)
         return self._prepared
@@ -128,11 +141,9 @@ class Seam:
         session = await self._line.logged_in()
         session.check(call)
         session.check(Call.STATEMENT)
-        held = {
-            one.id: one for one in ((session.own, *session.accounts) if self._line.further_tokens else [session.own])
-        }
-        account = held.get(act.account)
-        if account is None or account.environment is not session.environment:
+        account = _account_in(session, act.account)
+        is_spoken_for = account is session.own or self._line.further_tokens
+        if not is_spoken_for or account.environment is not session.environment:
             raise InputError(f"this login is for {session.own.id}, and speaks for no {act.account}", session.own.id)
         if act.amount is not None and account.currency is not None and act.amount.currency != account.currency:
             raise InputError(f"{account.id} holds {account.currency}", f"250.00 {account.currency}")
@@ -182,7 +193,7 @@ class Seam:
             session = await self._line.logged_in()
             if not session.email:
                 raise InputError("Deriv does not tell where it would mail the code", "")
-            await self._once(ask(Call.VERIFY_EMAIL, session.email, type="paymentagent_withdraw"))
+            await self._once(opening.build_verify_email(session.email, opening.Purpose.PAYMENT_AGENT))
             self._mailed_at[act.request_id] = now
         raise RefusedError(NAME, "CodeAwaited")
 
@@ -266,33 +277,42 @@ class Seam:
         if done is not None:
             return Evidence(Outcome.UNKNOWN, done.transaction, _otherwise(done), now, differing=done.differing)
         loginid = await self._admitted(act, Call.STATEMENT)
-        rows = await self._rows(loginid, since=prepared.prepared_at - OVERLAP)
+        rows = await self._rows(act, loginid, since=prepared.prepared_at - OVERLAP)
         looked_at = self._line.clock.now()
         known = Known(prepared.reference, kept.after, kept.app)
         found = traces.evidence_in(rows, act, known, looked_at)
         if found is not None and (found.outcome is not Outcome.UNKNOWN or found.differing):
             return found
         session, body = await self._line.read(balances.build_balance().of(loginid))
-        account = next(one for one in (session.own, *session.accounts) if one.id == act.account)
-        (held,) = balances.parse_balance(body, account, looked_at).items or (None,)
+        told = balances.parse_balance(body, _account_in(session, act.account), looked_at).items
+        held = next((one.amount for one in told if one.account == act.account), None)
         return Evidence(
             Outcome.UNKNOWN,
             detail="not in the statement" if found is None else found.detail,
             seen_at=looked_at,
             alike=() if found is None else found.alike,
-            absence=Absence(looked_at, looked_at - prepared.prepared_at, True, held.amount if held else None),
+            absence=Absence(looked_at, looked_at - prepared.prepared_at, True, held),
         )
 
     async def _rows(
-        self, loginid: str | None, *, since: datetime | None = None, limit: int = traces.PAGE, most: int = MOST_PAGES
+        self,
+        act: Act,
+        loginid: str | None,
+        *,
+        since: datetime | None = None,
+        limit: int = books.MOST_ROWS,
+        most: int = MOST_PAGES,
     ) -> list[Row]:
         """Page after page until one is not full; what comes in meanwhile shifts them, and shows a row twice."""
         rows: dict[int, Row] = {}
         for page in range(most):
-            request = traces.build_page(since=since, offset=page * limit, limit=limit)
-            _, body = await self._line.read(request.of(loginid))
-            found = traces.parse_page(body)
-            rows |= {row.transaction_id: row for row in found}
+            request = books.build_statement(since, limit=limit, offset=page * limit)
+            session, body = await self._line.read(request.of(loginid))
+            account = _account_in(session, act.account)
+            if account.currency is None:
+                return []  # before it has one nothing can be booked
+            found = books.parse_statement(body, account.id, account.currency)
+            rows |= {row.id: row for row in found}
             if len(found) < limit:
                 break
         else:
@@ -324,6 +344,14 @@ def _is_fresh(act: Act, now: datetime) -> bool:
     except ValueError:
         return False
     return timedelta(0) <= now - proposed.astimezone(UTC) <= FRESH
+
+
+def _account_in(session: Session, number: str) -> Account:
+    """`InputError` for one that is not of this login's person."""
+    for one in (session.own, *session.accounts):
+        if one.id == number:
+            return one
+    raise InputError(f"this login is for {session.own.id}, and speaks for no {number}", session.own.id)
 
 
 def _other_than(session: Session, account: str) -> str | None:

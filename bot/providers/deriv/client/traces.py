@@ -13,59 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-import msgspec
-
-from bot.errors import ReplyError
-from bot.network.strictjson import Json
 from bot.providers.base import Act, ActKind, Evidence, Outcome, PayWay
 from bot.providers.deriv.client import payments
-from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request, ask, epoch_of
+from bot.providers.deriv.wire.books import Row
 
-PAGE = 500
 _LEAVES = {"withdrawal", "transfer"}
-
-
-class _Side(msgspec.Struct):
-    loginid: str = ""
-
-
-class Row(msgspec.Struct, frozen=True, rename={"source": "from", "target": "to"}):
-    """One line of a statement."""
-
-    transaction_id: int
-    transaction_time: int
-    action_type: str
-    amount: int | Decimal
-    """Below nought where it left."""
-    app_id: int | None = None
-    contract_id: int | None = None
-    longcode: str | None = None
-    """For a payment its description."""
-    shortcode: str | None = None
-    """For a contract its type, market, payout, start and end."""
-    source: _Side | None = None
-    target: _Side | None = None
-
-
-class _Statement(msgspec.Struct):
-    transactions: list[Row]
-
-
-def build_page(*, since: datetime | None = None, offset: int = 0, limit: int = PAGE) -> Request:
-    """A page of the statement, newest first; what was booked `since` a moment, with descriptions."""
-    begins = None if since is None else epoch_of(since)
-    return ask(Call.STATEMENT, description=1, limit=limit, offset=offset, date_from=begins)
-
-
-def parse_page(body: Body) -> list[Row]:
-    """The rows of a page. `ReplyError` when one of them cannot be read: what is looked for may be just that one."""
-    if body.get("msg_type") != "statement":
-        raise ReplyError(NAME, "answer to another call than statement")
-    said: Json = body.get("statement")
-    try:
-        return msgspec.convert(said, _Statement, builtin_types=(Decimal,)).transactions
-    except msgspec.ValidationError:
-        raise ReplyError(NAME, "statement not as documented") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +37,7 @@ def is_booked(rows: Sequence[Row], reference: str) -> bool:
 
 def _is_marked(row: Row, reference: str) -> bool:
     """What comes in with our reference is somebody else's doing: ours leaves."""
-    return row.amount < 0 and payments.mark_in(row.longcode or "") == reference
+    return row.amount.amount < 0 and payments.mark_in(row.text) == reference
 
 
 def evidence_in(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> Evidence | None:
@@ -100,7 +52,7 @@ def evidence_in(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) 
 def _by_mark(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> Evidence | None:
     ours = [row for row in rows if _is_marked(row, known.reference)]
     if not ours:
-        likes = [row for row in _new(rows, known) if _fits(row, act) and not payments.mark_in(row.longcode or "")]
+        likes = [row for row in _new(rows, known) if _fits(row, act) and not payments.mark_in(row.text)]
         return _alike(likes, seen_at)
     ids = _ids(ours)
     if len(ours) > 1:
@@ -108,8 +60,8 @@ def _by_mark(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> 
     differing = tuple(
         what
         for what, is_right in (
-            ("amount", act.amount is not None and ours[0].amount == -act.amount.amount),
-            ("kind", ours[0].action_type in _LEAVES),
+            ("amount", act.amount is not None and ours[0].amount == -act.amount),
+            ("kind", ours[0].action in _LEAVES),
         )
         if not is_right
     )
@@ -125,27 +77,27 @@ def _by_nature(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -
         return _alike(likes, seen_at)
     (row,) = ours
     contract = f", contract {row.contract_id}" if row.contract_id is not None else ""
-    said = f"in the statement as transaction {row.transaction_id}{contract}, the only one like it since it was prepared"
-    return Evidence(Outcome.SUCCEEDED, str(row.transaction_id), said, seen_at)
+    said = f"in the statement as transaction {row.id}{contract}, the only one like it since it was prepared"
+    return Evidence(Outcome.SUCCEEDED, str(row.id), said, seen_at)
 
 
 def _of_sale(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> Evidence | None:
     """A contract ends once: by our sale, by somebody else's, or by itself."""
-    sold = [row for row in rows if row.action_type == "sell" and str(row.contract_id) == act.target]
+    sold = [row for row in rows if row.action == "sell" and str(row.contract_id) == act.target]
     if not sold:
         return None
     (row, *others) = sold
     if others:
         return _alike(sold, seen_at)
-    number, least = str(row.transaction_id), Decimal(act.parameters.get("least", "0"))
+    number, least = str(row.id), Decimal(act.parameters.get("least", "0"))
     ended = _end_of(row)
-    if ended is not None and row.transaction_time >= ended:
+    if ended is not None and row.at.timestamp() >= ended:
         return Evidence(Outcome.ALREADY_DECIDED, number, f"ran out, and was settled for {row.amount}", seen_at)
-    if row.transaction_id <= known.after or row.app_id not in (known.app_id, None):
+    if row.id <= known.after or row.app_id not in (known.app_id, None):
         return Evidence(Outcome.ALREADY_DECIDED, number, f"was sold otherwise, for {row.amount}", seen_at)
     if row.app_id is None:
         return _alike(sold, seen_at)
-    if row.amount < least:
+    if row.amount.amount < least:
         return Evidence(Outcome.UNKNOWN, number, "sold, but not as approved", seen_at, differing=("price",))
     said = f"contract {act.target}, sold for {row.amount}, transaction {number}"
     return Evidence(Outcome.SUCCEEDED, number, said, seen_at)
@@ -153,13 +105,13 @@ def _of_sale(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> 
 
 def _end_of(row: Row) -> int | None:
     """When the contract ends by itself, where its short name tells: `CALL_R_100_19.54_START_END_…`."""
-    times = [int(part.rstrip("F")) for part in (row.shortcode or "").split("_") if part.rstrip("F").isdecimal()]
+    times = [int(part.rstrip("F")) for part in row.shortcode.split("_") if part.rstrip("F").isdecimal()]
     moments = [one for one in times if one > 1_000_000_000]
     return moments[1] if len(moments) > 1 else None
 
 
 def _new(rows: Sequence[Row], known: Known) -> list[Row]:
-    return [row for row in rows if row.transaction_id > known.after]
+    return [row for row in rows if row.id > known.after]
 
 
 def _fits(row: Row, act: Act) -> bool:
@@ -169,23 +121,22 @@ def _fits(row: Row, act: Act) -> bool:
     if act.kind is ActKind.ORDER:
         most = Decimal(act.parameters.get("price", act.amount.text()))
         bought = f"{act.parameters.get('contract_type', '')}_{act.parameters.get('symbol', act.target)}_".upper()
-        named = (row.shortcode or "").upper()
-        return row.action_type == "buy" and -most <= row.amount < 0 and named.startswith(bought)
-    source, target = row.source, row.target
+        named = row.shortcode.upper()
+        return row.action == "buy" and -most <= row.amount.amount < 0 and named.startswith(bought)
     return (
-        row.action_type in _LEAVES
-        and row.amount == -act.amount.amount
-        and (source is None or source.loginid in ("", act.account))
-        and (target is None or target.loginid in ("", act.target))
+        row.action in _LEAVES
+        and row.amount == -act.amount
+        and row.source in ("", act.account)
+        and row.target in ("", act.target)
     )
 
 
 def _alike(rows: Sequence[Row], seen_at: datetime) -> Evidence | None:
     if not rows:
         return None
-    alike = tuple(str(row.transaction_id) for row in rows)
+    alike = tuple(str(row.id) for row in rows)
     return Evidence(Outcome.UNKNOWN, "", "like it in the statement, but not surely it", seen_at, alike=alike)
 
 
 def _ids(rows: Sequence[Row]) -> str:
-    return ", ".join(str(row.transaction_id) for row in sorted(rows, key=lambda row: row.transaction_id))
+    return ", ".join(str(row.id) for row in sorted(rows, key=lambda row: row.id))

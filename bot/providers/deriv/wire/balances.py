@@ -18,6 +18,7 @@ from bot.providers.deriv.wire.grammar import (
     documented,
     payload,
 )
+from bot.providers.deriv.wire.logins import Session
 from bot.providers.records import Account, Balance, Environment
 
 ALL = "all"
@@ -79,6 +80,16 @@ def parse_balance(body: Body, asked: Account, as_of: datetime) -> Balances:
         totals = _totals(said)
     items = tuple(item for item, _ in found if item is not None)
     return Balances(items, tuple(note for _, note in found if note), totals)
+
+
+def parse_balance_change(body: Body, session: Session, as_of: datetime) -> tuple[Balance, ...]:
+    """A frame of the stream: the account that changed, and others or not."""
+    with documented(Call.BALANCE):
+        changed = payload(Call.BALANCE, body, _Balance).loginid
+        for account in session.accounts:
+            if account.id == changed:
+                return parse_balance(body, account, as_of).items
+        raise ValueError("the balance of a stranger")
 
 
 _TOTALS = {"deriv": "real", "deriv_demo": "demo", "mt5": "real MT5", "mt5_demo": "demo MT5"}

@@ -331,6 +331,17 @@ def number_in(text: str) -> Decimal:
     return check_number(Decimal(text))
 
 
+def number_said(said: Any) -> Decimal | None:
+    """Where the documents have a text in one place and a number in another; None, or an empty text, is none at all."""
+    if said is None or said == "":
+        return None
+    if isinstance(said, str):
+        return number_in(said)
+    if isinstance(said, bool) or not isinstance(said, int | Decimal):
+        raise ValueError("not a number")
+    return number_of(said)
+
+
 def moment_of(epoch_seconds: int) -> datetime:
     return datetime.fromtimestamp(epoch_seconds, UTC)
 
