@@ -168,12 +168,15 @@ class News:
         if self._minute is not None and candle.at < self._minute:
             return None
         ends = candle.at + candle.step
-        within = [one.mid for one in live if candle.at <= one.at < ends and (self._at is None or one.at > self._at)]
+        following = [one for one in live if candle.at <= one.at < ends and (self._at is None or one.at > self._at)]
+        within = [one.mid for one in following]
         known = [*within, self._low, self._high] if self._minute == candle.at else within
         is_wider = not known or candle.low < min(known) or candle.high > max(known)
         if not is_wider and (within or candle.close == self._price):
             return None
         narrowed = self._beyond(candle, known, within[0] if within else candle.close) if known else candle
+        if following and following[0].at > candle.at:
+            narrowed = replace(narrowed, step=following[0].at - candle.at)  # what comes after it is told by itself
         self._begin_minute(candle.at, min([candle.low, *known]), max([candle.high, *known]))
         if self._at is None or candle.at > self._at:
             self._at, self._same = candle.at, []

@@ -20,7 +20,7 @@ from bot.providers.capital import SPEC
 from bot.providers.capital.client import Capital, Settings
 from bot.providers.capital.simulator import make
 from bot.providers.following import Following
-from bot.providers.records import Candle, Environment, Quote
+from bot.providers.records import Candle, Environment
 from bot.providers.standing import Figures
 from bot.providers.streams import Subject, Topic, Wish
 from bot.secret import Secret
@@ -100,25 +100,24 @@ async def desk() -> AsyncIterator[Desk]:
 async def test_a_price_that_moves_is_told_at_once(desk: Desk) -> None:
     async with desk.following(GOLD, SILVER):
         await desk.price("GOLD", "4200.5")
-        await until(lambda: desk.heard.of(GOLD))
-        (quote,) = desk.heard.of(GOLD)
-        assert isinstance(quote, Quote)
+        await until(lambda: desk.heard.quotes(GOLD))
+        (quote,) = desk.heard.quotes(GOLD)
         assert (quote.bid, quote.ask) == (Decimal("4200.5"), Decimal("4201.5"))
-        assert desk.heard.of(SILVER) == []
+        assert desk.heard.quotes(SILVER) == []
 
 
 async def test_a_crossing_while_the_line_was_cut_is_learnt_from_history_with_its_outage(desk: Desk) -> None:
     async with desk.following(GOLD):
         await desk.price("GOLD", "4200")
-        await until(lambda: desk.heard.of(GOLD))
+        await until(lambda: desk.heard.quotes(GOLD))
         await desk.tell("down", down=True)
         await until(lambda: desk.heard.downs)
         await desk.price("GOLD", "4500")
         await desk.price("GOLD", "4200")
         await desk.tell("down", down=False)
         await until(lambda: max(desk.heard.prices(GOLD)) == Decimal("4500.5"))
-        late = [(told, outage) for _, told, outage in desk.heard.events if outage is not None]
-        assert [type(told) for told, _ in late] == [Candle]
+        late = [told for _, told, outage in desk.heard.events if outage is not None]
+        assert {type(told) for told in late} == {Candle}  # one a minute
         assert desk.heard.prices(GOLD)[-1] == Decimal("4200.5")
 
 
@@ -130,8 +129,8 @@ async def test_markets_come_and_go_with_the_wish_and_an_unknown_one_is_refused_a
         assert isinstance(desk.heard.refusals[nowhere], RefusedError)
         await desk.price("GOLD", "4200")
         await desk.price("SILVER", "55")
-        await until(lambda: desk.heard.of(SILVER))
-        assert desk.heard.of(GOLD) == []
+        await until(lambda: desk.heard.quotes(SILVER))
+        assert desk.heard.quotes(GOLD) == []
 
 
 async def test_the_forty_first_market_gets_a_sentence_and_the_forty_are_followed(desk: Desk) -> None:
@@ -166,7 +165,7 @@ async def test_another_account_brings_another_line(desk: Desk) -> None:
 async def test_what_is_held_back_while_its_price_moves_is_found_out_and_the_line_is_made_anew(desk: Desk) -> None:
     async with desk.following(GOLD, SILVER):
         await desk.price("GOLD", "4200")
-        await until(lambda: desk.heard.of(GOLD))
+        await until(lambda: desk.heard.quotes(GOLD))
         await desk.tell("hold", epic="GOLD", quotes=True)
         await desk.price("GOLD", "4400")
         await until(lambda: desk.heard.downs == ["SilentError"] and desk.heard.is_up)
@@ -207,7 +206,7 @@ async def cut_again_and_again(desk: Desk, *, seconds: float, each: float) -> Non
         for one in subjects:
             prices = [first[one.name], *desk.heard.prices(one)]
             assert (max(prices), min(prices)) == (highest[one.name], lowest[one.name])
-            again = Counter(told.key for told in desk.heard.of(one) if isinstance(told, Quote))
+            again = Counter(told.key for told in desk.heard.quotes(one))
             assert again.most_common(1)[0][1] == 1
         assert desk.heard.ups > 3
         assert desk.heard.holes == []

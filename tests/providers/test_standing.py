@@ -235,6 +235,17 @@ def test_what_happened_before_anybody_listened_is_not_learnt_from_the_candle_of_
     assert desk.told == []
 
 
+def test_where_the_price_stands_is_told_at_the_beginning_and_not_how_it_got_there() -> None:
+    desk = Desk(candles_of)
+    desk.market += [quote(0, 100), quote(1, 300), quote(2, 120)]
+    desk.pass_(10)
+    desk.connects()
+    desk.settles()
+    (first,) = desk.told
+    assert isinstance(first.told, Candle)
+    assert (first.told.low, first.told.high, first.told.close, first.outage) == (120, 120, 120, None)
+
+
 def test_ticks_that_are_old_reversed_repeated_or_of_the_future_change_nothing() -> None:
     desk = Desk(ticks)
     desk.pass_(3600)

@@ -49,6 +49,9 @@ class Heard:
     def of(self, subject: Subject) -> list[Told]:
         return [told for one, told, _ in self.events if one == subject]
 
+    def quotes(self, subject: Subject) -> list[Quote]:
+        return [told for told in self.of(subject) if isinstance(told, Quote)]
+
     def prices(self, subject: Subject) -> list[Decimal]:
         """The way the price went, as far as it was told: of a candle its extremes and its end."""
         way: list[Decimal] = []
