@@ -209,6 +209,7 @@ class Standing:
         thread = self._threads.get(subject)
         if thread is None or thread.state not in (State.ASKED, State.REFUSED):
             return []
+        self.alive()
         now = self._clock.now()
         thread.outage = None if thread.live_until is None else Outage(thread.live_until, max(now, thread.live_until))
         if subject.topic not in _HAVE_HISTORY:
@@ -326,7 +327,7 @@ class Standing:
         live: Sequence[Told],
         outage: Outage | None,
     ) -> list[Handed]:
-        news = thread.news.catch_up(subject.topic, history, live)
+        news = thread.news.catch_up(subject.topic, history, live, None if outage is None else outage.since)
         thread.is_touched = True
         self._attempt = 0
         if outage is None:

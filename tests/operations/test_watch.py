@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
+from bot.alerts.model import Measure, Occasion, Repeat, Rule, Source, Test
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Spell, Step
 from bot.operations.watch.room import Watch
@@ -23,7 +23,19 @@ from bot.providers.standing import Figures
 from bot.providers.streams import Subject, Told, Topic
 from bot.store import Tables
 from bot.store.columns import at
-from tests.support.chatting import VERA, Chat, Desk, at_work, configured, providers, telegram, texts, until
+from tests.support.chatting import (
+    NO_PACING,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    at_work,
+    configured,
+    providers,
+    telegram,
+    texts,
+    until,
+)
 
 GOLD, SILVER = Subject(Topic.QUOTE, "GOLD"), Subject(Topic.QUOTE, "SILVER")
 QUICK = Figures(backoff_seconds=0.05, backoff_cap_seconds=0.1)
@@ -269,6 +281,58 @@ async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
         async with watching(desk, rules):
             await until(lambda: rules.surveys)
         assert len(rules.surveys[0]) == 5
+
+
+QUICK_STREAMS = "[streams]\nbackoff = 0.05\nbackoff_cap = 0.1\npoll = 0.2\ntell_after = 0.3"
+
+
+@asynccontextmanager
+async def alerting(desk: Desk) -> AsyncIterator[None]:
+    """Alerts and the watch for them, as `countersign run` has them."""
+    await desk.rooms.alerts.start()
+    watching, writing = (asyncio.create_task(one.run()) for one in (desk.rooms.watch, desk.rooms.alerts))
+    try:
+        yield
+    finally:
+        for task in (watching, writing):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def alerts(desk: Desk) -> list[str]:
+    return [text for text in texts(desk.chat.from_bot(OLGA)) if "GOLD" in text and "4400" in text]
+
+
+async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides:
+        config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
+        async with at_work(config, chat, sides) as desk, alerting(desk):
+            connection = await desk.link("capital", environment=Environment.DEMO)
+            source = Source(connection.id, Measure.PRICE, "GOLD")
+            olga = desk.person(OLGA)
+            crosses = Rule("R1", olga.id, source, Test.CROSSES, desk.clock.now(), Decimal(4400), repeat=Repeat.EACH)
+            await desk.rooms.alerts.set(olga, crosses, telegram_id=OLGA)
+            await followed(desk, GOLD)
+            await price(desk, "GOLD", 4200)
+            await begun(desk)
+            for _ in range(3):
+                await control(desk, "capital", "cut")
+                await followed(desk, GOLD)
+            await control(desk, "capital", "down", down=True)
+            await until(lambda: cards(desk))
+            await price(desk, "GOLD", 4500)
+            await price(desk, "GOLD", 4200)
+            await control(desk, "capital", "down", down=False)
+            await until(lambda: alerts(desk))
+            await followed(desk, GOLD)
+            await price(desk, "GOLD", 4201)
+            await control(desk, "capital", "cut")
+            desk.clock.ahead_by(11)
+            await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+            (alert,) = alerts(desk)
+            assert "During outage" in alert
+            assert len(cards(desk)) == 1
 
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

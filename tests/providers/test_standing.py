@@ -222,6 +222,8 @@ def test_a_crossing_that_was_told_live_is_not_found_again_in_the_candle_of_its_m
     desk.settles()
     (candle,) = [one.told for one in desk.told if isinstance(one.told, Candle)]
     assert (candle.open, candle.high, candle.low, candle.close) == (100, 101, 90, 101)
+    last_heard = START + timedelta(seconds=3)
+    assert (candle.at, candle.at + candle.step) == (last_heard, START + MINUTE)
 
 
 def test_what_happened_before_anybody_listened_is_not_learnt_from_the_candle_of_that_minute() -> None:
