@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from bot.operations.bookings import BookingDesk
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.deals import DealDesk
     from bot.operations.deciding import Deciding
     from bot.operations.delegating import Delegating
     from bot.operations.dossiers import Dossiers
@@ -279,6 +280,13 @@ class House:
         return Connections(
             self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
         )
+
+    @cached_property
+    def deals(self) -> "DealDesk":
+        from bot.operations.deals import DealDesk
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return DealDesk(self.connections, self.money.planning, self.clock, zone)
 
     @cached_property
     def markets(self) -> "MarketDesk":

@@ -11,6 +11,7 @@ from telegram import Update
 from bot.errors import CountersignError, StoreError
 from handlers import (
     asking,
+    deals,
     enclosing,
     factor,
     failures,
@@ -30,6 +31,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *factor.ANSWERS,
     *requests.ANSWERS,
     *transfers.ANSWERS,
+    *deals.ANSWERS,
     *payments.ANSWERS,
     *asking.ANSWERS,
     *withdrawals.ANSWERS,

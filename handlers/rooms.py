@@ -15,6 +15,7 @@ from handlers import (
     clients,
     clock,
     connections,
+    deals,
     deciding,
     delegating,
     dossiers,
@@ -49,7 +50,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS,)),
+    ("Markets", (*markets.DOORS, *deals.DOORS)),
     (
         "Money",
         (
@@ -80,6 +81,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *deals.TAPS,
     *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,

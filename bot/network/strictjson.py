@@ -60,9 +60,13 @@ def _too_deep(data: bytes) -> bool:
     No recursion, and no loop over a megabyte in Python: strings are cut out, everything but brackets is dropped, and
     then each round takes away the innermost pairs.
     """
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False  # most texts, and for a fifth of the price
     outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     brackets = b"".join(outside).translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
         brackets = brackets.replace(b"[]", b"")
     return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
 

@@ -18,6 +18,11 @@ AUDIENCES: Mapping[str, str] = {
     "chart": "private",
     "market": "desk",
     "orders": "private",
+    "buy": "private",
+    "sell": "private",
+    "close": "private",
+    "change": "private",
+    "cancelorder": "private",
     "withdrawals": "private",
     "client": "private",
     "lead": "private",  # in the private chat only

@@ -65,6 +65,11 @@ DOORS = {
     "chart": (ALL, READ, PRIVATELY),
     "market": (ALL, READ, PRIVATELY),
     "orders": (ALL, READ, PRIVATELY),
+    "buy": ({"operator"}, ASK, PRIVATELY),
+    "sell": ({"operator"}, ASK, PRIVATELY),
+    "close": ({"operator"}, ASK, PRIVATELY),
+    "change": ({"operator"}, ASK, PRIVATELY),
+    "cancelorder": ({"operator"}, ASK, PRIVATELY),
     "withdrawals": (ALL, READ, PRIVATELY),
     "client": (ALL, READ, PRIVATELY),
     "lead": ({"operator"}, ASK, NEVER),
@@ -124,6 +129,8 @@ TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
     "transfer": ({"operator"}, ASK),
+    "deals": ({"operator"}, ASK),
+    "deals/choose": ({"operator"}, ASK),
     "payagent": ({"operator"}, ASK),
     "payout": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
@@ -148,6 +155,7 @@ ANSWERS = {
     "factor/replace": (ALL, TALK),
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
+    "deals": ({"operator"}, ASK),
     "transfer": ({"operator"}, ASK),
     "payagent": ({"operator"}, ASK),
     "payout": ({"operator"}, ASK),
@@ -160,7 +168,17 @@ ANSWERS = {
     "policy/try": (ADMIN, POLICY),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"attach", "transfer", "payagent", "payout", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
+NO_SECRET = {
+    "attach",
+    "transfer",
+    "deals",
+    "payagent",
+    "payout",
+    "ask",
+    "withdrawal/reject",
+    "policy/propose",
+    "policy/try",
+}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"
