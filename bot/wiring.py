@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from bot.operations.status import StatusDesk
     from bot.operations.turned_away import TurnedAway
     from bot.operations.wariness import Wariness
+    from bot.operations.watch.room import Watch
     from bot.operations.watching_desk import WatchingDesk
     from bot.operations.withdrawals import Withdrawals
 
@@ -422,6 +423,25 @@ class House:
         from bot.operations.announcing import Announcing
 
         return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+
+    @cached_property
+    def watch(self) -> "Watch":
+        from bot.operations.watch.room import Watch
+        from bot.providers.standing import Figures
+
+        patience = self.config.streams
+        return Watch(
+            self.database,
+            self.connections,
+            self.access,
+            self.outbox,
+            self.alerts,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            figures=Figures(patience.backoff, patience.backoff_cap, stall_seconds=patience.stall),
+            poll_seconds=patience.poll,
+            patience_seconds=patience.tell_after,
+        )
 
     @cached_property
     def registering(self) -> "Registering":
