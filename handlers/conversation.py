@@ -9,7 +9,19 @@ from typing import Final
 from telegram import Update
 
 from bot.errors import CountersignError, StoreError
-from handlers import asking, enclosing, factor, failures, linking, locking, policy, requests, transfers, withdrawals
+from handlers import (
+    alerts,
+    asking,
+    enclosing,
+    factor,
+    failures,
+    linking,
+    locking,
+    policy,
+    requests,
+    transfers,
+    withdrawals,
+)
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
@@ -22,6 +34,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *withdrawals.ANSWERS,
     *policy.ANSWERS,
     *enclosing.ANSWERS,
+    *alerts.ANSWERS,
 )
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from handlers import (
     accounts,
+    alerts,
     asking,
     audit,
     balances,
@@ -44,7 +45,7 @@ from handlers import (
 from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
-    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
+    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *alerts.DOORS, *status.DOORS)),
     (
         "Money",
         (
@@ -85,6 +86,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *clock.TAPS,
     *audit.TAPS,
     *people.TAPS,
+    *alerts.TAPS,
 )
 """The buttons of cards, beside those that turn pages."""
 TAP_BY_KIND: Final = {door.kind: door for door in TAPS}

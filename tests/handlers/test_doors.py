@@ -80,7 +80,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         for person in (VERA, OLGA, ADAM)
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
-    everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
+    everybody |= {"lock", "factor", "alert", "alerts", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
     everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy"}
     working = {"freeze", "thaw", "settle", "repeat"}
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}

@@ -61,6 +61,8 @@ DOORS = {
     "balance": (ALL, READ, PRIVATELY),
     "positions": (ALL, READ, PRIVATELY),
     "statement": (ALL, READ, PRIVATELY),
+    "alert": (ALL, READ, PRIVATELY),
+    "alerts": (ALL, READ, PRIVATELY),
     "withdrawals": (ALL, READ, PRIVATELY),
     "client": (ALL, READ, PRIVATELY),
     "lead": ({"operator"}, ASK, NEVER),
@@ -130,6 +132,11 @@ TAPS = {
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
     "people": (ADMIN, PEOPLE_),
+    "alert": (ALL, READ),
+    "alert/list": (ALL, READ),
+    "alert/one": (ALL, READ),
+    "alert/set": (ALL, READ),
+    "alert/steps": (ALL, READ),
 }
 """Kind of card → who may press its buttons."""
 ANSWERS = {
@@ -145,9 +152,20 @@ ANSWERS = {
     "attach": (ALL, TALK),
     "policy/propose": (ADMIN, POLICY),
     "policy/try": (ADMIN, POLICY),
+    "alert": (ALL, READ),
+    "alert/threshold": (ALL, READ),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"attach", "transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
+NO_SECRET = {
+    "alert",
+    "alert/threshold",
+    "attach",
+    "transfer",
+    "ask",
+    "withdrawal/reject",
+    "policy/propose",
+    "policy/try",
+}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"
