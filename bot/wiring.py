@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from bot.alerts.service import Alerts
     from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
+    from bot.messages.bursts import Bursts
+    from bot.messages.quiet import Quiet
+    from bot.messages.undelivered import Undelivered
     from bot.operations.accounts import Accounts
     from bot.operations.alerting import Alerting
     from bot.operations.allowances import Allowances
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
     from bot.operations.logins import Logins
+    from bot.operations.markets import MarketDesk
     from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.payments import Payments
@@ -127,6 +131,24 @@ class House:
         from bot.operations.deciding import deciding
 
         return deciding(self)
+
+    @cached_property
+    def bursts(self) -> "Bursts":
+        from bot.messages.bursts import Bursts
+
+        return Bursts(self.database, self.clock)
+
+    @cached_property
+    def quiet(self) -> "Quiet":
+        from bot.messages.quiet import Quiet
+
+        return Quiet(self.database, self.audit, self.clock)
+
+    @cached_property
+    def undelivered(self) -> "Undelivered":
+        from bot.messages.undelivered import Undelivered
+
+        return Undelivered(self.database, self.audit, self.clock)
 
     @cached_property
     def freezing(self) -> "Freezing":
@@ -256,6 +278,12 @@ class House:
         return Connections(
             self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
         )
+
+    @cached_property
+    def markets(self) -> "MarketDesk":
+        from bot.operations.markets import MarketDesk
+
+        return MarketDesk(self.connections, self.clock)
 
     @cached_property
     def sharing(self) -> "Sharing":

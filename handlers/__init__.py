@@ -39,7 +39,7 @@ def build(house: House, transport: Transport) -> Desk:
         base_file_url=telegram.base_url.removesuffix("/bot") + "/file/bot",
         request=transport,
         get_updates_request=transport,
-        rate_limiter=Pacer(telegram.pacing),
+        rate_limiter=Pacer(telegram.pacing, house.outbox),
     )
     desk: object = (
         ApplicationBuilder()

@@ -3,29 +3,49 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from html import escape
+from typing import Any
 
-from telegram import InlineKeyboardMarkup, ReplyParameters
+from telegram import InlineKeyboardMarkup, InputFile, Message, ReplyParameters
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from bot.crash import crashpoint
 from bot.errors import StoreError
-from bot.messages.outbox import Lane, Notice, Queued
+from bot.messages.bursts import Burst
+from bot.messages.outbox import Head, Lane, Notice, Queued
 from handlers import groups
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, Desk
+from handlers.pacing import Pacer
 from handlers.render import bold, literal, visible
+from handlers.render import bursts as render
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
+_SOON_SECONDS = 0.1
+"""Looked at again after so long when a chat has used up its budget."""
 _MARK_SECONDS = 2.0
 _SIDE_BY_SIDE = 20
-"""Chats that are written to at the same time; in each of them one notice after the other."""
+"""Chats that are written to at the same time; in each of them one notice after the other. As many again are kept for
+decisions and security."""
+_BETWEEN_PRICES_SECONDS, _IN_A_GROUP_SECONDS = 3.0, 10.0
+"""What comes within such a time shares a card."""
 
 
 class _NotThereYetError(Exception):
     """The message to be edited has not been sent, or never was."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A message that Telegram has."""
+
+    message_id: int
+    rang: bool = False
+    """It was heard, and could have been silent."""
 
 
 class Notifier:
@@ -34,10 +54,17 @@ class Notifier:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._outbox = desk.services.outbox
+        self._bursts = desk.services.bursts
         self._sending: dict[int, asyncio.Task[None]] = {}
-        self._took: dict[int, int] = {}
-        """Rows Telegram has (and its message's id) whose mark could not be written: they are not sent again."""
+        self._urgent: set[int] = set()
+        """Those of the chats being written to that get a decision, or word of security."""
+        self._hushed: dict[int, float] = {}
+        """Chats in which a price was told just now, until when the next ones are gathered."""
+        self._took: dict[int, _Taken] = {}
+        """Rows Telegram has whose mark could not be written: they are not sent again."""
         self._one_less = asyncio.Event()
+        self._some_left = False
+        """A chat was left out that has used up its budget."""
         self._token_refused = False
 
     async def run(self) -> None:
@@ -49,8 +76,9 @@ class Notifier:
         try:
             while not self._token_refused:
                 await self._look()
+                seconds = min(_LOOK_SECONDS, _SOON_SECONDS) if self._some_left else _LOOK_SECONDS
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_SECONDS):  # `wait_for` may swallow a cancellation (Python 3.11)
+                    async with asyncio.timeout(seconds):  # `wait_for` may swallow a cancellation (Python 3.11)
                         await self._one_less.wait()
         finally:
             await self._stop()
@@ -76,37 +104,129 @@ class Notifier:
     async def _look(self) -> bool:
         """Begin with the first due row of each chat that is not being written to; answers whether anything goes on."""
         self._one_less.clear()
+        now = self._desk.services.clock.monotonic()
+        self._hushed = {chat: until for chat, until in self._hushed.items() if until > now}
         try:
-            due = await self._outbox.due(busy=self._sending)
+            heads = self._chosen(await self._outbox.heads(busy=self._sending, hushed=self._hushed))
+            rows = await self._outbox.rows([head.id for head in heads if not head.is_grouped])
         except StoreError as error:
             _log.warning("outbox not read", extra={"error": type(error).__name__})
             return False
-        for row in due:
-            if row.notice.chat_id not in self._sending and len(self._sending) < _SIDE_BY_SIDE:
-                self._sending[row.notice.chat_id] = asyncio.create_task(self._deal_with(row))
+        for row in rows:
+            self._begin(row.notice.chat_id, row.notice.lane, self._deal_with(row))
+        for head in heads:
+            if head.is_grouped:
+                self._begin(head.chat_id, head.lane, self._deal_with_many(head))
         return bool(self._sending)
+
+    def _chosen(self, heads: list[Head]) -> list[Head]:
+        """What to begin with. What is not urgent waits here until its chat takes it, not in the way of what is."""
+        pacer = self._desk.bot.rate_limiter
+        is_free = pacer.is_free if isinstance(pacer, Pacer) else lambda chat_id: True
+        places = {
+            True: _SIDE_BY_SIDE - len(self._urgent),
+            False: _SIDE_BY_SIDE - len(self._sending.keys() - self._urgent),
+        }
+        chosen, self._some_left = [], False
+        for head in heads:
+            is_urgent = head.lane <= Lane.SECURITY
+            if places[is_urgent] <= 0:
+                continue
+            if not is_urgent and not is_free(head.chat_id):
+                self._some_left = True
+                continue
+            places[is_urgent] -= 1
+            chosen.append(head)
+        return chosen
+
+    def _begin(self, chat_id: int, lane: Lane, work: Coroutine[Any, Any, None]) -> None:
+        if lane <= Lane.SECURITY:
+            self._urgent.add(chat_id)
+        self._sending[chat_id] = asyncio.create_task(self._in_its_turn(chat_id, work))
+
+    async def _in_its_turn(self, chat_id: int, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+            self._one_less.set()
+        except StoreError as error:  # the row stays due; looked at again in a while, not at once
+            _log.warning("outbox not marked", extra={"error": type(error).__name__})
+        finally:
+            self._urgent.discard(chat_id)
+            del self._sending[chat_id]
 
     async def _deal_with(self, row: Queued) -> None:
         try:
             await self._send(row)
-            self._one_less.set()
-        except StoreError as error:  # the row stays due; looked at again in a while, not at once
-            _log.warning("outbox not marked", extra={"error": type(error).__name__})
+        except StoreError:
+            raise
         except Exception as slip:  # noqa: BLE001  # a slip of ours: told, and the row gets no further than eight tries
             _log.exception("notice not sent", extra={"outbox": row.id})
             self._desk.services.pulse.incidents += 1
-            with contextlib.suppress(StoreError):
-                await self._outbox.later(row, 60.0, type(slip).__name__, own_fault=True)
-        finally:
-            del self._sending[row.notice.chat_id]
+            await self._outbox.later(row, 60.0, type(slip).__name__, own_fault=True)
+
+    async def _deal_with_many(self, head: Head) -> None:
+        """What may share a card does; a price that comes alone is a message like any other."""
+        apart = _IN_A_GROUP_SECONDS if head.chat_id < 0 else _BETWEEN_PRICES_SECONDS
+        self._hushed[head.chat_id] = self._desk.services.clock.monotonic() + apart
+        try:
+            burst = await self._bursts.gather(head.chat_id)
+            if burst is not None:
+                await self._send_burst(burst)
+                return
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001  # as above, for the first of them
+            _log.exception("burst not told", extra={"outbox": head.id})
+            self._desk.services.pulse.incidents += 1
+            for row in await self._outbox.rows([head.id]):
+                await self._outbox.later(row, 60.0, "not told", own_fault=True)
+            return
+        for row in await self._outbox.rows([head.id]):
+            await self._deal_with(row)
 
     async def _send(self, row: Queued) -> None:
-        try:
+        async def say() -> _Taken:
             if row.id not in self._took:
-                self._took[row.id] = await self._say(row)
+                self._took[row.id] = await self._say(row.notice)
+            return self._took[row.id]
+
+        taken = await self._tried(row, say)
+        if taken is None:
+            return
+        crashpoint("CP15")
+        await self._outbox.sent(row, taken.message_id, rang=taken.rang)
+        del self._took[row.id]
+
+    async def _send_burst(self, burst: Burst) -> None:
+        """Show or edit the card. Marked late, it is edited once more and shows the same."""
+        notice = render.card(burst)
+
+        async def say() -> _Taken:
+            return await self._as_it_can_be_read(
+                notice, lambda text, mode: self._put(notice, text, mode, burst.message_id)
+            )
+
+        try:
+            taken = await self._tried(Queued(burst.upto, notice, burst.tries, burst.since), say, burst)
+        except _NotThereYetError:
+            await self._bursts.lost(burst)
+            return
+        if taken is not None:
+            crashpoint("CP15")
+            await self._bursts.shown(burst, taken.message_id, rang=taken.rang)
+
+    async def _tried(
+        self, row: Queued, say: Callable[[], Coroutine[Any, Any, _Taken]], burst: Burst | None = None
+    ) -> _Taken | None:
+        """Say it, and do what Telegram's answer asks for. None: it was not said (R13)."""
+        pulse, now = self._desk.services.pulse, self._desk.services.clock.now
+        try:
+            taken = await say()
         except RetryAfter as error:
             await self._outbox.later(row, error._retry_after.total_seconds(), "told to wait")
         except _NotThereYetError:
+            if burst is not None:
+                raise
             await self._outbox.later(row, 2.0, "the message it replaces was not sent yet", own_fault=True)
         except ChatMigrated as error:
             await groups.follow(self._desk.services, row.notice.chat_id, error.new_chat_id)
@@ -115,54 +235,62 @@ class Notifier:
             await self._outbox.unreachable(row, type(error).__name__, self._to_admins(row.notice.chat_id))
         except BadRequest as error:
             _log.warning("notice undeliverable", extra={"outbox": row.id, "error": type(error).__name__})
-            await self._outbox.give_up(row, type(error).__name__)
+            if burst is not None:
+                await self._bursts.give_up(burst, type(error).__name__)
+            else:
+                await self._outbox.give_up(row, type(error).__name__)
         except InvalidToken:
             self._token_refused = True
         except TelegramError as error:
-            pause = min(2.0 ** min(row.tries, 9), 300.0)
             own_fault = not isinstance(error, NetworkError)
+            if not own_fault:
+                pulse.unanswered(now())
+            pause = min(2.0 ** min(row.tries, 9), 300.0)
             await self._outbox.later(row, pause, type(error).__name__, own_fault=own_fault)
+            return None
         else:
-            crashpoint("CP15")
-            await self._outbox.sent(row, self._took[row.id])
-            del self._took[row.id]
+            pulse.answered()
+            return taken
+        pulse.answered()
+        return None
 
-    async def _say(self, row: Queued) -> int:
-        """As HTML; as plain text when Telegram cannot read that. Answers the message's id.
-
-        A notice that replaces an earlier one edits that one's message. One that is gone, or shows that already, is
+    async def _say(self, notice: Notice) -> _Taken:
+        """A notice that replaces an earlier one edits that one's message. One that is gone, or shows that already, is
         as good as edited (R13). Where the chat has moved there is nothing to edit: it is said anew.
         """
-        if row.notice.deletes is not None:
-            return await self._delete(row.notice.chat_id, row.notice.deletes)
+        if notice.deletes is not None:
+            return await self._delete(notice.chat_id, notice.deletes)
+        return await self._as_it_can_be_read(notice, lambda text, mode: self._write(notice, text, mode))
+
+    async def _as_it_can_be_read(
+        self, notice: Notice, write: Callable[[str, ParseMode | None], Coroutine[Any, Any, _Taken]]
+    ) -> _Taken:
+        """As HTML; as plain text when Telegram cannot read that. Answers the message's id."""
         try:
-            return await self._write(row.notice, _html(row.notice), ParseMode.HTML)
+            return await write(_html(notice), ParseMode.HTML)
         except BadRequest as error:
             if "parse" not in str(error):
                 raise
-            return await self._write(row.notice, _plain(row.notice), None)
+            return await write(_plain(notice), None)
 
-    async def _write(self, notice: Notice, text: str, mode: ParseMode | None) -> int:
-        bot, keys = self._desk.bot, await self._keys(notice)
+    async def _write(self, notice: Notice, text: str, mode: ParseMode | None) -> _Taken:
         shown = await self._shown(notice)
-        if shown is None:
-            message = await bot.send_message(
-                notice.chat_id,
-                text,
-                parse_mode=mode,
-                reply_markup=keys,
-                link_preview_options=NO_PREVIEW,
-                reply_parameters=await self._above(notice),
-                rate_limit_args=notice.lane,
-            )
-            return message.message_id
         try:
-            await bot.edit_message_text(
+            return await self._put(notice, text, mode, shown)
+        except _NotThereYetError:
+            return _Taken(shown or 0)
+
+    async def _put(self, notice: Notice, text: str, mode: ParseMode | None, shown: int | None) -> _Taken:
+        """Send it, or edit the message `shown`. `_NotThereYetError` when that one is gone."""
+        if shown is None:
+            return await self._send_new(notice, text, mode)
+        try:
+            await self._desk.bot.edit_message_text(
                 text,
                 notice.chat_id,
                 shown,
                 parse_mode=mode,
-                reply_markup=keys,
+                reply_markup=await self._keys(notice),
                 link_preview_options=NO_PREVIEW,
                 rate_limit_args=notice.lane,
             )
@@ -170,14 +298,39 @@ class Notifier:
             if "parse" in str(error):
                 raise
             _log.info("notice not edited", extra={"error": error.message})
-        return shown
+            if "not modified" not in error.message:
+                raise _NotThereYetError from None
+        return _Taken(shown)
+
+    async def _send_new(self, notice: Notice, text: str, mode: ParseMode | None) -> _Taken:
+        bot = self._desk.bot
+        is_heard = await self._desk.services.quiet.may_ring(notice.chat_id, notice.lane)
+        how: dict[str, Any] = {
+            "parse_mode": mode,
+            "reply_markup": await self._keys(notice),
+            "reply_parameters": await self._above(notice),
+            "disable_notification": None if is_heard else True,
+            "protect_content": notice.protected or None,
+            "rate_limit_args": notice.lane,
+        }
+        message: Message
+        if notice.file is None:
+            message = await bot.send_message(notice.chat_id, text, link_preview_options=NO_PREVIEW, **how)
+        else:
+            file = InputFile(notice.file.body, notice.file.name)
+            send = bot.send_photo if notice.file.is_picture else bot.send_document
+            message = await send(notice.chat_id, file, caption=text, **how)
+        return _Taken(message.message_id, is_heard and notice.lane > Lane.SECURITY)
 
     async def _shown(self, notice: Notice) -> int | None:
-        """The message to be edited. None: a new one is sent, also when what it replaces stands in a chat that moved."""
+        """The message to be edited. None: a new one is sent, also when what it replaces stands in a chat that moved, or
+        was told on a card with others."""
         if notice.replaces is None:
             return None
         shown = await self._outbox.message_of(notice.replaces)
         if shown is None:
+            if await self._outbox.is_told(notice.replaces):
+                return None
             raise _NotThereYetError
         return shown.message_id if shown.chat_id == notice.chat_id else None
 
@@ -188,13 +341,13 @@ class Notifier:
             return None
         return ReplyParameters(shown.message_id, allow_sending_without_reply=True)
 
-    async def _delete(self, chat_id: int, message_id: int) -> int:
+    async def _delete(self, chat_id: int, message_id: int) -> _Taken:
         """One that is gone already, or too old to be deleted, stays as it is."""
         try:
             await self._desk.bot.delete_message(chat_id, message_id)
         except BadRequest as error:
             _log.info("message not deleted", extra={"error": error.message})
-        return message_id
+        return _Taken(message_id)
 
     async def _keys(self, notice: Notice) -> InlineKeyboardMarkup | None:
         """The buttons, when their card is still there."""

@@ -28,9 +28,12 @@ from handlers import (
     limits,
     linking,
     locking,
+    markets,
+    payments,
     people,
     policy,
     positions,
+    quiet,
     reports,
     requests,
     settling,
@@ -39,17 +42,21 @@ from handlers import (
     statement,
     status,
     transfers,
+    undelivered,
     wallets,
     withdrawals,
 )
 from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
-    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *alerts.DOORS, *status.DOORS)),
+    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
+    ("Markets", (*markets.DOORS,)),
+    ("Alerts", alerts.DOORS),
     (
         "Money",
         (
             *transfers.DOORS,
+            *payments.DOORS,
             *requests.DOORS,
             *deciding.DOORS,
             *dossiers.DOORS,
@@ -65,8 +72,8 @@ SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ),
     ("Clients of the CRM", (*withdrawals.DOORS, *clients.DOORS, *wallets.DOORS, *leads.DOORS, *reports.DOORS)),
     ("Provider logins", (*linking.DOORS, *connections.DOORS, *keys.DOORS, *sharing.DOORS, *locking.DOORS)),
-    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS)),
-    ("You", (*factor.DOORS, *start.DOORS)),
+    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS, *undelivered.DOORS)),
+    ("You", (*factor.DOORS, *quiet.DOORS, *start.DOORS)),
 )
 """As /help and the command menu show them."""
 DOORS_IN_ORDER: Final[tuple[Door, ...]] = tuple(door for _, doors in SECTIONS for door in doors)
@@ -75,6 +82,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
     *leads.TAPS,

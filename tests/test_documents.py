@@ -86,6 +86,7 @@ def test_the_readme_tells_truly_who_may_use_a_door() -> None:
             "READ": ("every role",),
             "ASK": ("operator",),
             "READ_AUDIT": ("auditor",),
+            "POLICY": ("admin",),
             "FREEZE": ("operator, approver, admin",),
             "SETTLE": ("operator, approver, admin",),
         }

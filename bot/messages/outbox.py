@@ -3,7 +3,7 @@
 A service writes its state, its audit row and its outbox rows in one transaction; the notifier drains them by lane. At
 least once to Telegram, exactly once in the table: a dedupe key keeps the same fact from being queued twice. After a
 day, or eight tries that failed by its own fault, a row is dead: visible in /status, never in the way of the others. An
-unreachable Telegram uses up time only.
+unreachable Telegram uses up time only. A chat that is to be left alone is a row: a restart leaves it alone, too.
 """
 
 import json
@@ -18,6 +18,14 @@ from bot.store.columns import at, packed
 
 MAX_TRIES = 8
 MAX_AGE = timedelta(hours=24)
+_FIRST_OF_EACH_CHAT = """
+SELECT id, lane, chat_id, is_grouped, min(lane << 50 | id) AS turn FROM outbox INDEXED BY outbox_by_chat
+WHERE state = 'waiting' AND not_before <= ?1
+    AND chat_id NOT IN (SELECT value FROM json_each(?2))
+    AND chat_id NOT IN (SELECT chat_id FROM chat_pauses WHERE until > ?1)
+    AND NOT (is_grouped AND chat_id IN (SELECT value FROM json_each(?3)))
+GROUP BY chat_id ORDER BY turn
+"""
 
 
 class Lane(IntEnum):
@@ -34,6 +42,19 @@ class Lane(IntEnum):
 
 Choices = tuple[tuple[tuple[str, int], ...], ...]
 """Rows of buttons, each a label and the choice it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file or a picture that goes with a notice, whose words stand under it."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+    @property
+    def is_picture(self) -> bool:
+        return self.media_type == "image/png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +78,15 @@ class Notice:
     not_before: datetime | None = None
     next_step: str = ""
     """Lines of our own words, after the others: commands in them can be tapped, so nobody else's words belong here."""
+    file: File | None = None
+    protected: bool = False
+    """Telegram lets nobody pass it on."""
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether many of these in one chat become one card (R11): prices that stand for themselves."""
+        tied = self.replaces or self.under or self.file is not None or self.deletes is not None
+        return self.lane is Lane.PRICES and not tied
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +97,16 @@ class Queued:
     notice: Notice
     tries: int
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The first row that waits for a chat."""
+
+    id: int
+    lane: Lane
+    chat_id: int
+    is_grouped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +128,9 @@ class Outbox:
         """Queue inside the caller's transaction. The same dedupe key a second time is nothing."""
         now = at(self._clock.now())
         not_before = now if notice.not_before is None else at(notice.not_before)
-        tables.conn.execute(
-            "INSERT OR IGNORE INTO outbox (dedupe, lane, chat_id, body, state, not_before, created_at)"
-            " VALUES (?, ?, ?, ?, 'waiting', ?, ?)",
+        cursor = tables.conn.execute(
+            "INSERT OR IGNORE INTO outbox (dedupe, lane, chat_id, body, state, not_before, created_at, is_grouped)"
+            " VALUES (?, ?, ?, ?, 'waiting', ?, ?, ?)",
             (
                 notice.dedupe,
                 int(notice.lane),
@@ -98,32 +138,70 @@ class Outbox:
                 _body(notice),
                 not_before,
                 now,
+                notice.is_grouped,
             ),
         )
+        if notice.file is not None and cursor.rowcount == 1:
+            tables.conn.execute(
+                "INSERT INTO outbox_files VALUES (?, ?, ?, ?)",
+                (cursor.lastrowid, notice.file.name, notice.file.media_type, notice.file.body),
+            )
 
-    async def due(self, limit: int = 20, busy: Collection[int] = ()) -> list[Queued]:
-        """The next rows to send, by lane, then by age; none of the chats in `busy`."""
+    async def heads(self, busy: Collection[int] = (), hushed: Collection[int] = ()) -> list[Head]:
+        """The first row that is due in each chat, by lane, then by age.
+
+        Args:
+            busy: Chats to leave out.
+            hushed: Chats to leave those out of that become one card.
+        """
         now = at(self._clock.now())
         rows = await self._database.read(
             lambda tables: tables.conn.execute(
-                "SELECT id, lane, chat_id, body, tries, created_at FROM outbox"
-                " WHERE state = 'waiting' AND not_before <= ?"
-                " AND chat_id NOT IN (SELECT value FROM json_each(?)) ORDER BY lane, id LIMIT ?",
-                (now, packed(list(busy)), limit),
+                _FIRST_OF_EACH_CHAT, (now, packed(list(busy)), packed(list(hushed)))
             ).fetchall()
         )
-        return [_queued(row) for row in rows]
+        return [Head(number, Lane(lane), chat_id, bool(grouped)) for number, lane, chat_id, grouped, _ in rows]
 
-    async def sent(self, row: Queued, message_id: int) -> None:
-        """Telegram took it. What it replaces is that message from now on, in that chat."""
+    async def due(self, limit: int = 20) -> list[Queued]:
+        """The next rows to send, all chats together, by lane, then by age."""
+        now = at(self._clock.now())
+        numbers = await self._database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT id FROM outbox WHERE state = 'waiting' AND not_before <= ?1"
+                " AND chat_id NOT IN (SELECT chat_id FROM chat_pauses WHERE until > ?1) ORDER BY lane, id LIMIT ?2",
+                (now, limit),
+            ).fetchall()
+        )
+        return await self.rows([number for (number,) in numbers])
+
+    async def rows(self, numbers: Collection[int]) -> list[Queued]:
+        """These, as far as they still wait, by lane, then by age."""
+
+        def look(tables: Tables) -> list[Queued]:
+            found = tables.conn.execute(
+                "SELECT id, lane, chat_id, outbox.body, tries, created_at, name, media_type, outbox_files.body"
+                " FROM outbox LEFT JOIN outbox_files ON outbox_id = id"
+                " WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?)) ORDER BY lane, id",
+                (packed(list(numbers)),),
+            ).fetchall()
+            return [_queued(row) for row in found]
+
+        return await self._database.read(look)
+
+    async def sent(self, row: Queued, message_id: int, *, rang: bool = False) -> None:
+        """Telegram took it. What it replaces is that message from now on, in that chat.
+
+        `rang`: it was one of those whose noise a person may limit.
+        """
         now = at(self._clock.now())
 
         def change(tables: Tables) -> None:
             tables.conn.execute(
-                "UPDATE outbox SET state = 'sent', tries = tries + 1, sent_at = ?, message_id = ?, trouble = NULL"
-                " WHERE id = ? AND state = 'waiting'",
-                (now, message_id, row.id),
+                "UPDATE outbox SET state = 'sent', tries = tries + 1, sent_at = ?, message_id = ?, rang_at = ?,"
+                " trouble = NULL WHERE id = ? AND state = 'waiting'",
+                (now, message_id, now if rang else None, row.id),
             )
+            tables.conn.execute("DELETE FROM outbox_files WHERE outbox_id = ?", (row.id,))
             tables.conn.execute(
                 "UPDATE outbox SET chat_id = ?, message_id = ? WHERE dedupe = ? AND state = 'sent'",
                 (row.notice.chat_id, message_id, row.notice.replaces),
@@ -134,25 +212,41 @@ class Outbox:
     async def later(self, row: Queued, seconds: float, trouble: str, *, own_fault: bool = False) -> None:
         """Try again after `seconds`, and nothing else in that chat before; dead after a day.
 
-        `own_fault`: the trouble is this row's, not Telegram's or the line's: dead after eight tries.
+        `own_fault`: the trouble is this row's, not Telegram's or the line's: dead after eight tries, and meanwhile not
+        in the way of what else goes to that chat.
         """
         now = at(self._clock.now())
         too_old = now - row.created_at > MAX_AGE.total_seconds() * 1000
         if too_old or (own_fault and row.tries + 1 >= MAX_TRIES):
             await self.give_up(row, trouble)
             return
-        not_before = now + int(seconds * 1000)
+        until = now + int(seconds * 1000)
 
         def change(tables: Tables) -> None:
             tables.conn.execute(
-                "UPDATE outbox SET tries = tries + 1, trouble = ? WHERE id = ? AND state = 'waiting'", (trouble, row.id)
+                "UPDATE outbox SET tries = tries + 1, trouble = ?, not_before = max(not_before, ?)"
+                " WHERE id = ? AND state = 'waiting'",
+                (trouble, until, row.id),
             )
-            tables.conn.execute(
-                "UPDATE outbox SET not_before = max(not_before, ?) WHERE chat_id = ? AND state = 'waiting'",
-                (not_before, row.notice.chat_id),
-            )
+            if not own_fault:
+                _pause(tables, row.notice.chat_id, until)
 
         await self._database.write(change)
+
+    async def pause(self, chat_id: int, seconds: float) -> None:
+        """Nothing goes to that chat for so long; a longer pause stays as it is."""
+        until = at(self._clock.now()) + int(seconds * 1000)
+        await self._database.write(lambda tables: _pause(tables, chat_id, until))
+
+    async def paused(self) -> dict[int, float]:
+        """Chats to be left alone, and for how many seconds more."""
+        now = at(self._clock.now())
+        rows = await self._database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT chat_id, until FROM chat_pauses WHERE until > ?", (now,)
+            ).fetchall()
+        )
+        return {chat_id: (until - now) / 1000 for chat_id, until in rows}
 
     async def message_of(self, dedupe: str) -> Shown | None:
         """The message a notice became; None while it was not sent, or when it is forgotten."""
@@ -162,6 +256,15 @@ class Outbox:
             ).fetchone()
         )
         return None if row is None else Shown(*row)
+
+    async def is_told(self, dedupe: str) -> bool:
+        """Whether it was said: as a message of its own, or as one of those that a card counts."""
+        return await self._database.read(
+            lambda tables: (
+                tables.conn.execute("SELECT 1 FROM outbox WHERE dedupe = ? AND state = 'sent'", (dedupe,)).fetchone()
+                is not None
+            )
+        )
 
     async def give_up(self, row: Queued, trouble: str) -> None:
         """It will never be delivered."""
@@ -181,6 +284,7 @@ class Outbox:
                 " WHERE chat_id = ? AND state = 'waiting'",
                 (trouble, row.notice.chat_id),
             )
+            tables.conn.execute("DELETE FROM bursts WHERE chat_id = ?", (row.notice.chat_id,))
             for notice in tell:
                 self.put(tables, notice)
 
@@ -197,6 +301,10 @@ class Outbox:
             tables.conn.execute(
                 "UPDATE outbox SET chat_id = ? WHERE chat_id = ? AND state = 'waiting'", (new_chat_id, old_chat_id)
             )
+            tables.conn.execute(
+                "UPDATE OR REPLACE chat_pauses SET chat_id = ? WHERE chat_id = ?", (new_chat_id, old_chat_id)
+            )
+            tables.conn.execute("DELETE FROM bursts WHERE chat_id = ?", (old_chat_id,))  # its card stays where it is
 
         return change
 
@@ -220,15 +328,24 @@ class Outbox:
     async def prune(self) -> int:
         """Forget what was sent more than 14 days ago, and what was never delivered after 60."""
         now = self._clock.now()
-        sent, dead = at(now - timedelta(days=14)), at(now - timedelta(days=60))
-        return await self._database.write(
-            lambda tables: (
-                tables.conn.execute(
-                    "DELETE FROM outbox WHERE (state = 'sent' AND sent_at < ?) OR (state = 'dead' AND created_at < ?)",
-                    (sent, dead),
-                ).rowcount
-            )
-        )
+        sent, dead, day = at(now - timedelta(days=14)), at(now - timedelta(days=60)), at(now - timedelta(days=1))
+
+        def change(tables: Tables) -> int:
+            tables.conn.execute("DELETE FROM chat_pauses WHERE until < ?", (at(now),))
+            tables.conn.execute("DELETE FROM bursts WHERE changed_at < ?", (day,))
+            return tables.conn.execute(
+                "DELETE FROM outbox WHERE (state = 'sent' AND sent_at < ?) OR (state = 'dead' AND created_at < ?)",
+                (sent, dead),
+            ).rowcount
+
+        return await self._database.write(change)
+
+
+def _pause(tables: Tables, chat_id: int, until: int) -> None:
+    tables.conn.execute(
+        "INSERT INTO chat_pauses VALUES (?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+        (chat_id, until),
+    )
 
 
 def _body(notice: Notice) -> str:
@@ -243,14 +360,22 @@ def _body(notice: Notice) -> str:
         body["deletes"] = notice.deletes
     if notice.next_step:
         body["next_step"] = notice.next_step
+    if notice.protected:
+        body["protected"] = True
     return packed(body)
 
 
-def _queued(row: tuple[int, int, int, str, int, int]) -> Queued:
-    number, lane, chat_id, body, tries, created_at = row
+def _queued(row: tuple[int, int, int, str, int, int, str | None, str, bytes]) -> Queued:
+    number, lane, chat_id, body, tries, created_at, name, media_type, content = row
+    file = None if name is None else File(name, media_type, content)
+    return Queued(number, noted(Lane(lane), chat_id, body, file), tries, created_at)
+
+
+def noted(lane: Lane, chat_id: int, body: str, file: File | None = None) -> Notice:
+    """A row's notice."""
     said = json.loads(body)
-    notice = Notice(
-        Lane(lane),
+    return Notice(
+        lane,
         chat_id,
         said["title"],
         tuple(said["lines"]),
@@ -260,5 +385,6 @@ def _queued(row: tuple[int, int, int, str, int, int]) -> Queued:
         under=said.get("under"),
         deletes=said.get("deletes"),
         next_step=said.get("next_step", ""),
+        file=file,
+        protected=said.get("protected", False),
     )
-    return Queued(number, notice, tries, created_at)

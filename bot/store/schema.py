@@ -577,7 +577,88 @@ CREATE INDEX audit_for ON audit (CASE WHEN json_valid(details) THEN json_extract
 
 
 @MIGRATIONS()
-def m012_alerts(tables: sqlite_utils.Database) -> None:
+def m012_delivery(tables: sqlite_utils.Database) -> None:
+    """Bursts on one card, chats to be left alone, quiet hours, files to be sent, and the second channel's pages."""
+    _run(
+        tables,
+        """
+ALTER TABLE outbox ADD COLUMN is_grouped INTEGER NOT NULL DEFAULT 0 CHECK (is_grouped IN (0, 1));
+ALTER TABLE outbox ADD COLUMN burst INTEGER;
+ALTER TABLE outbox ADD COLUMN rang_at INTEGER;
+CREATE INDEX outbox_by_chat ON outbox (chat_id, lane, id, not_before, is_grouped) WHERE state = 'waiting';
+CREATE INDEX outbox_of_burst ON outbox (burst, state, trouble) WHERE burst IS NOT NULL;
+CREATE INDEX outbox_rang ON outbox (chat_id, rang_at) WHERE rang_at IS NOT NULL;
+CREATE TABLE outbox_files (
+    outbox_id INTEGER PRIMARY KEY REFERENCES outbox (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE bursts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat_id INTEGER NOT NULL,
+    message_id INTEGER,
+    opened_at INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX bursts_of ON bursts (chat_id, id);
+CREATE TABLE chat_pauses (
+    chat_id INTEGER PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT;
+CREATE TABLE quiet_hours (
+    person_id INTEGER PRIMARY KEY REFERENCES persons (id),
+    from_minute INTEGER CHECK (from_minute BETWEEN 0 AND 1439),
+    until_minute INTEGER CHECK (until_minute BETWEEN 0 AND 1439),
+    zone TEXT NOT NULL,
+    hourly INTEGER CHECK (hourly >= 0)
+) STRICT;
+CREATE TABLE pages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    dedupe TEXT NOT NULL UNIQUE,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    not_before INTEGER NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    ended_at INTEGER,
+    trouble TEXT NOT NULL DEFAULT ''
+) STRICT;
+""",
+    )
+
+
+@MIGRATIONS()
+def m013_streams(tables: sqlite_utils.Database) -> None:
+    """What is followed at each provider and how far it was told, and when nothing was heard."""
+    _run(
+        tables,
+        """
+CREATE TABLE streams (
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    topic TEXT NOT NULL,
+    name TEXT NOT NULL,
+    told_at INTEGER,
+    listened_until INTEGER,
+    price TEXT,
+    low TEXT,
+    high TEXT,
+    keys TEXT,
+    PRIMARY KEY (connection_id, topic, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    since INTEGER NOT NULL,
+    until INTEGER
+) STRICT;
+CREATE UNIQUE INDEX outages_open ON outages (connection_id) WHERE until IS NULL;
+""",
+    )
+
+
+@MIGRATIONS()
+def m014_alerts(tables: sqlite_utils.Database) -> None:
     """Rules as people set them, how each stands, the values they look at, and each time that one came."""
     _run(
         tables,

@@ -49,10 +49,14 @@ def _bot(state: Status, pulse: Pulse) -> list[str]:
     return [
         f"Telegram: {pulse.mode}, last answer {asked}, last update {seen}",
         f"Updates: {pulse.taken} taken, {pulse.strangers} from strangers dropped, {refused} refused",
-        f"Queues: {state.inbox_waiting} in, {state.outbox['waiting']} out, {state.outbox['dead']} undeliverable",
+        f"Queues: {state.inbox_waiting} in, {state.outbox['waiting']} out, {_dead(state.outbox['dead'])}",
         f"Database: {escape(pulse.database)} (checked {checked}), {state.database_bytes / 1e6:.1f} MB",
         f"Incidents since start: {pulse.incidents}{crash}",
     ]
+
+
+def _dead(count: int) -> str:
+    return f"{count} undeliverable" + (" (/undelivered)" if count else "")
 
 
 def _connection(one: ConnectionStatus, now: datetime) -> str:

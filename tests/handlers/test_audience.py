@@ -16,6 +16,10 @@ AUDIENCES: Mapping[str, str] = {
     "statement": "private",
     "alert": "private",
     "alerts": "private",
+    "quote": "desk",
+    "chart": "private",
+    "market": "desk",
+    "orders": "private",
     "withdrawals": "private",
     "client": "private",
     "lead": "private",  # in the private chat only
@@ -26,6 +30,8 @@ AUDIENCES: Mapping[str, str] = {
     "key": "private",
     "register": "private",
     "transfer": "private",
+    "payagent": "private",
+    "payout": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",
@@ -54,6 +60,8 @@ AUDIENCES: Mapping[str, str] = {
     "unshare": "public",
     "unlock": "public",
     "status": "desk",
+    "quiet": "public",
+    "undelivered": "private",
     "whoami": "public",
     "people": "desk",
     "role": "public",  # in the private chat only, like the next two

@@ -12,6 +12,10 @@ EVERYBODY = {
     "statement",
     "alert",
     "alerts",
+    "quote",
+    "chart",
+    "market",
+    "orders",
     "withdrawals",
     "client",
     "wallet",
@@ -31,15 +35,16 @@ EVERYBODY = {
     "attach",
     "evidence",
     "status",
+    "quiet",
     "whoami",
     "help",
     "cancel",
 }
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"lead", "transfer"}
+ASKING = {"lead", "transfer", "payagent", "payout"}
 DECIDING = {"approve", "reject", "delegate"}
-PEOPLE = {"people", "role", "suspend", "resume", "invite", "person"}
+PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | WORKING | LINKING | PEOPLE | DECIDING,
     OLGA: EVERYBODY | WORKING | LINKING | ASKING,
@@ -48,7 +53,7 @@ IN_PRIVATE = {
     SUSPENDED: set[str](),
     STRANGER: set[str](),
 }
-IN_GROUPS = {"note", "beneficiaries", "freeze", "whoami", "help", "cancel"}
+IN_GROUPS = {"note", "beneficiaries", "freeze", "quiet", "whoami", "help", "cancel"}
 
 
 def seen(desk: Desk, person: int, chat: int | None = None) -> set[str]:

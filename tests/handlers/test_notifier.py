@@ -112,7 +112,7 @@ async def test_by_lane_and_then_by_age(tmp_path: Path, chat: Chat) -> None:
             _notice(title="price 2", lane=Lane.PRICES),
         )
     assert [text.split("\n")[0] for text in texts(chat.from_bot(OLGA))] == [
-        *("decision 1", "decision 2", "security", "event", "price 1", "price 2")
+        *("decision 1", "decision 2", "security", "event", "2 alerts, latest: price 2")
     ]
 
 
@@ -259,10 +259,10 @@ async def test_a_slow_chat_delays_nobody_else(desk: Desk) -> None:
     assert [text.split("\n")[0] for text in texts(desk.chat.from_bot(OLGA))] == ["News", "second"]
 
 
-async def test_two_hundred_prices_do_not_hold_up_a_decision(tmp_path: Path, chat: Chat) -> None:
+async def test_two_hundred_events_do_not_hold_up_a_decision(tmp_path: Path, chat: Chat) -> None:
     slow = NO_PACING.replace("per_chat_per_second = 0", "per_chat_per_second = 10")
     async with at_work(configured(tmp_path, chat, more=slow), chat) as desk:
-        await _queue(desk, *(_notice(title=f"p{number}", lane=Lane.PRICES) for number in range(200)))
+        await _queue(desk, *(_notice(title=f"e{number}") for number in range(200)))
         await until(lambda: len(chat.from_bot(OLGA)) >= 30)
         await _queue(desk, _notice(VERA, "decide", Lane.DECISIONS), _notice(OLGA, "decide", Lane.DECISIONS))
         await until(lambda: chat.from_bot(VERA))
