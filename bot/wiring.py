@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from bot.operations.status import StatusDesk
     from bot.operations.turned_away import TurnedAway
     from bot.operations.wariness import Wariness
+    from bot.operations.watch.room import Watch
     from bot.operations.watching_desk import WatchingDesk
     from bot.operations.withdrawals import Withdrawals
 
@@ -169,6 +170,13 @@ class House:
         from bot.operations.alerting import Alerting
 
         return Alerting(self.connections, self.clock, ZoneInfo(self.config.desk.time_zone))
+
+    @cached_property
+    def watch(self) -> "Watch":
+        from bot.operations.watch.room import Watch
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Watch(self.database, self.connections, self.access, self.outbox, self.alerts, self.clock, zone=zone)
 
     @cached_property
     def watching_desk(self) -> "WatchingDesk":

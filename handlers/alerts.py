@@ -19,6 +19,7 @@ from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
 from handlers.pages import Audience, Reply
 from handlers.render import alerts as render
+from handlers.render import literal
 
 LIST: Final = "alert/list"
 ONE: Final = "alert/one"
@@ -37,9 +38,13 @@ async def alert(context: DeskContext, words: Words) -> None:
 
 
 async def alerts(context: DeskContext, words: Words) -> Reply | None:
-    """`[pause | resume | remove] ID`, or all of them."""
+    """`[pause | resume | remove] ID`, or all of them; `ack ID` for one that came."""
     if not words:
         return await _list(context)
+    if words[0].lower() in ("ack", "acknowledge") and len(words) == 2:
+        telegram_id = context.where.telegram_id
+        by = await context.services.alerts.acknowledge(context.person, words[1].lower(), telegram_id=telegram_id)
+        return Reply([f"Acknowledged by {literal(by)}."])
     verb, rule_id = (words[0].lower(), words[-1]) if len(words) == 2 else ("show", words[0])
     if len(words) > 2 or verb not in ("show", "pause", "resume", "remove"):
         raise InputError("pause, resume or remove, and the alert's id", _EXAMPLE)
