@@ -86,6 +86,10 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether another policy has come into force. Late, it is told late."""
         await house.policy.watch()
 
+    async def page() -> None:
+        """By the second channel, what Telegram may not be able to say. Late, it is said late."""
+        await house.paging.look()
+
     async def tell_of_keys() -> None:
         """The weekly word about keys. Late, or after a week in which nobody was there to say it, it is said once."""
         await house.hygiene.tell_when_due(house.access.roster)
@@ -103,6 +107,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
         (watch_disk, _MINUTE, soon),
+        (page, _MINUTE / 4, soon - _MINUTE / 2),
         (watch_policy, _HOUR, soon),
         (look_into_report, 2 * _MINUTE, soon),
         (tell_of_keys, _HOUR, soon + 10 * _MINUTE),

@@ -615,14 +615,17 @@ CREATE TABLE quiet_hours (
 ) STRICT;
 CREATE TABLE pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    dedupe TEXT NOT NULL UNIQUE,
+    dedupe TEXT NOT NULL,
+    way TEXT NOT NULL,
     subject TEXT NOT NULL,
     body TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     not_before INTEGER NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     ended_at INTEGER,
-    trouble TEXT NOT NULL DEFAULT ''
+    trouble TEXT NOT NULL DEFAULT '',
+    UNIQUE (dedupe, way)
 ) STRICT;
+CREATE INDEX pages_left ON pages (not_before) WHERE ended_at IS NULL;
 """,
     )

@@ -81,7 +81,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
     everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
-    everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy"}
+    everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy", "quiet"}
     working = {"freeze", "thaw", "settle", "repeat"}
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
@@ -90,7 +90,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         ADAM: everybody
         | linking
         | working
-        | {"people", "role", "suspend", "resume", "invite", "person", "approve", "reject", "delegate"},
+        | {"people", "role", "suspend", "resume", "invite", "person", "approve", "reject", "delegate", "undelivered"},
     }
 
 
