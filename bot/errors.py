@@ -38,8 +38,10 @@
         │   ├── CredentialRefusedError   login, key or signature not accepted: the owner must act
         │   │   └── EnvironmentMismatchError  a good one, for the other of live and demo
         │   ├── ScopeMissingError        the key is good but may not do this; names the `scope`
+        │   ├── FieldsRefusedError       what was filled in will not do; names the `fields`
         │   └── BusyError                asked too often; may carry `retry_after_seconds`
         ├── FaultError               the provider's own failure (5xx and the like)
+        ├── StreamsFullError         a login follows as much as it may at once; carries how many
         ├── UnsupportedError         this provider has no such ability
         ├── UnconfiguredError        the configuration lacks what this provider needs
         └── OutcomeUnknownError      a money call left and nothing definite came back
@@ -358,6 +360,14 @@ class ScopeMissingError(RefusedError):
         self.scope = scope
 
 
+class FieldsRefusedError(RefusedError):
+    """What was asked for does not pass because of these `fields`, by the provider's own names."""
+
+    def __init__(self, provider: str, code: str, fields: Sequence[str]) -> None:
+        super().__init__(provider, code, ", ".join(fields))
+        self.fields = tuple(fields)
+
+
 class BusyError(RefusedError):
     """Asked too often. `retry_after_seconds` is the provider's wish, already bounded, or None."""
 
@@ -380,6 +390,14 @@ class UnsupportedError(ProviderError):
     def __init__(self, provider: str, ability: str) -> None:
         super().__init__(provider, f"no {ability}")
         self.ability = ability
+
+
+class StreamsFullError(ProviderError):
+    """One login follows no more than `most` things at once, and it follows them."""
+
+    def __init__(self, provider: str, most: int) -> None:
+        super().__init__(provider, f"no more than {most} streams")
+        self.most = most
 
 
 class UnconfiguredError(ProviderError):

@@ -82,6 +82,10 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether there is room. Late, money is refused all the same."""
         await house.money.disk.watch()
 
+    async def watch_for_alerts() -> None:
+        """What rules wait for that nobody tells by itself; and alerts that nobody acknowledges. Late, told late."""
+        await house.watching_desk.look()
+
     async def watch_policy() -> None:
         """Whether another policy has come into force. Late, it is told late."""
         await house.policy.watch()
@@ -108,6 +112,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (read_requests, _MINUTE, soon),
         (watch_disk, _MINUTE, soon),
         (page, _MINUTE / 4, soon - _MINUTE / 2),
+        (watch_for_alerts, _MINUTE, soon),
         (watch_policy, _HOUR, soon),
         (look_into_report, 2 * _MINUTE, soon),
         (tell_of_keys, _HOUR, soon + 10 * _MINUTE),

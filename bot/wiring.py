@@ -34,6 +34,7 @@ from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
 
 if TYPE_CHECKING:
+    from bot.alerts.service import Alerts
     from bot.approvals.reminding import Reminding
     from bot.approvals.service import Approvals
     from bot.messages.bursts import Bursts
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from bot.messages.second_channel import Way
     from bot.messages.undelivered import Undelivered
     from bot.operations.accounts import Accounts
+    from bot.operations.alerting import Alerting
     from bot.operations.allowances import Allowances
     from bot.operations.anchoring import Anchoring
     from bot.operations.announcing import Announcing
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from bot.operations.linking import Linking
     from bot.operations.locking import Locking
     from bot.operations.logins import Logins
+    from bot.operations.markets import MarketDesk
     from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
     from bot.operations.paging import Paging
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     from bot.operations.status import StatusDesk
     from bot.operations.turned_away import TurnedAway
     from bot.operations.wariness import Wariness
+    from bot.operations.watching_desk import WatchingDesk
     from bot.operations.withdrawals import Withdrawals
 
 DATABASE = "countersign.sqlite"
@@ -173,6 +177,26 @@ class House:
         from bot.operations.freezing import Freezing
 
         return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def alerts(self) -> "Alerts":
+        from bot.alerts.service import Alerts
+        from bot.operations.linked import find_one
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Alerts(self.database, self.outbox, self.cards, self.audit, self.clock, find=find_one, zone=zone)
+
+    @cached_property
+    def alerting(self) -> "Alerting":
+        from bot.operations.alerting import Alerting
+
+        return Alerting(self.connections, self.clock, ZoneInfo(self.config.desk.time_zone))
+
+    @cached_property
+    def watching_desk(self) -> "WatchingDesk":
+        from bot.operations.watching_desk import WatchingDesk
+
+        return WatchingDesk(self.database, self.alerts, self.connections, self.money.disk, self.clock)
 
     @cached_property
     def policy(self) -> "PolicyDesk":
@@ -276,6 +300,12 @@ class House:
         return Connections(
             self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
         )
+
+    @cached_property
+    def markets(self) -> "MarketDesk":
+        from bot.operations.markets import MarketDesk
+
+        return MarketDesk(self.connections, self.clock)
 
     @cached_property
     def sharing(self) -> "Sharing":

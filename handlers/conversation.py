@@ -9,7 +9,19 @@ from typing import Final
 from telegram import Update
 
 from bot.errors import CountersignError, StoreError
-from handlers import asking, enclosing, factor, failures, linking, locking, policy, requests, transfers, withdrawals
+from handlers import (
+    asking,
+    enclosing,
+    factor,
+    failures,
+    linking,
+    locking,
+    payments,
+    policy,
+    requests,
+    transfers,
+    withdrawals,
+)
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, permit
 
@@ -18,6 +30,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *factor.ANSWERS,
     *requests.ANSWERS,
     *transfers.ANSWERS,
+    *payments.ANSWERS,
     *asking.ANSWERS,
     *withdrawals.ANSWERS,
     *policy.ANSWERS,

@@ -24,6 +24,7 @@ from bot.errors import (
     FactorMissingError,
     FactorUnreadableError,
     FaultError,
+    FieldsRefusedError,
     FrozenError,
     InputError,
     NotAllowedError,
@@ -47,6 +48,7 @@ from bot.errors import (
     StoreError,
     StoreFullError,
     StoreNewerError,
+    StreamsFullError,
     UnconfiguredError,
     UnreachableError,
     UnsupportedError,
@@ -191,6 +193,9 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
         case ScopeMissingError():
             scope = visible_word(error.scope, 64)
             return f"{which}: this key lacks the permission “{scope}”. Make one that has it, then {again}."
+        case FieldsRefusedError():
+            fields = ", ".join(visible_word(field, 64) for field in error.fields)
+            return f"{which} does not take {fields} as it is ({visible_word(error.code, 64)}). Try again with another."
         case BusyError():
             wait = f" in {error.retry_after_seconds:.0f} s" if error.retry_after_seconds else " in a minute"
             return f"{which} was asked too often. Try again{wait}."
@@ -205,6 +210,8 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{which} has trouble of its own right now. Try again in a few minutes."
         case UnconfiguredError():
             return f"{title}: its address is missing in the configuration ({error.setting}). An admin must add it."
+        case StreamsFullError():
+            return f"{which} tells of {error.most} markets at once, and no more. Remove an alert. Try again then."
         case UnsupportedError():
             return f"{title} has no {error.ability}. /connections says what each can do."
         case _:

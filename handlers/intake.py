@@ -2,11 +2,15 @@
 
 Whether an update was fetched or pushed, it comes here as raw bytes. Just enough of it is read to drop strangers before
 a row is written (a few of them are noted for the audit log); the rest of a batch is one commit; only then may Telegram
-be told. Rows are sealed: a person may have typed a password. After that they queue, each chat by itself.
+be told. Rows are sealed: a person may have typed a password. After that they queue, each chat by itself. While the disk
+works, the updates of a small batch are built already: a person waits for the sum of both otherwise.
 """
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -70,6 +74,9 @@ class _Peeked(msgspec.Struct):
     chat_member: _Membership | None = None
 
 
+_SMALL = 8
+"""Batches up to this are answered one by one, and at once; in larger ones the disk's time is shared anyway."""
+_HANDED_OVER_SECONDS = 0.000_03
 _peek = msgspec.json.Decoder(_Peeked).decode
 ALLOWED_UPDATES = ["message", "edited_message", "callback_query", "my_chat_member", "chat_member"]
 
@@ -80,24 +87,43 @@ class TelegramIntake:
     def __init__(self, desk: Desk, concurrency: int) -> None:
         self._desk = desk
         self._services = desk.services
+        self._built: dict[int, Update] = {}
         self.queues = ChatQueues(self._handle, self._tell_missed, concurrency)
 
     async def take(self, updates: Sequence[bytes]) -> None:
         """Drop strangers, keep the rest in one commit, queue it. `StoreError`: nothing was kept, offer it again."""
         await self.queues.room()
         self._pulse.asked_at = self._services.clock.now()
-        batch = list(self._wanted(updates))
+        batch = dict(self._wanted(updates))
         self._services.turned_away.write()
         if not batch:
             return
-        kept = await self._services.inbox.keep(batch)
+        keeping = asyncio.create_task(self._services.inbox.keep(list(batch)))
+        await asyncio.sleep(0)  # it is handed to the database's thread
+        built = self._build(batch) if len(batch) <= _SMALL else {}
+        kept = await keeping
         crashpoint("CP01")
         for item in kept:
+            if item.update_id in built:
+                self._built[item.update_id] = built[item.update_id]
             if not self.queues.offer(item):
+                self._built.pop(item.update_id, None)
                 self._services.inbox.finish(item.update_id)  # a stuck client; its chat has enough to go on with
                 self._refused("too many at once")
         self._pulse.taken += len(batch)
         self._pulse.update_at = self._services.clock.now()
+
+    def _build(self, batch: Mapping[Incoming, bytes]) -> dict[int, Update]:
+        """Those the library can read; what is the matter with the others is seen when their turn comes."""
+        built = {}
+        time.sleep(_HANDED_OVER_SECONDS)  # the thread gets no turn while this one computes
+        for item, body in batch.items():
+            with contextlib.suppress(Exception):
+                built[item.update_id] = self._update(body)
+        return built
+
+    def _update(self, body: bytes) -> Update:
+        return Update.de_json(msgspec.json.decode(body), self._desk.bot)
 
     async def _tell_missed(self, chat_id: int, count: int) -> None:
         """Through the outbox, to a person or one of the desk's groups; elsewhere nobody is answered."""
@@ -123,7 +149,8 @@ class TelegramIntake:
     def _pulse(self) -> Pulse:
         return self._services.pulse
 
-    def _wanted(self, updates: Sequence[bytes]) -> Iterator[Incoming]:
+    def _wanted(self, updates: Sequence[bytes]) -> Iterator[tuple[Incoming, bytes]]:
+        """What is worth keeping, and as it came."""
         known = self._services.access.roster.by_telegram_id
         for body in updates:
             try:
@@ -141,7 +168,8 @@ class TelegramIntake:
                     self._pulse.strangers += 1
                     self._services.turned_away.note(sender, _kind(peeked))
                     continue
-            yield Incoming(peeked.update_id, chat_id, self._services.sealer.seal(body, peeked.update_id), origin)
+            sealed = self._services.sealer.seal(body, peeked.update_id)
+            yield Incoming(peeked.update_id, chat_id, sealed, origin), body
 
     def _refused(self, reason: str) -> None:
         self._pulse.refused[reason] = self._pulse.refused.get(reason, 0) + 1
@@ -177,8 +205,9 @@ class TelegramIntake:
     async def _handle(self, item: Incoming) -> None:
         """One update through the doors. Whatever happens, it is dealt with: errors have their own handler."""
         try:
-            body = self._services.sealer.unseal(item.body, item.update_id)
-            update = Update.de_json(msgspec.json.decode(body), self._desk.bot)
+            update = self._built.pop(item.update_id, None)
+            if update is None:
+                update = self._update(self._services.sealer.unseal(item.body, item.update_id))
             await self._desk.process_update(update)
         except Exception:  # an update the library cannot read must not stop its chat  # noqa: BLE001
             _log.exception("update could not be handled", extra={"update_id": item.update_id})

@@ -27,6 +27,8 @@ from handlers import (
     limits,
     linking,
     locking,
+    markets,
+    payments,
     people,
     policy,
     positions,
@@ -47,10 +49,12 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
+    ("Markets", (*markets.DOORS,)),
     (
         "Money",
         (
             *transfers.DOORS,
+            *payments.DOORS,
             *requests.DOORS,
             *deciding.DOORS,
             *dossiers.DOORS,
@@ -76,6 +80,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
     *leads.TAPS,

@@ -269,6 +269,11 @@ def _reset(scope: Any) -> None:
         shaped.reset()
 
 
+def cut(scope: Any) -> None:
+    """For a simulator whose provider drops connections by itself: no close frame, the socket is reset."""
+    _reset(scope)
+
+
 def _shape(scope: Any, step: Step) -> None:
     """The answer to this exchange is cut or slowed; the next one on the same connection is not."""
     shaped = _live.get(tuple(scope["client"]))

@@ -22,6 +22,7 @@ from bot.crash import crashpoint, moves_money
 from bot.errors import ReplyError, SilentError, UnreachableError
 
 MAX_BODY_BYTES = 1 << 20
+TOO_LARGE = "answer larger than 1 MiB"
 _WRITING = ("send_request_headers.started", "send_connection_init.started")
 _CRASHES = {
     "send_request_headers.started": "CP08",
@@ -120,7 +121,7 @@ class Rest:
         async for chunk in response.aiter_raw(64 << 10):
             parts += chunk
             if len(parts) > MAX_BODY_BYTES:
-                raise ReplyError(self._provider, "answer larger than 1 MiB")
+                raise ReplyError(self._provider, TOO_LARGE)
         return bytes(parts)
 
     async def close(self) -> None:

@@ -19,6 +19,12 @@ from bot.store import Tables
 from bot.store.columns import at, moment
 from bot.vault.service import Subject
 
+_SELECT = (
+    "SELECT connections.id, owner, provider, label, environment, persons.state = 'active', powers, untold, found,"
+    " connections.created_at, tested_at, used_at, changed_at, leaked_at"
+    " FROM connections JOIN persons ON persons.id = owner"
+)
+
 
 class Scope(StrEnum):
     """What a connection is shared for; who may act may read, too."""
@@ -114,23 +120,32 @@ class Connection:
 
 def read_all(tables: Tables) -> list[Connection]:
     """Every connection of a provider we know, by provider and label."""
-    shares: dict[int, set[Share]] = {}
-    for number, party, scope in tables.conn.execute("SELECT connection_id, party, scope FROM shares"):
-        shares.setdefault(number, set()).add(Share(party_from(party), Scope(scope)))
-    rows = tables.conn.execute(
-        "SELECT connections.id, owner, provider, label, environment, persons.state = 'active', powers, untold, found,"
-        " connections.created_at, tested_at, used_at, changed_at, leaked_at"
-        " FROM connections JOIN persons ON persons.id = owner ORDER BY provider, label"
-    )
-    return list(_connections(rows, shares))
+    return _read(tables, "1 = 1 ORDER BY provider, label", "1 = 1")
 
 
 def read_one(tables: Tables, number: int) -> Connection:
     """`NotFoundError` when it is gone."""
-    for connection in read_all(tables):
-        if connection.id == number:
-            return connection
-    raise NotFoundError("connection", str(number))
+    found = find_one(tables, number)
+    if found is None:
+        raise NotFoundError("connection", str(number))
+    return found
+
+
+def find_one(tables: Tables, number: int) -> Connection | None:
+    """None when it is gone."""
+    return next(iter(_read(tables, "connections.id = ?", "connection_id = ?", number)), None)
+
+
+def _read(tables: Tables, which: str, whose: str, *values: int) -> list[Connection]:
+    """Args:
+    which, whose: A condition on connections, and the same one on their shares.
+    """
+    shares: dict[int, set[Share]] = {}
+    found = tables.conn.execute(f"SELECT connection_id, party, scope FROM shares WHERE {whose}", values)  # noqa: S608
+    for number, party, scope in found:
+        shares.setdefault(number, set()).add(Share(party_from(party), Scope(scope)))
+    rows = tables.conn.execute(f"{_SELECT} WHERE {which}", values)
+    return list(_connections(rows, shares))
 
 
 def note_findings(tables: Tables, number: int, findings: Findings, now: datetime) -> None:

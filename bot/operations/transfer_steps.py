@@ -14,6 +14,7 @@ from bot.operations.moving.plans import Plan
 from bot.operations.transfer_line import Line
 from bot.operations.transfer_line import read as apart
 from bot.operations.transfers import Transfers, amount_of, check_funds, check_note, named
+from bot.providers.base import PayWay
 from bot.providers.records import Balance
 
 
@@ -204,7 +205,11 @@ class TransferSteps:
         return found[0]
 
     async def _payees(self, connection: Connection, sketch: Sketch) -> tuple[Beneficiary, ...]:
-        book = await self._transfers.book(connection.provider)
+        book = await self._transfers.payees(connection, sketch.account)
+        if self._transfers.way(connection) is PayWay.OWN:
+            if not book:
+                raise InputError(f"{connection.name} has no other account that money could go to", "")
+            return tuple(book)
         fitting = [one for one in book if one.currency is None or sketch.currency in ("", one.currency.code)]
         if not fitting:
             raise InputError(
@@ -218,10 +223,9 @@ class TransferSteps:
         """The account of a beneficiary of the connection, or of any it could be."""
         through = await self._transfers.through(by)
         chosen = [one for one in through if one.name == sketch.connection] or through
-        book = [
-            payee for provider in {one.provider for one in chosen} for payee in await self._transfers.book(provider)
-        ]
-        return named(book, word).account
+        if len(chosen) == 1:
+            return named(await self._transfers.payees(chosen[0], sketch.account), word).account
+        return named(await self._transfers.payees_of_any(chosen), word).account
 
 
 def _connections_called(connections: list[Connection], word: str) -> list[Connection]:

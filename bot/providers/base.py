@@ -48,6 +48,19 @@ class ActKind(StrEnum):
     """The stop, limit or price of something open or waiting; or taking back what waits."""
 
 
+class PayWay(StrEnum):
+    """By which of a provider's ways a transfer goes: an act's parameter `way`."""
+
+    BOOK = "transfer"
+    """To somebody in the book of beneficiaries."""
+    OWN = "own"
+    """To another account of the same login's person."""
+    AGENT = "agent"
+    """From a payment agent to a client of theirs, who is in the book."""
+    PAYOUT = "payout"
+    """To a payment agent in the book, who hands the money out; with a code that is mailed to the account's owner."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginField:
     """One thing a person hands over to link a login."""
@@ -116,6 +129,8 @@ class Spec:
     """msgspec Struct (frozen, unknown fields refused) of the table `[providers.<name>]`; all fields have defaults."""
     build: Callable[[Lend, Surroundings], "Provider"]
     acts: frozenset[ActKind] = frozenset()
+    ways: frozenset[PayWay] = frozenset({PayWay.BOOK})
+    """Of its transfers."""
     enough: str = ""
     """The weakest login that still reads, as the beginning of "… is enough for balances". Empty: there is one kind."""
     redirect: Redirect | None = None
@@ -268,6 +283,8 @@ class Prepared:
     nonce: int | None
     wire: bytes
     prepared_at: datetime
+    answered: str = ""
+    """The receipt's reference, once `send` has come to an end: for `find`, perhaps after a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +355,38 @@ class MoneySeam(Protocol):
 
     async def find(self, prepared: Prepared) -> Evidence:
         """Ask what became of it; changes nothing, may be asked any number of times."""
+
+
+@runtime_checkable
+class NamesPayees(Protocol):
+    """A money seam whose provider says, before anything is asked for, whom it would pay."""
+
+    async def payee(self, act: Act) -> str:
+        """The name that the provider has for whom a transfer would go to; empty where it tells none for that way.
+
+        Nothing moves. What it says is to be the act's parameter `payee`: another name at the time of sending stops it.
+
+        Raises:
+            InputError: The provider would refuse the transfer; the sentence says why.
+            ScopeMissingError: This login may not do that.
+            ProviderError: It could not be asked.
+        """
+
+
+@runtime_checkable
+class KnowsOwn(Protocol):
+    """A money seam that moves money between the accounts of one person."""
+
+    async def own(self, account: str) -> tuple[Account, ...]:
+        """Where money of this account can go without leaving its person. `ProviderError`."""
+
+
+@runtime_checkable
+class WantsCodes(Protocol):
+    """A money seam whose provider mails a code for some transfers, after they are approved."""
+
+    def take_code(self, request_id: str, code: Secret) -> None:
+        """The code that came by mail: good for one sending of that request, in this process, and nowhere stored."""
 
 
 def unsupported(spec: Spec, ability: Ability) -> UnsupportedError:

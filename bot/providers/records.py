@@ -123,6 +123,13 @@ class Position:
     payout: Money | None = None
     description: str = ""
     owner: str = ""
+    worth: Money | None = None
+    """What closing it gives now, or gave."""
+    is_open: bool = True
+    can_be_closed: bool | None = None
+    """Whether the provider would take it back now; None where that was not told."""
+    status: str = ""
+    """The provider's own word for how it stands, for showing only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,13 @@ class Entry:
     """Somebody's words: shown literally, never read as ours."""
     other_amount: Money | None = None
     """What it was on the other side, where that has another currency."""
+    at: datetime | None = None
+    """When, where the provider tells more than the day; aware UTC."""
+    balance_after: Money | None = None
+    kind: str = ""
+    """The provider's own word, for showing only."""
+    reference: str = ""
+    """What it belongs to, in the provider's numbers: a contract, a deal."""
 
 
 @dataclass(frozen=True, slots=True)

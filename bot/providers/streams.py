@@ -57,7 +57,10 @@ class Ear(Protocol):
         """As it came: perhaps late, twice, or out of order."""
 
     def alive(self) -> None:
-        """The other side answered a ping: there is a connection, though perhaps nothing to tell."""
+        """The other side answered a ping: there is a connection, though perhaps nothing to tell.
+
+        Said at least every 30 seconds; a connection that is silent for a minute counts as dead.
+        """
 
 
 class Wish:
@@ -109,5 +112,7 @@ class Streams(Protocol):
         """What the subject would have told within `[since, until)`, from the provider's history; oldest first.
 
         Quotes come as quotes where the provider keeps them, else as candles of one minute, whose high and low they
-        lay between. `is_whole` is False when the provider no longer knows all of it; the notes say from when it does.
+        lay between; candles are of the middle between bid and ask, as `Quote.mid` is, and the one that is not over yet
+        is among them (of `Topic.CANDLE` only those that are over). The minute in which `since` lies comes whole.
+        `is_whole` is False when the provider no longer knows all of it; the notes say from when it does.
         """

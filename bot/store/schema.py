@@ -629,3 +629,96 @@ CREATE TABLE pages (
 CREATE INDEX pages_left ON pages (not_before) WHERE ended_at IS NULL;
 """,
     )
+
+
+@MIGRATIONS()
+def m013_streams(tables: sqlite_utils.Database) -> None:
+    """What is followed at each provider and how far it was told, and when nothing was heard."""
+    _run(
+        tables,
+        """
+CREATE TABLE streams (
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    topic TEXT NOT NULL,
+    name TEXT NOT NULL,
+    told_at INTEGER,
+    listened_until INTEGER,
+    price TEXT,
+    low TEXT,
+    high TEXT,
+    keys TEXT,
+    PRIMARY KEY (connection_id, topic, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    connection_id INTEGER NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    since INTEGER NOT NULL,
+    until INTEGER
+) STRICT;
+CREATE UNIQUE INDEX outages_open ON outages (connection_id) WHERE until IS NULL;
+""",
+    )
+
+
+@MIGRATIONS()
+def m014_alerts(tables: sqlite_utils.Database) -> None:
+    """Rules as people set them, how each stands, the values they look at, and each time that one came."""
+    _run(
+        tables,
+        """
+CREATE TABLE alert_rules (
+    id TEXT PRIMARY KEY,
+    owner INTEGER NOT NULL REFERENCES persons (id),
+    connection_id INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX alert_rules_of ON alert_rules (owner);
+CREATE TABLE alert_states (
+    rule_id TEXT PRIMARY KEY REFERENCES alert_rules (id) ON DELETE CASCADE,
+    phase TEXT NOT NULL CHECK (phase IN ('new', 'armed', 'held', 'done')),
+    side TEXT NOT NULL,
+    since INTEGER,
+    reference TEXT,
+    told_at INTEGER,
+    times INTEGER NOT NULL,
+    muted_until INTEGER,
+    muted_while_held INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE alert_values (
+    connection_id INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    value TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (connection_id, what, subject)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE alert_firings (
+    id TEXT PRIMARY KEY,
+    rule_id TEXT NOT NULL,
+    bucket TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    happened_at INTEGER NOT NULL,
+    told_at INTEGER NOT NULL,
+    is_quiet INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    acknowledged_by INTEGER REFERENCES persons (id),
+    acknowledged_at INTEGER,
+    resolved_at INTEGER,
+    escalated_at INTEGER,
+    UNIQUE (rule_id, bucket, direction)
+) STRICT;
+CREATE INDEX alert_firings_open ON alert_firings (rule_id) WHERE resolved_at IS NULL AND is_quiet = 0;
+CREATE INDEX alert_firings_unseen ON alert_firings (told_at)
+    WHERE severity = 'critical' AND acknowledged_at IS NULL AND escalated_at IS NULL AND is_quiet = 0;
+CREATE TABLE alert_positions (
+    connection_id INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (connection_id, id)
+) STRICT, WITHOUT ROWID;
+""",
+    )

@@ -19,7 +19,7 @@ _COLOURS = {DEPOSITS: "#1f7a4d", WITHDRAWALS: "#b3392f", COMMISSIONS: "#2b5c9e"}
 _INK, _FAINT, _PAPER = "#1c2430", "#c9d0d9", "#ffffff"
 _WIDTH_INCHES, _HEAD_INCHES, _PANEL_INCHES, _DOTS = 7.2, 1.05, 3.9, 150
 """1,080 dots wide: what a phone shows."""
-_one_at_a_time = Lock()
+one_at_a_time = Lock()
 """Its figures are separate; the fonts and settings under them are not."""
 
 
@@ -37,7 +37,7 @@ def bars(title: str, as_of: str, panels: Sequence[Panel]) -> bytes:
         title: What it is about, e.g. "Transactions, last 30 days".
         as_of: When it was asked for, as the desk writes times.
     """
-    with _one_at_a_time:
+    with one_at_a_time:
         from matplotlib.figure import Figure
 
         shown = panels[:MOST_PANELS]

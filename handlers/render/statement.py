@@ -11,6 +11,7 @@ from handlers.render.text import Taste, literal
 
 _PER_BLOCK = 10
 _MAX_NARRATIVE = 200
+_MAX_KIND = 60
 
 
 def statement(sheet: Sheet[Entry], what: str, taste: Taste, *, nothing: str = "Nothing came or went.") -> list[str]:
@@ -45,7 +46,8 @@ def _entry(one: Entry, taste: Taste) -> str:
     came = one.way is Way.IN
     amount = taste.signed(one.amount) if came else f"−{taste.money(one.amount)}"
     there = f" ({taste.money(one.other_amount)} there)" if one.other_amount is not None else ""
-    side = "from" if came else "to"
-    first = f"{one.on.isoformat()}  <b>{amount}</b>{there} {side} <code>{escape(one.other)}</code>"
+    side = f" {'from' if came else 'to'} <code>{escape(one.other)}</code>" if one.other else ""
+    kind = f" {literal(one.kind, _MAX_KIND)}" if one.kind and not one.other else ""
+    first = f"{one.on.isoformat()}  <b>{amount}</b>{there}{side}{kind}"
     said = f"«{literal(one.narrative, _MAX_NARRATIVE)}» · " if one.narrative.strip() else ""
     return f"{first}\n    {said}no. {literal(one.id)}"

@@ -14,6 +14,10 @@ AUDIENCES: Mapping[str, str] = {
     "balance": "private",
     "positions": "private",
     "statement": "private",
+    "quote": "desk",
+    "chart": "private",
+    "market": "desk",
+    "orders": "private",
     "withdrawals": "private",
     "client": "private",
     "lead": "private",  # in the private chat only
@@ -24,6 +28,8 @@ AUDIENCES: Mapping[str, str] = {
     "key": "private",
     "register": "private",
     "transfer": "private",
+    "payagent": "private",
+    "payout": "private",
     "connect": "public",  # says all it has to say itself, in the private chat only
     "connections": "desk",
     "disconnect": "public",

@@ -94,13 +94,15 @@ async def _deposit(desk: Desk) -> None:
 async def test_one_word_narrows_it(linked: Desk) -> None:
     for word in ("capital", "main", "capital/main", "CAPITAL"):
         text = await linked.said(OLGA, f"/positions {word}")
-        assert "▲ EUR/USD · +240.00 USD\n    long 50,000 units · 1.1534 → 1.1582 · limit 1.175" in text
+        assert "▲ EUR/USD · +240.00 USD\n    long 50,000 units · 1.1534 → 1.1582 · " in text
+        assert "margin 1,930.33 USD · limit 1.175" in text
         assert ("Broctagon CRM" in text) == (word == "main")
 
 
 async def test_positions_of_all_that_have_some_and_a_sentence_for_the_one_that_has_none(linked: Desk) -> None:
     text = await linked.said(OLGA, "/positions")
-    assert "▼ US Tech 100 · +207.45 USD\n    short 1.5 units · 25,120.5 → 24,982.2 · stop 25,480" in text
+    assert "▼ US Tech 100 · +207.45 USD\n    short 1.5 units · 25,120.5 → 24,982.2 · " in text
+    assert "margin 1,873.67 USD · stop 25,480" in text
     assert "18 open positions of 6 clients: +582.26 EUR · +2,013.70 USD\nEach of them: /positions crm/main" in text
     assert "Crypto Capital has no positions." in text
     assert "Deriv deriv/main" in text

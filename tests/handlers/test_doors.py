@@ -31,6 +31,10 @@ TOLD = {
     "/balance": NO_LOGIN[0],
     "/positions": NO_LOGIN[0],
     "/statement": "No connection you can see keeps statements.",
+    "/quote gold": "You can see no provider login with prices. /connect links one; Capital.com and Deriv have them.",
+    "/orders": "You can see no provider login with orders. /connect links one; Capital.com and Deriv have them.",
+    "/quote": "Which market? Its symbol, or a part of its name. For example: /quote GOLD",
+    "/chart 1d": "Which market? Its symbol, or a part of its name. For example: /chart GOLD 1d",
     "/connections": NO_LOGIN[1],
     "/cancel": "There was nothing to stop.",
     "/WHOAMI": OLGA_IS,
@@ -80,13 +84,14 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         for person in (VERA, OLGA, ADAM)
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
+    everybody |= {"quote", "chart", "market", "orders", "quiet"}
     everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
     everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy", "quiet"}
     working = {"freeze", "thaw", "settle", "repeat"}
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
         VERA: everybody,
-        OLGA: everybody | linking | working | {"lead", "transfer"},
+        OLGA: everybody | linking | working | {"lead", "transfer", "payagent", "payout"},
         ADAM: everybody
         | linking
         | working

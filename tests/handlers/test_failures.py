@@ -136,9 +136,15 @@ SENTENCES: dict[CountersignError, str] = {
         "Deriv (deriv/main): this key lacks the permission “read”. Make one that has it, then "
         "its owner gives it a new one with /replace deriv/main."
     ),
+    errors.FieldsRefusedError("deriv", "InputValidationFailed", ("first_name", "phone")): (
+        "Deriv (deriv/main) does not take first_name, phone as it is (InputValidationFailed). Try again with another."
+    ),
     errors.BusyError("crm", "429", 7.0): "Broctagon CRM (deriv/main) was asked too often. Try again in 7 s.",
     errors.FaultError("crm", "503"): (
         "Broctagon CRM (deriv/main) has trouble of its own right now. Try again in a few minutes."
+    ),
+    errors.StreamsFullError("capital", 40): (
+        "Capital.com (deriv/main) tells of 40 markets at once, and no more. Remove an alert. Try again then."
     ),
     errors.UnsupportedError("cryptocapital", "positions"): (
         "Crypto Capital has no positions. /connections says what each can do."

@@ -61,6 +61,10 @@ DOORS = {
     "balance": (ALL, READ, PRIVATELY),
     "positions": (ALL, READ, PRIVATELY),
     "statement": (ALL, READ, PRIVATELY),
+    "quote": (ALL, READ, PRIVATELY),
+    "chart": (ALL, READ, PRIVATELY),
+    "market": (ALL, READ, PRIVATELY),
+    "orders": (ALL, READ, PRIVATELY),
     "withdrawals": (ALL, READ, PRIVATELY),
     "client": (ALL, READ, PRIVATELY),
     "lead": ({"operator"}, ASK, NEVER),
@@ -69,6 +73,8 @@ DOORS = {
     "report": (ALL, READ, PRIVATELY),
     "leaderboard": (ALL, READ, PRIVATELY),
     "transfer": ({"operator"}, ASK, PRIVATELY),
+    "payagent": ({"operator"}, ASK, PRIVATELY),
+    "payout": ({"operator"}, ASK, PRIVATELY),
     "connect": (LINKERS, LINK, NEVER),
     "replace": (LINKERS, LINK, NEVER),
     "connections": (ALL, TALK, PRIVATELY),
@@ -118,6 +124,8 @@ TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
     "transfer": ({"operator"}, ASK),
+    "payagent": ({"operator"}, ASK),
+    "payout": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
     "withdrawals": (ALL, READ),
     "withdrawal": (ALL, READ),
@@ -141,6 +149,9 @@ ANSWERS = {
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
     "transfer": ({"operator"}, ASK),
+    "payagent": ({"operator"}, ASK),
+    "payout": ({"operator"}, ASK),
+    "payout/code": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
     "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
@@ -149,7 +160,7 @@ ANSWERS = {
     "policy/try": (ADMIN, POLICY),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"attach", "transfer", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
+NO_SECRET = {"attach", "transfer", "payagent", "payout", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

@@ -10,6 +10,10 @@ EVERYBODY = {
     "balance",
     "positions",
     "statement",
+    "quote",
+    "chart",
+    "market",
+    "orders",
     "withdrawals",
     "client",
     "wallet",
@@ -36,7 +40,7 @@ EVERYBODY = {
 }
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"lead", "transfer"}
+ASKING = {"lead", "transfer", "payagent", "payout"}
 DECIDING = {"approve", "reject", "delegate"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered"}
 IN_PRIVATE = {

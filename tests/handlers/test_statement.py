@@ -22,7 +22,7 @@ OPERATING = "9120004471"
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with telegram() as chat, providers("capital", "cryptocapital") as sides:
+    async with telegram() as chat, providers("capital", "cryptocapital", "crm") as sides:
         async with at_work(configured(tmp_path, chat, sides), chat, sides) as opened:
             yield opened
 
@@ -83,13 +83,21 @@ async def test_entries_are_shown_newest_first_and_narratives_literally(desk: Des
     assert first < second
     assert "«</\u2060b> /\u2060balance @\u2060x⟨U+202E⟩evil» · no. " in text
     assert "newest 2 of each account" in text
-    assert "Capital.com" not in await desk.said(VERA, "/statement 1")
+    assert "Capital.com" not in text
+
+
+async def test_an_entry_without_another_side_says_what_it_is(desk: Desk) -> None:
+    await desk.link("capital")
+    async with httpx.AsyncClient() as http:
+        cash = {"account": "310441870023915201", "amount": "1250.50"}
+        (await http.post(f"{desk.sides['capital'].control}/cash", json=cash)).raise_for_status()
+    assert "+1,250.50 USD deposit\n    «Deposit» · no. " in await desk.said(VERA, "/statement capital 1")
 
 
 async def test_a_login_that_keeps_none_is_told_so_when_it_was_named(desk: Desk) -> None:
-    await desk.link("capital")
+    await desk.link("crm")
     assert await desk.said(VERA, "/statement") == "No connection you can see keeps statements."
-    assert "has no statement" in await desk.said(VERA, "/statement capital")
+    assert "has no statement" in await desk.said(VERA, "/statement crm")
 
 
 async def test_one_entry_is_shown_by_its_number(desk: Desk) -> None:

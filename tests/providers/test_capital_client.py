@@ -112,14 +112,20 @@ class Desk:
         return counts
 
 
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+@asynccontextmanager
+async def desk_at() -> AsyncIterator[Desk]:
     clock = HandClock()
     async with serving(make(clock=clock)) as sim, httpx.AsyncClient(base_url=sim.control, trust_env=False) as control:
         one = Desk(sim, clock, control)
         yield one
         for provider in one.made:
             await provider.close()
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with desk_at() as one:
+        yield one
 
 
 async def test_a_check_says_what_it_found(desk: Desk) -> None:
@@ -174,7 +180,7 @@ async def test_positions_belong_to_the_active_account_and_say_so(desk: Desk) -> 
     (note,) = reading.notes
     assert active.id in note
     assert other.id not in note
-    assert "2 accounts" in note
+    assert "this login has 2" in note
 
 
 async def test_a_login_with_one_account_needs_no_such_note(desk: Desk) -> None:

@@ -139,6 +139,7 @@ def test_positions_become_ours() -> None:
         entry=Decimal("2349.18"),
         now=Decimal("2345.75"),
         profit=Money(Decimal("-12.005"), USD),
+        margin=Money(Decimal("410.51"), USD),
         stop=Decimal(2310),
         limit=Decimal("2400.5"),
         opened_at=datetime(2024, 5, 14, 9, 41, 9, 733000, tzinfo=UTC),
@@ -155,6 +156,7 @@ def test_positions_become_ours() -> None:
         entry=Decimal("1.08344"),
         now=Decimal("1.08"),
         profit=Money(Decimal("41.28"), USD),
+        margin=Money(Decimal("432.00"), USD),
         opened_at=datetime(2024, 5, 13, 16, 0, 0, 4000, tzinfo=UTC),
         description="trailing stop, 0.0025 away",
     )

@@ -7,135 +7,22 @@ they read first. The clock stands on a Wednesday noon.
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import websockets
-from websockets.asyncio.client import ClientConnection, connect
 
-from bot.loopback.server import Listening, serving
 from bot.providers.deriv.simulator import make
-
-NOON = 1772625600
-"""2026-03-04 12:00 UTC."""
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-RISE = {
-    "contract_type": "CALL",
-    "currency": "USD",
-    "symbol": "R_100",
-    "amount": 10,
-    "basis": "stake",
-    "duration": 5,
-    "duration_unit": "m",
-}
-
-
-class HandClock:
-    """Stands still until moved."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at.timestamp()
-
-    async def sleep(self, seconds: float) -> None:
-        self.pass_by(seconds)
-
-    def pass_by(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-class Line:
-    """One socket: sends what it is told, reads what comes."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-
-    async def send(self, **request: Any) -> None:
-        await self.socket.send(json.dumps(request))
-
-    async def next(self) -> dict[str, Any]:
-        raw = await asyncio.wait_for(self.socket.recv(), 5)
-        return json.loads(raw, parse_float=Decimal)
-
-    async def until(self, msg_type: str) -> dict[str, Any]:
-        """The next message of that type; others are read past."""
-        while (message := await self.next())["msg_type"] != msg_type:
-            pass
-        return message
-
-    async def ask(self, **request: Any) -> dict[str, Any]:
-        await self.send(**request)
-        return await self.next()
-
-    async def code(self, **request: Any) -> str:
-        """The code of the refusal; a success fails the test."""
-        return (await self.ask(**request))["error"]["code"]
-
-    async def raw(self, frame: str | bytes) -> dict[str, Any]:
-        await self.socket.send(frame)
-        return await self.next()
-
-
-class Desk:
-    """A served simulator, its clock, and sockets to it."""
-
-    def __init__(self, sim: Listening, clock: HandClock, http: httpx.AsyncClient, stack: AsyncExitStack) -> None:
-        self.sim = sim
-        self.clock = clock
-        self.http = http
-        self.stack = stack
-        self.key = sim.credentials
-
-    async def line(self, query: str | None = None) -> Line:
-        asked = f"app_id={self.key['app_id']}&l=EN" if query is None else query
-        return Line(await self.stack.enter_async_context(connect(f"{self.sim.ws}/websockets/v3?{asked}")))
-
-    async def login(self, which: str = "token") -> Line:
-        line = await self.line()
-        assert "error" not in await line.ask(authorize=self.key[which])
-        return line
-
-    async def post(self, path: str, body: Any) -> httpx.Response:
-        return await self.http.post(f"{self.sim.control}/{path}", json=body)
-
-    async def get(self, path: str) -> Any:
-        return json.loads((await self.http.get(f"{self.sim.control}/{path}")).text, parse_float=Decimal)
-
-    async def token_of(self, loginid: str) -> str:
-        tokens = (await self.get("tokens"))["tokens"]
-        return next(t["token"] for t in tokens if t["loginid"] == loginid and not t["oauth"])
-
-
-@asynccontextmanager
-async def a_desk(clock: HandClock, state: Path | None = None, seed: int = 7) -> AsyncIterator[Desk]:
-    async with (
-        serving(make(seed, clock), state=state) as sim,
-        httpx.AsyncClient(verify=NO_TLS) as http,
-        AsyncExitStack() as stack,
-    ):
-        yield Desk(sim, clock, http, stack)
+from tests.support.deriv_desk import NOON, RISE, Desk, HandClock, Line, a_desk, balance_of
 
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     async with a_desk(HandClock()) as one:
         yield one
-
-
-async def balance_of(line: Line, **more: Any) -> Decimal:
-    return Decimal((await line.ask(balance=1, **more))["balance"]["balance"])
 
 
 # The door
@@ -182,7 +69,7 @@ UNREADABLE: list[tuple[str | bytes, str]] = [
     ('{"ping":1,"passthrough":{"a":"\\ud800"}}', "BadRequest"),
     (b"\xff\xfe", "BadRequest"),
     ("{}", "UnrecognisedRequest"),
-    ('{"proposal":1}', "UnrecognisedRequest"),
+    ('{"proposal_array":1}', "UnrecognisedRequest"),
     ('{"pi ng":1}', "SanityCheckFailed"),
     ('{"passthrough":{"a b":1},"ping":1}', "SanityCheckFailed"),
     ('{"ping":1,"passthrough":{"a":"' + "x" * 301 + '"}}', "SanityCheckFailed"),
@@ -562,14 +449,15 @@ NOT_OFFERED: list[tuple[dict[str, Any], str]] = [
     ({"currency": "EUR"}, "NotDefaultCurrency"),
     ({"contract_type": "DIGITODD"}, "OfferingsValidationError"),
     ({"multiplier": 10}, "OfferingsValidationError"),
-    ({"barrier": "+0.5"}, "BarrierValidationError"),
+    ({"barrier": "+0.555"}, "BarrierValidationError"),
+    ({"barrier": "-1000"}, "BarrierValidationError"),
     ({"amount": 0}, "InvalidAmount"),
     ({"amount": "10.005"}, "InvalidAmount"),
     ({"amount": "0.1"}, "ContractBuyValidationError"),
     ({"amount": 40000}, "ContractBuyValidationError"),
     ({"amount": "9" * 18}, "ContractBuyValidationError"),
     ({"duration": 1, "duration_unit": "s"}, "ContractBuyValidationError"),
-    ({"duration_unit": "t"}, "ContractBuyValidationError"),
+    ({"duration": 11, "duration_unit": "t"}, "ContractBuyValidationError"),
     ({"duration": 99999999, "duration_unit": "d"}, "ContractBuyValidationError"),
     ({"date_start": NOON + 60}, "ContractBuyValidationError"),
     ({"date_expiry": NOON - 60}, "ContractBuyValidationError"),
@@ -601,7 +489,7 @@ async def test_other_ways_to_buy_are_refused(desk: Desk) -> None:
     assert await line.code(buy="a" * 36, price=10) == "InvalidContractProposal"
     assert await line.code(buy=1, price=10) == "InputValidationFailed"
     assert await line.code(buy=1, price="10.001", parameters=RISE) == "InvalidPrice"
-    assert await line.code(buy=1, price=10, parameters=RISE, subscribe=1) == "InputValidationFailed"
+    assert await line.code(buy=1, price=10, parameters=RISE, subscribe=0) == "InputValidationFailed"
 
 
 async def test_a_contract_is_sold_back_once_at_a_price_that_follows_the_market(desk: Desk) -> None:
@@ -677,8 +565,9 @@ async def test_a_moved_price_shows_once_and_streamed(desk: Desk) -> None:
     assert (told["msg_type"], told["req_id"], told["subscription"]) == ("tick", 5, first["subscription"])
     assert told["tick"]["quote"] == Decimal(moved["quote"]) > first["tick"]["quote"] * Decimal("1.09")
     assert (await line.ask(ticks="1HZ100V"))["tick"]["quote"] == Decimal(moved["quote"])
-    desk.clock.pass_by(1)
-    assert (await line.next())["tick"]["epoch"] == NOON + 1
+    assert told["tick"]["epoch"] == NOON + 1  # a second of its own: that of the tick before is taken
+    desk.clock.pass_by(2)
+    assert (await line.next())["tick"]["epoch"] == NOON + 2
     for bad in ({"symbol": "X", "percent": 1}, {"symbol": "R_100", "percent": "NaN"}, {"symbol": "R_100"}, []):
         assert (await desk.post("move", bad)).status_code == 400
 

@@ -19,10 +19,10 @@ from bot.errors import (
 )
 from bot.money import Currency, Money
 from bot.providers.deriv import wire
-from bot.providers.deriv.wire import Body, Call, Session
-from bot.providers.records import Account, Balance, Direction, Environment, Position, Power
+from bot.providers.deriv.wire import Body, Call, Session, balances, contracts, grammar, logins, service
+from bot.providers.records import Account, Balance, Direction, Environment, Position
 
-SAMPLES = Path(wire.__file__).parent / "samples"
+SAMPLES = Path(wire.__file__).parent.parent / "samples"
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 USD, BTC, EUR = Currency("USD"), Currency("BTC"), Currency("EUR")
 DEMO = Account("VRTC310044", "Demo", USD, Environment.DEMO, "binary")
@@ -34,13 +34,9 @@ def sample(name: str) -> str:
 
 
 def body(frame: str) -> Body:
-    said = wire.parse_frame(frame).said
+    said = grammar.parse_frame(frame).said
     assert not isinstance(said, ReplyError)
     return said
-
-
-def session_of(account: Account) -> Session:
-    return Session(account, (account,), NOON)
 
 
 def changed(name: str, *path: str | int, to: str) -> str:
@@ -59,11 +55,11 @@ def changed(name: str, *path: str | int, to: str) -> str:
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        (wire.build_authorize(1, "abcDEF123456789"), {"authorize": "abcDEF123456789", "req_id": 1}),
-        (wire.build_balance(2, "current"), {"balance": 1, "account": "current", "req_id": 2}),
-        (wire.build_balance(2, "all"), {"balance": 1, "account": "all", "req_id": 2}),
-        (wire.build_portfolio(3), {"portfolio": 1, "req_id": 3}),
-        (wire.build_ping(4), {"ping": 1, "req_id": 4}),
+        (logins.build_authorize("abcDEF123456789").frame(1), {"authorize": "abcDEF123456789", "req_id": 1}),
+        (balances.build_balance("current").frame(2), {"balance": 1, "account": "current", "req_id": 2}),
+        (balances.build_balance("all").frame(2), {"balance": 1, "account": "all", "req_id": 2}),
+        (contracts.build_portfolio().frame(3), {"portfolio": 1, "req_id": 3}),
+        (service.build_ping().frame(4), {"ping": 1, "req_id": 4}),
     ],
 )
 def test_a_request_is_the_documented_object_and_nothing_more(frame: str, expected: dict[str, object]) -> None:
@@ -74,13 +70,13 @@ def test_a_request_is_the_documented_object_and_nothing_more(frame: str, expecte
 
 
 def test_a_frame_says_whose_answer_it_is_and_forgets_what_was_asked() -> None:
-    reply = wire.parse_frame('{"echo_req":{"authorize":"not masked!"},"msg_type":"ping","ping":"pong","req_id":9}')
+    reply = grammar.parse_frame('{"echo_req":{"authorize":"not masked!"},"msg_type":"ping","ping":"pong","req_id":9}')
     assert reply.req_id == 9
     assert reply.said == {"msg_type": "ping", "ping": "pong", "req_id": 9}
 
 
 def test_json_in_a_binary_frame_is_read_too() -> None:
-    assert wire.parse_frame(b'{"req_id":9,"msg_type":"ping","ping":"pong"}').req_id == 9
+    assert grammar.parse_frame(b'{"req_id":9,"msg_type":"ping","ping":"pong"}').req_id == 9
 
 
 @pytest.mark.parametrize(
@@ -107,7 +103,7 @@ def test_json_in_a_binary_frame_is_read_too() -> None:
 )
 def test_a_frame_of_which_nobody_knows_whose_it_is_is_an_error_of_the_connection(frame: str | bytes) -> None:
     with pytest.raises(ReplyError):
-        wire.parse_frame(frame)
+        grammar.parse_frame(frame)
 
 
 @pytest.mark.parametrize(
@@ -126,14 +122,14 @@ def test_a_frame_of_which_nobody_knows_whose_it_is_is_an_error_of_the_connection
     ],
 )
 def test_a_broken_frame_that_names_its_question_fails_only_that_question(frame: str | bytes) -> None:
-    reply = wire.parse_frame(frame)
+    reply = grammar.parse_frame(frame)
     assert reply.req_id == 5
     assert isinstance(reply.said, ReplyError)
 
 
 def test_a_broken_frame_that_names_two_questions_fails_none_by_guessing() -> None:
     with pytest.raises(ReplyError):
-        wire.parse_frame('{"req_id": 5, "echo_req": {"req_id": 6}, "x": NaN}')
+        grammar.parse_frame('{"req_id": 5, "echo_req": {"req_id": 6}, "x": NaN}')
 
 
 # -- refusals --
@@ -175,7 +171,7 @@ def test_a_missing_scope_is_named(call: Call) -> None:
     assert error.scope == "read or trading_information"
 
 
-@pytest.mark.parametrize("code", [None, 7, "", "two words", "<b>", "x" * 65, "Ünknown", ["InvalidToken"]])
+@pytest.mark.parametrize("code", [None, 7, "", "two\nlines", "<b>", "x" * 65, "Ünknown", ["InvalidToken"]])
 def test_a_code_that_is_none_is_never_repeated(code: object) -> None:
     error = refused(code)
     assert type(error) is ReplyError
@@ -191,21 +187,21 @@ def test_an_error_of_the_wrong_shape_is_still_no_success(error: str) -> None:
 def test_a_payload_beside_an_error_counts_for_nothing() -> None:
     both = {**body(sample("balance_current")), "error": {"code": "WrongResponse", "message": ""}}
     with pytest.raises(FaultError):
-        wire.parse_balance(both, session_of(DEMO), NOON)
+        balances.parse_balance(both, DEMO, NOON)
 
 
 # -- authorize --
 
 
 def test_an_api_tokens_login_is_read() -> None:
-    session = wire.parse_authorize(body(sample("authorize_api_token")), NOON)
-    assert session == Session(DEMO, (DEMO,), NOON, frozenset({Power.READ, Power.TRADE}))
+    session = logins.parse_authorize(body(sample("authorize_api_token")), NOON)
+    assert session == Session(DEMO, (DEMO,), NOON, frozenset({"read", "trade"}), "desk@example.org")
     assert session.environment is Environment.DEMO
     assert session.others == 0
 
 
 def test_an_oauth_login_lists_all_accounts_of_the_person() -> None:
-    session = wire.parse_authorize(body(sample("authorize_oauth")), NOON)
+    session = logins.parse_authorize(body(sample("authorize_oauth")), NOON)
     assert session.own == REAL
     assert session.others == 3
     assert session.accounts == (
@@ -220,7 +216,7 @@ def test_an_oauth_login_lists_all_accounts_of_the_person() -> None:
     ("loginid", "environment"), [("CR7", Environment.LIVE), ("VRTC7", Environment.DEMO), ("VRW7", Environment.DEMO)]
 )
 def test_the_bare_reply_of_2016_is_enough(loginid: str, environment: Environment) -> None:
-    session = wire.parse_authorize(
+    session = logins.parse_authorize(
         {"msg_type": "authorize", "authorize": {"loginid": loginid, "currency": "USD"}, "req_id": 1}, NOON
     )
     assert session.own.id == loginid
@@ -231,12 +227,12 @@ def test_the_bare_reply_of_2016_is_enough(loginid: str, environment: Environment
 def test_the_flag_counts_more_than_the_letters_of_the_login() -> None:
     frame = changed("authorize_api_token", "authorize", "is_virtual", to="0")
     frame = frame.replace('"is_virtual": 1', '"is_virtual": 0')
-    assert wire.parse_authorize(body(frame), NOON).environment is Environment.LIVE
+    assert logins.parse_authorize(body(frame), NOON).environment is Environment.LIVE
 
 
 def test_an_account_that_is_demo_and_real_at_once_is_refused() -> None:
     with pytest.raises(ReplyError):
-        wire.parse_authorize(body(changed("authorize_api_token", "authorize", "is_virtual", to="0")), NOON)
+        logins.parse_authorize(body(changed("authorize_api_token", "authorize", "is_virtual", to="0")), NOON)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +241,7 @@ def test_an_account_that_is_demo_and_real_at_once_is_refused() -> None:
 )
 def test_a_login_that_cannot_be_read_is_a_reply_error(payload: str) -> None:
     with pytest.raises(ReplyError):
-        wire.parse_authorize(body(changed("authorize_api_token", "authorize", to=payload)), NOON)
+        logins.parse_authorize(body(changed("authorize_api_token", "authorize", to=payload)), NOON)
 
 
 @pytest.mark.parametrize(
@@ -263,12 +259,12 @@ def test_a_login_that_cannot_be_read_is_a_reply_error(payload: str) -> None:
 )
 def test_one_wrong_type_in_a_login_spoils_it(path: tuple[str | int, ...], value: str) -> None:
     with pytest.raises(ReplyError):
-        wire.parse_authorize(body(changed("authorize_api_token", "authorize", *path, to=value)), NOON)
+        logins.parse_authorize(body(changed("authorize_api_token", "authorize", *path, to=value)), NOON)
 
 
 def test_a_refused_token_says_so() -> None:
     with pytest.raises(CredentialRefusedError) as caught:
-        wire.parse_authorize(body(sample("error_invalid_token")), NOON)
+        logins.parse_authorize(body(sample("error_invalid_token")), NOON)
     assert caught.value.code == "InvalidToken"
 
 
@@ -276,14 +272,14 @@ def test_a_refused_token_says_so() -> None:
 
 
 def test_the_own_balance_is_read_digit_for_digit() -> None:
-    found = wire.parse_balance(body(sample("balance_current")), session_of(DEMO), NOON)
+    found = balances.parse_balance(body(sample("balance_current")), DEMO, NOON)
     amount = Money(Decimal("9987.4"), USD)
     assert found.items == (Balance("VRTC310044", "Demo", amount, NOON, Environment.DEMO, kind="deriv"),)
     assert found.notes == ()
 
 
 def test_all_balances_are_read_each_with_its_own_environment() -> None:
-    found = wire.parse_balance(body(sample("balance_all")), session_of(REAL), NOON)
+    found = balances.parse_balance(body(sample("balance_all")), REAL, NOON)
     assert found.items == (
         Balance("CR220051", "Real", Money(Decimal("18250.75"), USD), NOON, Environment.LIVE, kind="deriv"),
         Balance("CR220052", "Real", Money(Decimal("0.10203040"), BTC), NOON, Environment.LIVE, kind="deriv"),
@@ -292,11 +288,12 @@ def test_all_balances_are_read_each_with_its_own_environment() -> None:
     )
     assert found.items[1].amount.text() == "0.10203040"
     assert found.notes == ("CR220053 has no currency yet.", "MTR4410 cannot be used at present.")
+    assert found.totals == ("In all, as Deriv counts it: 27860.86 USD real, 10000.00 USD demo, -3.47 USD real MT5.",)
 
 
 def test_an_answer_about_another_account_is_never_shown() -> None:
     with pytest.raises(ReplyError):
-        wire.parse_balance(body(sample("balance_current")), session_of(REAL), NOON)
+        balances.parse_balance(body(sample("balance_current")), REAL, NOON)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +303,7 @@ def test_an_answer_about_another_account_is_never_shown() -> None:
 def test_a_balance_that_is_no_plain_number_is_never_shown(number: str) -> None:
     frame = changed("balance_current", "balance", "balance", to=number)
     with pytest.raises(ReplyError):
-        wire.parse_balance(body(frame), session_of(DEMO), NOON)
+        balances.parse_balance(body(frame), DEMO, NOON)
 
 
 @pytest.mark.parametrize(
@@ -337,18 +334,18 @@ def test_one_wrong_entry_spoils_the_whole_reading(path: tuple[str, ...], value: 
     if path == ("currency",):
         frame = frame.replace('"CR220051": {', '"CR220050": {')  # so that the top level speaks for the own account
     with pytest.raises(ReplyError):
-        wire.parse_balance(body(frame), session_of(REAL), NOON)
+        balances.parse_balance(body(frame), REAL, NOON)
 
 
 def test_an_answer_to_another_call_is_not_taken_for_a_balance() -> None:
     said = {**body(sample("balance_current")), "msg_type": "transaction"}
     with pytest.raises(ReplyError):
-        wire.parse_balance(said, session_of(DEMO), NOON)
+        balances.parse_balance(said, DEMO, NOON)
 
 
 def test_fields_nobody_knew_are_passed_over() -> None:
     frame = changed("balance_current", "balance", "balance", to='1.50, "surprise": {"new": [1]}')
-    found = wire.parse_balance(body(frame), session_of(DEMO), NOON)
+    found = balances.parse_balance(body(frame), DEMO, NOON)
     assert found.items[0].amount == Money(Decimal("1.50"), USD)
 
 
@@ -356,7 +353,7 @@ def test_fields_nobody_knew_are_passed_over() -> None:
 
 
 def test_open_contracts_are_read() -> None:
-    positions = wire.parse_portfolio(body(sample("portfolio")), "CR220051", NOON)
+    positions = contracts.parse_portfolio(body(sample("portfolio")), "CR220051", NOON)
     assert positions == (
         Position(
             "CR220051",
@@ -401,12 +398,12 @@ def test_open_contracts_are_read() -> None:
 
 
 def test_nothing_open_is_an_empty_list() -> None:
-    assert wire.parse_portfolio(body(changed("portfolio", "portfolio", "contracts", to="[]")), "CR1", NOON) == ()
+    assert contracts.parse_portfolio(body(changed("portfolio", "portfolio", "contracts", to="[]")), "CR1", NOON) == ()
 
 
 def test_a_price_without_a_currency_is_left_out_rather_than_guessed() -> None:
     frame = changed("portfolio", "portfolio", "contracts", 0, "currency", to='""')
-    position = wire.parse_portfolio(body(frame), "CR220051", NOON)[0]
+    position = contracts.parse_portfolio(body(frame), "CR220051", NOON)[0]
     assert position.price_paid is None
     assert position.payout is None
 
@@ -435,14 +432,14 @@ def test_a_price_without_a_currency_is_left_out_rather_than_guessed() -> None:
 )
 def test_one_wrong_contract_spoils_the_whole_list(path: tuple[str | int, ...], value: str) -> None:
     with pytest.raises(ReplyError):
-        wire.parse_portfolio(body(changed("portfolio", "portfolio", *path, to=value)), "CR220051", NOON)
+        contracts.parse_portfolio(body(changed("portfolio", "portfolio", *path, to=value)), "CR220051", NOON)
 
 
 def test_a_portfolio_without_the_right_names_the_scope() -> None:
     with pytest.raises(ScopeMissingError):
-        wire.parse_portfolio(body(sample("error_permission_denied")), "CR220051", NOON)
+        contracts.parse_portfolio(body(sample("error_permission_denied")), "CR220051", NOON)
 
 
 def test_too_many_portfolios_are_a_wish_to_slow_down() -> None:
     with pytest.raises(BusyError):
-        wire.parse_portfolio(body(sample("error_rate_limit")), "CR220051", NOON)
+        contracts.parse_portfolio(body(sample("error_rate_limit")), "CR220051", NOON)

@@ -57,7 +57,7 @@ class Guarded:
         self.woken = 0
         self.approvals.carriers[Kind.TRANSFER] = Mover(self.matter, self.guarding, self._wake)
 
-    def _wake(self) -> None:
+    def _wake(self, request: Request) -> None:
         self.woken += 1
 
     async def furnish(self, policy: str | None, connections: Sequence[str] = ("main",)) -> None:

@@ -12,10 +12,10 @@ from bot.store import Tables
 class Mover:
     """Fits `bot.approvals.service.Carrier`."""
 
-    def __init__(self, matter: Matter, guarding: Guarding, wake: Callable[[], None]) -> None:
+    def __init__(self, matter: Matter, guarding: Guarding, send: Callable[[Request], None]) -> None:
         self._matter = matter
         self._guarding = guarding
-        self._wake = wake
+        self._send = send
 
     def lines(self, parameters: Parameters) -> tuple[str, ...]:
         return self._matter.lines(parameters)
@@ -36,5 +36,5 @@ class Mover:
         raise RuntimeError("a provider does this, not the house")
 
     async def carried(self, request: Request) -> None:
-        """It is approved: whoever sends looks now, and not in a second."""
-        self._wake()
+        """It is approved: whoever sends begins now, and not at the next look."""
+        self._send(request)

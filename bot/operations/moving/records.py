@@ -37,7 +37,7 @@ class Sending:
 
     def prepared(self, act: Act) -> Prepared:
         """What the adapter handed over then; `act` is made anew from what was approved."""
-        return Prepared(act, self.reference, self.nonce, self.wire, self.prepared_at)
+        return Prepared(act, self.reference, self.nonce, self.wire, self.prepared_at, self.receipt)
 
 
 def begin(tables: Tables, request: Request, prepared: Prepared, attempt: int, now: datetime) -> None:

@@ -20,6 +20,7 @@ from bot.operations.moving.carrying import Mover
 from bot.operations.moving.deals import DealMatter
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.incidents import Incidents
+from bot.operations.moving.mailed_codes import MailedCodes
 from bot.operations.moving.matters import Matter
 from bot.operations.moving.plans import Planning
 from bot.operations.moving.reconciling import Reconciling
@@ -31,6 +32,7 @@ from bot.operations.timekeeping import Timekeeping
 from bot.operations.transfer_steps import TransferSteps
 from bot.operations.transfers import TransferMatter, Transfers
 from bot.ports import Recorder
+from bot.providers.base import PayWay
 from bot.store import Database
 
 
@@ -53,6 +55,9 @@ class MoneyRoom:
     beneficiaries: Beneficiaries
     afterwards: Afterwards
     transfer_steps: TransferSteps
+    payment_steps: Mapping[PayWay, TransferSteps]
+    """The same for the ways that have a command of their own."""
+    mailed_codes: MailedCodes
 
     async def run(self) -> None:
         """Send what is approved and find out about what is open, until cancelled."""
@@ -90,7 +95,7 @@ def money_room(
     repeating = Repeating(database, approvals, policies, audit)
     book = Beneficiaries(database, approvals, policies, freezing, audit, clock)
     for kind, matter in matters.items():
-        approvals.carriers[kind] = Mover(matter, guarding, sending.wake)
+        approvals.carriers[kind] = Mover(matter, guarding, sending.approved)
     approvals.carriers[Kind.THAW] = thawing
     approvals.carriers[Kind.SETTLE] = settling
     approvals.carriers[Kind.REPEAT] = repeating
@@ -108,6 +113,11 @@ def money_room(
         planning=planning,
         transfers=transfers,
         transfer_steps=TransferSteps(transfers),
+        payment_steps={
+            way: TransferSteps(Transfers(database, connections, planning, frozenset({way})))
+            for way in (PayWay.AGENT, PayWay.PAYOUT)
+        },
+        mailed_codes=MailedCodes(database, approvals, connections, audit, sending.again),
         thawing=thawing,
         settling=settling,
         repeating=repeating,

@@ -36,6 +36,7 @@ from bot.errors import (
 from bot.operations import freezing
 from bot.operations.connections import Connections
 from bot.operations.freezing import DESK, Alarm, no_alarm
+from bot.operations.linked import Connection, read_one
 from bot.operations.moving import records
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.matters import Matter
@@ -71,6 +72,7 @@ class Sending:
         self._matters = matters
         self._timekeeping = timekeeping
         self._wake = asyncio.Event()
+        self._runs = False
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, datetime]] = {}
         """How often each was tried in vain, and when it is its turn again."""
@@ -80,6 +82,13 @@ class Sending:
         """Freezes, and tells; joined with the freezing room."""
         self.lost: Callable[[str], None] = lambda request_id: None
         """Told of each request whose outcome is to be found out."""
+
+    def approved(self, request: Request) -> None:
+        """It may go. What cannot go at once is looked at again."""
+        if self._runs and request.id not in self._under_way and self._is_due(request, self._clock.now()):
+            self._begin_dealing_with(request)
+        else:
+            self.wake()
 
     def wake(self) -> None:
         """Something may be due."""
@@ -92,6 +101,7 @@ class Sending:
 
     async def run(self) -> None:
         """Until cancelled; what is under way then is given a moment, and is found out about after the next start."""
+        self._runs = True
         try:
             while True:
                 self._wake.clear()
@@ -104,6 +114,7 @@ class Sending:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), 1.0)
         finally:
+            self._runs = False
             tasks = list(self._under_way.values())
             if tasks:
                 await asyncio.wait(tasks, timeout=10.0)
@@ -164,8 +175,8 @@ class Sending:
         begun: int | None = None
         receipt = Receipt(Outcome.UNKNOWN, detail="the session broke")
         try:
-            await self._database.read(lambda tables: self._check(tables, requests.read(tables, request.id), None))
-            async with self._seam(request) as seam, seam.turn():
+            connection = await self._database.read(lambda tables: self._looked_at(tables, request))
+            async with self._seam(connection) as seam, seam.turn():
                 prepared = await seam.prepare(self._matters[request.kind].act(request.id, request.parameters))
                 begun = await self._begin(request, prepared)
                 crashpoint("CP07")
@@ -179,11 +190,21 @@ class Sending:
                 return
         await self._end(request, begun or 1, receipt)
 
-    @contextlib.asynccontextmanager
-    async def _seam(self, request: Request) -> AsyncIterator[MoneySeam]:
+    def _looked_at(self, tables: Tables, request: Request) -> Connection:
+        """By which connection it goes, if anything may go there now: what is frozen uses up no nonce.
+
+        Whether this one may is asked once, in the transaction that lets it go.
+        """
         if request.stake is None:
             raise ConflictError("nothing is at stake")
-        connection = await self._connections.numbered(request.stake.connection_id)
+        _check_hash(request)
+        if doubt_in(tables) is not None:
+            raise ClockDoubtedError
+        freezing.check(tables, request.parameters["provider"])
+        return read_one(tables, request.stake.connection_id)
+
+    @contextlib.asynccontextmanager
+    async def _seam(self, connection: Connection) -> AsyncIterator[MoneySeam]:
         async with self._connections.session(connection) as provider:
             if provider.money is None:
                 raise UnsupportedError(connection.provider, "money movements")
@@ -215,23 +236,15 @@ class Sending:
             raise begun
         return begun
 
-    def _check(self, tables: Tables, fresh: Request, prepared: Prepared | None) -> None:
-        """What is approved is what is sent, still wanted, still signed, still allowed.
-
-        Before anything is `prepared` as well, as far as it costs nothing: what is frozen uses up no nonce. Who may
-        still sign and what the policy says is asked once, in the transaction that lets it go.
-        """
+    def _check(self, tables: Tables, fresh: Request, prepared: Prepared) -> None:
+        """What is approved is what is sent, still wanted, still signed, still allowed."""
         if fresh.state not in (State.APPROVED, State.HELD):
             raise ConflictError(f"it is {fresh.state} by now")
-        if fresh.hash != hash_of(fresh.kind, fresh.asked_by, fresh.parameters):
-            raise ConflictError("its stored parameters are not those that were signed")
+        _check_hash(fresh)
         if doubt_in(tables) is not None:
             raise ClockDoubtedError
         if fresh.send_by <= self._clock.now():
             raise ConflictError("its time is over")
-        if prepared is None:
-            freezing.check(tables, fresh.parameters["provider"])
-            return
         matter = self._matters[fresh.kind]
         if prepared.act != matter.act(fresh.id, fresh.parameters):
             raise ConflictError("what was prepared is not what was signed")
@@ -279,6 +292,11 @@ class Sending:
             self.lost(request.id)
         if state is State.APPROVED:
             self.wake()
+
+
+def _check_hash(request: Request) -> None:
+    if request.hash != hash_of(request.kind, request.asked_by, request.parameters):
+        raise ConflictError("its stored parameters are not those that were signed")
 
 
 async def _whatever_happens(sent: Awaitable[Receipt], prepared: Prepared) -> Receipt:

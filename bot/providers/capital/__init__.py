@@ -1,6 +1,6 @@
 """Capital.com, a CFD broker: see README.md beside this file."""
 
-from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.capital.settings import Settings
 from bot.providers.records import Environment
 
@@ -30,8 +30,20 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
+    abilities=frozenset(
+        {
+            Ability.ACCOUNTS,
+            Ability.BALANCES,
+            Ability.POSITIONS,
+            Ability.STATEMENT,
+            Ability.MARKETS,
+            Ability.ORDERS,
+            Ability.TOP_UP,
+            Ability.STREAMS,
+        }
+    ),
     settings=Settings,
     build=_build,
+    acts=frozenset({ActKind.ORDER, ActKind.CLOSE, ActKind.CHANGE}),
     revoke="Delete the API key at Capital.com under Settings → API integrations.",
 )

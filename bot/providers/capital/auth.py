@@ -74,14 +74,30 @@ class Session:
     """Monotonic seconds of the last request that was let in."""
     environment: Environment | None = None
     """As far as the login tells it."""
+    listed: tuple[wire.LoginAccount, ...] = ()
+    streaming_host: str | None = None
+    """Where this session's streams are, as the login tells it."""
 
-    def adopt(self, sent: Tokens, headers: Mapping[str, str]) -> None:
-        """Take up the tokens of a reply, unless they changed since its request left.
+    def adopt(self, sent: Tokens, headers: Mapping[str, str]) -> bool:
+        """Take up the tokens of a reply, unless they changed since its request left; answers whether they are new.
 
         An old request's late reply may repeat old tokens, even those of an account that is no longer active.
         """
-        if self.tokens is sent:
-            self.tokens = sent.renewed(headers)
+        if self.tokens is not sent:
+            return False
+        renewed = sent.renewed(headers)
+        if renewed.headers() == sent.headers():
+            return False
+        self.tokens = renewed
+        return True
+
+    def stand_on(self, account: str) -> None:
+        """Another account is the active one."""
+        self.account = wire.LoginAccount(account, self.name_of(account))
+
+    def name_of(self, account: str) -> str:
+        """What its owner calls it; its number where the login did not list it."""
+        return next((one.account_name for one in self.listed if one.account_id == account), account)
 
     def idle(self, now: float) -> bool:
         """Whether it lay still so long that the other side will have dropped it."""
@@ -112,7 +128,10 @@ def log_in(login: Login, *, encrypted: bool, now: float) -> LoginSteps:
         password = encrypt_password(password, wire.parse_encryption_key(answer.body))
     answer = yield wire.build_login(login["identifier"].reveal(), password, encrypted=encrypted)
     reply = wire.parse_login(answer.body)
-    return Session(_active(reply), len(reply.accounts), Tokens.of(answer.headers), now, reply.environment)
+    tokens = Tokens.of(answer.headers)
+    return Session(
+        _active(reply), len(reply.accounts), tokens, now, reply.environment, reply.accounts, reply.streaming_host
+    )
 
 
 def encrypt_password(password: str, key: wire.EncryptionKey) -> str:

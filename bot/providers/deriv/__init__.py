@@ -1,6 +1,6 @@
 """Deriv (Binary.com): WebSocket API v3, with an API token or an OAuth session token."""
 
-from bot.providers.base import Ability, Lend, LoginField, Numbering, Provider, Spec, Surroundings
+from bot.providers.base import Ability, ActKind, Lend, LoginField, Numbering, PayWay, Provider, Spec, Surroundings
 from bot.providers.deriv.oauth import REDIRECT
 from bot.providers.deriv.settings import Settings
 from bot.providers.records import Environment
@@ -35,7 +35,19 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
+    abilities=frozenset(
+        {
+            Ability.ACCOUNTS,
+            Ability.BALANCES,
+            Ability.POSITIONS,
+            Ability.STATEMENT,
+            Ability.MARKETS,
+            Ability.STREAMS,
+            Ability.TOP_UP,
+        }
+    ),
+    acts=frozenset({ActKind.TRANSFER, ActKind.ORDER, ActKind.CLOSE}),
+    ways=frozenset({PayWay.OWN, PayWay.AGENT, PayWay.PAYOUT}),
     settings=Settings,
     build=_build,
     redirect=REDIRECT,

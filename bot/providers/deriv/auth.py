@@ -8,7 +8,8 @@ the app id that asked for it, and only it may see the other accounts of the same
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from bot.errors import CredentialRefusedError, EnvironmentMismatchError, FaultError, ProviderError
-from bot.providers.deriv.wire import NAME, Session
+from bot.providers.deriv.wire.grammar import NAME
+from bot.providers.deriv.wire.logins import Session
 from bot.providers.records import Environment
 
 _PATH = "/websockets/v3"
@@ -19,6 +20,11 @@ def address(url: str, language: str, app_id: str) -> str:
     parts = urlsplit(url)
     path = _PATH if parts.path in ("", "/") else parts.path
     return urlunsplit((parts.scheme, parts.netloc, path, urlencode({"app_id": app_id, "l": language}), ""))
+
+
+def tokens_in(text: str) -> tuple[str, ...]:
+    """The token whose account this is, and further ones of the same person; a blank or comma lies between."""
+    return tuple(dict.fromkeys(text.replace(",", " ").split()))
 
 
 def is_oauth(token: str) -> bool:

@@ -10,17 +10,22 @@ from starlette.routing import BaseRoute, Route
 
 from bot.loopback.server import LedgerEntry, Switches
 from bot.providers.capital.simulator import demo, replies
+from bot.providers.capital.simulator.banking import Banking
 from bot.providers.capital.simulator.calls import Call, Refused, Reply, read
 from bot.providers.capital.simulator.controls import Controls
 from bot.providers.capital.simulator.dealing import Dealing
+from bot.providers.capital.simulator.journal import Journal
 from bot.providers.capital.simulator.limits import Limits
-from bot.providers.capital.simulator.market import INSTRUMENTS
-from bot.providers.capital.simulator.orders import parse_order
-from bot.providers.capital.simulator.sessions import Access, Sessions
+from bot.providers.capital.simulator.lists import Lists
+from bot.providers.capital.simulator.quotes import Quotes
+from bot.providers.capital.simulator.research import Research
+from bot.providers.capital.simulator.sessions import Access, Authenticated, Sessions
+from bot.providers.capital.simulator.streaming import Streaming
+from bot.providers.capital.simulator.trading import Trading
+from bot.providers.capital.simulator.waiting import Waiting
 from bot.providers.capital.simulator.world import World
 
 BASE = "/api/v1"
-MOST_EPICS = 50
 
 _HEADERS = {
     "Vary": "Origin",
@@ -36,7 +41,6 @@ _HEADERS = {
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 Open = Callable[[Call], Reply]
-Authenticated = Callable[[Call, Access], Reply]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -49,8 +53,14 @@ class Broker:
         self.world = world
         self.limits = Limits(world)
         self.sessions = Sessions(world, self.limits)
-        self.dealing = Dealing(world)
-        self._controls = Controls(world, self.sessions, self.dealing)
+        self.quotes = Quotes(world)
+        journal = Journal(world)
+        self.dealing = Dealing(world, journal)
+        self.waiting = Waiting(world, self.dealing, journal)
+        self.streaming = Streaming(world, self.sessions, self.catch_up)
+        self.quotes.listeners += [self.dealing.hear, self.waiting.hear, self.streaming.hear]
+        self._banking = Banking(world, self.limits, journal)
+        self._controls = Controls(world, self.sessions, self.quotes, self._banking, self.streaming, self.catch_up)
 
     @property
     def switches(self) -> Switches:
@@ -86,15 +96,10 @@ class Broker:
             ("GET", "/session", self.session),
             ("PUT", "/session", self.switch),
             ("DELETE", "/session", self.logout),
-            ("GET", "/accounts", self.accounts),
-            ("GET", "/accounts/preferences", self.preferences),
-            ("GET", "/positions", self.positions),
-            ("POST", "/positions", self.open_position),
-            ("GET", "/positions/{deal_id}", self.position),
-            ("DELETE", "/positions/{deal_id}", self.close_position),
-            ("GET", "/confirms/{reference}", self.confirmation),
-            ("GET", "/markets", self.markets),
-            ("GET", "/markets/{epic}", self.market),
+            *self._banking.routes(),
+            *Trading(self.world, self.limits, self.dealing, self.waiting).routes(),
+            *Research(self.world).routes(),
+            *Lists(self.world).routes(),
         ]
         routes: list[BaseRoute] = []
         for method, path, answer in unguarded:
@@ -102,12 +107,15 @@ class Broker:
         for method, path, serve in guarded:
             routes += _both_spellings(method, path, self._endpoint(self._guarded(serve)))
         everything = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+        routes += self.streaming.routes()
         return [*routes, Route(f"{BASE}/{{rest:path}}", self._endpoint(_unknown), methods=everything)]
 
     def _endpoint(self, answer: Open) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             try:
-                reply = answer(await read(request))
+                call = await read(request)
+                self.catch_up()
+                reply = answer(call)
             except _RefusedInside as inside:
                 return _respond(inside.status, {"errorCode": inside.code}, inside.headers)
             except Refused as refused:
@@ -115,6 +123,12 @@ class Broker:
             return _respond(200, reply.body, reply.headers, reply.media)
 
         return endpoint
+
+    def catch_up(self) -> None:
+        """Whatever the clock has brought since the last time anybody looked."""
+        self.waiting.expire()
+        self.quotes.catch_up()
+        self.streaming.beat()
 
     def _guarded(self, serve: Authenticated) -> Open:
         """Tokens first; every answer carries them again, a refusal too."""
@@ -158,64 +172,13 @@ class Broker:
         if not isinstance(account_id, str):
             raise Refused(400, "error.invalid.accountId")
         switched = self.sessions.switch(access, account_id)
+        self.streaming.switched(self.world.state.sessions[switched.cst])
         body = {"trailingStopsEnabled": True, "dealingEnabled": True, **replies.environment(self.world)}
         return Reply(body, switched.headers())
 
     def logout(self, _: Call, access: Access) -> Reply:
         self.sessions.leave(access)
         return Reply({"status": "SUCCESS"}, {}, "text/plain")
-
-    def accounts(self, _: Call, access: Access) -> Reply:
-        return Reply(replies.accounts(self.world, access.user))
-
-    def preferences(self, _: Call, access: Access) -> Reply:
-        return Reply(replies.preferences(access.account))
-
-    def positions(self, _: Call, access: Access) -> Reply:
-        rows = self.world.held(access.account)
-        return Reply({"positions": [replies.position(self.world, row) for row in rows]})
-
-    def position(self, call: Call, access: Access) -> Reply:
-        row = self.world.state.positions.get(call.path["deal_id"])
-        if row is None or row.account_id != access.account.id:
-            raise Refused(404, "error.not-found.dealId")
-        return Reply(replies.position(self.world, row))
-
-    def open_position(self, call: Call, access: Access) -> Reply:
-        self.limits.order(access.user.identifier)
-        order = parse_order(self.world, access.account, call.body)
-        return Reply({"dealReference": self.dealing.place(access.account, order)})
-
-    def close_position(self, call: Call, access: Access) -> Reply:
-        return Reply({"dealReference": self.dealing.close(access.account, call.path["deal_id"])})
-
-    def confirmation(self, call: Call, _: Access) -> Reply:
-        word = self.dealing.confirmation(call.path["reference"])
-        return Reply(replies.confirmation(word))
-
-    def market(self, call: Call, access: Access) -> Reply:
-        if call.path["epic"] not in INSTRUMENTS:
-            raise Refused(404, "error.not-found.epic")
-        return Reply(replies.details(self.world, access.account, call.path["epic"]))
-
-    def markets(self, call: Call, access: Access) -> Reply:
-        """A search term wins over epics, whose answer has another key; unknown epics are left out of it."""
-        term, epics = call.query.get("searchTerm"), call.query.get("epics")
-        if term == "":
-            raise Refused(400, "error.null.searchTerm")
-        if term is None and epics is not None:
-            return self._details(access, epics)
-        found = [epic for epic in INSTRUMENTS if _fits(epic, term or "")]
-        return Reply({"markets": [replies.market(self.world, epic) for epic in found]})
-
-    def _details(self, access: Access, epics: str) -> Reply:
-        if not epics:
-            raise Refused(400, "error.null.epic")
-        wanted = epics.split(",")
-        if len(wanted) > MOST_EPICS:
-            raise Refused(400, "error.invalid.epics")
-        known = [epic for epic in wanted if epic in INSTRUMENTS]
-        return Reply({"marketDetails": [replies.details(self.world, access.account, epic) for epic in known]})
 
 
 class _RefusedInside(Refused):
@@ -233,11 +196,6 @@ def _both_spellings(method: str, path: str, endpoint: Endpoint) -> list[BaseRout
 
 def _unknown(_: Call) -> Reply:
     raise Refused(404, "error.not-found.path")
-
-
-def _fits(epic: str, term: str) -> bool:
-    wanted = term.casefold()
-    return wanted in epic.casefold() or wanted in INSTRUMENTS[epic].name.casefold()
 
 
 def _respond(

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from starlette.requests import Request
 
 from bot.network.strictjson import Json, loads
 
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}")
+_MOST_DIGITS = 12
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
@@ -74,7 +77,7 @@ def text(body: Mapping[str, Json], name: str) -> str:
     return value
 
 
-def flag(body: Mapping[str, Json], name: str) -> bool:
+def flag(body: Mapping[str, Json] | Mapping[str, str], name: str) -> bool:
     """An optional boolean, also as the word; absent and null are false."""
     value = body.get(name)
     if value is None:
@@ -96,3 +99,22 @@ def number(body: Mapping[str, Json], name: str) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise Refused(400, f"error.invalid.{name}")
     return Decimal(value)
+
+
+def moment(value: object) -> datetime | None:
+    """UTC to the second, written without a zone; None for everything else."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def whole(value: str | None, code: str) -> int | None:
+    """An optional count out of the query; what is no count is 400 with this code."""
+    if value is None:
+        return None
+    if not value.isascii() or not value.isdecimal() or len(value) > _MOST_DIGITS:
+        raise Refused(400, code)
+    return int(value)

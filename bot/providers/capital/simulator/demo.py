@@ -3,18 +3,23 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from bot.clock import to_millis
 from bot.providers.capital.simulator.market import INSTRUMENTS
 from bot.providers.capital.simulator.state import (
     Account,
+    Activity,
     Bracket,
     Confirmation,
     Direction,
     Filed,
     Leverage,
+    Origin,
     Position,
     Quote,
     State,
+    Transaction,
     User,
+    Watchlist,
 )
 
 API_KEY = "k7Qm2ZtX9pLw4RbC"
@@ -40,6 +45,38 @@ EURUSD    1.15820   1.15826   1.15542   1.15907   1.15488
 GBPUSD    1.31244   1.31252   1.31010   1.31390   1.30954
 BTCUSD    91240.00  91290.00  92415.50  92880.00  90612.25
 AAPL      268.40    268.52    266.95    269.30    266.10
+PLATINUM  1548.60   1550.10   1541.20   1556.80   1537.40
+PALLADIUM 1402.50   1405.00   1411.30   1418.60   1396.10
+COPPER    4.9862    4.9892    4.9710    5.0024    4.9655
+NATURALGAS 4.386    4.391     4.352     4.420     4.338
+OIL_BRENT 62.81     62.84     63.45     63.70     62.57
+COCOA     5120.5    5126.5    5098.0    5170.0    5060.5
+US30      47210.0   47213.0   47102.0   47330.0   47050.0
+UK100     9688.0    9689.5    9671.0    9702.5    9655.5
+FR40      8102.5    8104.0    8090.0    8121.0    8078.5
+EU50      5641.0    5642.5    5630.5    5655.0    5622.0
+RTY       2462.0    2463.0    2455.5    2470.0    2448.0
+EURGBP    0.88245   0.88254   0.88160   0.88320   0.88102
+ETHUSD    3012.40   3014.20   3065.10   3090.00   2988.30
+SOLUSD    138.420   138.520   141.050   142.600   136.900
+XRPUSD    2.18420   2.18640   2.21050   2.24000   2.16030
+LTCUSD    92.40     92.62     93.85     94.70     91.55
+DOGEUSD   0.15240   0.15262   0.15510   0.15690   0.15080
+ADAUSD    0.46130   0.46190   0.47020   0.47600   0.45520
+MSFT      478.20    478.45    476.10    480.90    474.30
+AMZN      221.10    221.25    219.80    222.60    218.90
+GOOGL     289.60    289.80    287.20    291.10    286.40
+META      594.30    594.80    590.70    598.20    588.10
+NVDA      182.40    182.52    180.10    184.00    179.30
+TSLA      402.60    402.90    408.20    411.50    399.80
+NFLX      1102.00   1103.20   1095.40   1110.60   1090.10
+AMD       214.80    215.00    217.60    219.40    213.20
+INTC      36.42     36.46     36.10     36.90     35.95
+JPM       301.50    301.75    299.90    303.10    298.80
+DIS       104.60    104.72    104.10    105.30    103.80
+KO        71.62     71.68     71.40     71.90     71.25
+PEP       145.90    146.05    145.20    146.70    144.80
+SAP       208.30    208.55    207.10    209.60    206.40
 """
 """epic, bid, offer, the day's first bid, high, low."""
 
@@ -52,9 +89,19 @@ OIL_CRUDE SELL 200   59.41    -       -        1 16:20
 """
 """epic, direction, size, entry, stop, take-profit, days ago, time of day."""
 
+_BOOKED = """
+USD DEPOSIT Deposit                48000.00 30 10:02 -
+EUR DEPOSIT Deposit                12480.55 30 10:04 -
+USD TRADE   Trade_closed             310.40 12 15:41 GOLD
+USD TRADE   Trade_closed             -37.20  8 09:58 SILVER
+USD SWAP    Overnight_funding        -23.20  5 22:00 EURUSD
+"""
+"""account, type, note, amount, days ago, time of day, epic; together the accounts' cash."""
+
 
 def opening(seed: int, now: datetime) -> State:
     """The broker's memory on its first day."""
+    quotes = dict(_quote(line, now) for line in _PRICES.strip().splitlines())
     state = State(
         seed=seed,
         next_deal=0xAA0000 + (seed % 0x1000) * 0x10,
@@ -67,10 +114,17 @@ def opening(seed: int, now: datetime) -> State:
             USD_ACCOUNT: Account(USD_ACCOUNT, "Trading USD", "USD", Decimal("48250.00"), True, _leverages()),
             EUR_ACCOUNT: Account(EUR_ACCOUNT, "Reserve EUR", "EUR", Decimal("12480.55"), False, _leverages()),
         },
-        quotes=dict(_quote(line, now) for line in _PRICES.strip().splitlines()),
+        quotes=quotes,
+        origins={epic: Origin(to_millis(now), quote.bid, quote.offer - quote.bid) for epic, quote in quotes.items()},
+        watchlists={
+            "501": Watchlist("501", IDENTIFIER, "Popular", ["GOLD", "US100", "EURUSD", "BTCUSD"], False, True),
+            "502": Watchlist("502", IDENTIFIER, "Metals", ["GOLD", "SILVER"]),
+        },
     )
     for line in _POSITIONS.strip().splitlines():
         _hold(state, line, now)
+    for number, line in enumerate(_BOOKED.strip().splitlines(), 55_500_001):
+        state.transactions.append(_transaction(number, line, now))
     return state
 
 
@@ -103,6 +157,31 @@ def _hold(state: State, line: str, now: datetime) -> None:
     )
     state.positions[deal_id] = position
     state.confirmations[position.reference] = Filed(_opened(position))
+    state.activities.append(
+        Activity(
+            day,
+            account.id,
+            epic,
+            deal_id,
+            "USER",
+            "POSITION",
+            "ACCEPTED",
+            position.reference,
+            position.size,
+            position.direction,
+            position.level,
+            order_id=order_id,
+        )
+    )
+
+
+def _transaction(number: int, line: str, now: datetime) -> Transaction:
+    currency, kind, note, amount, days, time, epic = line.split()
+    account = USD_ACCOUNT if currency == "USD" else EUR_ACCOUNT
+    hour, minute = map(int, time.split(":"))
+    at = (now - timedelta(days=int(days))).replace(hour=hour, minute=minute, second=3, microsecond=214000)
+    told = None if epic == "-" else epic
+    return Transaction(at, account, kind, note.replace("_", " "), number, Decimal(amount), currency, told)
 
 
 def _opened(position: Position) -> Confirmation:

@@ -24,6 +24,10 @@ class Limits:
         self._spend(f"pace of orders of {identifier}", 1, _SECOND // 10)
         self._spend(f"orders of {identifier}", 1000, _HOUR)
 
+    def top_up(self, account_id: str) -> None:
+        """A hundred a day; the ten a second are those of any call."""
+        self._spend(f"top-ups of {account_id}", 100, 24 * _HOUR)
+
     def _spend(self, what: str, most: int, window_ms: int) -> None:
         if not self.world.state.options.rates or self.world.switches.limits_lifted:
             return

@@ -2,10 +2,24 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from zlib import crc32
 
-from bot.clock import to_millis
+from bot.clock import from_millis, to_millis
 from bot.providers.capital.simulator.market import HOURS, INSTRUMENTS, Instrument
-from bot.providers.capital.simulator.state import Account, Confirmation, Leverage, Position, Quote, User
+from bot.providers.capital.simulator.past import MINUTE_MS
+from bot.providers.capital.simulator.state import (
+    Account,
+    Activity,
+    Bar,
+    Confirmation,
+    Leverage,
+    Position,
+    Quote,
+    Transaction,
+    User,
+    Watchlist,
+    WorkingOrder,
+)
 from bot.providers.capital.simulator.world import World
 
 Body = dict[str, object]
@@ -14,6 +28,7 @@ SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 ACCOUNT_HOURS = 3
 """What the account endpoints call local time runs this far ahead of UTC, the market endpoints' less far."""
 MARKET_HOURS = 2
+_SECONDS = len("2026-03-01T12:00:00")
 
 
 def local(moment: datetime, hours: int = 0) -> str:
@@ -89,7 +104,10 @@ def preferences(account: Account) -> Body:
     def leverage(one: Leverage) -> Body:
         return {"current": one.current, "available": one.available}
 
-    return {"hedgingMode": False, "leverages": {kind: leverage(one) for kind, one in account.leverages.items()}}
+    return {
+        "hedgingMode": account.hedging,
+        "leverages": {kind: leverage(one) for kind, one in account.leverages.items()},
+    }
 
 
 def position(world: World, row: Position) -> Body:
@@ -187,8 +205,8 @@ def _instrument(instrument: Instrument, leverage: int, now: datetime) -> Body:
         "openingHours": {**HOURS[instrument.kind], "zone": "UTC"},
         "country": instrument.country,
         "overnightFee": {
-            "longRate": Decimal("-0.0192"),
-            "shortRate": Decimal("0.0058"),
+            "longRate": instrument.overnight(True),
+            "shortRate": instrument.overnight(False),
             "swapChargeTimestamp": to_millis(_next_swap(now)),
             "swapChargeInterval": 1440,
         },
@@ -243,3 +261,107 @@ def confirmation(word: Confirmation) -> Body:
             "profitLevel": word.bracket.profit_level,
         }
     )
+
+
+def working_order(world: World, row: WorkingOrder) -> Body:
+    """The pair of an order and its market; what protects it comes as distances in the direction of the price."""
+    sign = row.direction.sign
+    till = row.good_till
+    data: Body = {
+        "dealId": row.deal_id,
+        "direction": row.direction,
+        "epic": row.epic,
+        "orderSize": row.size,
+        "leverage": row.leverage,
+        "orderLevel": row.level,
+        "timeInForce": "GOOD_TILL_DATE" if till else "GOOD_TILL_CANCELLED",
+        "goodTillDate": till and local(till, ACCOUNT_HOURS),
+        "goodTillDateUTC": till and local(till),
+        "createdDate": local(row.created, ACCOUNT_HOURS),
+        "createdDateUTC": local(row.created),
+        "guaranteedStop": row.guaranteed,
+        "orderType": row.kind,
+        "stopDistance": None if row.stop_distance is None else -row.stop_distance * sign,
+        "profitDistance": None if row.profit_distance is None else row.profit_distance * sign,
+        "trailingStop": row.trailing,
+        "currencyCode": INSTRUMENTS[row.epic].currency,
+    }
+    return {"workingOrderData": _present(data), "marketData": market(world, row.epic, ACCOUNT_HOURS)}
+
+
+def activity(row: Activity, *, detailed: bool) -> Body:
+    instrument = INSTRUMENTS[row.epic]
+    body: Body = {
+        "date": local(row.at, ACCOUNT_HOURS),
+        "dateUTC": local(row.at),
+        "epic": row.epic,
+        "dealId": row.deal_id,
+        "source": row.source,
+        "type": row.type,
+        "status": row.status,
+    }
+    if detailed:
+        details: Body = {
+            "dealReference": row.reference or None,
+            "marketName": instrument.name,
+            "currency": instrument.currency,
+            "size": row.size,
+            "direction": row.direction,
+            "level": row.level,
+            "guaranteedStop": row.guaranteed,
+            "workingOrderId": row.order_id,
+        }
+        body["details"] = _present(details)
+    return body
+
+
+def transaction(row: Transaction) -> Body:
+    return _present(
+        {
+            "date": local(row.at, ACCOUNT_HOURS),
+            "dateUtc": local(row.at),
+            "instrumentName": row.epic,
+            "transactionType": row.type,
+            "note": row.note,
+            "reference": str(row.number),
+            "size": str(row.amount),
+            "currency": row.currency,
+            "status": "PROCESSED",
+        }
+    )
+
+
+def price(start: int, bar: Bar) -> Body:
+    """One bar; `start` is the epoch minute in which it opens."""
+    opens = from_millis(start * MINUTE_MS)
+    sides: Body = {
+        f"{name}Price": {"bid": bid, "ask": ask}
+        for name, bid, ask in (
+            ("open", bar.bid.opened, bar.ask.opened),
+            ("close", bar.bid.closed, bar.ask.closed),
+            ("high", bar.bid.high, bar.ask.high),
+            ("low", bar.bid.low, bar.ask.low),
+        )
+    }
+    return {
+        "snapshotTime": local(opens, MARKET_HOURS)[:_SECONDS],
+        "snapshotTimeUTC": local(opens)[:_SECONDS],
+        **sides,
+        "lastTradedVolume": bar.ticks,
+    }
+
+
+def sentiment(epic: str) -> Body:
+    """Invented, the same at all times."""
+    long = Decimal(2000 + crc32(epic.encode()) % 6001) / 100
+    return {"marketId": epic, "longPositionPercentage": long, "shortPositionPercentage": 100 - long}
+
+
+def watchlist(row: Watchlist) -> Body:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "editable": row.editable,
+        "deleteable": row.editable,
+        "defaultSystemWatchlist": row.system,
+    }

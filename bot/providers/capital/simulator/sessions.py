@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bot.network.strictjson import Json
-from bot.providers.capital.simulator.calls import Refused, flag, text
+from bot.providers.capital.simulator.calls import Call, Refused, Reply, flag, text
 from bot.providers.capital.simulator.limits import Limits
 from bot.providers.capital.simulator.state import Account, Session, User
 from bot.providers.capital.simulator.world import World
@@ -29,6 +29,10 @@ class Access:
 
     def headers(self) -> dict[str, str]:
         return {"CST": self.cst, "X-SECURITY-TOKEN": self.token}
+
+
+Authenticated = Callable[[Call, Access], Reply]
+"""Answers one call of an admitted caller."""
 
 
 @cache
@@ -117,6 +121,10 @@ class Sessions:
 
     def leave(self, access: Access) -> None:
         del self.world.state.sessions[access.cst]
+
+    def alive(self, session: Session) -> bool:
+        self._sweep()
+        return any(one is session for one in self.world.state.sessions.values())
 
     def live(self) -> int:
         self._sweep()

@@ -49,6 +49,7 @@ class Account:
     """Cash, without the profit or loss of open positions."""
     preferred: bool
     leverages: dict[str, Leverage]
+    hedging: bool = False
 
 
 @dataclass(slots=True)
@@ -93,6 +94,147 @@ class Position:
         return f"p_{self.deal_id}"
 
 
+@dataclass(slots=True)
+class WorkingOrder:
+    """Waits for its price. Stop and take-profit are kept as distances, so that they move with the level."""
+
+    deal_id: str
+    account_id: str
+    epic: str
+    direction: Direction
+    size: Decimal
+    level: Decimal
+    kind: Literal["LIMIT", "STOP"]
+    leverage: int
+    created: datetime
+    good_till: datetime | None = None
+    stop_distance: Decimal | None = None
+    """Always above zero, as is the other."""
+    profit_distance: Decimal | None = None
+    trailing: bool = False
+    guaranteed: bool = False
+
+    def bracket(self, level: Decimal) -> Bracket:
+        """What protects a position that this order opened at `level`."""
+        sign = self.direction.sign
+        return Bracket(
+            None if self.stop_distance is None else level - self.stop_distance * sign,
+            None if self.profit_distance is None else level + self.profit_distance * sign,
+            self.stop_distance if self.trailing else None,
+            self.trailing,
+            self.guaranteed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One line of the history of deals."""
+
+    at: datetime
+    account_id: str
+    epic: str
+    deal_id: str
+    source: str
+    type: str
+    status: str
+    reference: str
+    size: Decimal
+    direction: Direction
+    level: Decimal
+    guaranteed: bool = False
+    order_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One line of the history of money."""
+
+    at: datetime
+    account_id: str
+    type: str
+    note: str
+    number: int
+    amount: Decimal
+    currency: str
+    epic: str | None = None
+
+
+@dataclass(slots=True)
+class Watchlist:
+    id: str
+    owner: str
+    name: str
+    epics: list[str]
+    editable: bool = True
+    system: bool = False
+
+
+@dataclass(slots=True)
+class Side:
+    """How one side of the quote went in one stretch of time."""
+
+    opened: Decimal
+    high: Decimal
+    low: Decimal
+    closed: Decimal
+
+    @classmethod
+    def of(cls, price: Decimal) -> "Side":
+        return cls(price, price, price, price)
+
+    def add(self, later: "Side") -> None:
+        self.high, self.low, self.closed = max(self.high, later.high), min(self.low, later.low), later.closed
+
+
+@dataclass(slots=True)
+class Bar:
+    bid: Side
+    ask: Side
+    ticks: int
+
+    def add(self, later: "Bar") -> None:
+        self.bid.add(later.bid)
+        self.ask.add(later.ask)
+        self.ticks += later.ticks
+
+
+@dataclass(slots=True)
+class Recorded:
+    """The bars of one epic since the world began, by the epoch minute or hour in which they open."""
+
+    minutes: dict[int, Bar] = field(default_factory=dict)
+    hours: dict[int, Bar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the invented past of one epic ends and its recorded bars begin."""
+
+    at_ms: int
+    bid: Decimal
+    spread: Decimal
+
+
+@dataclass(slots=True)
+class Walk:
+    """Prices moving by themselves."""
+
+    on: bool = False
+    step_ms: int = 1000
+    walked_ms: int = 0
+    """Up to when they have moved."""
+    taken: int = 0
+    """How many steps, ever: each follows from the seed and its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejecting:
+    """The next `times` openings, orders or closes are taken and then rejected."""
+
+    reason: str
+    times: int
+
+
 @dataclass(frozen=True, slots=True)
 class Confirmation:
     """The broker's word about one order, close or change."""
@@ -123,6 +265,8 @@ class Filed:
     earlier: Confirmation | None = None
     stale_reads: int = 0
     """How many readers still get `earlier`."""
+    misses: int = 0
+    """How many readers still find nothing."""
 
 
 @dataclass(slots=True)
@@ -150,6 +294,25 @@ class Options:
     session_cap_seconds: int = 0
     """A session dies this long after login however much it is used; 0 = never."""
     confirm_delay_ms: int = 0
+    """A new reference is not found for so long."""
+    confirm_misses: int = 0
+    """A new reference is not found by its first so many readers."""
+    position_delay_ms: int = 0
+    """A new position is listed, and not found by its id for so long."""
+    listing_delay_ms: int = 0
+    """New positions and orders are not listed for so long."""
+    activity_delay_ms: int = 0
+    """What was dealt shows in the history so much later."""
+    zero_levels: bool = False
+    """The confirmation of an opening names the level 0, as it now and then does."""
+    partial_brackets: bool = False
+    """Changing a position leaves alone what the body does not name."""
+    one_stream: bool = False
+    """A second socket's subscriptions are refused while another one of the account has some."""
+    switch_cuts: bool = True
+    """Changing the account cuts the sockets of the session; else they fall silent."""
+    stream_idle_seconds: int = 600
+    """A socket that sends nothing for so long is cut."""
     stale_closes: int = 0
     """After a close the first so many readers of `p_…` still get the opening's confirmation."""
 
@@ -165,7 +328,22 @@ class State:
     """API key → identifier."""
     accounts: dict[str, Account]
     quotes: dict[str, Quote]
+    origins: dict[str, Origin]
     positions: dict[str, Position] = field(default_factory=dict)
+    orders: dict[str, WorkingOrder] = field(default_factory=dict)
+    activities: list[Activity] = field(default_factory=list)
+    """Oldest first, as are the transactions."""
+    transactions: list[Transaction] = field(default_factory=list)
+    watchlists: dict[str, Watchlist] = field(default_factory=dict)
+    next_watchlist: int = 503
+    recorded: dict[str, Recorded] = field(default_factory=dict)
+    walk: Walk = field(default_factory=Walk)
+    held_quotes: list[str] = field(default_factory=list)
+    """Epics whose quotes move and are not streamed; likewise the bars of the next."""
+    held_bars: list[str] = field(default_factory=list)
+    rejecting: Rejecting | None = None
+    skipped_ms: int = 0
+    """How far the control side has moved the broker's clock ahead of the real one."""
     confirmations: dict[str, Filed] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict, repr=False)
     """By CST."""

@@ -4,7 +4,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 from bot.clock import Clock, to_millis
 from bot.loopback.server import LedgerEntry, Switches
 from bot.providers.capital.simulator import demo
+from bot.providers.capital.simulator.bars import Bars
 from bot.providers.capital.simulator.market import INSTRUMENTS
 from bot.providers.capital.simulator.state import Account, Direction, Position, State
 
@@ -43,12 +44,15 @@ class World:
         self.clock = clock
         self.switches = Switches()
         self.state = demo.opening(seed, clock.now())
+        self.bars = Bars(self.state)
+        for epic, quote in self.state.quotes.items():
+            self.bars.record(epic, quote, self.now_ms())
 
     def now(self) -> datetime:
-        return self.clock.now()
+        return self.clock.now() + timedelta(milliseconds=self.state.skipped_ms)
 
     def now_ms(self) -> int:
-        return to_millis(self.clock.now())
+        return to_millis(self.now())
 
     def draw(self, purpose: str) -> bytes:
         """32 bytes never given before; the same seed and the same history give the same."""
@@ -109,11 +113,12 @@ class World:
         return (quote.bid + quote.offer) / 2
 
     def dump(self) -> Mapping[str, Any]:
-        built: dict[str, Any] = msgspec.to_builtins(self.state)
+        built: dict[str, Any] = msgspec.to_builtins(self.state, str_keys=True)
         return built
 
     def load(self, raw: Mapping[str, Any]) -> None:
-        self.state = msgspec.convert(raw, State)
+        self.state = msgspec.convert(raw, State, str_keys=True)
+        self.bars = Bars(self.state)
 
 
 def cents(amount: Decimal) -> Decimal:

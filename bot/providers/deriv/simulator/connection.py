@@ -1,11 +1,14 @@
 """One client's socket as this side sees it: who it is, what it listens to, what is still to be sent."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import msgspec
 
+from bot.providers.deriv.simulator.prices import Symbol
+from bot.providers.deriv.simulator.proposals import Proposal
 from bot.providers.deriv.simulator.rules import RefusalError
 
 MOST_WAITING = 2000
@@ -40,19 +43,35 @@ class Stream:
     grant: Grant | None = None
     """Whose login it lives on; None for public streams."""
     last_second: int = 0
+    symbol: Symbol | None = None
+    """Whose prices it follows."""
+    width: int = 0
+    """Of candles, in seconds."""
+    proposal: Proposal | None = None
+    told: dict[int, object] = field(default_factory=dict)
+    """By contract: what was said of it last."""
+
+
+def _nothing() -> None:
+    """Until there is a line to break."""
 
 
 class Connection:
     """The state of one socket."""
 
-    def __init__(self, number: int, app_id: int, language: str) -> None:
+    def __init__(self, number: int, app_id: int, language: str, ip: str = "") -> None:
         self.name = f"connection {number}"
         self.app_id = app_id
         self.language = language
+        self.ip = ip
         self.main: Grant | None = None
         self.grants: dict[str, Grant] = {}
         self.streams: dict[str, Stream] = {}
-        self.outbox: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+        self.proposals: dict[str, Proposal] = {}
+        self.outbox: asyncio.Queue[str | None] = asyncio.Queue(MOST_WAITING)
+        """None is the end: what is before it is sent, then the line breaks."""
+        self.drop: Callable[[], None] = _nothing
+        """Breaks the line at once, without a close frame."""
         self.overrun = False
         self.heard = 0.0
         """Event-loop second of the last message in either direction."""
@@ -63,6 +82,11 @@ class Connection:
             self.outbox.put_nowait(_encoder.encode({**envelope, **body}).decode())
         except asyncio.QueueFull:
             self.overrun = True
+
+    def hang_up(self) -> None:
+        """Break the line once what is queued has been sent."""
+        with suppress(asyncio.QueueFull):
+            self.outbox.put_nowait(None)
 
     def authorize(self, main: Grant | None, grants: Mapping[str, Grant]) -> None:
         """Become somebody (else): account streams end, market streams go on."""

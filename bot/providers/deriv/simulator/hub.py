@@ -7,7 +7,7 @@ scope, rate, handler. Everything here runs to its end without waiting, so a fram
 import decimal
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
@@ -16,13 +16,14 @@ from uuid import UUID
 from bot.loopback.server import Switches
 from bot.network import strictjson
 from bot.network.strictjson import Json
-from bot.providers.deriv.simulator import payloads
-from bot.providers.deriv.simulator.catalogue import CALLS, Call
+from bot.providers.deriv.simulator import telling
 from bot.providers.deriv.simulator.connection import Body, Connection, Grant, Stream
 from bot.providers.deriv.simulator.limits import Counters
-from bot.providers.deriv.simulator.prices import SYMBOLS
 from bot.providers.deriv.simulator.rules import Arguments, RefusalError, read
-from bot.providers.deriv.simulator.world import Account, Movement, World
+from bot.providers.deriv.simulator.shapes import Call
+from bot.providers.deriv.simulator.state import Account
+from bot.providers.deriv.simulator.twists import Twist, Twists
+from bot.providers.deriv.simulator.world import World
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,50}")
 _LONGEST_SCALAR = 300
@@ -40,6 +41,7 @@ class Request:
     connection: Connection
     call: Call
     arguments: Arguments
+    frame: Mapping[str, Json] = field(repr=False)
     envelope: Body = field(repr=False)
     grant: Grant | None = None
 
@@ -54,26 +56,29 @@ class Request:
             raise RefusalError("AuthorizationRequired", "Please log in.")
         return self.world.state.accounts[self.grant.loginid]
 
-    def subscribe(self, kind: str, subject: str, *, public: bool = False) -> Stream:
+    def subscribe(self, kind: str, subject: str, *, public: bool = False, msg_type: str = "") -> Stream:
         """Start a stream on this request; `AlreadySubscribed` when it runs already."""
-        envelope = {**self.envelope, "msg_type": self.call.msg_type}
+        envelope = {**self.envelope, "msg_type": msg_type or self.call.msg_type}
         stream = Stream(self.hub.new_id(), kind, subject, envelope, None if public else self.grant)
         self.connection.subscribe(stream)
         return stream
 
 
 Handler = Callable[[Request], Sequence[Body]]
+Play = tuple[Call, Handler]
+"""A call, and what is done when it comes."""
 
 
 class Hub:
     """All connections of one simulator, and the world they share."""
 
-    def __init__(self, world: World, switches: Switches, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, world: World, switches: Switches, plays: Sequence[Play]) -> None:
         self.world = world
         self.switches = switches
-        self.handlers = handlers
+        self.plays = {call.name: (call, handler) for call, handler in plays}
         self.connections: set[Connection] = set()
         self.counters = Counters()
+        self.twists = Twists()
         self._ids = 0
 
     def new_id(self) -> str:
@@ -93,28 +98,54 @@ class Hub:
         self.announce()
 
     def _answer(self, connection: Connection, frame: Mapping[str, Json]) -> None:
-        envelope = _envelope(frame)
+        envelope = _envelope(frame, self._hidden(frame))
+        twist: Twist | None = None
         try:
             _sanity(frame)
-            call = next((call for name, call in CALLS.items() if name in frame), None)
-            if call is None:
+            name = next((name for name in self.plays if name in frame), None)
+            if name is None:
                 raise RefusalError("UnrecognisedRequest", "Unrecognised request.")
-            envelope["msg_type"] = call.msg_type
-            for body in self._carry_out(connection, call, frame, envelope):
-                connection.send(envelope, body)
+            envelope["msg_type"] = self.plays[name][0].msg_type
+            twist = self.twists.next(name, frame)
+            bodies = self._carry_out(connection, name, frame, envelope) if twist is None or twist.carry_out else [{}]
         except RefusalError as refusal:
-            connection.send(envelope, refusal.body())
+            bodies = [refusal.body()]
+        for body in bodies:
+            self._send(connection, {**envelope, **body}, twist)
+        if "authorize" in bodies[-1]:
+            for late in self.twists.take_held():
+                connection.send(late, {})
+
+    def _send(self, connection: Connection, reply: Mapping[str, object], twist: Twist | None) -> None:
+        if twist is None:
+            connection.send(reply, {})
+            return
+        reply = twist.changed(reply)
+        if twist.hold:
+            self.twists.held.append(reply)
+        elif not twist.lose:
+            connection.send(reply, {})
+        if twist.cut:
+            connection.hang_up()
+
+    def _hidden(self, frame: Mapping[str, Json]) -> set[str]:
+        """Names of the fields that are never shown, by the rules of every call the frame could be."""
+        return {
+            field for name, (call, _) in self.plays.items() if name in frame
+            for field, rule in call.fields.items() if rule.sensitive
+        }  # fmt: skip
 
     def _carry_out(
-        self, connection: Connection, call: Call, frame: Mapping[str, Json], envelope: Body
+        self, connection: Connection, name: str, frame: Mapping[str, Json], envelope: Body
     ) -> Sequence[Body]:
+        call, handler = self.plays[name]
         if connection.app_id not in self.world.state.apps:
             raise RefusalError("InvalidAppID", "Your app_id is invalid.")
-        request = Request(self, connection, call, read(frame, call.fields), envelope)
+        request = Request(self, connection, call, read(frame, call.fields), frame, envelope)
         if call.scopes:
             request.grant = self._grant(connection, request.arguments, call)
         self._count(connection, call, request.grant)
-        return self.handlers[call.name](request)
+        return handler(request)
 
     def _grant(self, connection: Connection, arguments: Arguments, call: Call) -> Grant:
         """The login this call acts under: the one its `loginid` names, else the main one."""
@@ -125,7 +156,7 @@ class Hub:
                 raise RefusalError("PermissionDenied", "Permission denied, no token was given for this loginid.")
         if grant is None:
             raise RefusalError("AuthorizationRequired", "Please log in.")
-        self.world.usable(grant.token, connection.app_id)
+        self.world.usable(grant.token, connection.app_id, connection.ip)
         if not set(call.scopes) & set(grant.scopes):
             wanted = " or ".join(call.scopes)
             raise RefusalError("PermissionDenied", f"Permission denied, requires {wanted} scope.")
@@ -150,45 +181,23 @@ class Hub:
         """Tell the streams about movements nobody has heard of yet."""
         fresh, self.world.fresh = self.world.fresh, []
         for movement in fresh:
-            for connection in self.connections:
-                for stream in list(connection.streams.values()):
-                    if stream.grant is not None:
-                        self._announce(connection, stream, stream.grant, movement)
+            telling.movement(self.world, self.connections, movement)
+        if fresh:
+            telling.contracts(self.world, self.connections)
 
-    def _announce(self, connection: Connection, stream: Stream, grant: Grant, movement: Movement) -> None:
-        account = self.world.state.accounts[movement.loginid]
-        if stream.kind == "transaction" and stream.subject == account.loginid:
-            body = payloads.transaction(self.world, movement, stream.id)
-        elif stream.kind == "balance" and stream.subject == account.loginid:
-            body = payloads.balance(account, movement.balance_after, stream.id)
-        elif stream.kind == "balance" and stream.subject == "all" and account.user_id == grant.user_id:
-            body = payloads.all_balances(self.world, self.world.state.accounts[grant.loginid], stream.id)
-        else:
-            return
-        connection.send(stream.envelope, body)
+    def tick(self) -> None:
+        """Send what is due on price and contract streams."""
+        telling.prices(self.world, self.connections)
+        telling.contracts(self.world, self.connections)
 
-    def tick(self, *, moved: str = "") -> None:
-        """Send what is due on price streams; the symbol `moved` is due at once."""
-        now = self.world.now()
-        for connection in self.connections:
-            for stream in list(connection.streams.values()):
-                if stream.kind == "ticks":
-                    self._tick(connection, stream, now, at_once=stream.subject == moved)
-
-    def _tick(self, connection: Connection, stream: Stream, now: int, *, at_once: bool) -> None:
-        symbol = SYMBOLS[stream.subject]
-        due = now - now % symbol.interval_seconds
-        if not symbol.is_open(now):
-            connection.end(stream, RefusalError("MarketIsClosed", "This market is presently closed."))
-        elif at_once or due > stream.last_second:
-            stream.last_second = now if at_once else due
-            connection.send(stream.envelope, payloads.tick(self.world, symbol, stream.last_second, stream.id))
+    def cut(self) -> int:
+        """Break every line, as a network does it; how many that were."""
+        for connection in list(self.connections):
+            connection.drop()
+        return len(self.connections)
 
     def website_changed(self) -> None:
-        for connection in self.connections:
-            for stream in connection.streams.values():
-                if stream.kind == "website_status":
-                    connection.send(stream.envelope, payloads.website_status(self.world, stream.id))
+        telling.website(self.world, self.connections)
 
     def token_expired(self, token: str) -> None:
         """Account streams that live on this token end."""
@@ -236,11 +245,8 @@ def _tame(value: Json) -> Json:
     return value
 
 
-def _envelope(frame: Mapping[str, Json]) -> dict[str, object]:
+def _envelope(frame: Mapping[str, Json], hidden: Container[str]) -> dict[str, object]:
     """What every reply to this frame carries; fields the schemas call sensitive are not shown."""
-    hidden = {
-        name for call in CALLS.values() if call.name in frame for name, rule in call.fields.items() if rule.sensitive
-    }
     envelope: dict[str, object] = {
         "echo_req": {name: _HIDDEN if name in hidden else value for name, value in frame.items()},
         "msg_type": "error",

@@ -18,7 +18,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from bot.providers.deriv.simulator import opening
-from bot.providers.deriv.simulator.world import Token, World
+from bot.providers.deriv.simulator.state import Token
+from bot.providers.deriv.simulator.world import World
 
 PATH = "/oauth2/authorize"
 CLIENT = 5551234

@@ -1,4 +1,8 @@
-"""The desk as newcomers find it: one client with a dollar, a bitcoin and a demo account, and one stranger.
+"""The desk as newcomers find it: one client with a dollar, a bitcoin and a demo account, and the people around it.
+
+The desk's dollar account is an approved payment agent. Whom it may pay: CR900010; whom it may not: CR900011 (disabled),
+CR900012 (cashier locked), CR900777 (another currency). Agents it may withdraw to: CR900073 and CR900074 in dollars,
+CR900076 in bitcoin, all in Indonesia; CR900075 is one in Nigeria.
 
 The history is booked with the world's own verbs at past moments, so that balances, statement and portfolio agree from
 the first second. Tokens and the app's number are drawn from the seed.
@@ -10,8 +14,9 @@ from hashlib import sha256
 
 from bot.providers.deriv.simulator import contracts
 from bot.providers.deriv.simulator.contracts import Terms
-from bot.providers.deriv.simulator.prices import SYMBOLS
-from bot.providers.deriv.simulator.world import CURRENCIES, SETTLEMENT_SECONDS, Account, PastClock, Token, User, World
+from bot.providers.deriv.simulator.state import CURRENCIES, Account, Agent, Token, User
+from bot.providers.deriv.simulator.symbols import SYMBOLS
+from bot.providers.deriv.simulator.world import SETTLEMENT_SECONDS, PastClock, World
 
 TEST_APP = 1089
 """The vendor's documented number for trying things out; known beside the client's own app."""
@@ -92,8 +97,65 @@ def _people(world: World, since: int) -> None:
         ("CR900777", 5559876, "EUR"),
     ):
         state.accounts[loginid] = Account(loginid, user_id, currency, False, "svg", "Deriv (SVG) LLC", since)
+    _neighbours(world, since)
     state.accounts["VRTC900001"] = Account("VRTC900001", 5551234, "USD", True, "virtual", "Deriv Limited", since - 120)
     _tokens(world)
+
+
+def _neighbours(world: World, since: int) -> None:
+    """Those the desk pays, those it pays out through, and its own standing as an agent."""
+    state = world.state
+    state.users[5551234].profile = {
+        "address_city": "Bandung",
+        "address_line_1": "Jalan Contoh 1",
+        "address_state": "JB",
+        "citizen": "id",
+        "date_of_birth": "1984-02-29",
+        "first_name": "Rina",
+        "last_name": "Hartono",
+        "phone": "81234567",
+        "salutation": "Ms",
+    }
+    for number, (loginid, name, currency, country) in enumerate(
+        (
+            ("CR900010", "Mr Budi Santoso", "USD", "id"),
+            ("CR900011", "Ms Dewi Lestari", "USD", "id"),
+            ("CR900012", "Mr Adi Nugroho", "USD", "id"),
+            ("CR900073", "Mr Wayan Putra", "USD", "id"),
+            ("CR900074", "Ms Siti Rahma", "USD", "id"),
+            ("CR900075", "Mr Chidi Okafor", "USD", "ng"),
+            ("CR900076", "Ms Maya Sari", "BTC", "id"),
+        )
+    ):
+        user_id = 5552001 + number
+        state.users[user_id] = User(user_id, f"{loginid.lower()}@example.org", name, country, "EN")
+        state.accounts[loginid] = Account(loginid, user_id, currency, False, "svg", "Deriv (SVG) LLC", since)
+    state.accounts["CR900011"].disabled = True
+    state.accounts["CR900012"].cashier_locked = True
+    state.agents = {
+        "CR900073": _agent("Agent One", "USD", "id", "10", "2000", "1"),
+        "CR900074": _agent("Agent Two", "USD", "id", "5", "10000", "0.5"),
+        "CR900075": _agent("Lagos Exchange", "USD", "ng", "10", "2000", "2"),
+        "CR900076": _agent("Coin Agent", "BTC", "id", "0.0005", "0.05", "0"),
+        "CR900001": _agent("Meridian Desk", "USD", "id", "1", "10000", "0"),
+    }
+
+
+def _agent(name: str, currency: str, country: str, least: str, most: str, percent: str) -> Agent:
+    slug = name.lower().replace(" ", "-")
+    return Agent(
+        name,
+        country,
+        currency,
+        f"{slug}@example.org",
+        "+62811000111",
+        f"https://{slug}.example.org/",
+        "Local bank transfer",
+        ["Bank transfer", "Visa"],
+        withdrawal_percent=Decimal(percent),
+        least=Decimal(least),
+        most=Decimal(most),
+    )
 
 
 def _tokens(world: World) -> None:
@@ -106,8 +168,10 @@ def _tokens(world: World) -> None:
         ("demo", "VRTC900001", ALL_SCOPES),
         ("payments only", "CR900001", ("payments",)),
         ("stranger", "CR900777", ALL_SCOPES),
+        ("payee", "CR900010", ALL_SCOPES),
+        ("agent", "CR900073", ALL_SCOPES),
     ):
-        state.tokens[token_text(seed, purpose)] = Token(loginid, list(scopes))
+        state.tokens[token_text(seed, purpose)] = Token(loginid, list(scopes), display_name=f"{purpose} of the desk")
     state.tokens[token_text(seed, "oauth")] = Token("CR900001", list(ALL_SCOPES), oauth=True, app_id=app_number(seed))
 
 

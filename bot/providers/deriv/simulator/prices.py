@@ -1,10 +1,13 @@
-"""The symbols that can be watched and bought, and where their prices walk.
+"""Where prices walk, and at which seconds they are told.
 
-A price is a pure function of seed, symbol and second, times the moves somebody ordered through `/_sim/move`; nothing is
-stored, so a restart finds the same history. Currency pairs rest from Friday 21:00 to Sunday 21:00 UTC.
+A price is a pure function of seed, symbol and second, times the moves somebody ordered through `/_sim/`; a tick falls
+on every interval of the symbol and on every move. Only moves and changed paces are stored, so a restart, a cut
+connection and a stream that nobody heard find the same history. Between two turning points prices run straight, so a
+candle is exact from few of its ticks. Currency pairs rest from Friday 21:00 to Sunday 21:00 UTC.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
@@ -15,6 +18,10 @@ import msgspec
 _WAVES = ((86400, Decimal("0.60")), (3600, Decimal("0.25")), (300, Decimal("0.10")), (20, Decimal("0.05")))
 """Seconds between two turning points, and this wave's share of a symbol's swing."""
 
+_KNOTS = ((20, 300), (300, 7200), (3600, 86400))
+"""How far apart a candle's price is looked up, and up to which width; within the first step it runs straight, so the
+narrow candles are exact and the wide ones leave out their smallest waves."""
+
 _DAY = 86400
 _WEEK = 7 * _DAY
 _CLOSES = _DAY + 21 * 3600
@@ -23,10 +30,17 @@ _CLOSED_SECONDS = 2 * _DAY
 
 
 class Move(msgspec.Struct, frozen=True):
-    """From second `at` on, the price stands `percent` higher (or lower) than the walk alone would have it."""
+    """From second `at` on, the price is `factor` times what the walk alone would have it."""
 
     at: int
-    percent: Decimal
+    factor: Decimal
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """From second `at` on, a tick falls on each multiple of so many seconds; on 0 there is none but by moves."""
+
+    at: int
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,78 +75,90 @@ class Symbol:
         return second - since_close - 1 if self.rests_at_weekends and since_close < _CLOSED_SECONDS else second
 
 
-def _synthetic(name: str, title: str, base: str, digits: int, interval: int, swing: str) -> Symbol:
-    return Symbol(
-        name,
-        title,
-        Decimal(base),
-        digits,
-        interval,
-        Decimal(swing),
-        ("synthetic_index", "Derived"),
-        ("random_index", "Continuous Indices"),
-        ("synthetics", "Synthetics"),
-        "stockindex",
-        "USD",
-    )
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One symbol's prices in one world, past and present."""
+
+    seed: int
+    symbol: Symbol
+    moves: Sequence[Move]
+    paces: Sequence[Pace]
+
+    def quote(self, second: int) -> Decimal:
+        """The middle price in that second, at the symbol's pip."""
+        place = bisect_right(self.moves, second, key=lambda move: move.at)
+        factor = self.moves[place - 1].factor if place else Decimal(1)
+        raw = walked(self.seed, self.symbol, self.symbol.awake(second)) * factor
+        return max(raw.quantize(self.symbol.pip, ROUND_HALF_EVEN), self.symbol.pip)
+
+    def latest(self, now: int) -> int:
+        """The second of the newest tick; a move that had to wait for its own second counts already."""
+        return self.last(max(now, self.moves[-1].at) if self.moves else now)
+
+    def last(self, second: int) -> int:
+        """The second of the last tick that is not after `second`."""
+        place = bisect_right(self.moves, second, key=lambda move: move.at)
+        moved = self.moves[place - 1].at if place else 0
+        return max(self._paced(second), moved)
+
+    def back(self, second: int) -> Iterator[int]:
+        """The seconds of all ticks from `second` on, newest first, as far back as one likes."""
+        while second > 0:
+            second = self.last(second)
+            yield second
+            second -= 1
+
+    def candle(self, opening: int, until: int, width: int) -> "Candle | None":
+        """What the ticks from `opening` up to and with `until` make; None when none falls there."""
+        closing = self.last(until)
+        if closing < opening:
+            return None
+        near = range(opening, min(until, opening + _KNOTS[0][0]) + 1)
+        first = next((second for second in near if self.last(second) == second), closing)
+        seconds = {first, closing}
+        knots = next(step for step, widest in _KNOTS if width <= widest)
+        for knot in range(opening - opening % knots + knots, until + 1, knots):
+            before = self.last(knot)
+            seconds |= {before, before if before == knot else self.last(knot + self.symbol.interval_seconds - 1)}
+        low = bisect_right(self.moves, opening - 1, key=lambda move: move.at)
+        for move in self.moves[low : bisect_right(self.moves, until, key=lambda move: move.at)]:
+            seconds |= {self.last(move.at - 1), move.at}
+        prices = [self.quote(second) for second in seconds if first <= second <= closing]
+        return Candle(opening, closing, self.quote(first), max(prices), min(prices), self.quote(closing))
+
+    def _paced(self, second: int) -> int:
+        for pace, following in self._paces(second):
+            if pace.seconds:
+                awake = self.symbol.awake(min(second, following - 1))
+                aligned = awake - awake % pace.seconds
+                if aligned >= pace.at:
+                    return aligned
+        return 0
+
+    def _paces(self, second: int) -> Iterator[tuple[Pace, int]]:
+        """Each pace that had begun by then with the second of its end, newest first."""
+        following = second + 1
+        for pace in (*reversed(self.paces), Pace(0, self.symbol.interval_seconds)):
+            if pace.at <= second:
+                yield pace, following
+                following = pace.at
 
 
-def _pair(name: str, title: str, base: str, digits: int) -> Symbol:
-    return Symbol(
-        name,
-        title,
-        Decimal(base),
-        digits,
-        1,
-        Decimal("0.012"),
-        ("forex", "Forex"),
-        ("major_pairs", "Major Pairs"),
-        ("none", "None"),
-        "forex",
-        title[-3:],
-        rests_at_weekends=True,
-    )
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One candle; `closing` is the second of its last tick."""
+
+    opening: int
+    closing: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
 
 
-def _coin(name: str, title: str, base: str, digits: int) -> Symbol:
-    return Symbol(
-        name,
-        title,
-        Decimal(base),
-        digits,
-        1,
-        Decimal("0.04"),
-        ("cryptocurrency", "Cryptocurrencies"),
-        ("non_stable_coin", "Cryptocurrencies"),
-        ("none", "None"),
-        "cryptocurrency",
-        "USD",
-    )
-
-
-SYMBOLS = {
-    symbol.name: symbol
-    for symbol in (
-        _synthetic("R_10", "Volatility 10 Index", "6180.250", 3, 2, "0.01"),
-        _synthetic("R_50", "Volatility 50 Index", "214.8700", 4, 2, "0.05"),
-        _synthetic("R_100", "Volatility 100 Index", "1595.28", 2, 2, "0.10"),
-        _synthetic("1HZ100V", "Volatility 100 (1s) Index", "1043.60", 2, 1, "0.10"),
-        _pair("frxEURUSD", "EUR/USD", "1.15840", 5),
-        _pair("frxGBPUSD", "GBP/USD", "1.33120", 5),
-        _coin("cryBTCUSD", "BTC/USD", "91240.500", 3),
-        _coin("cryETHUSD", "ETH/USD", "3018.740", 3),
-    )
-}
-
-
-def quote(seed: int, symbol: Symbol, second: int, moves: Sequence[Move]) -> Decimal:
-    """The middle price in that second, at the symbol's pip."""
-    moved = Decimal(1)
-    for move in moves:
-        if move.at <= second:
-            moved *= 1 + move.percent / 100
-    raw = symbol.base * (1 + symbol.swing * _walk(seed, symbol.name, symbol.awake(second))) * moved
-    return max(raw.quantize(symbol.pip, ROUND_HALF_EVEN), symbol.pip)
+def walked(seed: int, symbol: Symbol, second: int) -> Decimal:
+    """Where the walk alone stands, before anybody moved it."""
+    return symbol.base * (1 + symbol.swing * _walk(seed, symbol.name, second))
 
 
 def _walk(seed: int, name: str, second: int) -> Decimal:
@@ -145,7 +171,7 @@ def _walk(seed: int, name: str, second: int) -> Decimal:
     return total
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32768)
 def _turning_point(seed: int, name: str, period: int, step: int) -> Decimal:
     digest = sha256(f"{seed}/{name}/{period}/{step}".encode()).digest()
     return Decimal(int.from_bytes(digest[:4])) / (1 << 31) - 1

@@ -58,6 +58,7 @@ class Rule:
     unique: bool = False
     fields: "Mapping[str, Rule] | None" = None
     """An object with exactly these keys; None lets any through."""
+    or_null: bool = False
     or_list: "Rule | None" = None
     """A list is as good as one value; each item obeys this."""
 
@@ -139,6 +140,8 @@ def _fields(
 def _value(value: Json, rule: Rule, path: str, problems: dict[str, str], strangers: list[str]) -> Json:
     if rule.or_list is not None and isinstance(value, list):
         rule = Rule(Kind.ARRAY, items=rule.or_list)
+    if value is None and rule.or_null:
+        return None
     typed = _typed(value, rule.kind)
     if typed is None:
         problems[path] = f"Expected {rule.kind}."

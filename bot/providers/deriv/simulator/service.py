@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,14 +13,18 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bot.clock import Clock
+from bot.loopback.faults import cut
 from bot.loopback.server import LedgerEntry, Switches
 from bot.providers.deriv.simulator import opening
+from bot.providers.deriv.simulator.calls import PLAYS
 from bot.providers.deriv.simulator.connection import Connection
 from bot.providers.deriv.simulator.controls import Controls
-from bot.providers.deriv.simulator.handlers import HANDLERS
 from bot.providers.deriv.simulator.hub import Hub
 from bot.providers.deriv.simulator.login import LoginPage
-from bot.providers.deriv.simulator.world import Movement, State, World
+from bot.providers.deriv.simulator.markets import Markets
+from bot.providers.deriv.simulator.misdeeds import Misdeeds
+from bot.providers.deriv.simulator.state import Movement, State
+from bot.providers.deriv.simulator.world import World
 
 PATH = "/websockets/v3"
 IDLE_SECONDS = 120.0
@@ -40,18 +45,25 @@ class DerivSimulator:
         self.idle_seconds = IDLE_SECONDS
         self.world = World(seed, clock)
         opening.furnish(self.world)
-        self.hub = Hub(self.world, self.switches, HANDLERS)
+        self.hub = Hub(self.world, self.switches, PLAYS)
         self._opened = 0
+        self._cutting = 0.0
+        self._next_cut = 0.0
         self._heart: asyncio.Task[None] | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
         return [WebSocketRoute(PATH, self.serve), *LoginPage(self.world).routes()]
 
     def controls(self) -> Sequence[BaseRoute]:
-        return Controls(self.hub, self._set_idle).routes()
+        return [*Controls(self.hub, self).routes(), *Markets(self.hub).routes(), *Misdeeds(self.hub, self).routes()]
 
-    def _set_idle(self, seconds: float) -> None:
+    def set_idle(self, seconds: float) -> None:
         self.idle_seconds = seconds
+
+    def cut_every(self, seconds: float) -> None:
+        """From now on every line breaks each so many seconds of real time; 0 stops that."""
+        self._cutting = seconds
+        self._next_cut = asyncio.get_running_loop().time() + seconds
 
     def credentials(self) -> Mapping[str, Any]:
         seed = self.world.seed
@@ -63,8 +75,9 @@ class DerivSimulator:
         }
 
     def ledger(self) -> Sequence[LedgerEntry]:
-        """Deposits, purchases and sales since the opening; a loss is a sale at 0."""
-        return [_entry(movement) for movement in self.world.state.movements if not movement.opening]
+        """What was carried out since the opening, an act each; a loss is a sale at 0."""
+        movements = self.world.state.movements
+        return [_entry(movement) for movement in movements if not movement.opening and not movement.mirrors]
 
     def dump(self) -> Mapping[str, Any]:
         state: dict[str, Any] = msgspec.to_builtins(self.world.state, str_keys=True)
@@ -83,7 +96,10 @@ class DerivSimulator:
             return
         await websocket.accept()
         self._opened += 1
-        connection = Connection(self._opened, int(app_id), websocket.query_params.get("l", "EN").upper())
+        language = websocket.query_params.get("l", "EN").upper()
+        ip = websocket.client.host if websocket.client else ""
+        connection = Connection(self._opened, int(app_id), language, ip)
+        connection.drop = partial(cut, websocket.scope)
         self.hub.connections.add(connection)
         self._beat()
         writer = asyncio.create_task(self._write(websocket, connection))
@@ -120,6 +136,9 @@ class DerivSimulator:
                         await websocket.close(_SILENT_TOO_LONG)
                         return
                 else:
+                    if message is None:
+                        connection.drop()
+                        return
                     await websocket.send_text(message)
                     connection.heard = loop.time()
             await websocket.close(_TOO_SLOW)
@@ -133,20 +152,25 @@ class DerivSimulator:
         """Let prices tick and contracts end; cancelled when the last client leaves."""
         while True:
             self.hub.pulse()
+            now = asyncio.get_running_loop().time()
+            if self._cutting and now >= self._next_cut:
+                self._next_cut = now + self._cutting
+                self.hub.cut()
             await asyncio.sleep(_PULSE_SECONDS)
 
 
 def _entry(movement: Movement) -> LedgerEntry:
-    contract = f"contract {movement.contract_id}"
-    other = "cashier" if movement.contract_id is None else contract
-    inward = movement.action != "buy"
+    """A movement as the oracle tells it: an act between accounts names both, and its remark."""
+    outward = movement.amount < 0 or movement.action == "buy"
+    other = movement.other or ("cashier" if movement.contract_id is None else f"contract {movement.contract_id}")
+    reference = movement.remark if movement.act else str(movement.contract_id or movement.transaction_id)
     return LedgerEntry(
         id=str(movement.transaction_id),
-        kind=movement.action,
-        source=other if inward else movement.loginid,
-        target=movement.loginid if inward else other,
+        kind=movement.act or movement.action,
+        source=movement.loginid if outward else other,
+        target=other if outward else movement.loginid,
         amount=format(abs(movement.amount), "f"),
         currency=movement.currency,
-        reference=str(movement.contract_id or movement.transaction_id),
+        reference=reference,
         at_ms=movement.at_ms,
     )

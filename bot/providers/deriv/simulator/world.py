@@ -1,4 +1,4 @@
-"""Everything this side remembers, and the verbs that change it.
+"""The verbs that change what this side remembers, and keep it consistent.
 
 Each change of a balance is one `Movement` with a growing transaction id; `statement`, `transaction`, `balance` and the
 ledger all read the same list, so they cannot disagree. Whoever changes the world collects `fresh` movements afterwards
@@ -6,149 +6,32 @@ and tells the streams.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-
-import msgspec
+from hashlib import sha256
 
 from bot.clock import Clock
-from bot.providers.deriv.simulator import contracts, prices
+from bot.providers.deriv.simulator import contracts
 from bot.providers.deriv.simulator.contracts import Terms
-from bot.providers.deriv.simulator.prices import SYMBOLS, Move, Symbol
+from bot.providers.deriv.simulator.prices import Feed, Move, Pace, Symbol, walked
 from bot.providers.deriv.simulator.rules import RefusalError
+from bot.providers.deriv.simulator.state import (
+    CURRENCIES,
+    Account,
+    Contract,
+    Mail,
+    Movement,
+    State,
+    Token,
+)
+from bot.providers.deriv.simulator.symbols import SYMBOLS
 
 SETTLEMENT_SECONDS = 3
 """How long an expired contract stays listed before the service settles it by itself."""
+CODE_SECONDS = 3600
+"""How long a mailed code is good."""
 
-
-class Currency(msgspec.Struct, frozen=True):
-    """One currency of the service."""
-
-    name: str
-    digits: int
-    kind: str
-    symbol: str
-    """The symbol that prices it in dollars; empty for the dollar."""
-    stake_default: Decimal
-
-
-CURRENCIES = {
-    "USD": Currency("US Dollar", 2, "fiat", "", Decimal(10)),
-    "EUR": Currency("Euro", 2, "fiat", "frxEURUSD", Decimal(10)),
-    "BTC": Currency("Bitcoin", 8, "crypto", "cryBTCUSD", Decimal("0.00020000")),
-}
-
-
-class User(msgspec.Struct):
-    """A person with accounts."""
-
-    user_id: int
-    email: str
-    full_name: str
-    country: str
-    language: str
-
-
-class Account(msgspec.Struct):
-    """One account: a login id, a currency, a balance."""
-
-    loginid: str
-    user_id: int
-    currency: str
-    is_virtual: bool
-    company: str
-    company_name: str
-    created_at: int
-    balance: Decimal = Decimal(0)
-
-    @property
-    def broker(self) -> str:
-        return self.loginid.rstrip("0123456789")
-
-
-class Token(msgspec.Struct):
-    """What a token opens. The token's text is its key in the state and nowhere else."""
-
-    loginid: str
-    scopes: list[str]
-    oauth: bool = False
-    app_id: int | None = None
-    """OAuth tokens work for the app that asked for them, API tokens for any."""
-    expires_at: int | None = None
-    """Epoch second from which it is refused."""
-
-
-class Movement(msgspec.Struct):
-    """One change of one balance."""
-
-    transaction_id: int
-    loginid: str
-    action: str
-    amount: Decimal
-    """Signed: negative for a buy."""
-    currency: str
-    balance_after: Decimal
-    at_ms: int
-    contract_id: int | None = None
-    reference_id: int | None = None
-    """On a sale: the transaction id of the buy."""
-    app_id: int | None = None
-    remark: str = ""
-    opening: bool = False
-    """Part of the past this world began with; nobody carried it out."""
-
-    @property
-    def at(self) -> int:
-        return self.at_ms // 1000
-
-
-class Contract(msgspec.Struct):
-    """One contract, open until `sold_at` is set."""
-
-    contract_id: int
-    loginid: str
-    contract_type: str
-    symbol: str
-    currency: str
-    buy_price: Decimal
-    payout: Decimal
-    entry_spot: Decimal
-    start: int
-    expiry: int
-    app_id: int | None
-    transaction_id: int
-    sold_at: int | None = None
-
-    @property
-    def longcode(self) -> str:
-        return contracts.longcode(self.contract_type, SYMBOLS[self.symbol], self.expiry - self.start)
-
-    @property
-    def shortcode(self) -> str:
-        return contracts.shortcode(self.contract_type, SYMBOLS[self.symbol], self.payout, self.start, self.expiry)
-
-
-class State(msgspec.Struct):
-    """The whole of it, as it goes into the state file."""
-
-    users: dict[int, User] = {}
-    accounts: dict[str, Account] = {}
-    tokens: dict[str, Token] = {}
-    apps: list[int] = []
-    redirects: dict[int, str] = {}
-    """By app: where the login page sends people afterwards."""
-    logins: int = 0
-    """Session tokens the login page ever made."""
-    movements: list[Movement] = []
-    contracts: dict[int, Contract] = {}
-    moves: dict[str, list[Move]] = {}
-    site_status: str = "up"
-    authorizations: int = 0
-    next_transaction_id: int = 540000001
-    next_contract_id: int = 270000001
-
-    def __repr__(self) -> str:
-        return f"State({len(self.accounts)} accounts, {len(self.movements)} movements)"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
 class World:
@@ -161,14 +44,26 @@ class World:
         self.fresh: list[Movement] = []
         """Movements nobody has told the streams about yet."""
 
+    def moment(self) -> datetime:
+        """The clock's time, as far ahead as `/_sim/clock` has put this world."""
+        return self.clock.now() + timedelta(seconds=self.state.ahead)
+
     def now(self) -> int:
-        return int(self.clock.now().timestamp())
+        return int(self.moment().timestamp())
 
     def accounts_of(self, user_id: int) -> list[Account]:
         return [account for account in self.state.accounts.values() if account.user_id == user_id]
 
-    def usable(self, token: str, app_id: int) -> Token:
-        """The token, if this app may use it now.
+    # Tokens and codes
+
+    def drawn(self, purpose: str, length: int) -> str:
+        """Letters and digits nobody has seen before; equal seeds and histories draw the same."""
+        self.state.names += 1
+        raw = sha256(f"deriv/{self.seed}/{purpose}/{self.state.names}".encode()).digest()
+        return "".join(_LETTERS[byte % len(_LETTERS)] for byte in raw)[:length]
+
+    def usable(self, token: str, app_id: int, ip: str = "") -> Token:
+        """The token, if this app may use it now, from there.
 
         Raises:
             RefusalError: `InvalidToken`.
@@ -178,19 +73,75 @@ class World:
             raise RefusalError("InvalidToken", "The token is invalid.")
         if known.app_id not in (None, app_id):
             raise RefusalError("InvalidToken", "Token is not valid for current app ID.")
+        if known.ip and ip and known.ip != ip:
+            raise RefusalError("InvalidToken", "Token is not valid for current ip address.")
+        known.used_at = self.now()
         return known
+
+    def session_token(self, loginid: str, scopes: list[str], app_id: int) -> str:
+        """A new OAuth token, bound to the app."""
+        text = f"a1-{self.drawn('session', 29)}"
+        self.state.tokens[text] = Token(loginid, scopes, oauth=True, app_id=app_id)
+        return text
 
     def expire(self, token: str) -> None:
         """From now on the token is refused, also on connections that have used it."""
         self.state.tokens[token].expires_at = self.now()
 
+    def send_code(self, address: str, purpose: str) -> None:
+        """Put a new code into the mailbox."""
+        self.state.mails.append(Mail(self.drawn("code", 8), address, purpose, self.now()))
+
+    def code(self, text: str, purpose: str, address: str | None = None) -> Mail:
+        """The mail with this code, if it is for that purpose and still good; whoever acts on it marks it used.
+
+        Raises:
+            RefusalError: `InvalidToken`.
+        """
+        for mail in self.state.mails:
+            meant = (mail.code, mail.purpose) == (text, purpose) and address in (None, mail.address)
+            if meant and not mail.used and self.now() < mail.sent_at + CODE_SECONDS:
+                return mail
+        raise RefusalError("InvalidToken", "Your token has expired or is invalid.")
+
+    # Prices
+
+    def feed(self, symbol: Symbol) -> Feed:
+        return Feed(self.seed, symbol, self.state.moves.get(symbol.name, ()), self.state.paces.get(symbol.name, ()))
+
     def quote(self, symbol: Symbol, at: int | None = None) -> Decimal:
-        moves = self.state.moves.get(symbol.name, [])
-        return prices.quote(self.seed, symbol, self.now() if at is None else at, moves)
+        """The price of the last tick, now or at a second of the past."""
+        feed = self.feed(symbol)
+        return feed.quote(feed.latest(self.now()) if at is None else feed.last(at))
 
     def move(self, symbol: Symbol, percent: Decimal) -> Decimal:
-        """Shift a price for good from this second on; the new price."""
-        self.state.moves.setdefault(symbol.name, []).append(Move(self.now(), percent))
+        """Shift a price for good; the tick that tells of it comes at once, with a second of its own. The new price."""
+        return self.put(symbol, self.quote(symbol) * (1 + percent / 100))
+
+    def put(self, symbol: Symbol, price: Decimal) -> Decimal:
+        """Set a price; from there it walks on."""
+        second = self._free_second(symbol)
+        return self._stamp(symbol, price / walked(self.seed, symbol, symbol.awake(second)))
+
+    def burst(self, symbol: Symbol, count: int) -> None:
+        """So many ticks at once, each with a second of its own, the last ones ahead of the clock."""
+        for _ in range(count):
+            self._stamp(symbol, self._factor(symbol))
+
+    def pace(self, symbol: Symbol, seconds: int) -> None:
+        """From now on a tick each so many seconds; 0 holds the symbol."""
+        self.state.paces.setdefault(symbol.name, []).append(Pace(self._free_second(symbol), seconds))
+
+    def _factor(self, symbol: Symbol) -> Decimal:
+        moves = self.state.moves.get(symbol.name)
+        return moves[-1].factor if moves else Decimal(1)
+
+    def _free_second(self, symbol: Symbol) -> int:
+        return max(self.now(), self.feed(symbol).latest(self.now()) + 1)
+
+    def _stamp(self, symbol: Symbol, factor: Decimal) -> Decimal:
+        second = self._free_second(symbol)
+        self.state.moves.setdefault(symbol.name, []).append(Move(second, factor))
         return self.quote(symbol)
 
     def convert(self, amount: Decimal, source: str, target: str) -> Decimal:
@@ -202,9 +153,33 @@ class World:
         symbol = CURRENCIES[currency].symbol
         return self.quote(SYMBOLS[symbol]) if symbol else Decimal(1)
 
+    # Money
+
     def deposit(self, account: Account, amount: Decimal, remark: str) -> Movement:
         """Money arrives from outside; a demo account calls it virtual credit."""
         return self._book(account, "virtual_credit" if account.is_virtual else "deposit", amount, remark=remark)
+
+    def withdraw(self, account: Account, amount: Decimal, remark: str) -> Movement:
+        """Money leaves for outside."""
+        return self._book(account, "withdrawal", -amount, remark=remark)
+
+    def hand_over(
+        self, act: str, source: Account, target: Account, amount: Decimal, remark: str, app_id: int
+    ) -> Movement:
+        """Money goes from one person's account to another's; the giver's movement."""
+        gave = self._book(source, "withdrawal", -amount, remark=remark, app_id=app_id)
+        took = self._book(target, "deposit", amount, remark=remark)
+        _pair(act, gave, took)
+        return gave
+
+    def carry(self, source: Account, target: Account, amount: Decimal, fee: Decimal, app_id: int) -> Movement:
+        """Money goes between two accounts of one person, converted after the fee; the giver's movement."""
+        arriving = self.convert(amount - fee, source.currency, target.currency)
+        gave = self._book(source, "transfer", -amount, remark="Account transfer", app_id=app_id)
+        took = self._book(target, "transfer", arriving, remark="Account transfer", app_id=app_id)
+        _pair("transfer_between_accounts", gave, took)
+        gave.fee = took.fee = fee
+        return gave
 
     def buy(self, account: Account, terms: Terms, app_id: int | None) -> tuple[Contract, Movement]:
         """Take the price from the balance and open the contract.
@@ -229,11 +204,13 @@ class World:
             account.currency,
             terms.ask,
             terms.payout,
-            self.quote(terms.symbol, terms.start),
+            self.quote(terms.symbol, None if terms.start == self.now() else terms.start),
             terms.start,
             terms.expiry,
             app_id,
             movement.transaction_id,
+            barrier=terms.barrier,
+            ticks=terms.ticks,
         )
         self.state.contracts[contract_id] = contract
         return contract, movement
@@ -241,12 +218,15 @@ class World:
     def bid(self, contract: Contract) -> Decimal:
         spot = self.quote(SYMBOLS[contract.symbol])
         digits = CURRENCIES[contract.currency].digits
-        return contracts.bid(contract.contract_type, contract.payout, contract.entry_spot, spot, digits)
+        if contract.expiry <= self.now():
+            return self._outcome(contract)
+        return contracts.bid(contract.contract_type, contract.payout, contract.target, spot, digits)
 
     def close(self, contract: Contract, price: Decimal, app_id: int | None = None) -> Movement:
         """End a contract at `price`, by resale or by settlement."""
         contract.sold_at = self.now()
-        return self._book(
+        contract.sold_for = price
+        movement = self._book(
             self.state.accounts[contract.loginid],
             "sell",
             price,
@@ -254,17 +234,23 @@ class World:
             reference_id=contract.transaction_id,
             app_id=app_id,
         )
+        contract.sale_id = movement.transaction_id
+        return movement
 
-    def settle(self) -> None:
-        """Close what expired a while ago, at the price of its last second."""
-        now = self.now()
-        for contract in list(self.open_contracts()):
-            if contract.expiry + SETTLEMENT_SECONDS <= now:
-                exit_spot = self.quote(SYMBOLS[contract.symbol], contract.expiry)
-                self.close(
-                    contract,
-                    contracts.outcome(contract.contract_type, contract.payout, contract.entry_spot, exit_spot),
-                )
+    def settle(self, loginid: str | None = None) -> int:
+        """Close what expired a while ago, of one account what has expired at all; how many that were."""
+        latest = self.now() - (SETTLEMENT_SECONDS if loginid is None else 0)
+        due = [contract for contract in self.open_contracts(loginid) if contract.expiry <= latest]
+        for contract in due:
+            contract.exit_at = self.feed(SYMBOLS[contract.symbol]).last(contract.expiry)
+            contract.exit_spot = self.quote(SYMBOLS[contract.symbol], contract.expiry)
+            self.close(contract, self._outcome(contract))
+        return len(due)
+
+    def _outcome(self, contract: Contract) -> Decimal:
+        """At the price of its last second."""
+        exit_spot = self.quote(SYMBOLS[contract.symbol], contract.expiry)
+        return contracts.outcome(contract.contract_type, contract.payout, contract.target, exit_spot)
 
     def open_contracts(self, loginid: str | None = None) -> Iterator[Contract]:
         """In the order in which they were bought."""
@@ -292,7 +278,7 @@ class World:
             amount,
             account.currency,
             account.balance,
-            int(self.clock.now().timestamp() * 1000),
+            int(self.moment().timestamp() * 1000),
             contract_id,
             reference_id,
             app_id,
@@ -302,6 +288,13 @@ class World:
         self.state.movements.append(movement)
         self.fresh.append(movement)
         return movement
+
+
+def _pair(act: str, gave: Movement, took: Movement) -> None:
+    """The two rows of one act know of each other."""
+    gave.act = took.act = act
+    gave.other, took.other = took.loginid, gave.loginid
+    took.mirrors = True
 
 
 class PastClock:

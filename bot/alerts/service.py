@@ -1,0 +1,398 @@
+"""Alerts at work: what is heard becomes a decision, and each decision is written once, with what is told of it.
+
+What is heard moves the rules in memory at once and is written right after, many decisions in one commit: the firing
+under its key, the state of its rule, its messages, and the latest values. A process that is killed in between has
+told nobody; it finds the states as they were, and hears the gap again from whoever fills it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.access.model import Person
+from bot.alerts import records
+from bot.alerts.book import Entry
+from bot.alerts.engine import Engine, Happening, Moved
+from bot.alerts.model import Occasion, Outage, Phase, Repeat, Rule, State
+from bot.alerts.surveying import differences, known_positions, remember
+from bot.alerts.telling import Desk, Find, Telling, buttons
+from bot.alerts.wording import condition, subject_of, time_said
+from bot.clock import Clock
+from bot.errors import ConflictError, NotFoundError, StoreError
+from bot.messages.cards import Cards
+from bot.messages.outbox import Outbox
+from bot.ports import Deed, Recorder
+from bot.providers.records import Position
+from bot.providers.streams import Subject, Told
+from bot.store import Database, Tables
+from bot.store.columns import at, packed
+
+ESCALATED_AFTER = timedelta(minutes=10)
+_KEPT = timedelta(days=60)
+_RESTS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
+_PATIENCE_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Alerts:
+    """All rules of the desk."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        cards: Cards,
+        audit: Recorder,
+        clock: Clock,
+        *,
+        find: Find,
+        zone: ZoneInfo,
+    ) -> None:
+        self.engine = Engine()
+        self.zone = zone
+        self._database = database
+        self._audit = audit
+        self._clock = clock
+        self._find = find
+        self._telling = Telling(outbox, cards, zone)
+        self._events: list[Moved] = []
+        """Decisions that are not written yet, oldest first."""
+        self._unwritten: set[str] = set()
+        """Rules whose state is not written yet."""
+        self._writing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._wanted: Mapping[int, frozenset[Subject]] = {}
+        self._started = False
+
+    # what is heard
+
+    async def start(self) -> None:
+        """Take up what was written down. A second call does nothing."""
+        if not self._started:
+            entries, values = await self._database.read(
+                lambda tables: (records.read_entries(tables), records.read_values(tables))
+            )
+            if not self._started:
+                self._started = True
+                self.engine.load(entries, values)
+                self._tell_of_change()
+
+    def observe(self, connection_id: int, told: Told, *, outage: tuple[datetime, datetime] | None) -> None:
+        """Something was told: it may touch rules. Neither waits nor raises.
+
+        Args:
+            outage: It was missed then, and comes from the provider's history. What came by itself while the gap was
+                being filled is to be handed over after it, or counts as what it was: newer.
+        """
+        gap = None if outage is None else Outage(*outage)
+        moved = self.engine.hear(connection_id, told, gap, self._clock.now())
+        if moved:
+            self._note(moved)
+
+    def happened(self, what: Happening) -> None:
+        """Something happened. Told again with the same key it is nothing new."""
+        self._note(self.engine.happened(what, self._clock.now()))
+
+    async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
+        """All that is open on a connection, read at one moment: its numbers, and what came or went since last time."""
+        found = list(positions)
+        self._note(self.engine.survey(connection_id, found, as_of, self._clock.now()))
+        before = await self._database.read(lambda tables: known_positions(tables, connection_id))
+        for happening in differences(connection_id, before, found, as_of):
+            self.happened(happening)
+        await self.settled(lambda tables: remember(tables, connection_id, found))
+
+    async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
+        """What lasted is over: what was told of it says so."""
+        await self._end("bucket = ? AND connection_id = ? AND what = ?", (key, connection_id, occasion.value))
+
+    async def only(self, occasions: Iterable[Occasion], keys: Iterable[str]) -> None:
+        """Of what lasts, these are all there are now: the others are over."""
+        which = "what IN (SELECT value FROM json_each(?)) AND bucket NOT IN (SELECT value FROM json_each(?))"
+        await self._end(which, (packed([one.value for one in occasions]), packed(sorted(keys))))
+
+    async def _end(self, which: str, values: tuple[str | int, ...]) -> None:
+        await self.settled()
+        now = self._clock.now()
+        query = (
+            "SELECT DISTINCT rule_id, bucket FROM alert_firings JOIN alert_rules ON alert_rules.id = rule_id"  # noqa: S608
+            f" WHERE resolved_at IS NULL AND is_quiet = 0 AND {which}"
+        )
+        if not await self._database.read(lambda tables: tables.conn.execute(query, values).fetchone()):
+            return
+
+        def change(tables: Tables) -> list[str]:
+            rows = tables.conn.execute(query, values).fetchall()
+            for rule_id, bucket in rows:
+                self._resolving(tables, rule_id, now, bucket)
+            return [rule_id for rule_id, _ in rows]
+
+        for rule_id in await self._database.write(change):
+            entry = self.engine.entry(rule_id)
+            if entry is not None and entry.state.muted_while_held:
+                self._stand(entry, replace(entry.state, muted_while_held=False))
+        await self.settled()
+
+    def wanted(self) -> Mapping[int, frozenset[Subject]]:
+        """Which subjects rules need, by connection; `Subject(CONTRACT)`: all that is open there."""
+        return self.engine.wanted
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set, and done with, as soon as `wanted` has changed; the next one is another."""
+        return self._changed
+
+    # writing it down
+
+    async def run(self) -> None:
+        """Write decisions down as they come, until cancelled. A database that refuses is asked again."""
+        while True:
+            await self._wake.wait()
+            try:
+                await self.settled()
+            except StoreError as error:
+                _log.warning("alerts not written", extra={"error": type(error).__name__, "waiting": len(self._events)})
+                await self._clock.sleep(_PATIENCE_SECONDS)
+
+    async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
+        """Everything heard so far is on disk when this returns: decisions, states, messages and latest values.
+
+        Whoever keeps how far a stream was heard writes that after this, or as `also`, in the same commit.
+
+        Raises:
+            StoreError: Nothing was written; it all stays for the next time.
+        """
+        async with self._writing:
+            self._wake.clear()
+            events, self._events = self._events, []
+            unwritten, self._unwritten = self._unwritten, set()
+            books, self.engine.dirty = self.engine.dirty, set()
+            if not (events or unwritten or books or also):
+                return
+            ids = unwritten | {moved.rule.id for moved in events}
+            states = {one: entry.state for one in ids if (entry := self.engine.entry(one)) is not None}
+            values = [
+                (book.source, book.value, book.at) for book in books if book.value is not None and book.at is not None
+            ]
+
+            def change(tables: Tables) -> list[tuple[str, datetime]]:
+                came = self._deciding(tables, events, states)
+                records.write_states(tables, states.items())
+                records.write_values(tables, values)
+                if also is not None:
+                    also(tables)
+                return came
+
+            try:
+                came = await self._database.write(change)
+            except StoreError:
+                self._events[:0] = events
+                self._unwritten |= unwritten
+                self.engine.dirty |= books
+                self._wake.set()
+                raise
+            for rule_id, when in came:
+                self.engine.came(rule_id, when)
+
+    def _deciding(
+        self, tables: Tables, events: Iterable[Moved], states: dict[str, State]
+    ) -> list[tuple[str, datetime]]:
+        """Firings, and what is over, in their order. Answers which occasions have come, `states` among them."""
+        now, desk, came = self._clock.now(), Desk(tables, self._find), []
+        for moved in events:
+            rule = moved.rule
+            if rule.id not in states or (rule.expires_at is not None and now >= rule.expires_at):
+                continue
+            if moved.firing is not None:
+                state = states[rule.id]
+                is_occasion = isinstance(rule.source.what, Occasion)
+                if is_occasion and state.phase is Phase.DONE:
+                    continue
+                quiet = self._is_quiet(tables, rule, state, now)
+                if self._telling.tell(desk, moved.firing, now, is_quiet=quiet) and is_occasion:
+                    states[rule.id] = _came(rule, state, now)
+                    came.append((rule.id, now))
+            if moved.is_released:
+                self._resolving(tables, rule.id, now)
+        return came
+
+    @staticmethod
+    def _is_quiet(tables: Tables, rule: Rule, state: State, now: datetime) -> bool:
+        if state.muted_while_held or (state.muted_until is not None and now < state.muted_until):
+            return True
+        if not rule.rest:
+            return False
+        last = "SELECT max(told_at) FROM alert_firings WHERE rule_id = ? AND is_quiet = 0"
+        (told_at,) = tables.conn.execute(last, (rule.id,)).fetchone()
+        return told_at is not None and told_at > at(now - rule.rest)
+
+    def _resolving(self, tables: Tables, rule_id: str, now: datetime, bucket: str | None = None) -> None:
+        for told in records.open_firings(tables, rule_id, bucket):
+            tables.conn.execute("UPDATE alert_firings SET resolved_at = ? WHERE id = ?", (at(now), told.id))
+            self._telling.redraw(tables, told, f"Resolved {now.astimezone(self.zone):%H:%M:%S %Z}: it is no longer so.")
+
+    def _note(self, moved: Iterable[Moved]) -> None:
+        self._events.extend(moved)
+        self._wake.set()
+
+    def _stand(self, entry: Entry, state: State) -> None:
+        """How a rule stands from now on, by somebody's word."""
+        self.engine.put(Entry(entry.rule, state))
+        self._unwritten.add(entry.rule.id)
+        self._wake.set()
+
+    # what people do
+
+    async def of(self, person: Person) -> list[Entry]:
+        """A person's own rules, oldest first, as they stand."""
+        await self.start()
+        written = await self._database.read(lambda tables: records.entries_of(tables, person.id))
+        return [self.engine.entry(entry.rule.id) or entry for entry in written]
+
+    async def own(self, person: Person, rule_id: str) -> Entry:
+        """One of them. `NotFoundError` for another's, as for none."""
+        await self.start()
+        entry = self.engine.entry(rule_id)
+        if entry is None or entry.rule.owner != person.id:
+            raise NotFoundError("alert", rule_id)
+        return entry
+
+    async def set(self, person: Person, rule: Rule, *, telegram_id: int) -> None:
+        """A new rule, or one of theirs as it is to be from now on: it begins anew."""
+        await self.start()
+        there = self.engine.entry(rule.id)
+        if rule.owner != person.id or (there is not None and there.rule.owner != person.id):
+            raise NotFoundError("alert", rule.id)
+        state = State()
+        if there is not None and there.rule.threshold == rule.threshold and not there.rule.is_paused:
+            state = there.state
+        action = "alert.set" if there is None else "alert.changed"
+        details = {"rule": f"{subject_of(rule.source, '')}: {condition(rule)}"}
+        deed = Deed(action, f"alert/{rule.id}", person.id, telegram_id, details)
+
+        def change(tables: Tables) -> None:
+            records.write_rule(tables, rule)
+            records.write_states(tables, [(rule.id, state)])
+            self._audit.record(tables, deed)
+
+        await self._database.write(change)
+        self.engine.put(Entry(rule, state))
+        self._tell_of_change()
+
+    async def remove(self, person: Person, rule_id: str, *, telegram_id: int) -> None:
+        """One of theirs. `NotFoundError`."""
+        await self.own(person, rule_id)
+
+        def change(tables: Tables) -> None:
+            if not records.delete_rule(tables, rule_id):
+                raise ConflictError("it is gone already")
+            self._audit.record(tables, Deed("alert.removed", f"alert/{rule_id}", person.id, telegram_id))
+
+        await self._database.write(change)
+        self.engine.remove(rule_id)
+        self._tell_of_change()
+
+    async def acknowledge(self, person: Person, alert_id: str, *, telegram_id: int) -> str:
+        """Somebody has seen it; answers who did first."""
+        now = self._clock.now()
+
+        def change(tables: Tables) -> str:
+            told = records.read_told(tables, alert_id)
+            if told is None:
+                raise NotFoundError("alert", alert_id)
+            if told.acknowledged_by is not None:
+                row = tables.conn.execute("SELECT name FROM persons WHERE id = ?", (told.acknowledged_by,)).fetchone()
+                return str(row[0])
+            tables.conn.execute(
+                "UPDATE alert_firings SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?",
+                (person.id, at(now), alert_id),
+            )
+            self._audit.record(tables, Deed("alert.acknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
+            entry = records.read_entry(tables, told.rule_id)
+            more = f"Acknowledged by {person.name}, {now.astimezone(self.zone):%H:%M:%S %Z}."
+            choices = () if entry is None or told.resolved_at else buttons(entry.rule, is_acknowledged=True)
+            self._telling.redraw(tables, told, more, choices=choices)
+            return person.name
+
+        return await self._database.write(change)
+
+    async def mute(self, person: Person, rule_id: str, *, span: timedelta | None) -> None:
+        """Say nothing of this rule for a while; None: until it is no longer so. What comes meanwhile is kept."""
+        entry = await self.own(person, rule_id)
+        until = None if span is None else self._clock.now() + span
+        self._stand(entry, replace(entry.state, muted_until=until, muted_while_held=span is None))
+        await self.settled()
+
+    async def less(self, person: Person, rule_id: str, *, telegram_id: int) -> str:
+        """Let it come less often, a step each time it is asked for; answers in words how often."""
+        rule = (await self.own(person, rule_id)).rule
+        if rule.repeat is Repeat.ONCE:
+            return "It comes once, and has; nothing more will come of it."
+        longer = next((one for one in _RESTS if one > rule.rest), None)
+        if longer is None:
+            return "It comes once a day at most already; /alerts pauses or removes it."
+        await self.set(person, replace(rule, rest=longer), telegram_id=telegram_id)
+        return f"From now on it comes at most every {time_said(longer)}."
+
+    async def counted(self, rule_id: str) -> tuple[int, int]:
+        """How often a rule has come, and how often of these it was silent."""
+        return await self._database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT count(*), coalesce(sum(is_quiet), 0) FROM alert_firings WHERE rule_id = ?", (rule_id,)
+            ).fetchone()
+        )
+
+    # work by the clock
+
+    async def look(self) -> None:
+        """Repeat what comes every so often, escalate what nobody has seen, drop what is over."""
+        await self.start()
+        now = self._clock.now()
+        self._note(self.engine.again(now))
+        await self.settled()
+
+        def change(tables: Tables) -> list[str]:
+            desk = Desk(tables, self._find)
+            for told in records.unseen(tables, now - ESCALATED_AFTER):
+                tables.conn.execute("UPDATE alert_firings SET escalated_at = ? WHERE id = ?", (at(now), told.id))
+                entry = records.read_entry(tables, told.rule_id)
+                if entry is not None:
+                    self._telling.escalate(desk, told, entry.rule, time_said(ESCALATED_AFTER))
+            tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
+            return self._dropping(tables, desk, now)
+
+        for rule_id in await self._database.write(change):
+            self.engine.remove(rule_id)
+        if self.engine.wanted != self._wanted:
+            self._tell_of_change()
+
+    def _dropping(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
+        """Rules whose time is over, or whose connection is gone."""
+        gone = []
+        ended = "SELECT id FROM alert_rules WHERE json_extract(body, '$.expires_at') <= ?"
+        for (rule_id,) in tables.conn.execute(ended, (at(now),)).fetchall():
+            gone.append((rule_id, "its time was over"))
+        without = (
+            "SELECT alert_rules.id FROM alert_rules LEFT JOIN connections ON connections.id = connection_id"
+            " WHERE connection_id != 0 AND connections.id IS NULL"
+        )
+        for (rule_id,) in tables.conn.execute(without).fetchall():
+            gone.append((rule_id, "its connection is gone"))
+        for rule_id, reason in dict(gone).items():
+            records.delete_rule(tables, rule_id)
+            self._audit.record(tables, Deed("alert.removed", f"alert/{rule_id}", details={"because": reason}))
+        return [rule_id for rule_id, _ in gone]
+
+    def _tell_of_change(self) -> None:
+        self._wanted = self.engine.wanted
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _came(rule: Rule, state: State, now: datetime) -> State:
+    phase = Phase.DONE if rule.repeat is Repeat.ONCE else Phase.ARMED
+    return replace(state, phase=phase, told_at=now, times=state.times + 1)

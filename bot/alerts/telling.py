@@ -1,0 +1,212 @@
+"""What people get of a firing: one message a chat, with buttons where it is private; edited when it has been
+acknowledged or is over. All inside the transaction that writes down why.
+
+A group is told what it may know: the rule, and a price. What an account holds, or is owed, is in the private chats.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from bot.access.model import Person, Role
+from bot.access.records import people_in
+from bot.alerts.model import Firing, Measure, Occasion, Rule, Severity, Test
+from bot.alerts.records import Told
+from bot.alerts.wording import condition, headline, why
+from bot.ids import short_id
+from bot.messages.cards import Cards
+from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.store import Tables
+from bot.store.columns import at, packed
+
+CARD = "alert"
+ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS = range(1, 6)
+ACKNOWLEDGING: Final[Choices] = ((("Acknowledge", ACKNOWLEDGE),),)
+OPEN_FOR = timedelta(days=7)
+
+
+class Linked(Protocol):
+    """What is asked about a connection."""
+
+    @property
+    def name(self) -> str: ...
+
+    def may_read(self, person: Person) -> bool: ...
+
+
+Find = Callable[[Tables, int], Linked | None]
+"""The connection with that number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearer:
+    """One chat that is told. Without a person it is a group."""
+
+    chat: int
+    person: Person | None
+
+
+class Desk:
+    """Who there is, and which connections, as one transaction sees them: asked for once each."""
+
+    def __init__(self, tables: Tables, find: Find) -> None:
+        self.tables = tables
+        self.people = {person.id: person for person in people_in(tables)}
+        self._find = find
+        self._linked: dict[int, Linked | None] = {}
+
+    def linked(self, rule: Rule) -> Linked | None:
+        number = rule.source.connection
+        if number and number not in self._linked:
+            self._linked[number] = self._find(self.tables, number)
+        return self._linked.get(number)
+
+    def may_hear(self, person: Person, rule: Rule) -> bool:
+        """What is no connection's is for everybody here."""
+        linked = self.linked(rule)
+        return not rule.source.connection or (linked is not None and linked.may_read(person))
+
+
+class Telling:
+    """Writes firings down, with their messages."""
+
+    def __init__(self, outbox: Outbox, cards: Cards, zone: ZoneInfo) -> None:
+        self._outbox = outbox
+        self._cards = cards
+        self._zone = zone
+
+    def tell(self, desk: Desk, firing: Firing, now: datetime, *, is_quiet: bool) -> bool:
+        """Write it down; answers False when it was there already, or its owner may not hear of it any more."""
+        rule, tables = firing.rule, desk.tables
+        owner = desk.people.get(rule.owner)
+        if owner is None or not desk.may_hear(owner, rule):
+            return False
+        known = "SELECT 1 FROM alert_firings WHERE rule_id = ? AND bucket = ? AND direction = ?"
+        if tables.conn.execute(known, (rule.id, firing.bucket, firing.direction.value)).fetchone():
+            return False
+        linked = desk.linked(rule)
+        number, name = short_id(6), linked.name if linked is not None else ""
+        title, lines = headline(firing), why(firing, name, owner.name, number, self._zone)
+        hearers = [] if is_quiet else _hearers(desk, rule, owner)
+        chats: dict[str, tuple[int, int | None]] = {}
+        for hearer in hearers:
+            key = f"alert/{rule.id}/{firing.bucket}/{firing.direction.value}/{hearer.chat}"
+            notice = self._notice(tables, firing, number, key, title, lines, hearer)
+            self._outbox.put(tables, notice)
+            chats[key] = (hearer.chat, notice.card)
+        body = packed({"title": title, "lines": lines, "chats": chats})
+        tables.conn.execute(
+            "INSERT INTO alert_firings (id, rule_id, bucket, direction, severity, happened_at, told_at, is_quiet, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                number,
+                rule.id,
+                firing.bucket,
+                firing.direction.value,
+                rule.severity.value,
+                at(firing.at),
+                at(now),
+                int(is_quiet),
+                body,
+            ),
+        )
+        return True
+
+    def redraw(self, tables: Tables, told: Told, more: str, *, choices: Choices = ()) -> None:
+        """Its messages say that, too, from now on."""
+        for key, (chat, card) in told.chats.items():
+            is_private = card is not None
+            self._outbox.put(
+                tables,
+                Notice(
+                    lane_of_edit(told.severity),
+                    chat,
+                    told.title if is_private else told.title.partition(":")[0],
+                    (*(told.lines if is_private else ()), more),
+                    dedupe=f"{key}/{more}",
+                    card=card if choices else None,
+                    choices=choices if is_private else (),
+                    replaces=key,
+                ),
+            )
+
+    def escalate(self, desk: Desk, told: Told, rule: Rule, waited: str) -> None:
+        """Nobody has acknowledged it: said again below it, and to every admin; its values to who may read them."""
+        tables = desk.tables
+        line = f"Nobody has acknowledged alert {told.id} for {waited}."
+        for key, (chat, card) in told.chats.items():
+            if card is not None:
+                notice = Notice(
+                    Lane.SECURITY, chat, f"Still open: {told.title}", (line,), f"{key}/escalated", under=key
+                )
+                self._outbox.put(tables, notice)
+        heard = {chat for chat, _ in told.chats.values()}
+        for person in desk.people.values():
+            if Role.ADMIN not in person.roles:
+                continue
+            may_hear = desk.may_hear(person, rule)
+            lines = (line, *told.lines) if may_hear else (line, f"Rule {rule.id}: its values are not yours to read.")
+            for chat in person.telegram_ids - heard:
+                body = {"alert": told.id, "rule": rule.id}
+                button = self._cards.making(tables, CARD, person.id, chat, body, OPEN_FOR)
+                self._outbox.put(
+                    tables,
+                    Notice(
+                        Lane.SECURITY,
+                        chat,
+                        "Critical alert, not acknowledged",
+                        lines,
+                        f"alert/{told.id}/escalated/{chat}",
+                        card=button.id,
+                        choices=ACKNOWLEDGING,
+                    ),
+                )
+
+    def _notice(
+        self, tables: Tables, firing: Firing, number: str, key: str, title: str, lines: list[str], hearer: Hearer
+    ) -> Notice:
+        rule = firing.rule
+        lane = lane_of(rule)
+        if hearer.person is None:
+            is_public = rule.source.what is Measure.PRICE
+            masked = (f"{condition(rule)}, alert {number}.", "The numbers are in the private chat of who set it.")
+            group_title = title if is_public else title.partition(":")[0]
+            return Notice(lane, hearer.chat, group_title, tuple(lines) if is_public else masked, key)
+        body = {"alert": number, "rule": rule.id}
+        card = self._cards.making(tables, CARD, hearer.person.id, hearer.chat, body, OPEN_FOR)
+        choices = buttons(rule) if hearer.person.id == rule.owner else ACKNOWLEDGING
+        return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices)
+
+
+def _hearers(desk: Desk, rule: Rule, owner: Person) -> list[Hearer]:
+    """The target, as far as it may hear of it; the owner hears what goes to a group, too."""
+    person = owner if rule.target.person is None else desk.people.get(rule.target.person)
+    found = []
+    if person is not None and desk.may_hear(person, rule):
+        found += [Hearer(chat, person) for chat in sorted(person.telegram_ids)]
+    if rule.target.chat is not None:
+        found.append(Hearer(rule.target.chat, None))
+    return found
+
+
+def buttons(rule: Rule, *, is_acknowledged: bool = False) -> Choices:
+    """Below an alert, for the rule's owner. Only what stays so can be muted until it is over."""
+    mutes = [("Mute 1 h", MUTE_1H), ("Mute 4 h", MUTE_4H)]
+    what = rule.source.what
+    if rule.test in (Test.ABOVE, Test.BELOW, Test.MOVES) or (isinstance(what, Occasion) and what.lasts):
+        mutes.append(("Mute until resolved", MUTE_HELD))
+    first = () if is_acknowledged else ACKNOWLEDGING
+    return (*first, tuple(mutes), (("Less like this", LESS),))
+
+
+def lane_of(rule: Rule) -> Lane:
+    """What is critical goes with security; prices go last (R11)."""
+    if rule.severity is Severity.CRITICAL:
+        return Lane.SECURITY
+    return Lane.PRICES if rule.source.what is Measure.PRICE else Lane.EVENTS
+
+
+def lane_of_edit(severity: Severity) -> Lane:
+    return Lane.SECURITY if severity is Severity.CRITICAL else Lane.PRICES

@@ -1,0 +1,204 @@
+"""Markets of the connections a person may see: what they are called, what they cost, and how that went."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bot.access.model import Person, Right
+from bot.clock import Clock
+from bot.errors import (
+    InputError,
+    NotAllowedError,
+    NotFoundError,
+    OwnerSuspendedError,
+    ProviderError,
+    RecordUnreadableError,
+    UnsupportedError,
+)
+from bot.operations.balances import ANSWER_SECONDS, Answer, Sheet
+from bot.operations.connections import Connections
+from bot.operations.linked import Connection
+from bot.providers.base import Ability, Provider
+from bot.providers.markets import KeepsOrders, TellsPrices
+from bot.providers.records import Candle, Market, Order, Position, Reading
+
+Item = TypeVar("Item")
+MOST_FOUND = 8
+"""Markets of one connection that answer to what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """So far back a picture goes, and in which steps."""
+
+    name: str
+    back: timedelta
+    step: timedelta
+
+
+SPANS = (
+    Span("1h", timedelta(hours=1), timedelta(minutes=1)),
+    Span("6h", timedelta(hours=6), timedelta(minutes=5)),
+    Span("1d", timedelta(days=1), timedelta(minutes=15)),
+    Span("1w", timedelta(days=7), timedelta(hours=1)),
+    Span("1mo", timedelta(days=30), timedelta(hours=4)),
+    Span("1y", timedelta(days=365), timedelta(days=1)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """How a price went, and what the account has open there."""
+
+    connection: Connection
+    market: Market
+    span: Span
+    candles: tuple[Candle, ...]
+    positions: tuple[Position, ...]
+    as_of: datetime
+
+
+class MarketDesk:
+    """Asks whoever has markets, side by side."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+
+    async def quoted(self, person: Person, words: Sequence[str]) -> Sheet[Market]:
+        """What answers to the words, with its price: the one with that very symbol, or those that fit.
+
+        Args:
+            words: A connection's name may be the first.
+        """
+        return await self._found(person, words, _quoted)
+
+    async def described(self, person: Person, words: Sequence[str]) -> Sheet[Market]:
+        """The same with everything that is known of it, where it is one."""
+        return await self._found(person, words, _described)
+
+    async def orders(self, person: Person, word: str | None) -> Sheet[Order]:
+        """What waits for its price, of one connection or of all that have such a thing."""
+
+        async def waiting(provider: Provider) -> Reading[Order]:
+            if not isinstance(provider, KeepsOrders):
+                raise UnsupportedError(provider.spec.name, Ability.ORDERS.value)
+            return await provider.orders()
+
+        chosen = await self._with(person, Ability.ORDERS, word)
+        return await self._ask(chosen, waiting)
+
+    async def path(self, person: Person, words: Sequence[str], span: Span) -> Path:
+        """How the price of the one market that answers to the words went, at the first connection that has it.
+
+        Raises:
+            NotFoundError: None does; it names those that are near.
+            CountersignError: Whoever has it could not say.
+        """
+        chosen, text = await self._meant(person, words)
+        now = self._clock.now()
+        near: list[str] = []
+
+        async def drawn(provider: Provider) -> Reading[tuple[Market, Reading[Candle], tuple[Position, ...]]]:
+            prices = _prices(provider)
+            try:
+                market = await _the_one(prices, text)
+            except NotFoundError as error:
+                near.extend(error.known)
+                raise
+            candles = await prices.candles(market.symbol, span.step, now - span.back, now)
+            return Reading(((market, candles, await _held(provider, market.symbol)),), candles.as_of)
+
+        sheet = await self._ask(chosen, drawn)
+        for answer in sheet.answers:
+            if answer.reading is not None and answer.reading.items:
+                market, candles, held = answer.reading.items[0]
+                return Path(answer.connection, market, span, candles.items, held, candles.as_of)
+        trouble = next((answer.trouble for answer in sheet.answers if answer.trouble is not None), None)
+        raise trouble or NotFoundError("market", text, near)
+
+    async def _found(
+        self, person: Person, words: Sequence[str], said: Callable[[TellsPrices, str], Awaitable[Reading[Market]]]
+    ) -> Sheet[Market]:
+        chosen, text = await self._meant(person, words)
+
+        async def fitting(provider: Provider) -> Reading[Market]:
+            return await said(_prices(provider), text)
+
+        return await self._ask(chosen, fitting)
+
+    async def _meant(self, person: Person, words: Sequence[str]) -> tuple[list[Connection], str]:
+        """Whom to ask, and for what."""
+        if len(words) > 1:
+            try:
+                return await self._with(person, Ability.MARKETS, words[0]), " ".join(words[1:])
+            except NotFoundError:
+                pass  # then it belongs to the name of the market
+        if not words:
+            raise InputError("which market? Its symbol, or a part of its name", "GOLD")
+        return await self._with(person, Ability.MARKETS, None), " ".join(words)
+
+    async def _with(self, person: Person, ability: Ability, word: str | None) -> list[Connection]:
+        if not person.may(Right.READ):
+            raise NotAllowedError(Right.READ)
+        if word is not None:
+            return await self._connections.named(person, word)
+        return [one for one in await self._connections.visible_to(person) if ability in one.spec.abilities]
+
+    async def _ask(
+        self, chosen: Sequence[Connection], question: Callable[[Provider], Awaitable[Reading[Item]]]
+    ) -> Sheet[Item]:
+        asked_at = self._clock.now()
+        return Sheet(tuple(await asyncio.gather(*(self._one(one, question) for one in chosen))), asked_at)
+
+    async def _one(
+        self, connection: Connection, question: Callable[[Provider], Awaitable[Reading[Item]]]
+    ) -> Answer[Item]:
+        try:
+            async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
+                return Answer(connection, await question(provider))
+        except (ProviderError, RecordUnreadableError, OwnerSuspendedError) as error:
+            return Answer(connection, None, error)
+        except NotFoundError:
+            return Answer(connection, Reading((), self._clock.now()))
+
+
+def _prices(provider: Provider) -> TellsPrices:
+    if not isinstance(provider, TellsPrices):
+        raise UnsupportedError(provider.spec.name, Ability.MARKETS.value)
+    return provider
+
+
+async def _held(provider: Provider, symbol: str) -> tuple[Position, ...]:
+    """What is open in it; a picture is not refused because that cannot be read."""
+    try:
+        return tuple(one for one in (await provider.positions()).items if one.symbol == symbol)
+    except ProviderError:
+        return ()
+
+
+async def _the_one(prices: TellsPrices, text: str) -> Market:
+    """`NotFoundError` when none answers to it, or several do."""
+    found = (await prices.find_markets(text, most=MOST_FOUND)).items
+    exact = [one for one in found if text.casefold() in (one.symbol.casefold(), one.name.casefold())]
+    if len(exact) == 1 or len(found) == 1:
+        return (exact or list(found))[0]
+    raise NotFoundError("market", text, [one.symbol for one in found])
+
+
+async def _quoted(prices: TellsPrices, text: str) -> Reading[Market]:
+    found = await prices.find_markets(text, most=MOST_FOUND)
+    exact = [one for one in found.items if text.casefold() in (one.symbol.casefold(), one.name.casefold())]
+    wanted = exact or list(found.items)
+    if len(wanted) == 1:
+        wanted = [replace(wanted[0], quote=await prices.quote(wanted[0].symbol))]
+    return replace(found, items=tuple(wanted))
+
+
+async def _described(prices: TellsPrices, text: str) -> Reading[Market]:
+    found = await _quoted(prices, text)
+    if len(found.items) != 1:
+        return found
+    return replace(found, items=(await prices.market(found.items[0].symbol),))

@@ -1,0 +1,79 @@
+"""The desired state of the streams, as rows: what is followed for each connection, and how far it was told."""
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from bot.providers.news import Mark
+from bot.providers.streams import Subject, Topic
+from bot.store import Tables
+from bot.store.columns import at, moment, packed
+
+
+def marks_of(tables: Tables, connection: int) -> dict[Subject, Mark]:
+    """How far those subjects were told that told anything yet."""
+    rows = tables.conn.execute(
+        "SELECT topic, name, told_at, listened_until, price, low, high, keys FROM streams"
+        " WHERE connection_id = ? AND told_at IS NOT NULL",
+        (connection,),
+    )
+    return {
+        Subject(Topic(topic), name): Mark(
+            moment(told_at), moment(until), _number(price), _number(low), _number(high), tuple(keys.split("\n"))
+        )
+        if keys
+        else Mark(moment(told_at), moment(until), _number(price), _number(low), _number(high))
+        for topic, name, told_at, until, price, low, high, keys in rows
+    }
+
+
+def wanting(connection: int, subjects: Iterable[Subject]) -> Callable[[Tables], None]:
+    """From now on these are followed; of what is not, it is forgotten how far it was told."""
+    wanted = sorted(subjects)
+
+    def change(tables: Tables) -> None:
+        tables.conn.execute(
+            "DELETE FROM streams WHERE connection_id = ?"
+            " AND json_array(topic, name) NOT IN (SELECT value FROM json_each(?))",
+            (connection, packed([packed([one.topic.value, one.name]) for one in wanted])),
+        )
+        tables.conn.executemany(
+            "INSERT OR IGNORE INTO streams (connection_id, topic, name) SELECT id, ?, ? FROM connections WHERE id = ?",
+            [(one.topic.value, one.name, connection) for one in wanted],
+        )
+
+    return change
+
+
+def keeping(connection: int, marks: Mapping[Subject, Mark]) -> Callable[[Tables], None]:
+    """How far they were told. Of what is not wished any more, nothing is kept."""
+    rows = [
+        (
+            at(mark.at),
+            at(mark.until),
+            _text(mark.price),
+            _text(mark.low),
+            _text(mark.high),
+            "\n".join(mark.keys),
+            connection,
+            subject.topic.value,
+            subject.name,
+        )
+        for subject, mark in marks.items()
+    ]
+
+    def change(tables: Tables) -> None:
+        tables.conn.executemany(
+            "UPDATE streams SET told_at = ?, listened_until = ?, price = ?, low = ?, high = ?, keys = ?"
+            " WHERE connection_id = ? AND topic = ? AND name = ?",
+            rows,
+        )
+
+    return change
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)

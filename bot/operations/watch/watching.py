@@ -1,0 +1,247 @@
+"""One connection, watched: what of it comes as a stream, what is polled, and who is told of both."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from bot.clock import Clock
+from bot.errors import (
+    ConnectionLockedError,
+    CountersignError,
+    OwnerSuspendedError,
+    ProviderError,
+    StreamsFullError,
+)
+from bot.operations.connections import Connections
+from bot.operations.linked import Connection
+from bot.operations.watch import marks as rows
+from bot.operations.watch.outages import Spell
+from bot.providers.base import Provider
+from bot.providers.following import LOOK_SECONDS, Following, Gate
+from bot.providers.markets import TellsPrices
+from bot.providers.news import Mark, News
+from bot.providers.records import Position, Reading
+from bot.providers.standing import Figures, Hole, Outage
+from bot.providers.streams import Streams, Subject, Told, Topic, Wish
+from bot.store import Database, Tables
+
+POLL_TIMEOUT_SECONDS = 30.0
+STREAMED_POLLED_EVERY = 5
+"""What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
+_log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+
+
+class Rules(Protocol):
+    """Whoever is told, and knows what they need: the rules of alerts."""
+
+    def observe(self, connection_id: int, told: Told, *, outage: tuple[datetime, datetime] | None) -> None:
+        """One event. Neither waits nor raises."""
+
+    async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
+        """All that is open there, at one moment."""
+
+    async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
+        """What was observed is written down, and `also` in the same commit."""
+
+    def wanted(self) -> Mapping[int, frozenset[Subject]]:
+        """What they need, by connection."""
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set when that has changed; the next one is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a watch works with, the same for all."""
+
+    database: Database
+    connections: Connections
+    rules: Rules
+    clock: Clock
+    figures: Figures
+    poll_seconds: float
+    gate: Callable[[str], Gate]
+    """For a provider: how many of its lines may log in at once."""
+
+
+class Watching:
+    """One connection, as long as `run` runs."""
+
+    def __init__(self, connection: Connection, subjects: frozenset[Subject], means: Means, patience: timedelta) -> None:
+        self.connection = connection
+        self.spell = Spell(patience)
+        self.holes: list[Hole] = []
+        """Gaps that stay, not told yet."""
+        self.refusals: dict[Subject, ProviderError] = {}
+        """What is not told of, and why; not told to anybody yet."""
+        self._means = means
+        self._subjects = subjects
+        self._wish = Wish()
+        self._polled: frozenset[Subject] = frozenset()
+        self._news: dict[Subject, News] = {}
+        self._changed = asyncio.Event()
+
+    @property
+    def subjects(self) -> frozenset[Subject]:
+        return self._subjects
+
+    def want(self, subjects: frozenset[Subject]) -> None:
+        """From now on these."""
+        if subjects != self._subjects:
+            self._subjects = subjects
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Until cancelled. Begins when the connection is open for the first time."""
+        streamed = await self._streamed()
+        following: asyncio.Task[None] | None = None
+        polling = asyncio.create_task(self._poll(streamed))
+        try:
+            while True:
+                self._changed.clear()
+                await self._means.database.write(rows.wanting(self.connection.id, self._subjects))
+                self._wish.want(one for one in self._subjects if one.topic in streamed and not _is_survey(one))
+                self._polled = self._subjects
+                if self._wish.subjects and following is None:
+                    following = asyncio.create_task(self._follow())
+                elif not self._wish.subjects and following is not None:
+                    await _ended(following)
+                    following = None
+                await self._until_changed(polling, following)
+        finally:
+            for task in (polling, following):
+                if task is not None:
+                    await _ended(task)
+
+    async def _until_changed(self, *tasks: asyncio.Task[None] | None) -> None:
+        """Raises when one of the works has ended: that is a slip of ours."""
+        changed = asyncio.create_task(self._changed.wait())
+        works = [task for task in tasks if task is not None]
+        try:
+            await asyncio.wait({changed, *works}, return_when=asyncio.FIRST_COMPLETED)
+            for task in works:
+                if task.done():
+                    task.result()
+        finally:
+            changed.cancel()
+
+    async def _streamed(self) -> frozenset[Topic]:
+        """What it tells by itself. Nobody is asked for that, but it must be open."""
+        while True:
+            try:
+                async with self._means.connections.standing(self.connection) as provider:
+                    return provider.topics if isinstance(provider, Streams) else frozenset()
+            except CountersignError:
+                await self._means.clock.sleep(LOOK_SECONDS)
+
+    async def _follow(self) -> None:
+        means = self._means
+        marks = await means.database.read(lambda tables: rows.marks_of(tables, self.connection.id))
+        session = lambda: means.connections.standing(self.connection)  # noqa: E731  # one line, one use
+        gate = means.gate(self.connection.provider)
+        await Following(session, self._wish, self, means.clock, means.figures, marks, gate).run()
+
+    # as `bot.providers.following.Listener` says
+
+    def told(self, subject: Subject, told: Told, outage: Outage | None) -> None:
+        window = None if outage is None else (outage.since, outage.until)
+        self._means.rules.observe(self.connection.id, told, outage=window)
+
+    async def keep(self, marks: Mapping[Subject, Mark]) -> None:
+        """In the commit that writes what the rules made of it: a mark is never ahead of a decision."""
+        await self._means.rules.settled(rows.keeping(self.connection.id, marks))
+
+    def hole(self, hole: Hole) -> None:
+        self.holes.append(hole)
+
+    def refused(self, subject: Subject, error: ProviderError) -> None:
+        self.refusals[subject] = error
+
+    def up(self) -> None:
+        self.spell.up(self._means.clock.now())
+
+    def down(self, since: datetime, why: CountersignError | None) -> None:
+        self.spell.down(since, "" if why is None else reason_of(why))
+
+    def resting(self) -> None:
+        """Nobody is told: whoever locked it knows."""
+        if self.spell.row is None:
+            self.spell.over()
+
+    # polls
+
+    async def _poll(self, streamed: frozenset[Topic]) -> None:
+        """The truth, now and then; where there is no stream it is all there is."""
+        turn = 0
+        while True:
+            seldom = turn % STREAMED_POLLED_EVERY == 0
+            due = [one for one in sorted(self._polled) if seldom or one.topic not in streamed or _is_survey(one)]
+            if due:
+                await self._ask(due, tells_by_itself=bool(self._wish.subjects))
+            turn += 1
+            await self._means.clock.sleep(self._means.poll_seconds if self._polled else 1.0)
+
+    async def _ask(self, due: list[Subject], *, tells_by_itself: bool) -> None:
+        now = self._means.clock.now()
+        try:
+            async with self._means.connections.standing(self.connection) as provider:
+                async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
+                    await self._ask_of(provider, due)
+        except (ConnectionLockedError, OwnerSuspendedError):
+            self.resting()
+        except (CountersignError, TimeoutError) as error:
+            _log.info("poll failed", extra={"connection": self.connection.id, "error": type(error).__name__})
+            if not tells_by_itself:
+                self.spell.down(now, reason_of(error))
+        else:
+            if not tells_by_itself:
+                self.up()
+
+    async def _ask_of(self, provider: Provider, due: list[Subject]) -> None:
+        if any(one.topic is Topic.BALANCE for one in due):
+            names = {one.name for one in due if one.topic is Topic.BALANCE}
+            for balance in (await provider.balances()).items:
+                if "" in names or balance.account in names:
+                    self._observe(Subject(Topic.BALANCE, balance.account), balance)
+        if any(one.topic is Topic.CONTRACT for one in due):
+            reading: Reading[Position] = await provider.positions()
+            if reading.is_whole:
+                await self._means.rules.surveyed(self.connection.id, reading.items, reading.as_of)
+        if isinstance(provider, TellsPrices):
+            for one in due:
+                if one.topic is Topic.QUOTE and one not in self._wish.subjects:
+                    self._observe(one, await provider.quote(one.name))
+
+    def _observe(self, subject: Subject, told: Told) -> None:
+        """What a poll found is an event when it is not what the last one found."""
+        if self._news.setdefault(subject, News()).takes(told):
+            self._means.rules.observe(self.connection.id, told, outage=None)
+
+
+def _is_survey(subject: Subject) -> bool:
+    """All that is open: asked for, as no stream tells of what it does not know."""
+    return subject.topic is Topic.CONTRACT and not subject.name
+
+
+def reason_of(error: BaseException) -> str:
+    """In a few plain words; what a provider said is in its code."""
+    code = getattr(error, "code", "")
+    if isinstance(error, StreamsFullError):
+        return f"it follows {error.most} markets already"
+    kind = type(error).__name__.removesuffix("Error").lower()
+    words = {
+        "unreachable": "it cannot be reached",
+        "silent": "it gives no sign of life",
+        "timeout": "no answer in time",
+    }
+    return words.get(kind, f"it said {code}" if code else "it did not answer as it should")
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

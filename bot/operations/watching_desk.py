@@ -1,0 +1,103 @@
+"""What this desk sees by itself and rules may wait for: requests, withdrawals, keys, the disk, the clock, providers.
+
+Looked at each minute, from the rows that those rooms keep; they tell of it themselves as before, and know no rules.
+Each thing has a key of its own, so that looking again, or after a restart, tells nobody twice.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from bot.alerts.engine import Happening
+from bot.alerts.model import Occasion
+from bot.alerts.service import Alerts
+from bot.approvals import records as requests
+from bot.clock import Clock
+from bot.errors import BusyError, DiskShortError
+from bot.operations.connections import Connections
+from bot.operations.disk import Disk
+from bot.operations.linked import Connection
+from bot.operations.requested import PENDING
+from bot.operations.requested import read_all as withdrawals_in
+from bot.operations.timekeeping import doubt_in
+from bot.store import Database, Tables
+from bot.store.columns import at
+
+_LOOKED_AT = (
+    Occasion.REQUEST_WAITING,
+    Occasion.REQUEST_EXPIRING,
+    Occasion.WITHDRAWAL_WAITING,
+    Occasion.CLOCK_OFF,
+    Occasion.DISK_LOW,
+    Occasion.KEY_OLD,
+    Occasion.PROVIDER_DOWN,
+)
+"""What lasts: when it is not seen any more, it is over."""
+
+
+class WatchingDesk:
+    """Looks around for those who have set rules."""
+
+    def __init__(self, database: Database, alerts: Alerts, connections: Connections, disk: Disk, clock: Clock) -> None:
+        self._database = database
+        self._alerts = alerts
+        self._connections = connections
+        self._disk = disk
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Hand over what is so now; then the alerts' own work by the clock."""
+        await self._alerts.start()
+        now = self._clock.now()
+        linked = await self._connections.everything()
+        found = await self._database.read(lambda tables: list(_in_rows(tables, linked)))
+        found += [*self._on_disk(now), *self._of_logins(linked)]
+        for happening in found:
+            self._alerts.happened(happening)
+        await self._alerts.only(_LOOKED_AT, {happening.key for happening in found})
+        await self._alerts.look()
+
+    def _on_disk(self, now: datetime) -> Iterator[Happening]:
+        """Once a day while it lasts."""
+        try:
+            self._disk.check()
+        except DiskShortError as error:
+            free = f"{error.free_bytes // 1_000_000:,} MB are free"
+            yield Happening(Occasion.DISK_LOW, f"disk/{now:%Y-%m-%d}", free, now)
+
+    def _of_logins(self, linked: list[Connection]) -> Iterator[Happening]:
+        for one in linked:
+            detail = f"The key of {one.name} is of {one.secret_since:%Y-%m-%d}"
+            yield Happening(Occasion.KEY_OLD, f"key/{one.id}/{at(one.secret_since)}", detail, one.secret_since, one.id)
+            health = self._connections.health.get(one.id)
+            if health is None or health.bad_at is None or isinstance(health.trouble, BusyError):
+                continue
+            if health.trouble is not None and (health.good_at is None or health.good_at < health.bad_at):
+                since = health.good_at or health.bad_at
+                what = f"{one.name} does not answer ({type(health.trouble).__name__.removesuffix('Error').lower()})"
+                key = f"down/{one.id}/{at(health.good_at) if health.good_at else 'start'}"
+                yield Happening(Occasion.PROVIDER_DOWN, key, what, since, one.id)
+
+
+def _in_rows(tables: Tables, linked: list[Connection]) -> Iterator[Happening]:
+    for request in requests.pending(tables):
+        said = f"Request {request.id} ({request.kind.value})"
+        since, until = request.asked_at, request.expires_at
+        yield Happening(Occasion.REQUEST_WAITING, f"request/{request.id}", f"{said} waits for signatures", since)
+        yield Happening(Occasion.REQUEST_EXPIRING, f"expiring/{request.id}", f"{said} expires", since, until=until)
+    doubt = doubt_in(tables)
+    if doubt is not None:
+        moved = f"The clock was set by {doubt.seconds} s"
+        yield Happening(Occasion.CLOCK_OFF, f"clock/{doubt.id}", moved, doubt.since)
+    for one in linked:
+        if one.provider == "crm":
+            yield from _withdrawals(tables, one.id)
+
+
+def _withdrawals(tables: Tables, connection: int) -> Iterator[Happening]:
+    for known in withdrawals_in(tables):
+        if known.status == PENDING:
+            number = known.request_id
+            said, new = f"Withdrawal {number}", Occasion.WITHDRAWAL_NEW
+            yield Happening(new, f"withdrawal/{number}", f"{said} was asked for", known.noticed_at, connection)
+            waits = Occasion.WITHDRAWAL_WAITING
+            yield Happening(waits, f"waiting/{number}", f"{said} waits", known.since, connection)

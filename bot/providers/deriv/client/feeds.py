@@ -1,0 +1,52 @@
+"""What one connection tells by itself, and who listens. Nothing here waits.
+
+A stream's frames carry the `req_id` of the question that began it, and all of them end with the connection: numbers are
+never used again, so a late frame of an old one finds nobody.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from bot.errors import ReplyError
+from bot.providers.deriv.wire.grammar import Body, Reply
+
+Listener = Callable[[Body], None]
+
+
+class Feeds:
+    """By the number that asked."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[int, Listener] = {}
+        self._lives: list[Callable[[], None]] = []
+        self._over = asyncio.Event()
+
+    def listen(self, number: int, listener: Listener) -> None:
+        """From now on it hears every frame that carries this number, the first reply too."""
+        self._listeners[number] = listener
+
+    def leave(self, number: int) -> None:
+        """Whatever still comes is dropped."""
+        self._listeners.pop(number, None)
+
+    def hear(self, reply: Reply) -> None:
+        listener = self._listeners.get(reply.req_id)
+        if listener is not None and not isinstance(reply.said, ReplyError):
+            listener(reply.said)
+
+    def on_life(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """`tell` is called at each sign of life from now on, until what this returns is called."""
+        self._lives.append(tell)
+        return lambda: self._lives.remove(tell)
+
+    def alive(self) -> None:
+        for tell in tuple(self._lives):
+            tell()
+
+    def end(self) -> None:
+        """There is another connection now."""
+        self._listeners.clear()
+        self._over.set()
+
+    async def until_over(self) -> None:
+        await self._over.wait()

@@ -1,0 +1,101 @@
+"""/quote, /market, /chart, /orders: what things cost, and what waits for its price."""
+
+import asyncio
+
+from telegram import InputFile
+
+from bot.access.model import Right
+from bot.errors import InputError
+from bot.operations.markets import SPANS, Path, Span
+from handlers.context import DeskContext
+from handlers.doors import Door, Words, at_most_one, taste_of
+from handlers.pages import Audience, Reply, privately
+from handlers.render import candles, charts
+from handlers.render import markets as render
+from handlers.render.text import literal, visible
+
+_QUOTE, _MARKET, _CHART, _ORDERS = "/quote GOLD", "/market US500", "/chart GOLD 1d", "/orders capital"
+_USUAL = "1d"
+_SPANS = {span.name: span for span in SPANS}
+_CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo": "a month", "1y": "a year"}
+
+
+async def quote(context: DeskContext, words: Words) -> Reply:
+    _some(words, _QUOTE)
+    sheet = await context.services.markets.quoted(context.person, words)
+    return Reply(render.quotes(sheet, taste_of(context), words[-1]), again=" ".join(["/quote", *words]))
+
+
+async def market(context: DeskContext, words: Words) -> Reply:
+    _some(words, _MARKET)
+    sheet = await context.services.markets.described(context.person, words)
+    return Reply(render.markets(sheet, taste_of(context), words[-1]), again=" ".join(["/market", *words]))
+
+
+async def orders(context: DeskContext, words: Words) -> Reply:
+    word = at_most_one(words, _ORDERS)
+    sheet = await context.services.markets.orders(context.person, word)
+    return Reply(render.orders(sheet, taste_of(context)), again=" ".join(["/orders", *words]))
+
+
+async def chart(context: DeskContext, words: Words) -> Reply | None:
+    """A picture, to the asker's private chat."""
+    names, span, as_line = read(words)
+    path = await context.services.markets.path(context.person, names, span)
+    if not path.candles:
+        name = literal(path.market.name, 40)
+        return Reply([f"No prices of {name} in {_CALLED[span.name]}. A longer time may have some: /chart … 1w"])
+    if not charts.can_draw():
+        return Reply(["No picture: this installation lacks the extra “charts”; an admin can add it."])
+    taste = taste_of(context)
+    under = f"{_CALLED[span.name]} · {path.connection.name} · {taste.date_time(path.as_of)}"
+    picture = await asyncio.to_thread(
+        candles.path, _title(path), under, path.candles, path.positions, taste.zone, line=as_line
+    )
+
+    async def say(chat_id: int) -> None:
+        await context.bot.send_photo(
+            chat_id, InputFile(picture, "chart.png"), caption=_caption(path), protect_content=True
+        )
+
+    await privately(context, say)
+    return None
+
+
+def read(words: Words) -> tuple[Words, Span, bool]:
+    """`GOLD 1w line` → the market's words, the span, whether a line is wished for."""
+    left = list(words)
+    as_line, span = False, _SPANS[_USUAL]
+    while left and (left[-1].lower() in _SPANS or left[-1].lower() in ("line", "candles")):
+        last = left.pop().lower()
+        if last in _SPANS:
+            span = _SPANS[last]
+        else:
+            as_line = last == "line"
+    _some(left, _CHART)
+    return left, span, as_line
+
+
+def _some(words: Words, example: str) -> None:
+    if not words:
+        raise InputError("which market? Its symbol, or a part of its name", example)
+
+
+def _title(path: Path) -> str:
+    name, symbol = visible(path.market.name, 40), visible(path.market.symbol, 24)
+    return symbol if name == symbol else f"{name} ({symbol})"
+
+
+def _caption(path: Path) -> str:
+    first, last = path.candles[0].open, path.candles[-1].close
+    low, high = min(one.low for one in path.candles), max(one.high for one in path.candles)
+    change = (last - first) / first * 100 if first else last - first
+    return f"{_title(path)}: {last:f}, {change:+.2f} % in {_CALLED[path.span.name]}, between {low:f} and {high:f}"
+
+
+DOORS = (
+    Door("quote", "What a market is bought and sold at", _QUOTE, Right.READ, quote, Audience.DESK),
+    Door("chart", "How a price went, as a picture with your entries", _CHART, Right.READ, chart, Audience.PRIVATE),
+    Door("market", "A market: hours, size, margin, sentiment; or a search", _MARKET, Right.READ, market, Audience.DESK),
+    Door("orders", "Orders that wait for their price", _ORDERS, Right.READ, orders, Audience.PRIVATE),
+)

@@ -1,0 +1,398 @@
+"""Alerts on a real database: written once, told once, and as they were after a restart."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.access.model import Person
+from bot.access.records import people_in
+from bot.alerts.engine import Happening
+from bot.alerts.model import Measure, Occasion, Repeat, Rule, Severity, Source, Target, Test
+from bot.alerts.service import Alerts
+from bot.errors import NotFoundError
+from bot.messages.cards import Cards
+from bot.messages.outbox import Outbox
+from bot.money import Currency, Money
+from bot.ports import Deed
+from bot.providers.records import Balance, Direction, Environment, Position
+from bot.store import Database, Tables
+from tests.alerts.making import MINUTE, NINE, SECOND, quote, rule, waits_for
+from tests.support.clock import HandClock
+
+OLGA, VERA, ADAM = 1002, 1003, 1001
+GROUP = -100
+
+
+@dataclass
+class Login:
+    """`capital/main`, Olga's."""
+
+    readers: set[int]
+    name: str = "capital/main"
+
+    def may_read(self, person: Person) -> bool:
+        return person.id in self.readers
+
+
+@dataclass
+class Room:
+    """The alerts of a desk with three people."""
+
+    path: Path
+    clock: HandClock
+    login: Login = field(default_factory=lambda: Login({1, 2}))
+    deeds: list[Deed] = field(default_factory=list)
+    database: Database = field(init=False)
+    alerts: Alerts = field(init=False)
+
+    async def open(self) -> None:
+        self.database = await Database.open(self.path)
+        outbox, cards = Outbox(self.database, self.clock), Cards(self.database, self.clock)
+        self.alerts = Alerts(
+            self.database, outbox, cards, self, self.clock, find=lambda _, __: self.login, zone=ZoneInfo("UTC")
+        )
+        await self.alerts.start()
+
+    async def restart(self) -> None:
+        """As a process that was killed: what was not written is gone."""
+        await self.database.close()
+        await self.open()
+
+    def record(self, tables: Tables, deed: Deed) -> None:
+        assert tables.conn.in_transaction
+        self.deeds.append(deed)
+
+    async def person(self, number: int = 1) -> Person:
+        people = await self.database.read(people_in)
+        return next(one for one in people if one.id == number)
+
+    async def sets(self, made: Rule, by: int = 1) -> None:
+        person = await self.person(by)
+        await self.alerts.set(person, replace(made, owner=by, created_at=self.clock.now()), telegram_id=OLGA)
+
+    async def tells(self, *prices: str | int) -> None:
+        for price in prices:
+            await self.clock.move(1)
+            self.alerts.observe(1, quote(price, self.clock.now()), outage=None)
+        await self.alerts.settled()
+
+    async def notices(self, chat: int = OLGA) -> list[dict[str, Any]]:
+        rows = await self.database.read(
+            lambda tables: tables.conn.execute(
+                "SELECT dedupe, lane, body FROM outbox WHERE chat_id = ? ORDER BY id", (chat,)
+            ).fetchall()
+        )
+        return [{"dedupe": dedupe, "lane": lane, **json.loads(body)} for dedupe, lane, body in rows]
+
+    async def titles(self, chat: int = OLGA) -> list[str]:
+        return [one["title"] for one in await self.notices(chat)]
+
+    async def alert_id(self) -> str:
+        (row,) = await self.database.read(lambda tables: tables.conn.execute("SELECT id FROM alert_firings").fetchall())
+        return str(row[0])
+
+
+@pytest.fixture
+async def room(tmp_path: Path, clock: HandClock) -> AsyncIterator[Room]:
+    made = Room(tmp_path / "desk.sqlite", clock)
+    await made.open()
+
+    def people(tables: Tables) -> None:
+        for number, name, telegram_id, role in (
+            (1, "Olga", OLGA, "operator"),
+            (2, "Vera", VERA, "viewer"),
+            (3, "Adam", ADAM, "admin"),
+        ):
+            tables.conn.execute("INSERT INTO persons VALUES (?, ?, 'active', 0)", (number, name))
+            tables.conn.execute("INSERT INTO telegram_ids VALUES (?, ?)", (telegram_id, number))
+            tables.conn.execute("INSERT INTO roles (person_id, role) VALUES (?, ?)", (number, role))
+        tables["connections"].insert(
+            {
+                "id": 1,
+                "owner": 1,
+                "provider": "capital",
+                "label": "main",
+                "environment": "live",
+                "created_at": 0,
+                "tested_at": 0,
+            }
+        )
+
+    await made.database.write(people)
+    yield made
+    await made.database.close()
+
+
+async def test_an_alert_says_why_it_came(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, name="ab3"))
+    await room.tells(2390, "2412.5")
+    (told,) = await room.notices()
+    number = await room.alert_id()
+    assert told["title"] == "GOLD above 2400: 2412.5"
+    assert told["lines"] == [
+        "GOLD at capital/main, 2026-03-02 09:00:02 UTC.",
+        f"Rule ab3 of Olga: above 2400, once. Alert {number}.",
+    ]
+    labels = [label for row in told["choices"] for label, _ in row]
+    assert labels == ["Acknowledge", "Mute 1 h", "Mute 4 h", "Mute until resolved", "Less like this"]
+    assert told["lane"] == 3
+
+
+async def test_nothing_is_told_twice_though_it_is_heard_again_after_a_restart(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
+    await room.tells(2390, 2410)
+    at = room.clock.now()
+    await room.restart()
+    room.alerts.observe(1, quote(2410, at), outage=None)
+    room.alerts.observe(1, quote(2410, at), outage=(NINE, at + MINUTE))
+    await room.alerts.settled()
+    assert len(await room.titles()) == 1
+
+
+async def test_what_was_heard_and_not_written_is_told_when_the_gap_is_filled(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400))
+    await room.tells(2390)
+    since = room.clock.now()
+    await room.clock.move(1)
+    room.alerts.observe(1, quote(2410, room.clock.now()), outage=None)  # and the process is killed
+    await room.restart()
+    assert await room.titles() == []
+    missed, until = room.clock.now(), NINE + 7 * MINUTE
+    await room.clock.move(500)
+    room.alerts.observe(1, quote(2410, missed), outage=(since, until))
+    room.alerts.observe(1, quote(2390, missed + SECOND), outage=(since, until))
+    await room.alerts.settled()
+    alert, _ = await room.notices()
+    assert "During outage 09:00–09:07: told late." in alert["lines"]
+
+
+async def test_the_latest_value_is_known_after_a_restart(room: Room) -> None:
+    await room.sets(rule(Test.CROSSES, 2400))
+    await room.tells(2390)
+    await room.restart()
+    await room.tells(2410)
+    assert await room.titles() == ["GOLD crosses 2400: 2410"]
+
+
+async def test_an_alert_is_edited_when_it_is_over(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400))
+    await room.tells(2410, 2390)
+    alert, edit = await room.notices()
+    assert edit["replaces"] == alert["dedupe"]
+    assert edit["lines"][:2] == alert["lines"]
+    assert edit["lines"][2] == "Resolved 09:00:02 UTC: it is no longer so."
+    assert "choices" not in edit
+
+
+async def test_whoever_acknowledges_is_named_and_the_first_one_counts(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400))
+    await room.tells(2410)
+    number = await room.alert_id()
+    assert await room.alerts.acknowledge(await room.person(2), number, telegram_id=VERA) == "Vera"
+    assert await room.alerts.acknowledge(await room.person(1), number, telegram_id=OLGA) == "Vera"
+    _, edit = await room.notices()
+    assert edit["lines"][-1] == "Acknowledged by Vera, 09:00:01 UTC."
+    assert edit["choices"][0][0][0] == "Mute 1 h"
+    assert [deed.action for deed in room.deeds] == ["alert.set", "alert.acknowledged"]
+
+
+async def test_while_it_is_muted_it_is_kept_and_not_told(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
+    await room.alerts.mute(await room.person(), "r1", span=timedelta(hours=1))
+    await room.tells(2410, 2390)
+    await room.restart()
+    await room.tells(2411, 2390)
+    assert await room.titles() == []
+    assert await room.alerts.counted("r1") == (2, 2)
+    await room.clock.move(3600)
+    await room.tells(2412)
+    assert await room.titles() == ["GOLD above 2400: 2412"]
+
+
+async def test_muted_until_resolved_it_comes_again_once_it_was_over(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, repeat=Repeat.EVERY, every=10 * MINUTE))
+    await room.tells(2410)
+    await room.alerts.mute(await room.person(), "r1", span=None)
+    await room.clock.move(1200)
+    await room.alerts.look()
+    assert await room.alerts.counted("r1") == (2, 1)
+    await room.tells(2390, 2420)
+    assert [title for title in await room.titles() if title.endswith("2420")]
+
+
+async def test_less_like_this_is_a_step_further_each_time(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
+    olga = await room.person()
+    assert "1 h" in await room.alerts.less(olga, "r1", telegram_id=OLGA)
+    await room.tells(2410, 2390, 2411, 2390)
+    assert await room.alerts.counted("r1") == (2, 1)
+    assert "4 h" in await room.alerts.less(olga, "r1", telegram_id=OLGA)
+    await room.clock.move(3 * 3600)
+    await room.tells(2412, 2390)
+    assert await room.alerts.counted("r1") == (3, 2)
+
+
+async def test_a_critical_one_that_nobody_acknowledges_goes_to_the_admins_without_what_is_not_theirs(
+    room: Room,
+) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
+    await room.tells(2410)
+    await room.clock.move(599)
+    await room.alerts.look()
+    assert await room.titles(ADAM) == []
+    await room.clock.move(1)
+    for _ in range(2):
+        await room.alerts.look()
+    (told,) = await room.notices(ADAM)
+    assert told["title"] == "Critical alert, not acknowledged"
+    assert "2410" not in str(told)
+    assert (await room.titles())[1] == "Still open: GOLD above 2400: 2410"
+
+
+async def test_an_acknowledged_one_goes_no_further(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
+    await room.tells(2410)
+    await room.alerts.acknowledge(await room.person(), await room.alert_id(), telegram_id=OLGA)
+    await room.clock.move(3600)
+    await room.alerts.look()
+    assert await room.titles(ADAM) == []
+
+
+async def test_whoever_may_not_read_the_connection_any_more_is_told_nothing(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400), by=2)
+    room.login.readers.remove(2)
+    await room.tells(2410)
+    assert await room.titles(VERA) == []
+
+
+async def test_a_group_is_told_a_price_and_no_balance(room: Room) -> None:
+    to_group = Target(chat=GROUP)
+    account = Source(1, Measure.BALANCE, "123 USD")
+    await room.sets(rule(Test.ABOVE, 2400, target=to_group))
+    await room.sets(rule(Test.BELOW, 1000, name="r2", source=account, currency="USD", target=to_group))
+    await room.tells(2410)
+    held = Balance("123", "Main", Money(Decimal("900.50"), Currency("USD")), room.clock.now(), Environment.LIVE)
+    room.alerts.observe(1, held, outage=None)
+    await room.clock.move(1)
+    room.alerts.observe(1, replace(held, as_of=room.clock.now()), outage=None)
+    await room.alerts.settled()
+    price, balance = await room.notices(GROUP)
+    assert price["title"] == "GOLD above 2400: 2410"
+    assert balance["title"] == "Balance below 1000.00 USD"
+    assert "900.5" not in str(balance)
+    assert "choices" not in price
+    assert "Balance below 1000.00 USD: 900.50 USD" in await room.titles()
+
+
+async def test_what_happened_is_told_once_however_often_it_is_seen(room: Room) -> None:
+    await room.sets(waits_for(Occasion.WITHDRAWAL_NEW, name="w", repeat=Repeat.EACH))
+    await room.clock.move(1)
+    new = Happening(Occasion.WITHDRAWAL_NEW, "withdrawal/9", "Withdrawal 9", room.clock.now(), 1)
+    for _ in range(3):
+        room.alerts.happened(new)
+        await room.alerts.settled()
+    await room.restart()
+    room.alerts.happened(new)
+    await room.alerts.settled()
+    assert await room.titles() == ["Client withdrawal new"]
+
+
+async def test_what_comes_once_comes_once_though_two_happen_together(room: Room) -> None:
+    await room.sets(waits_for(Occasion.MONEY_IN, name="w"))
+    await room.clock.move(1)
+    for number in (1, 2):
+        room.alerts.happened(Happening(Occasion.MONEY_IN, f"line/{number}", "came", room.clock.now(), 1))
+    await room.alerts.settled()
+    await room.restart()
+    room.alerts.happened(Happening(Occasion.MONEY_IN, "line/3", "came", room.clock.now(), 1))
+    await room.alerts.settled()
+    assert await room.titles() == ["Transfer in"]
+
+
+async def test_what_lasted_and_is_over_is_edited(room: Room) -> None:
+    await room.sets(waits_for(Occasion.STREAM_DOWN, name="w", repeat=Repeat.EACH))
+    room.alerts.happened(Happening(Occasion.STREAM_DOWN, "outage/1", "No quotes", room.clock.now(), 1))
+    await room.alerts.settled()
+    await room.alerts.over(1, Occasion.STREAM_DOWN, "outage/1")
+    _, edit = await room.notices()
+    assert edit["lines"][-1].startswith("Resolved")
+
+
+def _position(number: str, now: str = "2400") -> Position:
+    profit = Money(Decimal("12.50"), Currency("USD"))
+    return Position(
+        "123",
+        number,
+        "GOLD",
+        "Gold",
+        NINE,
+        Direction.LONG,
+        Decimal(2),
+        "",
+        None,
+        Decimal(now),
+        profit,
+        None,
+        Decimal(2390),
+    )
+
+
+async def test_positions_that_come_and_go_between_two_looks_are_told(room: Room) -> None:
+    for occasion in (Occasion.OPENED, Occasion.CLOSED, Occasion.STOPPED):
+        await room.sets(waits_for(occasion, name=occasion.name, repeat=Repeat.EACH))
+    looks = (
+        [_position("a"), _position("b")],
+        [_position("a"), _position("b", "2390"), _position("c")],
+        [_position("c")],
+    )
+    for found in looks:
+        await room.clock.move(1)
+        await room.alerts.surveyed(1, found, room.clock.now())
+        await room.restart()
+    told = [(one["title"], one["lines"][0]) for one in await room.notices()]
+    said = "long 2 Gold, profit 12.50 USD when last seen"
+    assert told == [
+        ("Position opened", f"Opened: {said}"),
+        ("Position closed", f"Closed: {said}"),
+        ("Position closed", f"Closed: {said}"),
+        ("Position stopped out", f"Stopped out, as it seems: {said}"),
+    ]
+
+
+async def test_a_rule_ends_with_its_time_and_with_its_connection(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, expires_at=NINE + MINUTE, source=Source(0, Measure.PRICE, "X")))
+    await room.alerts.look()
+    assert len(await room.alerts.of(await room.person())) == 1
+    await room.clock.move(60)
+    await room.alerts.look()
+    assert await room.alerts.of(await room.person()) == []
+    await room.sets(rule(Test.ABOVE, 2400))
+    await room.alerts.look()
+    assert len(await room.alerts.of(await room.person())) == 1
+    await room.database.write(lambda tables: tables.conn.execute("DELETE FROM connections"))
+    await room.alerts.look()
+    assert await room.alerts.of(await room.person()) == []
+
+
+async def test_rules_of_others_are_nobody_elses(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400))
+    vera = await room.person(2)
+    with pytest.raises(NotFoundError):
+        await room.alerts.remove(vera, "r1", telegram_id=VERA)
+    with pytest.raises(NotFoundError):
+        await room.alerts.mute(vera, "r1", span=None)
+    assert await room.alerts.of(vera) == []
+
+
+async def test_who_waits_hears_that_something_else_is_wanted(room: Room) -> None:
+    changed = room.alerts.changed
+    await room.sets(rule(Test.ABOVE, 2400))
+    assert changed.is_set()
+    assert {subject.name for subject in room.alerts.wanted()[1]} == {"GOLD"}

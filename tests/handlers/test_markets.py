@@ -1,0 +1,74 @@
+"""Prices, pictures and waiting orders, of every login that has them."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from bot.errors import InputError
+from handlers.markets import read
+from tests.support.chatting import OLGA, Desk
+
+
+async def test_a_price_by_symbol_and_by_a_part_of_the_name(linked: Desk) -> None:
+    by_symbol = await linked.said(OLGA, "/quote GOLD")
+    assert re.search(r"^GOLD Gold\n    [\d,]+\.\d+ / [\d,]+\.\d+ · \d\d:\d\d:\d\d$", by_symbol, re.M), by_symbol
+    by_name = await linked.said(OLGA, "/quote capital us tech")
+    assert by_name.count("US100 US Tech 100\n") == 1, by_name
+    assert "Deriv" not in by_name
+
+
+async def test_both_providers_are_asked_and_one_can_be_named(linked: Desk) -> None:
+    text = await linked.said(OLGA, "/quote volatility")
+    assert "Deriv deriv/main" in text
+    assert "R_100 Volatility 100 Index" in text
+
+
+async def test_what_nobody_has_is_said_once(linked: Desk) -> None:
+    text = await linked.said(OLGA, "/quote unobtainium")
+    assert text.endswith("Nothing at Capital.com, Deriv is called unobtainium. A part of the name is enough."), text
+
+
+async def test_a_market_with_hours_and_facts(linked: Desk) -> None:
+    text = await linked.said(OLGA, "/market capital GOLD")
+    assert "GOLD Gold" in text
+    assert "hours" in text.lower() or "Mon" in text, text
+
+
+async def test_orders_that_wait(linked: Desk) -> None:
+    text = await linked.said(OLGA, "/orders capital")
+    assert "Waiting orders" in text
+    assert "Capital.com capital/main" in text
+
+
+async def test_a_picture_with_the_accounts_own_entries(linked: Desk) -> None:
+    (drawn,) = await linked.says(OLGA, "/chart capital EURUSD 1d")
+    said = r"EUR/USD \(EURUSD\): [\d.]+, [+-]\d+\.\d\d % in a day, between [\d.]+ and [\d.]+"
+    assert re.fullmatch(said, drawn["caption"]), drawn["caption"]
+    assert drawn["has_protected_content"]
+    png = bytes(linked.chat.simulator.world.files[drawn["photo"][-1]["file_id"]].content)
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+async def test_a_picture_of_something_that_several_markets_are_called_names_them(linked: Desk) -> None:
+    text = await linked.said(OLGA, "/chart deriv volatility")
+    assert "R_100" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["GOLD"], (["GOLD"], timedelta(days=1), False)),
+        (["US", "Tech", "1w"], (["US", "Tech"], timedelta(days=7), False)),
+        (["GOLD", "1y", "line"], (["GOLD"], timedelta(days=365), True)),
+        (["GOLD", "LINE", "1H"], (["GOLD"], timedelta(hours=1), True)),
+    ],
+)
+def test_what_is_drawn(words: list[str], meant: tuple[list[str], timedelta, bool]) -> None:
+    names, span, as_line = read(words)
+    assert (list(names), span.back, as_line) == meant
+
+
+def test_a_span_alone_is_no_market() -> None:
+    with pytest.raises(InputError, match="which market"):
+        read(["1d"])
