@@ -1,4 +1,8 @@
-"""Work by the clock. Each job may come late, or be left out once, without harm: it says why."""
+"""Work by the clock. Each job may come late, or be left out once, without harm: it says why.
+
+What people wait for with money is never left out, however late it comes (SAFETY R30). What they have put on a schedule
+themselves is not here: `operations/schedules` sees to that, by rows.
+"""
 
 import functools
 import logging
@@ -124,7 +128,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
             next_run_time=first,
             coalesce=True,
             max_instances=1,
-            misfire_grace_time=_LATE_SECONDS,
+            misfire_grace_time=None if job in (expire_requests, remind) else _LATE_SECONDS,
         )
     scheduler.start()
     try:

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from bot.operations.registering import Registering
     from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
+    from bot.operations.schedules.service import Schedules
     from bot.operations.sharing import Sharing
     from bot.operations.statements import Statements
     from bot.operations.status import StatusDesk
@@ -152,6 +153,12 @@ class House:
         from bot.messages.undelivered import Undelivered
 
         return Undelivered(self.database, self.audit, self.clock)
+
+    @cached_property
+    def schedules(self) -> "Schedules":
+        from bot.operations.schedules.service import Schedules
+
+        return Schedules(self.database, self.audit, self.outbox, self.clock)
 
     @cached_property
     def paging(self) -> "Paging":

@@ -73,6 +73,12 @@ class Running:
         async with self._token_kept():
             await self._notifier.run()
 
+    async def tell_by_the_clock(self) -> None:
+        """What people have put on a schedule, for ever."""
+        from handlers.digests import Digests
+
+        await Digests(self.desk).run()
+
     @asynccontextmanager
     async def _token_kept(self) -> AsyncIterator[None]:
         """A token that is refused while we run: money is frozen, and it is told where Telegram is not needed."""

@@ -86,7 +86,19 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
     everybody |= {"quote", "chart", "market", "orders", "quiet"}
     everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
-    everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy", "quiet"}
+    everybody |= {
+        "request",
+        "history",
+        "note",
+        "attach",
+        "evidence",
+        "beneficiaries",
+        "limits",
+        "policy",
+        "quiet",
+        "digest",
+        "schedule",
+    }
     working = {"freeze", "thaw", "settle", "repeat"}
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {

@@ -34,6 +34,8 @@ EVERYBODY = {
     "evidence",
     "status",
     "quiet",
+    "digest",
+    "schedule",
     "whoami",
     "help",
     "cancel",
