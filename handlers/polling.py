@@ -15,7 +15,6 @@ import msgspec
 from telegram.error import Conflict, InvalidToken, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from bot.errors import StoreError
-from bot.operations.freezing import DESK
 from handlers.context import Desk
 from handlers.intake import ALLOWED_UPDATES, TelegramIntake
 from handlers.transport import Transport
@@ -132,6 +131,8 @@ class Poller:
         """Somebody else has the token: until people have looked, no money leaves. Once, however long it lasts."""
         if self._is_contested:
             return
+        from bot.operations.freezing import DESK
+
         why = f"another program fetched this bot's updates from Telegram at {now:%Y-%m-%d %H:%M:%S} UTC"
         try:
             await self._desk.services.database.write(

@@ -10,7 +10,6 @@ from importlib import import_module
 from telegram.error import BadRequest, InvalidToken, NetworkError, TelegramError
 
 from bot.errors import StartRefusedError, StoreError
-from bot.operations.freezing import DESK
 from bot.wiring import House
 from handlers import build, groups
 from handlers.context import Desk
@@ -92,6 +91,8 @@ class Running:
             raise
 
     async def _token_lost(self) -> None:
+        from bot.operations.freezing import DESK
+
         services = self.desk.services
         now = services.clock.now()
         why = f"Telegram refused the bot's token at {now:%Y-%m-%d %H:%M:%S} UTC"
