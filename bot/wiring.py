@@ -202,13 +202,6 @@ class House:
         return Alerting(self.connections, self.clock, ZoneInfo(self.config.desk.time_zone))
 
     @cached_property
-    def watch(self) -> "Watch":
-        from bot.operations.watch.room import Watch
-
-        zone = ZoneInfo(self.config.desk.time_zone)
-        return Watch(self.database, self.connections, self.access, self.outbox, self.alerts, self.clock, zone=zone)
-
-    @cached_property
     def watching_desk(self) -> "WatchingDesk":
         from bot.operations.watching_desk import WatchingDesk
 
