@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
     from bot.operations.bookings import BookingDesk
+    from bot.operations.brokerage import Brokerage
+    from bot.operations.changing import Changing
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deals import DealDesk
@@ -309,6 +311,18 @@ class House:
         return Connections(
             self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
         )
+
+    @cached_property
+    def changing(self) -> "Changing":
+        from bot.operations.changing import Changing
+
+        return Changing(self.database, self.connections, self.audit)
+
+    @cached_property
+    def brokerage(self) -> "Brokerage":
+        from bot.operations.brokerage import Brokerage
+
+        return Brokerage(self.connections, self.changing)
 
     @cached_property
     def deals(self) -> "DealDesk":
