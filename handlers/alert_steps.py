@@ -44,12 +44,21 @@ _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"),
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
 
 
+_BEGINNINGS: Final = frozenset(words.split()[0] for _, words in _KINDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is to be said next: by one of these buttons, each a label and its words, or, without any, by typing."""
 
     text: str
     answers: tuple[tuple[str, str], ...] = ()
+
+
+def only_begun(words: Sequence[str]) -> bool:
+    """Whether they say what is measured, and not yet what is to be told of it."""
+    measure, _ = begun(words)
+    return isinstance(measure, Measure) and words[0].lower() in _BEGINNINGS and not any(map(says_test, words))
 
 
 async def begin(context: DeskContext, said: Sequence[str]) -> None:

@@ -31,10 +31,10 @@ _EXAMPLE = "/alerts pause ab3de"
 
 
 async def alert(context: DeskContext, words: Words) -> None:
-    if words:
+    if words and not alert_steps.only_begun(words):
         await alert_setting.propose(context, words)
     else:
-        await alert_steps.begin(context, ())
+        await alert_steps.begin(context, words)
 
 
 async def alerts(context: DeskContext, words: Words) -> Reply | None:
