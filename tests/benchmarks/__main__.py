@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.benchmarks import audit, crm, cryptocapital, messages, moving, starting, strangers, vault
+from tests.benchmarks import audit, crm, cryptocapital, deriv, messages, moving, starting, strangers, vault
 from tests.benchmarks.environments import CannotInstallError
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CannotMeasureError
@@ -26,6 +26,9 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "cryptocapital_signing": cryptocapital.signing,
     "cryptocapital_signing_pure": cryptocapital.signing_pure,
     "cryptocapital_transfers": cryptocapital.transfers,
+    "deriv_calls": deriv.calls,
+    "deriv_calls_library": deriv.calls_of_the_vendors_library,
+    "deriv_ticks": deriv.ticks,
     "crm_webhooks": crm.webhooks,
     "crm_report": crm.report,
     "approval_to_first_byte": moving.approval_to_first_byte,

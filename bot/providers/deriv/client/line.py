@@ -41,6 +41,8 @@ AGAIN_WITHIN_SECONDS = 3.0
 LONGEST_PACING_SECONDS = 10.0
 
 _OUTCOME = (Call.PORTFOLIO, Call.STATEMENT, Call.PROFIT_TABLE)
+_FREE = (Call.PING, Call.TIME)
+"""Asked as often as one likes."""
 
 
 class DerivLine:
@@ -282,7 +284,8 @@ class DerivLine:
 
     def _hear(self, frame: str | bytes) -> Iterable[Settled]:
         reply = grammar.parse_frame(frame)
-        self.feeds.hear(reply)
+        if self.feeds.hear(reply):
+            return ()
         if isinstance(reply.said, ReplyError):
             return (Settled(reply.req_id, error=reply.said),)
         return (Settled(reply.req_id, reply.said),)
@@ -291,6 +294,8 @@ class DerivLine:
 
     async def pace(self, call: Call) -> None:
         """Wait for the call's turn; who would wait too long is told so."""
+        if call in _FREE:
+            return
         buckets = self._buckets.get(call, self._for_the_rest)
         now = self.clock.monotonic()
         wait = max(bucket.wait(now) for bucket in buckets)
