@@ -50,8 +50,8 @@ class Lists:
         return Reply({"markets": [replies.market(self.world, epic) for epic in row.epics]})
 
     def add(self, call: Call, access: Access) -> Reply:
-        row = self._own(call, access)
         epic = known(text(call.body, "epic"))
+        row = self._own(call, access)
         if epic not in row.epics:
             row.epics.append(epic)
         return Reply({"status": "SUCCESS"})
@@ -61,7 +61,7 @@ class Lists:
         return Reply({"status": "SUCCESS"})
 
     def take_out(self, call: Call, access: Access) -> Reply:
-        row, epic = self._own(call, access), call.path["epic"]
+        row, epic = self._own(call, access, "error.not-found.epic"), call.path["epic"]
         if epic not in row.epics:
             raise Refused(404, "error.not-found.epic")
         row.epics.remove(epic)
@@ -73,8 +73,8 @@ class Lists:
             raise Refused(404, code)
         return row
 
-    def _own(self, call: Call, access: Access) -> Watchlist:
-        row = self._row(call, access, "error.not-found.watchlist")
+    def _own(self, call: Call, access: Access, code: str = "error.not-found.watchlist") -> Watchlist:
+        row = self._row(call, access, code)
         if not row.editable:
             raise Refused(400, "error.not-editable.watchlist")
         return row
