@@ -1,7 +1,7 @@
 """A user's watchlists."""
 
 from bot.network.strictjson import Json
-from bot.providers.capital.simulator import replies
+from bot.providers.capital.simulator import listings
 from bot.providers.capital.simulator.calls import Call, Refused, Reply, text
 from bot.providers.capital.simulator.market import INSTRUMENTS
 from bot.providers.capital.simulator.research import known
@@ -30,7 +30,7 @@ class Lists:
 
     def all(self, _: Call, access: Access) -> Reply:
         rows = (row for row in self.world.state.watchlists.values() if row.owner == access.user.identifier)
-        return Reply({"watchlists": [replies.watchlist(row) for row in rows]})
+        return Reply({"watchlists": [listings.watchlist(row) for row in rows]})
 
     def create(self, call: Call, access: Access) -> Reply:
         name, epics = call.body.get("name"), _named(call.body.get("epics"))
@@ -47,7 +47,7 @@ class Lists:
 
     def one(self, call: Call, access: Access) -> Reply:
         row = self._row(call, access, "error.invalid.watchlist")
-        return Reply({"markets": [replies.market(self.world, epic) for epic in row.epics]})
+        return Reply({"markets": [listings.market(self.world, epic) for epic in row.epics]})
 
     def add(self, call: Call, access: Access) -> Reply:
         epic = known(text(call.body, "epic"))

@@ -5,13 +5,13 @@ from datetime import datetime
 from itertools import islice
 
 from bot.clock import to_millis
-from bot.providers.capital.simulator import replies
+from bot.providers.capital.simulator import listings
 from bot.providers.capital.simulator.bars import Bars, Resolution
 from bot.providers.capital.simulator.calls import Call, Refused, Reply, moment, whole
 from bot.providers.capital.simulator.market import INSTRUMENTS
 from bot.providers.capital.simulator.past import MINUTE_MS
 from bot.providers.capital.simulator.sessions import Access, Authenticated
-from bot.providers.capital.simulator.state import Bar
+from bot.providers.capital.simulator.tape import Bar
 from bot.providers.capital.simulator.world import World
 
 MOST_EPICS = 50
@@ -67,7 +67,7 @@ class Research:
         ]
 
     def market(self, call: Call, access: Access) -> Reply:
-        return Reply(replies.details(self.world, access.account, known(call.path["epic"])))
+        return Reply(listings.details(self.world, access.account, known(call.path["epic"])))
 
     def markets(self, call: Call, access: Access) -> Reply:
         """A search term wins over epics, whose answer has another key; unknown epics are left out of it."""
@@ -85,10 +85,10 @@ class Research:
         if len(wanted) > MOST_EPICS:
             raise Refused(400, "error.invalid.epics")
         found = [epic for epic in wanted if epic in INSTRUMENTS]
-        return Reply({"marketDetails": [replies.details(self.world, access.account, epic) for epic in found]})
+        return Reply({"marketDetails": [listings.details(self.world, access.account, epic) for epic in found]})
 
-    def _summaries(self, epics: Iterable[str]) -> list[replies.Body]:
-        return [replies.market(self.world, epic) for epic in epics]
+    def _summaries(self, epics: Iterable[str]) -> list[listings.Body]:
+        return [listings.market(self.world, epic) for epic in epics]
 
     def roots(self, _: Call, __: Access) -> Reply:
         return Reply({"nodes": _nodes("")})
@@ -111,10 +111,10 @@ class Research:
         named = call.query.get("marketIds")
         if not named:
             raise Refused(400, "error.null.marketIds")
-        return Reply({"clientSentiments": [replies.sentiment(known(epic)) for epic in named.split(",")]})
+        return Reply({"clientSentiments": [listings.sentiment(known(epic)) for epic in named.split(",")]})
 
     def sentiment(self, call: Call, _: Access) -> Reply:
-        return Reply(replies.sentiment(known(call.path["epic"])))
+        return Reply(listings.sentiment(known(call.path["epic"])))
 
     def prices(self, call: Call, _: Access) -> Reply:
         epic = known(call.path["epic"])
@@ -136,7 +136,7 @@ class Research:
         rows = _bars(self.world.bars, epic, resolution, start, end or now, most)
         if not rows:
             raise Refused(404, "error.prices.not-found")
-        bodies = [replies.price(minute, bar) for minute, bar in rows]
+        bodies = [listings.price(minute, bar) for minute, bar in rows]
         return Reply({"prices": bodies, "instrumentType": INSTRUMENTS[epic].kind})
 
 

@@ -19,7 +19,8 @@ from bot.providers.capital.simulator.dialogue import Dialogue
 from bot.providers.capital.simulator.listener import Burst, Kept, Listener, encode
 from bot.providers.capital.simulator.past import MINUTE_MS
 from bot.providers.capital.simulator.sessions import Sessions
-from bot.providers.capital.simulator.state import Bar, Quote, Session
+from bot.providers.capital.simulator.state import Quote, Session
+from bot.providers.capital.simulator.tape import Bar
 from bot.providers.capital.simulator.world import World
 
 _PULSE_SECONDS = 0.05
