@@ -27,7 +27,7 @@ from bot.providers.deriv.wire.proposals import Basis, Terms, Unit
 from bot.providers.deriv.wire.service import Stream
 from bot.providers.records import Environment, Way
 from bot.secret import Secret
-from tests.support.deriv_desk import Desk, a_desk, buy, until
+from tests.support.deriv_login import Desk, a_desk, buy, until
 
 USD, BTC = Currency("USD"), Currency("BTC")
 MINUTE = timedelta(minutes=1)

@@ -16,13 +16,20 @@ from bot.providers.base import PayWay
 from tests.support.chatting import OLGA, Chat, Desk, at_work, configured, providers
 from tests.support.treasury import CLIENT, HARBOUR, ONE_APPROVER, PAYMENT_AGENT, Treasury, money_at_work
 
-SETTINGS = {"cryptocapital": "quiet_seconds = 0.05\nanswer_seconds = 2.0", "crm": "", "deriv": "answer_seconds = 2.0"}
+SETTINGS = {
+    "cryptocapital": "quiet_seconds = 0.05\nanswer_seconds = 2.0",
+    "crm": "",
+    "capital": "",
+    "deriv": "answer_seconds = 2.0",
+}
 BOOKING = "crm wallet booking"
+DEAL = "capital order"
 MONEY = {
     "cryptocapital": {"kind": "ws", "contains": "CS-"},
     "crm": {"kind": "http", "method": "POST", "path": "/requests/withdrawal/approve"},
     "deriv": {"kind": "ws", "contains": '"paymentagent_transfer":1,"transfer_to"'},
     BOOKING: {"kind": "http", "method": "PATCH", "path": "/wallets/balance"},
+    DEAL: {"kind": "http", "method": "POST", "path": "/positions"},
 }
 """What matches each money call, and nothing else that is asked. A provider alone is the one it is there for."""
 NEVER = 1_000_000
@@ -40,13 +47,16 @@ class MoneyDesk(Treasury):
         return MONEY[self.call]
 
     async def wants(self, amount: str = "10.00") -> Request:
-        """Olga asks for it: a transfer to Harbour, that a client's withdrawal is approved, or a client's deposit."""
+        """Olga asks for it: a transfer to Harbour, that a client's withdrawal is approved, a client's deposit, an order
+        worth so much."""
         if self.call == "cryptocapital":
             return await self.asked(amount)
         if self.call == "deriv":
             return await self.pays(amount)
         if self.call == BOOKING:
             return await self.books(amount)
+        if self.call == DEAL:
+            return await self.deals(amount)
         asked = await self.control("withdrawal", amount=amount, currency="USD")
         parameters = {
             **common(self.connection),
@@ -90,6 +100,27 @@ class MoneyDesk(Treasury):
         )
         return request
 
+    async def deals(self, amount: str = "10.00", **said: str) -> Request:
+        """Olga asks that silver is bought, of which nothing is open."""
+        parameters = {
+            **common(self.connection),
+            "account": "310441870023915201",
+            "target": "SILVER",
+            "symbol": "SILVER",
+            "name": "Silver",
+            "direction": "buy",
+            "size": "20",
+            "size_unit": "units",
+            "type": "market",
+            "amount": amount,
+            "currency": "USD",
+            **said,
+        }
+        request: Request = await self.rooms.approvals.ask(
+            self.person(OLGA), Wish(Kind.ORDER, parameters), telegram_id=OLGA
+        )
+        return request
+
     async def gets(self, amount: str = "10.00") -> Request:
         """The same, approved."""
         return await self.approves(await self.wants(amount))
@@ -106,7 +137,7 @@ class MoneyDesk(Treasury):
     async def paid(self) -> int:
         """How often the provider's ledger says that money went."""
         entries = (await self.control("ledger", "GET"))["entries"]
-        kinds = ("withdrawal_paid", "wallet_credit", "wallet_debit")
+        kinds = ("withdrawal_paid", "wallet_credit", "wallet_debit", "open")
         return sum(one["kind"] in kinds or one["to"] in (HARBOUR, CLIENT) for one in entries)
 
     async def reserved(self) -> Decimal:

@@ -70,7 +70,8 @@ class DealMatter:
         if self._kind is Kind.ORDER:
             when = {"limit": ", limit order", "stop": ", stop order"}.get(parameters.get("type", ""), ", at once")
             return " ".join(filter(None, (_SIDES.get(side, "Buy"), many, market))) + when
-        held = " ".join(filter(None, (_HELD.get(side, ""), many, market)))
+        waits = "order" in parameters.get("what", "")
+        held = " ".join(filter(None, (side if waits else _HELD.get(side, ""), many, market)))
         if self._kind is Kind.CLOSE:
             return f"Close {parameters['target']}: {held}"
         if parameters["what"] == "withdrawn order":
