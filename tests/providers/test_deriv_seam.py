@@ -393,6 +393,14 @@ async def test_one_that_another_program_may_have_made_settles_nothing(
     assert (evidence.outcome, evidence.alike) == (Outcome.UNKNOWN, alike)
 
 
+async def test_one_that_was_booked_much_later_settles_nothing(both: tuple[Cashier, Deriv]) -> None:
+    cashier, deriv = both
+    prepared = await lost(cashier, deriv, OWN, "transfer_between_accounts")
+    cashier.ledger[0]["transaction_time"] += 3600
+    evidence = await seam_of(deriv).find(prepared)
+    assert (evidence.outcome, evidence.alike) == (Outcome.UNKNOWN, ("540000001",))
+
+
 async def test_of_two_alike_none_is_taken(both: tuple[Cashier, Deriv]) -> None:
     cashier, deriv = both
     prepared = await lost(cashier, deriv, OWN, "transfer_between_accounts")

@@ -1,5 +1,7 @@
 """Payments at Deriv through the whole money room, while Deriv misbehaves: M30 to M33, and F03, F05 and F15 for it."""
 
+import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -145,6 +147,30 @@ async def test_a_transfer_between_own_accounts_carries_no_mark_and_is_known_all_
         assert await desk.state(request) is State.UNKNOWN
     assert (len(await ledger(desk)) > before) is executed
     assert await desk.outcomes() == ["unknown"]
+
+
+async def test_what_another_request_did_is_not_taken_for_what_nobody_answered(desk: MoneyDesk) -> None:
+    await desk.faults({"action": "disconnect", "match": {"kind": "ws", "contains": '"account_to"'}})
+    first = await desk.approves(await desk.pays("10.00", PayWay.OWN, "CR900002"))
+    await desk.becomes(first, State.UNKNOWN)
+    await desk.write("UPDATE requests SET blocks = NULL WHERE id = ?", first.id)  # as two people let it be repeated
+    second = await desk.approves(await desk.pays("10.00", PayWay.OWN, "CR900002"))
+    await desk.becomes(second, State.SUCCEEDED)
+    ((receipt,),) = await desk.rows("SELECT receipt FROM sendings WHERE request_id = ?", second.id)
+    assert await seen_alike(desk, first) == [receipt]
+    assert await desk.state(first) is State.UNKNOWN
+
+
+async def seen_alike(desk: MoneyDesk, request: Request) -> list[str]:
+    """What looks like it, as soon as something does."""
+    async with asyncio.timeout(20):
+        while True:
+            rows = await desk.rows("SELECT alike FROM sightings WHERE request_id = ? AND alike != '[]'", request.id)
+            if rows:
+                found: list[str] = json.loads(rows[0][0])
+                return found
+            desk.later(0.5)
+            await asyncio.sleep(0.01)  # what is waited for is a row
 
 
 async def code_in_mailbox(desk: MoneyDesk, request: Request) -> str:
