@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.benchmarks import audit, crm, cryptocapital, messages, moving, starting, strangers, vault
+from tests.benchmarks import audit, crm, cryptocapital, deriv, messages, moving, starting, strangers, vault
 from tests.benchmarks.environments import CannotInstallError
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CannotMeasureError
@@ -28,6 +28,9 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "cryptocapital_transfers": cryptocapital.transfers,
     "crm_webhooks": crm.webhooks,
     "crm_report": crm.report,
+    "deriv_calls": deriv.calls,
+    "deriv_calls_library": deriv.calls_library,
+    "deriv_ticks": deriv.ticks,
     "approval_to_first_byte": moving.approval_to_first_byte,
     "request_cost": moving.request_cost,
 }
