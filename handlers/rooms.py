@@ -8,6 +8,7 @@ from typing import Final
 
 from handlers import (
     accounts,
+    alerts,
     asking,
     audit,
     balances,
@@ -15,6 +16,7 @@ from handlers import (
     clients,
     clock,
     connections,
+    deals,
     deciding,
     delegating,
     dossiers,
@@ -35,6 +37,7 @@ from handlers import (
     quiet,
     reports,
     requests,
+    schedules,
     settling,
     sharing,
     start,
@@ -48,8 +51,9 @@ from handlers import (
 from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
-    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS,)),
+    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS)),
+    ("Alerts", alerts.DOORS),
     (
         "Money",
         (
@@ -80,6 +84,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *deals.TAPS,
     *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
@@ -92,6 +97,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *clock.TAPS,
     *audit.TAPS,
     *people.TAPS,
+    *alerts.TAPS,
 )
 """The buttons of cards, beside those that turn pages."""
 TAP_BY_KIND: Final = {door.kind: door for door in TAPS}
