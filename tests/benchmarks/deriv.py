@@ -31,9 +31,9 @@ from tests.benchmarks.processes import PATIENCE_SECONDS, ROOT, CannotMeasureErro
 
 ROUNDS = 5
 AT_ONCE = 100
-CALLS = 6000
+CALLS = 3000
 SYMBOLS = 100
-BURSTS, TICKS_A_BURST = 20, 10
+BURSTS, TICKS_A_BURST = 10, 10
 """A burst is so many ticks of each symbol, sent as fast as they go."""
 _PEER = Path(__file__).parent / "peers" / "deriv_calls.py"
 _LIBRARY = "python_deriv_api==0.1.6"
