@@ -35,6 +35,9 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "deriv_ticks": deriv.ticks,
     "crm_webhooks": crm.webhooks,
     "crm_report": crm.report,
+    "deriv_calls": deriv.calls,
+    "deriv_calls_library": deriv.calls_library,
+    "deriv_ticks": deriv.ticks,
     "approval_to_first_byte": moving.approval_to_first_byte,
     "request_cost": moving.request_cost,
 }
