@@ -173,6 +173,25 @@ class House:
         return Alerting(self.connections, self.clock, ZoneInfo(self.config.desk.time_zone))
 
     @cached_property
+    def watch(self) -> "Watch":
+        from bot.operations.watch.room import Watch
+        from bot.providers.standing import Figures
+
+        patience = self.config.streams
+        return Watch(
+            self.database,
+            self.connections,
+            self.access,
+            self.outbox,
+            self.alerts,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            figures=Figures(patience.backoff, patience.backoff_cap, stall_seconds=patience.stall),
+            poll_seconds=patience.poll,
+            patience_seconds=patience.tell_after,
+        )
+
+    @cached_property
     def watching_desk(self) -> "WatchingDesk":
         from bot.operations.watching_desk import WatchingDesk
 
@@ -423,25 +442,6 @@ class House:
         from bot.operations.announcing import Announcing
 
         return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
-
-    @cached_property
-    def watch(self) -> "Watch":
-        from bot.operations.watch.room import Watch
-        from bot.providers.standing import Figures
-
-        patience = self.config.streams
-        return Watch(
-            self.database,
-            self.connections,
-            self.access,
-            self.outbox,
-            self.alerts,
-            self.clock,
-            zone=ZoneInfo(self.config.desk.time_zone),
-            figures=Figures(patience.backoff, patience.backoff_cap, stall_seconds=patience.stall),
-            poll_seconds=patience.poll,
-            patience_seconds=patience.tell_after,
-        )
 
     @cached_property
     def registering(self) -> "Registering":

@@ -10,6 +10,7 @@ from telegram import Update
 
 from bot.errors import CountersignError, StoreError
 from handlers import (
+    alerts,
     asking,
     deals,
     enclosing,
@@ -37,6 +38,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *withdrawals.ANSWERS,
     *policy.ANSWERS,
     *enclosing.ANSWERS,
+    *alerts.ANSWERS,
 )
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 

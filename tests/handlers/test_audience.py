@@ -14,6 +14,8 @@ AUDIENCES: Mapping[str, str] = {
     "balance": "private",
     "positions": "private",
     "statement": "private",
+    "alert": "private",
+    "alerts": "private",
     "quote": "desk",
     "chart": "private",
     "market": "desk",

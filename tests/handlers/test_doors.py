@@ -85,7 +85,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
     everybody |= {"quote", "chart", "market", "orders", "quiet"}
-    everybody |= {"lock", "factor", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
+    everybody |= {"lock", "factor", "alert", "alerts", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
     everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy"}
     dealing = {"buy", "sell", "close", "change", "cancelorder"}
     working = {"freeze", "thaw", "settle", "repeat"}

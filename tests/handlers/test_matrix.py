@@ -61,6 +61,8 @@ DOORS = {
     "balance": (ALL, READ, PRIVATELY),
     "positions": (ALL, READ, PRIVATELY),
     "statement": (ALL, READ, PRIVATELY),
+    "alert": (ALL, READ, PRIVATELY),
+    "alerts": (ALL, READ, PRIVATELY),
     "quote": (ALL, READ, PRIVATELY),
     "chart": (ALL, READ, PRIVATELY),
     "market": (ALL, READ, PRIVATELY),
@@ -147,6 +149,11 @@ TAPS = {
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
     "people": (ADMIN, PEOPLE_),
+    "alert": (ALL, READ),
+    "alert/list": (ALL, READ),
+    "alert/one": (ALL, READ),
+    "alert/set": (ALL, READ),
+    "alert/steps": (ALL, READ),
 }
 """Kind of card → who may press its buttons."""
 ANSWERS = {
@@ -166,9 +173,13 @@ ANSWERS = {
     "attach": (ALL, TALK),
     "policy/propose": (ADMIN, POLICY),
     "policy/try": (ADMIN, POLICY),
+    "alert": (ALL, READ),
+    "alert/threshold": (ALL, READ),
 }
 """Kind of draft → who may answer it."""
 NO_SECRET = {
+    "alert",
+    "alert/threshold",
     "attach",
     "transfer",
     "deals",

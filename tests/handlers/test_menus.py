@@ -10,6 +10,8 @@ EVERYBODY = {
     "balance",
     "positions",
     "statement",
+    "alert",
+    "alerts",
     "quote",
     "chart",
     "market",
