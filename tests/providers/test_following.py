@@ -255,6 +255,25 @@ async def test_what_is_refused_is_said_and_the_rest_stands(desk: Desk) -> None:
     await desk.pass_until(lambda: desk.notes.events)
 
 
+async def test_what_was_refused_is_asked_for_again_later_for_a_market_may_have_been_closed(desk: Desk) -> None:
+    line = await desk.line(1)
+    line.greets(SILVER)
+    asked: list[frozenset[Subject]] = [line.wish.subjects]
+
+    def alive() -> bool:
+        line.ear.alive()
+        if line.wish.subjects != asked[-1]:
+            asked.append(line.wish.subjects)
+        return len(asked) == 3
+
+    await desk.pass_until(alive)
+    assert asked == [{GOLD, SILVER}, {GOLD}, {GOLD, SILVER}]
+    line.ear.acknowledged(SILVER)
+    line.ear.heard(SILVER, right := desk.price(7, "SILVER"))
+    await desk.pass_until(lambda: desk.notes.events)
+    assert desk.notes.events == [(right, None)]
+
+
 async def test_a_locked_connection_rests_in_silence_and_wakes_by_itself(desk: Desk) -> None:
     line = await begun(desk)
     desk.is_locked = True
@@ -271,6 +290,7 @@ async def test_a_changed_wish_changes_what_is_listened_to(desk: Desk) -> None:
     line.ear.heard(SILVER, desk.price(1, "SILVER"))
     copper = Subject(Topic.QUOTE, "COPPER")
     desk.wish.want([GOLD, copper])
+    await desk.pass_until(lambda: line.wish.subjects == {GOLD, copper})
     line.ear.acknowledged(copper)
     line.ear.heard(SILVER, desk.price(2, "SILVER"))
     line.ear.heard(copper, desk.price(3, "COPPER"))

@@ -193,10 +193,10 @@ class Watch:
                 shown += (f"and {len(lines) - _MOST_LINES} more.",)
             key = f"hole/{watching.connection.id}/{first.subject.topic}/{first.subject.name}/{first.since.isoformat()}"
             notices += [Notice(Lane.EVENTS, chat, "No data", shown, dedupe=f"{key}/{chat}") for chat in chats]
-        day = self._clock.now().date().isoformat()
+        week = f"{self._clock.now():%G-%V}"
         for subject, error in watching.refusals.items():
             line = f"{name} does not tell of {subject.name or subject.topic}: {reason_of(error)}."
-            key = f"refused/{watching.connection.id}/{subject.topic}/{subject.name}/{day}"
+            key = f"refused/{watching.connection.id}/{subject.topic}/{subject.name}/{week}"
             notices += [Notice(Lane.EVENTS, chat, "Not followed", (line,), dedupe=f"{key}/{chat}") for chat in chats]
         return notices
 

@@ -173,6 +173,7 @@ class Watching:
         self.refusals[subject] = error
 
     def up(self) -> None:
+        self._means.connections.answered(self.connection)
         self.spell.up(self._means.clock.now())
 
     def down(self, since: datetime, why: CountersignError | None) -> None:
