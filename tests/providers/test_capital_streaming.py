@@ -180,6 +180,7 @@ async def test_after_many_cuts_with_forty_markets_what_is_known_is_what_is_true(
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 async def test_after_two_minutes_of_cuts_every_three_seconds_what_is_known_is_what_is_true(desk: Desk) -> None:
+    """F44."""
     await cut_again_and_again(desk, seconds=120, each=3)
 
 

@@ -34,6 +34,7 @@ async def test_after_many_cuts_no_tick_is_missing_and_none_is_told_twice() -> No
 @pytest.mark.faults
 @pytest.mark.timeout(400)
 async def test_after_two_minutes_of_cuts_no_tick_of_a_hundred_symbols_is_missing() -> None:
+    """F44."""
     await cut_again_and_again(symbols=100, seconds=120, each=3)
 
 

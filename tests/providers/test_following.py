@@ -210,6 +210,7 @@ async def test_a_late_frame_of_an_old_line_is_not_listened_to(desk: Desk) -> Non
 
 
 async def test_what_is_silent_while_its_price_moves_is_dialled_again_though_pings_are_answered(desk: Desk) -> None:
+    """F45: data for all but one subscription."""
     line = await begun(desk)
     line.ear.heard(GOLD, desk.price(100))
     line.ear.heard(SILVER, desk.price(100, "SILVER"))
@@ -226,13 +227,16 @@ async def test_what_is_silent_while_its_price_moves_is_dialled_again_though_ping
         await asyncio.sleep(0)
     assert len(desk.provider.lines) == 1
     desk.provider.price = Decimal(130)
+    moved_at = desk.clock.now()
     await desk.pass_until(lambda: lives() or len(desk.provider.lines) == 2)
+    assert desk.clock.now() - moved_at <= timedelta(seconds=30 + 5)
     (await desk.line(2)).greets()
     await desk.pass_until(lambda: len(desk.provider.asked) == 4)
     assert desk.provider.asked[2][1] <= silent_since
 
 
 async def test_a_line_without_any_sign_of_life_is_given_up(desk: Desk) -> None:
+    """F45: half-open."""
     line = await begun(desk)
     await desk.pass_until(lambda: len(desk.provider.lines) == 2)
     assert line.over.cancelled()
