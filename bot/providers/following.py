@@ -148,10 +148,11 @@ class Following:
         self._prices = provider if isinstance(provider, TellsPrices) else None
         ear = self._ear = _Ear(self)
         broken = self._broken = asyncio.get_running_loop().create_future()
-        streaming = asyncio.create_task(provider.stream(self._asked, ear))
         greeted = asyncio.create_task(ear.greeted.wait())
+        streaming: asyncio.Task[None] | None = None
         try:
             async with self._gate():
+                streaming = asyncio.create_task(provider.stream(self._asked, ear))
                 await asyncio.wait({streaming, greeted}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({streaming, broken}, return_when=asyncio.FIRST_COMPLETED)
             if not streaming.done():
@@ -159,9 +160,10 @@ class Following:
             streaming.result()
         finally:
             self._ear = self._broken = None
-            greeted.cancel()
-            streaming.cancel()
-            await asyncio.gather(greeted, streaming, return_exceptions=True)
+            works = [task for task in (greeted, streaming) if task is not None]
+            for task in works:
+                task.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
             self._lost(broken.result()[0] if broken.done() else None)
 
     def _lost(self, since: datetime | None) -> None:

@@ -302,6 +302,26 @@ async def test_a_changed_wish_changes_what_is_listened_to(desk: Desk) -> None:
     assert [one.symbol for one, _ in desk.notes.events if isinstance(one, Quote)] == ["SILVER", "COPPER"]
 
 
+async def test_only_so_many_lines_log_in_at_once() -> None:
+    clock, doors = HandClock(), asyncio.Semaphore(2)
+    desks = [Desk(clock, Scripted(clock), Notes(), Wish([GOLD])) for _ in range(5)]
+    tasks = [
+        asyncio.create_task(Following(one.session, one.wish, one.notes, clock, gate=lambda: doors).run())
+        for one in desks
+    ]
+    greeted = 0
+    while greeted < 5:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        at_the_door = [one for one in desks if one.provider.lines and not one.notes.said]
+        assert len(at_the_door) == min(2, 5 - greeted)
+        at_the_door[0].provider.lines[0].greets()
+        greeted += 1
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_how_far_it_was_told_is_written_down_within_a_second_and_again_after_a_full_disk(desk: Desk) -> None:
     line = await begun(desk)
     line.ear.heard(GOLD, one := desk.price(100))
