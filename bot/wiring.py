@@ -465,7 +465,8 @@ class House:
     def announcing(self) -> "Announcing":
         from bot.operations.announcing import Announcing
 
-        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+        report_of = self.watch.reports.of
+        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock, report_of)
 
     @cached_property
     def watch(self) -> "Watch":
