@@ -25,7 +25,7 @@ from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
-from bot.providers.records import Position
+from bot.providers.records import Position, Quote
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
@@ -88,8 +88,11 @@ class Alerts:
             outage: It was missed then, and comes from the provider's history. What came by itself while the gap was
                 being filled is to be handed over after it, or counts as what it was: newer.
         """
-        gap = None if outage is None else Outage(*outage)
-        moved = self.engine.hear(connection_id, told, gap, self._clock.now())
+        if type(told) is Quote and outage is None:  # first: there are thousands a second of these
+            moved = self.engine.tick(connection_id, told, self._clock.now())
+        else:
+            gap = None if outage is None else Outage(*outage)
+            moved = self.engine.hear(connection_id, told, gap, self._clock.now())
         if moved:
             self._note(moved)
 
