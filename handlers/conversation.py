@@ -12,6 +12,7 @@ from bot.errors import CountersignError, StoreError
 from handlers import (
     alerts,
     asking,
+    deals,
     enclosing,
     factor,
     failures,
@@ -31,6 +32,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *factor.ANSWERS,
     *requests.ANSWERS,
     *transfers.ANSWERS,
+    *deals.ANSWERS,
     *payments.ANSWERS,
     *asking.ANSWERS,
     *withdrawals.ANSWERS,

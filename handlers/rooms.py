@@ -16,6 +16,7 @@ from handlers import (
     clients,
     clock,
     connections,
+    deals,
     deciding,
     delegating,
     dossiers,
@@ -36,6 +37,7 @@ from handlers import (
     quiet,
     reports,
     requests,
+    schedules,
     settling,
     sharing,
     start,
@@ -49,8 +51,8 @@ from handlers import (
 from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
-    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS,)),
+    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS)),
     ("Alerts", alerts.DOORS),
     (
         "Money",
@@ -82,6 +84,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *deals.TAPS,
     *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,

@@ -62,7 +62,8 @@ async def _serve(config: Config, rooms: House) -> None:
     with jobs.scheduled(rooms):
         async with running(rooms) as work, _updates(config, work) as fetching:
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            parts = (*fetching, work.notify(), _telling(rooms, work), _moving(rooms, work), _watching(rooms, work))
+            rest = (_telling(rooms, work), _moving(rooms, work), _watching(rooms, work), _by_the_clock(work))
+            parts = (*fetching, work.notify(), *rest)
             tasks = [asyncio.create_task(part) for part in parts]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -82,6 +83,12 @@ async def _telling(rooms: House, work: Running) -> None:
     await rooms.announcing.run()
 
 
+async def _by_the_clock(work: Running) -> None:
+    """Digests and statements, when they are due."""
+    await work.settled()
+    await work.tell_by_the_clock()
+
+
 async def _moving(rooms: House, work: Running) -> None:
     """What was approved is sent, and what is open is found out about."""
     await work.settled()
@@ -89,9 +96,19 @@ async def _moving(rooms: House, work: Running) -> None:
 
 
 async def _watching(rooms: House, work: Running) -> None:
-    """What rules wait for is followed at the providers, and what comes of it is written down."""
+    """What alert rules look at, and what they decide."""
     await work.settled()
-    await asyncio.gather(rooms.alerts.run(), rooms.watch.run())
+    await rooms.alerts.start()
+    writing, watching = (asyncio.create_task(one) for one in (rooms.alerts.run(), rooms.watch.run()))
+    try:
+        await asyncio.wait({writing, watching}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for part in (watching, writing):  # what was heard last is still written down
+            part.cancel()
+            await asyncio.wait([part])
+    for part in (writing, watching):
+        if not part.cancelled():
+            part.result()
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -99,6 +99,29 @@ class Audit(_Table, frozen=True):
     """Gets a message each day."""
 
 
+class Mail(_Table, frozen=True):
+    """`[second_channel.email]`"""
+
+    host: str
+    sender: str
+    to: list[str]
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password_file: str | None = None
+
+
+class SecondChannel(_Table, frozen=True):
+    """`[second_channel]`: how people are reached when Telegram is not; each of the ways given is used."""
+
+    command: list[str] | None = None
+    """A program and its words, run without a shell; it gets the words on its standard input."""
+    webhook_file: str | None = None
+    """Holds the address that gets a POST: whoever knows one may write there, so it is kept like a secret."""
+    email: Mail | None = None
+    unreachable_minutes: int = 5
+
+
 class Payee(_Table, frozen=True):
     """`[[policy.beneficiaries]]`: one more that money may go to, from the first start on."""
 
@@ -113,6 +136,19 @@ class Policy(_Table, frozen=True):
 
     file: str | None = None
     beneficiaries: list[Payee] = msgspec.field(default_factory=list)
+
+
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class Streams(_Table, frozen=True):
+    """`[streams]`: how patient the bot is with what providers tell by themselves; in seconds."""
+
+    backoff: _Seconds = 0.5
+    backoff_cap: _Seconds = 60.0
+    stall: _Seconds = 60.0
+    poll: _Seconds = 60.0
+    tell_after: _Seconds = 30.0
 
 
 class Log(_Table, frozen=True):
@@ -130,7 +166,9 @@ class File(_Table, frozen=True):
     audit: Audit = Audit()
     policy: Policy = Policy()
     log: Log = Log()
+    streams: Streams = Streams()
     web: Web | None = None
+    second_channel: SecondChannel | None = None
     providers: dict[str, Any] = {}
 
 
@@ -188,6 +226,19 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondChannelConfig:
+    """The ways to reach people when Telegram is not there; none of them is given on a desk without."""
+
+    folder: Path = Path()
+    """The configuration's own: where `command` is run."""
+    command: tuple[str, ...] = ()
+    webhook: Secret | None = None
+    email: Mail | None = None
+    password: Secret | None = None
+    unreachable_minutes: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a run needs, checked."""
 
@@ -207,6 +258,8 @@ class Config:
     hooks: Mapping[str, Secret] = field(default_factory=dict)
     """By provider and setting, such as `crm.webhook_secret_file`: the secret that proves what is told us by itself."""
     policy: PolicyConfig = PolicyConfig()
+    streams: Streams = field(default_factory=Streams)
+    second_channel: SecondChannelConfig = SecondChannelConfig()
 
 
 def is_loopback(url: str) -> bool:

@@ -20,6 +20,11 @@ AUDIENCES: Mapping[str, str] = {
     "chart": "private",
     "market": "desk",
     "orders": "private",
+    "buy": "private",
+    "sell": "private",
+    "close": "private",
+    "change": "private",
+    "cancelorder": "private",
     "withdrawals": "private",
     "client": "private",
     "lead": "private",  # in the private chat only
@@ -61,6 +66,8 @@ AUDIENCES: Mapping[str, str] = {
     "unlock": "public",
     "status": "desk",
     "quiet": "public",
+    "digest": "public",  # in the private chat only
+    "schedule": "private",
     "undelivered": "private",
     "whoami": "public",
     "people": "desk",

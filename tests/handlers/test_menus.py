@@ -36,13 +36,15 @@ EVERYBODY = {
     "evidence",
     "status",
     "quiet",
+    "digest",
+    "schedule",
     "whoami",
     "help",
     "cancel",
 }
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"lead", "transfer", "payagent", "payout"}
+ASKING = {"lead", "transfer", "payagent", "payout", "buy", "sell", "close", "change", "cancelorder"}
 DECIDING = {"approve", "reject", "delegate"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered"}
 IN_PRIVATE = {
