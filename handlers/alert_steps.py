@@ -40,6 +40,9 @@ _KINDS: Final = (
     ("Clock off", "clock off"),
     ("Key old", "key old"),
 )
+POSITION: Final = "position"
+"""The first word where it is about what is open, and not yet what about it."""
+_OF_POSITIONS: Final = (*_KINDS[4:8], ("Stopped out", "position stopped"))
 _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"), ("Changes", "changes"))
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
 
@@ -54,7 +57,11 @@ class Question:
 
 async def begin(context: DeskContext, said: Sequence[str]) -> None:
     """Go on from these words: ask for the next ones, or show what was understood."""
-    question = await _question(context, said)
+    if said and said[0] == POSITION and begun(said)[0] is None:
+        question: Question | None = Question("What is to be watched of it?", _OF_POSITIONS)
+        said = said[1:]
+    else:
+        question = await _question(context, said)
     if question is None:
         await alert_setting.propose(context, said)
         return

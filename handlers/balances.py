@@ -10,7 +10,11 @@ from handlers.render import balances as render
 async def balance(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, "/balance capital")
     sheet = await context.services.balances.balances(context.person, word)
-    return Reply(render.balances(sheet, taste_of(context)), again=" ".join(["/balance", *words]))
+    return Reply(
+        render.balances(sheet, taste_of(context)),
+        again=" ".join(["/balance", *words]),
+        alert=" ".join(["balance", *words]),
+    )
 
 
 DOORS = (

@@ -23,7 +23,13 @@ _CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo
 async def quote(context: DeskContext, words: Words) -> Reply:
     _some(words, _QUOTE)
     sheet = await context.services.markets.quoted(context.person, words)
-    return Reply(render.quotes(sheet, taste_of(context), words[-1]), again=" ".join(["/quote", *words]))
+    found = [(answer.connection, one) for answer in sheet.answers if answer.reading for one in answer.reading.items]
+    about = [f"{connection.name} {market.symbol}" for connection, market in found]
+    return Reply(
+        render.quotes(sheet, taste_of(context), words[-1]),
+        again=" ".join(["/quote", *words]),
+        alert=about[0] if len(about) == 1 else " ".join(words) if about else "",
+    )
 
 
 async def market(context: DeskContext, words: Words) -> Reply:

@@ -20,7 +20,7 @@ from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
 
 KIND = "pages"
-PREVIOUS, NEXT, REFRESH = 0, 1, 2
+PREVIOUS, NEXT, REFRESH, ALERT = 0, 1, 2, 3
 _PAGE_UNITS = 3500
 """UTF-16 units, as Telegram counts (it takes 4096): an emoji is two."""
 _PAGE_LINES = 45
@@ -48,6 +48,8 @@ class Reply:
 
     blocks: Sequence[str]
     again: str | None = None
+    alert: str = ""
+    """What an alert about it begins with, as after /alert: there is a button for that below. Empty: there is none."""
 
 
 def paged(blocks: Sequence[str]) -> list[str]:
@@ -104,11 +106,11 @@ async def privately(context: DeskContext, say: Callable[[int], Awaitable[None]])
 async def _show(context: DeskContext, reply: Reply, audience: Audience, chat_id: int) -> None:
     """Send it to one chat; with buttons when it has pages or can be refreshed."""
     pages, protected = paged(reply.blocks), audience.is_protected
-    if len(pages) == 1 and reply.again is None:
+    if len(pages) == 1 and reply.again is None and not reply.alert:
         await context.say(pages[0], chat_id=chat_id, protected=protected)
         return
     services = context.services
-    body = {"pages": pages, "at": 0, "again": reply.again}
+    body = {"pages": pages, "at": 0, "again": reply.again, "alert": reply.alert}
     try:
         card = await services.cards.make(KIND, context.person.id, chat_id, body)
     except StoreError:  # no buttons then, but the answer is there
@@ -129,7 +131,9 @@ async def turn(context: DeskContext, card: Card, choice: int, message_id: int) -
 
 async def refreshed(context: DeskContext, card: Card, reply: Reply, message_id: int) -> str | None:
     """Show a new answer in place of the old one."""
-    return await _redraw(context, card, {**card.body, "pages": paged(reply.blocks), "at": 0}, message_id)
+    return await _redraw(
+        context, card, {**card.body, "pages": paged(reply.blocks), "at": 0, "alert": reply.alert}, message_id
+    )
 
 
 async def _redraw(context: DeskContext, card: Card, body: dict[str, Any], message_id: int) -> str | None:
@@ -156,4 +160,7 @@ def _keyboard(context: DeskContext, card: Card, body: dict[str, Any], version: i
         row.append(("Refresh" if count == 1 else f"Refresh · {at + 1}/{count}", REFRESH))
     if at + 1 < count:
         row.append((f"{at + 2} ›", NEXT))
-    return keyboard(card, [row], context.services.signer, version)
+    rows = [row] if row else []
+    if body.get("alert"):
+        rows.append([("Alert…", ALERT)])
+    return keyboard(card, rows, context.services.signer, version)

@@ -1,6 +1,7 @@
 """/positions: what is open."""
 
 from bot.access.model import Right
+from handlers.alert_steps import POSITION
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
@@ -10,7 +11,11 @@ from handlers.render import positions as render
 async def positions(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, "/positions capital")
     sheet = await context.services.balances.positions(context.person, word)
-    return Reply(render.positions(sheet, taste_of(context)), again=" ".join(["/positions", *words]))
+    return Reply(
+        render.positions(sheet, taste_of(context)),
+        again=" ".join(["/positions", *words]),
+        alert=" ".join([POSITION, *words]),
+    )
 
 
 DOORS = (

@@ -12,7 +12,7 @@ from bot.access import matrix
 from bot.access.model import Right
 from bot.errors import CountersignError
 from bot.messages.cards import Card
-from handlers import conversation, failures, pages, rooms, start
+from handlers import alert_steps, conversation, failures, pages, rooms, start
 from handlers.buttons import Late, read
 from handlers.context import DeskContext
 from handlers.doors import Door, permit
@@ -117,6 +117,10 @@ async def _paged(context: DeskContext, card: Card, choice: int, message_id: int)
     again = str(card.body["again"] or "").lstrip("/").split()
     right = rooms.BY_COMMAND[again[0]].right if again else Right.TALK
     permit(context, right)
+    if choice == pages.ALERT and card.body.get("alert"):
+        permit(context, Right.READ)
+        await alert_steps.begin(context, str(card.body["alert"]).split())
+        return None
     if choice == pages.REFRESH:
         return await _refresh(context, card, message_id)
     return await pages.turn(context, card, choice, message_id)

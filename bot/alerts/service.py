@@ -30,6 +30,8 @@ from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
 
+MOST_RULES = 1_000
+"""Of one person."""
 ESCALATED_AFTER = timedelta(minutes=10)
 _KEPT = timedelta(days=60)
 _RESTS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
@@ -279,6 +281,8 @@ class Alerts:
         deed = Deed(action, f"alert/{rule.id}", person.id, telegram_id, details)
 
         def change(tables: Tables) -> None:
+            if there is None and records.count_of(tables, person.id) >= MOST_RULES:
+                raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
             self._audit.record(tables, deed)
