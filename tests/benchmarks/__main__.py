@@ -8,7 +8,19 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.benchmarks import audit, capital, crm, cryptocapital, deriv, messages, moving, starting, strangers, vault
+from tests.benchmarks import (
+    alerts,
+    audit,
+    capital,
+    crm,
+    cryptocapital,
+    deriv,
+    messages,
+    moving,
+    starting,
+    strangers,
+    vault,
+)
 from tests.benchmarks.environments import CannotInstallError
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CannotMeasureError
@@ -35,11 +47,11 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "deriv_ticks": deriv.ticks,
     "crm_webhooks": crm.webhooks,
     "crm_report": crm.report,
-    "deriv_calls": deriv.calls,
-    "deriv_calls_library": deriv.calls_library,
-    "deriv_ticks": deriv.ticks,
     "approval_to_first_byte": moving.approval_to_first_byte,
     "request_cost": moving.request_cost,
+    "alerts_ticks": alerts.ticks,
+    "alerts_rules": alerts.among_many,
+    "alerts_memory": alerts.room,
 }
 
 
