@@ -99,6 +99,14 @@ class Audit(_Table, frozen=True):
     """Gets a message each day."""
 
 
+class Backup(_Table, frozen=True):
+    """`[backup]`: when given, the bot makes one each day."""
+
+    folder: str
+    at: str = "02:45"
+    keep: int = 14
+
+
 class Mail(_Table, frozen=True):
     """`[second_channel.email]`"""
 
@@ -154,6 +162,7 @@ class File(_Table, frozen=True):
     policy: Policy = Policy()
     log: Log = Log()
     web: Web | None = None
+    backup: Backup | None = None
     second_channel: SecondChannel | None = None
     providers: dict[str, Any] = {}
 
@@ -212,6 +221,16 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """Where a backup goes each day, at what time in the desk's zone, and how many of them stay."""
+
+    folder: Path
+    hour: int
+    minute: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
 class SecondChannelConfig:
     """The ways to reach people when Telegram is not there; none of them is given on a desk without."""
 
@@ -245,6 +264,7 @@ class Config:
     """By provider and setting, such as `crm.webhook_secret_file`: the secret that proves what is told us by itself."""
     policy: PolicyConfig = PolicyConfig()
     second_channel: SecondChannelConfig = SecondChannelConfig()
+    backup: BackupConfig | None = None
 
 
 def is_loopback(url: str) -> bool:
