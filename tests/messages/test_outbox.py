@@ -222,3 +222,25 @@ async def test_a_group_that_moved_is_reached_where_it_is_now(
     assert await outbox.heads() == []
     await clock.move(31)
     assert {row.notice.chat_id for row in await outbox.due()} == {-3}
+
+
+async def test_of_each_chat_the_first_goes_by_lane_and_then_by_age(outbox: Outbox, database: Database) -> None:
+    await put(
+        database,
+        outbox,
+        notice("event", Lane.EVENTS, chat=9),
+        notice("price", Lane.PRICES, chat=3),
+        notice("price too", Lane.PRICES, chat=1),
+        notice("decision", Lane.DECISIONS, chat=3),
+        notice("security", Lane.SECURITY, chat=5),
+        notice("security too", Lane.SECURITY, chat=2),
+    )
+    heads = await outbox.heads()
+    assert [(head.lane, head.chat_id) for head in heads] == [
+        (Lane.DECISIONS, 3),
+        (Lane.SECURITY, 5),
+        (Lane.SECURITY, 2),
+        (Lane.EVENTS, 9),
+        (Lane.PRICES, 1),
+    ]
+    assert [head.chat_id for head in await outbox.heads(busy=[3, 5], hushed=[1, 2])] == [2, 9]
