@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bot.operations.bookings import BookingDesk
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.deals import DealDesk
     from bot.operations.deciding import Deciding
     from bot.operations.delegating import Delegating
     from bot.operations.dossiers import Dossiers
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from bot.operations.status import StatusDesk
     from bot.operations.turned_away import TurnedAway
     from bot.operations.wariness import Wariness
+    from bot.operations.watch.room import Watch
     from bot.operations.watching_desk import WatchingDesk
     from bot.operations.withdrawals import Withdrawals
 
@@ -322,6 +324,13 @@ class House:
         )
 
     @cached_property
+    def deals(self) -> "DealDesk":
+        from bot.operations.deals import DealDesk
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return DealDesk(self.connections, self.money.planning, self.clock, zone)
+
+    @cached_property
     def markets(self) -> "MarketDesk":
         from bot.operations.markets import MarketDesk
 
@@ -456,6 +465,25 @@ class House:
         from bot.operations.announcing import Announcing
 
         return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+
+    @cached_property
+    def watch(self) -> "Watch":
+        from bot.operations.watch.room import Watch
+        from bot.providers.standing import Figures
+
+        patience = self.config.streams
+        return Watch(
+            self.database,
+            self.connections,
+            self.access,
+            self.outbox,
+            self.alerts,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            figures=Figures(patience.backoff, patience.backoff_cap, stall_seconds=patience.stall),
+            poll_seconds=patience.poll,
+            patience_seconds=patience.tell_after,
+        )
 
     @cached_property
     def registering(self) -> "Registering":

@@ -36,6 +36,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "policy.beneficiaries": model.Payee,
     "log": model.Log,
     "backup": model.Backup,
+    "streams": model.Streams,
     "second_channel": model.SecondChannel,
     "second_channel.email": model.Mail,
     "web": model.Web,

@@ -108,6 +108,7 @@ def load(
         providers=settings,
         hooks=hooks,
         policy=policy,
+        streams=file.streams,
         second_channel=second,
         backup=backup,
     )

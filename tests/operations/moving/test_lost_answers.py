@@ -12,13 +12,13 @@ import pytest
 
 from bot.approvals.model import Request, State
 from tests.support.chatting import ANNA, OLGA, Chat
-from tests.support.moving import BOOKING, MoneyDesk, money_desk
+from tests.support.moving import BOOKING, DEAL, MoneyDesk, money_desk
 
 TEN = 10
 UNREADABLE = ["", "<html>", "\ufeff{}", '{"a":NaN}', '{"a":1,"a":2}', "[]", "null", '"ok"', '{"msg":"ack"}', "[" * 4000]
 
 
-@pytest.fixture(params=["cryptocapital", "crm", BOOKING])
+@pytest.fixture(params=["cryptocapital", "crm", "deriv", BOOKING, DEAL])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path, chat: Chat) -> AsyncIterator[MoneyDesk]:
     async with money_desk(tmp_path, chat, request.param) as opened:
         yield opened

@@ -11,13 +11,13 @@ from bot.providers.base import Act, Prepared, Receipt
 from bot.providers.crm.client.seam import Seam as CrmSeam
 from bot.providers.cryptocapital.seam import Seam
 from tests.support.chatting import NOBODY_LISTENS, OLGA, Chat, until
-from tests.support.moving import BOOKING, MoneyDesk, money_desk
+from tests.support.moving import BOOKING, DEAL, MoneyDesk, money_desk
 from tests.support.treasury import OPERATING
 
 TEN = 10
 
 
-@pytest.fixture(params=["cryptocapital", "crm"])
+@pytest.fixture(params=["cryptocapital", "crm", "deriv", DEAL])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path, chat: Chat) -> AsyncIterator[MoneyDesk]:
     async with money_desk(tmp_path, chat, request.param) as opened:
         yield opened

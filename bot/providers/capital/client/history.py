@@ -12,12 +12,14 @@ from bot.providers.capital.client.sessions import Sessions
 from bot.providers.capital.wire import history
 from bot.providers.records import Entry, Reading
 
-DAY = timedelta(days=1)
+DAY = timedelta(days=1) - timedelta(seconds=2)
 MONTH = timedelta(days=30)
 FURTHEST = 12
 """How many months back the newest bookings are looked for."""
 _OVERLAP = timedelta(minutes=1)
 """Windows overlap by so much: their ends are whole seconds, and the provider's clock is not ours."""
+_ROUNDED = timedelta(seconds=1)
+"""Ends are cut to whole seconds."""
 _SHORTEST = timedelta(hours=1)
 _LEAST = timedelta(minutes=10)
 """Of what reaches up to now so much is asked for at least, lest our clock be slow."""
@@ -96,7 +98,7 @@ class History:
         account = account or await self._sessions.at_home()
         now = self._clock.now()
         end = until
-        if until is None or until > now:
+        if until is None or until > now - _OVERLAP:
             length = min(widest, max(now - since, _LEAST) + _OVERLAP)
             for part in await self._wide(now - length, now, build, parse, account, is_last=True):
                 yield part
@@ -121,7 +123,7 @@ class History:
     ) -> list[tuple[Row, ...]]:
         """One window; in halves when the answer is larger than we take."""
         seconds = max(1, -((start - end) // timedelta(seconds=1)))
-        request = build(None, None, seconds) if is_last else build(start, end, None)
+        request = build(None, None, seconds) if is_last else build(start, end + _ROUNDED, None)
         try:
             answer, _ = await self._sessions.read(request, account)
             return [parse(answer.body)]

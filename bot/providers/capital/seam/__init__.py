@@ -27,7 +27,7 @@ from bot.providers.capital.client.history import History
 from bot.providers.capital.client.line import Line
 from bot.providers.capital.client.sessions import Sessions, Ticket, Turn
 from bot.providers.capital.seam.composing import composed
-from bot.providers.capital.seam.finding import Finding
+from bot.providers.capital.seam.finding import Finding, is_reference
 from bot.providers.capital.seam.terms import Terms, terms_of
 from bot.providers.capital.seam.verdicts import Verdict, verdict_in
 from bot.providers.capital.seam.wired import Before, unwired, wired
@@ -99,7 +99,7 @@ class Seam:
 
     async def find(self, prepared: Prepared) -> Evidence:
         terms, (_, before) = terms_of(prepared.act), unwired(prepared)
-        if prepared.answered.startswith(("o_", "p_")):
+        if is_reference(prepared.answered):
             verdict = await self._verdict(prepared, terms, before, prepared.answered)
             if verdict is not None:
                 return self._evidence(prepared, verdict)

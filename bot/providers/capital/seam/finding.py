@@ -53,7 +53,8 @@ class Search:
 
     @property
     def is_old(self) -> bool:
-        return self.now - self.prepared.prepared_at >= ABSENT_AFTER
+        """Whether it would be seen by now. Of what was taken, and got a reference, its confirmation must speak."""
+        return not is_reference(self.prepared.answered) and self.now - self.prepared.prepared_at >= ABSENT_AFTER
 
     def is_in_time(self, at: datetime | None) -> bool:
         return at is None or self.before.moment - SLACK <= at <= self.before.moment + CAME_WITHIN
@@ -64,8 +65,10 @@ class Search:
     def done(self, deal: str, said: str) -> Evidence:
         return Evidence(Outcome.SUCCEEDED, deal, said, self.now)
 
-    def refused(self, said: str) -> Evidence:
-        return Evidence(Outcome.FAILED, self.prepared.reference, said, self.now)
+    def refused(self) -> Evidence:
+        """By what activity says, which may be of another's deal: a proof once ours would be seen."""
+        said = "rejected, as the account's activity says"
+        return Evidence(Outcome.FAILED if self.is_old else Outcome.UNKNOWN, self.prepared.reference, said, self.now)
 
     def not_by_us(self, said: str) -> Evidence:
         return Evidence(Outcome.ALREADY_DECIDED, self.prepared.reference, said, self.now)
@@ -78,6 +81,11 @@ class Search:
         seconds = (self.now - self.prepared.prepared_at) // timedelta(seconds=1)
         said = f"{where}, {seconds} s later"
         return Evidence(Outcome.NOT_SENT if self.is_old else Outcome.UNKNOWN, self.prepared.reference, said, self.now)
+
+
+def is_reference(text: str) -> bool:
+    """Whether it is what a deal is given when it is taken."""
+    return text.startswith(("o_", "p_"))
 
 
 class Finding:
@@ -136,7 +144,7 @@ class Finding:
         if exact or alike:
             return search.open("there are deals like it, and nothing tells which is ours", exact | alike)
         if len({row.deal_id for row in refused}) == 1 and all(_size(row) in (None, terms.size) for row in refused):
-            return search.refused("rejected, as the account's activity says")
+            return search.refused()
         return search.absent("neither among positions nor in activity")
 
     async def _placed(self, search: Search) -> Evidence:
@@ -169,7 +177,7 @@ class Finding:
         if exact or alike:
             return search.open("there are orders like it, and nothing tells which is ours", exact | alike)
         if refused:
-            return search.refused("rejected, as the account's activity says")
+            return search.refused()
         return search.absent("neither among orders nor in activity")
 
     async def _closed(self, search: Search) -> Evidence:
@@ -232,8 +240,8 @@ class Finding:
     @staticmethod
     def _still(search: Search, edits: list[Activity], *, is_as_before: bool) -> Evidence:
         """It is not as wanted."""
-        if edits and all(one.status in _REFUSED for one in edits):
-            return search.refused("rejected, as the account's activity says")
+        if is_as_before and edits and all(one.status in _REFUSED for one in edits):
+            return search.refused()
         if is_as_before and not edits:
             return search.absent("it is as it was")
         return search.open("it was changed, but is not as wanted")
