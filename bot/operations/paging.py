@@ -148,7 +148,7 @@ class Paging:
             trouble = ""
             try:
                 await self._ways[way](subject, text)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # what a library finds unfit to be sent is a ValueError
                 trouble = str(error) if type(error) is OSError else type(error).__name__
                 _log.warning("second channel failed", extra={"way": way, "error": trouble})
             else:
