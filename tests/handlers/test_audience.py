@@ -72,6 +72,7 @@ AUDIENCES: Mapping[str, str] = {
     "digest": "public",  # in the private chat only
     "schedule": "private",
     "undelivered": "private",
+    "page": "desk",
     "whoami": "public",
     "people": "desk",
     "role": "public",  # in the private chat only, like the next two

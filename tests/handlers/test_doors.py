@@ -97,7 +97,19 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         ADAM: everybody
         | linking
         | working
-        | {"people", "role", "suspend", "resume", "invite", "person", "approve", "reject", "delegate", "undelivered"},
+        | {
+            "people",
+            "role",
+            "suspend",
+            "resume",
+            "invite",
+            "person",
+            "approve",
+            "reject",
+            "delegate",
+            "undelivered",
+            "page",
+        },
     }
 
 

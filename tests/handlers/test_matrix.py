@@ -118,6 +118,7 @@ DOORS = {
     "digest": (ALL, READ, NEVER),
     "schedule": (ALL, TALK, PRIVATELY),
     "quiet": (ALL, TALK, HERE),
+    "page": (ADMIN, POLICY, PRIVATELY),
     "undelivered": (ADMIN, POLICY, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),
     "role": (ADMIN, PEOPLE_, NEVER),
