@@ -100,6 +100,38 @@ async def _back_office(side: Side, point: str, mark: str) -> None:
             await side.suffers({"action": "reset", "match": deciding})
 
 
+async def _order(rooms: House, connection: Connection, side: Side, number: int) -> Wanted:
+    """Gold, of which something is open already; how much of it is the mark."""
+    size = f"{1 + number // 100}.{number % 100:02}"
+    parameters = {
+        **common(connection),
+        "account": "310441870023915201",
+        "target": "GOLD",
+        "symbol": "GOLD",
+        "name": "Gold",
+        "direction": "buy",
+        "size": size,
+        "size_unit": "units",
+        "type": "market",
+        "stop": "3900.00",
+        "amount": "4000.00",
+        "currency": "USD",
+    }
+    return Wanted(size, Wish(Kind.ORDER, parameters))
+
+
+async def _opened(side: Side, mark: str) -> int:
+    entries = (await side.told("ledger"))["entries"]
+    return sum(one["kind"] == "open" and one["currency"] == "GOLD" and one["amount"] == mark for one in entries)
+
+
+async def _broker(side: Side, point: str, mark: str) -> None:
+    """An order is confirmed at once, unless something is to happen in between."""
+    await side.does("options", confirm_delay_ms=17_000 if point == "CP12" else 0)
+    if point == "CP16":
+        await side.suffers({"action": "reset", "match": {"path": "/api/v1/positions", "method": "POST"}})
+
+
 FLOWS = (
     Flow(
         "Crypto Capital transfer",
@@ -119,5 +151,14 @@ FLOWS = (
         _paid_out,
         _back_office,
         away_seconds={"CP07": 50, "CP08": 50, "CP09": 50},
+    ),
+    Flow(
+        "Capital order",
+        "capital",
+        {},
+        _order,
+        _opened,
+        _broker,
+        away_seconds={"CP07": 100, "CP08": 100, "CP09": 100},
     ),
 )
