@@ -10,7 +10,7 @@ import json
 import os
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,14 +19,20 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bot.money import Currency
+from bot.errors import ReplyError
+from bot.money import Currency, Money
+from bot.providers.base import Act, ActKind
 from bot.providers.deriv import wire
+from bot.providers.deriv.client import payments
 from bot.providers.deriv.wire import (
+    Body,
+    Call,
     Request,
     agents,
     balances,
     books,
     contracts,
+    grammar,
     logins,
     markets,
     opening,
@@ -34,6 +40,7 @@ from bot.providers.deriv.wire import (
     proposals,
     service,
 )
+from bot.providers.records import Account, Environment
 from bot.secret import Secret
 
 SHARED = Path(os.environ.get("COUNTERSIGN_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -191,6 +198,35 @@ REQUESTS |= {
     "agents.build_crypto_deposit": [agents.build_crypto_deposit()],
 }
 
+NOTE = {"narrative": "Invoice 4711, O'Brien - March"}
+
+
+def _act(kind: ActKind, target: str, amount: str | None, **parameters: str) -> Act:
+    money = None if amount is None else Money(Decimal(amount), USD)
+    return Act("abcdefghjk", kind, "CR900001", money, target, parameters)
+
+
+def _money_requests() -> Iterator[Request]:
+    """What leaves through the seam, as it is prepared, and as it is rehearsed."""
+    reference = payments.reference_of("abcdefghjk")
+    credit = _act(ActKind.TRANSFER, "CR900010", "100.00", way="agent", **NOTE)
+    payout = _act(ActKind.TRANSFER, "CR900073", "100.05", way="payout", **NOTE)
+    by_code = payments.with_code(payments.request_of(payout, reference), "uoJvVuQ6")
+    for request in (payments.request_of(credit, reference), by_code):
+        yield from (request, payments.dry(request))
+    yield payments.request_of(_act(ActKind.TRANSFER, "CR900004", "0.01", way="own"), reference)
+    yield payments.request_of(_act(ActKind.CLOSE, "270000001", None, least="11.60"), "")
+    terms = {"contract_type": "CALL", "symbol": "R_100", "duration": "5m", "barrier": "+0.5", "price": "10.50"}
+    order = _act(ActKind.ORDER, "R_100", "10.00", **terms)
+    yield payments.request_of(order, "")
+    bound = _act(ActKind.ORDER, "R_100", "10.00", proposal="042922fe-5664-49e4-83bf-b3bbe98f31db", **terms)
+    yield payments.request_of(bound, "", by_proposal=True)
+    expiring = {"contract_type": "MULTUP", "symbol": "R_100", "expiry": "1760000300", "multiplier": "100"}
+    yield payments.request_of(_act(ActKind.ORDER, "R_100", "10.00", **expiring), "")
+
+
+REQUESTS["payments.request_of"] = list(_money_requests())
+
 _LETTER = r"[^\W\d_]"
 TRANSLATED = {
     r"^\p{L}[\p{L}\s'.-]{0,99}$": rf"^{_LETTER}(?:{_LETTER}|[\s'.-]){{0,99}}$",
@@ -222,6 +258,24 @@ DESCRIBED: dict[str, dict[str, Any]] = {
     "topup_virtual": {"topup_virtual": _ONE, **_LOGIN},
     "sell_expired": {"sell_expired": _ONE, **_LOGIN},
     "transaction": {"transaction": _ONE, "subscribe": _ONE, **_LOGIN},
+    "paymentagent_transfer": {
+        "paymentagent_transfer": _ONE,
+        "amount": {"type": "number"},
+        "currency": {"type": "string", "pattern": "^[a-zA-Z0-9]{2,20}$"},
+        "description": {"type": "string", "pattern": "^[0-9A-Za-z .,'-]{0,250}$"},
+        "dry_run": {"type": "integer", "enum": [0, 1]},
+        "transfer_to": {"type": "string", "pattern": "^[A-Za-z]+[0-9]+$"},
+        **_LOGIN,
+    },
+    "transfer_between_accounts": {
+        "transfer_between_accounts": _ONE,
+        "account_from": {"type": "string", "pattern": r"\w+"},
+        "account_to": {"type": "string", "pattern": r"\w+"},
+        "accounts": {"type": "string", "enum": ["all", "brief"]},
+        "amount": {"type": "number", "minimum": 0},
+        "currency": {"type": "string", "pattern": "^[a-zA-Z0-9]{2,20}$"},
+        **_LOGIN,
+    },
     "profit_table": {
         "profit_table": _ONE,
         "contract_type": {"type": "array", "items": _CONTRACT, "uniqueItems": True},
@@ -269,7 +323,11 @@ def _translated(schema: Any) -> Any:
 
 
 def test_no_builder_is_missing_here() -> None:
-    assert set(builders()) == set(REQUESTS)
+    assert {*builders(), "payments.request_of"} == set(REQUESTS)
+
+
+def test_no_call_is_missing_here() -> None:
+    assert {made.call for cases in REQUESTS.values() for made in cases} == set(Call)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +353,74 @@ def _patterns(schema: Any) -> Iterator[str]:
     if isinstance(schema, list):
         for inner in schema:
             yield from _patterns(inner)
+
+
+def _examples() -> Iterator[tuple[str, Any]]:
+    """The replies the call reference shows, each with the call it belongs to."""
+    text = (SHARED / "protocols" / "deriv.md").read_text(encoding="utf-8")
+    for call, section in re.findall(r"^### `(\w+)`\n(.*?)(?=^##)", text, re.DOTALL | re.MULTILINE):
+        for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL):
+            yield call, json.loads(block, parse_float=Decimal)
+
+
+OWN = Account("CR900001", "Real", USD, Environment.LIVE)
+READERS: dict[str, Callable[[Body], object]] = {
+    "ping": lambda body: body["ping"],
+    "time": service.parse_time,
+    "website_status": service.parse_website_status,
+    "forget": service.parse_forget,
+    "forget_all": service.parse_forget_all,
+    "logout": lambda body: logins.parse_logout(body) or True,
+    "authorize": lambda body: logins.parse_authorize(body, NOON),
+    "get_settings": profile.parse_get_settings,
+    "get_limits": lambda body: profile.parse_get_limits(body, USD),
+    "api_token": profile.parse_api_token,
+    "app_register": profile.parse_app_register,
+    "verify_email": opening.parse_verify_email,
+    "residence_list": opening.parse_residence_list,
+    "states_list": opening.parse_states_list,
+    "landing_company": opening.parse_landing_company,
+    "landing_company_details": opening.parse_landing_company_details,
+    "new_account_virtual": opening.parse_new_account_virtual,
+    "new_account_real": opening.parse_new_account_real,
+    "topup_virtual": opening.parse_topup_virtual,
+    "balance": lambda body: balances.parse_balance(body, OWN, NOON).items,
+    "portfolio": lambda body: contracts.parse_portfolio(body, OWN.id, NOON),
+    "statement": lambda body: books.parse_statement(body, OWN.id, USD),
+    "profit_table": lambda body: books.parse_profit_table(body, OWN.id, USD),
+    "transaction": lambda body: books.parse_transaction(body, OWN.id),
+    "sell_expired": contracts.parse_sell_expired,
+    "active_symbols": markets.parse_active_symbols,
+    "contracts_for": markets.parse_contracts_for,
+    "ticks": markets.parse_tick,
+    "ticks_history": lambda body: markets.parse_history(body, "R_100"),
+    "proposal": lambda body: proposals.parse_proposal(body, USD),
+    "buy": lambda body: payments.parse_done(body, _act(ActKind.ORDER, "R_100", "10", contract_type="CALL")),
+    "sell": lambda body: payments.parse_done(body, _act(ActKind.CLOSE, "270000001", None)),
+    "proposal_open_contract": lambda body: contracts.parse_open_contract(body, OWN.id, NOON),
+    "paymentagent_list": agents.parse_paymentagent_list,
+    "paymentagent_details": agents.parse_paymentagent_details,
+    "paymentagent_transfer": lambda body: payments.parse_done(
+        body, _act(ActKind.TRANSFER, "CR900010", "100", way="agent", payee="Mr Client Two")
+    ),
+    "paymentagent_withdraw": lambda body: payments.parse_done(
+        body, _act(ActKind.TRANSFER, "CR900073", "100", way="payout", payee="Agent One")
+    ),
+    "transfer_between_accounts": lambda body: payments.parse_done(
+        body, _act(ActKind.TRANSFER, "CR900004", "100", way="own")
+    ),
+    "cashier": agents.parse_cashier,
+}
+
+
+def test_every_reply_the_call_reference_shows_is_read() -> None:
+    examples = list(_examples())
+    assert {call for call, _ in examples} == set(READERS) == {call.value for call in Call}
+    for call, said in examples:
+        frame = json.dumps({**said, "req_id": 1}, default=lambda number: float(number))
+        body = grammar.parse_frame(frame).said
+        assert not isinstance(body, ReplyError)
+        assert READERS[call](body), call
 
 
 def test_a_request_that_does_not_fit_is_noticed() -> None:

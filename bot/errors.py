@@ -42,6 +42,7 @@
         │   └── BusyError                asked too often; may carry `retry_after_seconds`
         ├── FaultError               the provider's own failure (5xx and the like)
         ├── StreamsFullError         a login follows as much as it may at once; carries how many
+        ├── CodeAwaitedError         a code was mailed, and nothing goes on without it
         ├── UnsupportedError         this provider has no such ability
         ├── UnconfiguredError        the configuration lacks what this provider needs
         └── OutcomeUnknownError      a money call left and nothing definite came back
@@ -406,6 +407,18 @@ class UnconfiguredError(ProviderError):
     def __init__(self, provider: str, setting: str) -> None:
         super().__init__(provider, f"not configured: {setting}")
         self.setting = setting
+
+
+class CodeAwaitedError(ProviderError):
+    """A code was mailed to the owner of the account, and nothing goes on without it. Nothing was sent.
+
+    `mailing` tells one mail from the next; `is_wrong` where one was given, and is none or too old.
+    """
+
+    def __init__(self, provider: str, mailing: str, *, is_wrong: bool = False) -> None:
+        super().__init__(provider, "the code was not taken" if is_wrong else "waits for a code")
+        self.mailing = mailing
+        self.is_wrong = is_wrong
 
 
 class OutcomeUnknownError(ProviderError):

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from bot.operations.bookings import BookingDesk
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.deals import DealDesk
     from bot.operations.deciding import Deciding
     from bot.operations.delegating import Delegating
     from bot.operations.dossiers import Dossiers
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from bot.operations.status import StatusDesk
     from bot.operations.turned_away import TurnedAway
     from bot.operations.wariness import Wariness
+    from bot.operations.watch.room import Watch
     from bot.operations.watching_desk import WatchingDesk
     from bot.operations.withdrawals import Withdrawals
 
@@ -169,6 +171,13 @@ class House:
         from bot.operations.alerting import Alerting
 
         return Alerting(self.connections, self.clock, ZoneInfo(self.config.desk.time_zone))
+
+    @cached_property
+    def watch(self) -> "Watch":
+        from bot.operations.watch.room import Watch
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return Watch(self.database, self.connections, self.access, self.outbox, self.alerts, self.clock, zone=zone)
 
     @cached_property
     def watching_desk(self) -> "WatchingDesk":
@@ -278,6 +287,13 @@ class House:
         return Connections(
             self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
         )
+
+    @cached_property
+    def deals(self) -> "DealDesk":
+        from bot.operations.deals import DealDesk
+
+        zone = ZoneInfo(self.config.desk.time_zone)
+        return DealDesk(self.connections, self.money.planning, self.clock, zone)
 
     @cached_property
     def markets(self) -> "MarketDesk":
@@ -414,6 +430,25 @@ class House:
         from bot.operations.announcing import Announcing
 
         return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+
+    @cached_property
+    def watch(self) -> "Watch":
+        from bot.operations.watch.room import Watch
+        from bot.providers.standing import Figures
+
+        patience = self.config.streams
+        return Watch(
+            self.database,
+            self.connections,
+            self.access,
+            self.outbox,
+            self.alerts,
+            self.clock,
+            zone=ZoneInfo(self.config.desk.time_zone),
+            figures=Figures(patience.backoff, patience.backoff_cap, stall_seconds=patience.stall),
+            poll_seconds=patience.poll,
+            patience_seconds=patience.tell_after,
+        )
 
     @cached_property
     def registering(self) -> "Registering":

@@ -48,7 +48,7 @@ async def offer(context: DeskContext, plan: Plan, *, said_whole: bool = False) -
     picks = not rule.seats and rule.proof is Proof.NUMBER
     number = secrets.choice(_NUMBERS) if picks else None
     body = {
-        "wish": _packed(plan.wish),
+        "wish": packed(plan.wish),
         "token": secrets.token_hex(8),
         "proof": rule.proof.value if not rule.seats else Proof.NONE.value,
         "number": number,
@@ -79,7 +79,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
     if draft is None or draft.kind != KIND or draft.body["token"] != card.body["token"]:
         await _without_buttons(context, message_id)
         return _OVER
-    wish, proof = _wish(draft.body["wish"]), Proof(draft.body["proof"])
+    wish, proof = wish_of(draft.body["wish"]), Proof(draft.body["proof"])
     if choice == CANCEL:
         await services.cards.drop(context.person.id)
         await _replace(context, message_id, "Stopped; nothing was asked for.")
@@ -106,7 +106,7 @@ async def _ask(context: DeskContext, wish: Wish, shown: Shown) -> Request:
 
 
 async def _asked_with_code(context: DeskContext, about: Mapping[str, Any], code: Secret) -> str:
-    wish, telegram_id = _wish(about["wish"]), context.where.telegram_id
+    wish, telegram_id = wish_of(about["wish"]), context.where.telegram_id
     hashed = hash_of(wish.kind, context.person.id, wish.parameters)
     use = context.services.factors.checking(
         context.person.id, code, purpose=f"ask for {wish.kind} {hashed[:8]}", telegram_id=telegram_id
@@ -129,7 +129,7 @@ async def _replace(context: DeskContext, message_id: int, html: str) -> None:
         await context.bot.edit_message_text(html, context.where.chat_id, message_id, parse_mode=ParseMode.HTML)
 
 
-def _packed(wish: Wish) -> dict[str, Any]:
+def packed(wish: Wish) -> dict[str, Any]:
     return {
         "kind": wish.kind.value,
         "parameters": dict(wish.parameters),
@@ -139,7 +139,7 @@ def _packed(wish: Wish) -> dict[str, Any]:
     }
 
 
-def _wish(body: Mapping[str, Any]) -> Wish:
+def wish_of(body: Mapping[str, Any]) -> Wish:
     return Wish(Kind(body["kind"]), body["parameters"], body["asked_in"], body["chat_id"], body["terms"])
 
 

@@ -10,7 +10,9 @@ from telegram import Update
 
 from bot.errors import CountersignError, StoreError
 from handlers import (
+    alerts,
     asking,
+    deals,
     enclosing,
     factor,
     failures,
@@ -30,11 +32,13 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *factor.ANSWERS,
     *requests.ANSWERS,
     *transfers.ANSWERS,
+    *deals.ANSWERS,
     *payments.ANSWERS,
     *asking.ANSWERS,
     *withdrawals.ANSWERS,
     *policy.ANSWERS,
     *enclosing.ANSWERS,
+    *alerts.ANSWERS,
 )
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 

@@ -11,6 +11,7 @@ from bot.errors import (
     BackupUnreadableError,
     BusyError,
     ClockDoubtedError,
+    CodeAwaitedError,
     CodeUsedError,
     CodeWrongError,
     ConflictError,
@@ -171,6 +172,8 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
     match error:
         case UnreachableError():
             return f"{which} could not be reached. Try again in a minute."
+        case CodeAwaitedError():
+            return f"{which} has mailed a code to the owner of the account, and waits for it. /payout code takes it."
         case OutcomeUnknownError():
             return (
                 f"{which}: it was sent, and the outcome is not known yet. It will not be sent again by itself; "

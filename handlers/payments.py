@@ -29,7 +29,9 @@ async def payout(context: DeskContext, words: Words) -> None:
     if words[:1] != ["code"]:
         await OUT.begin(context, words)
         return
-    if len(words) != 2:  # the code itself does not belong into a command
+    if len(words) != 2:
+        if len(words) > 2:  # the code itself, perhaps
+            await context.delete_secret(context.message_id)
         raise InputError("say which request the code is for; the code is asked for then", _CODE_EXAMPLE)
     services = context.services
     request = await services.money.mailed_codes.awaited(context.person, words[1])
@@ -53,7 +55,7 @@ async def _code(context: DeskContext, draft: Draft, text: str, message_id: int) 
         context.person, request_id, Secret(code), telegram_id=context.where.telegram_id
     )
     await services.cards.drop(context.person.id)
-    await context.say(f"Taken. Request <code>{request_id}</code> is tried with it now; /requests says how it goes.")
+    await context.say(f"Taken. Request <code>{request_id}</code> is tried with it now; /request says how it goes.")
 
 
 DOORS = (

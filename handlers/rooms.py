@@ -8,6 +8,7 @@ from typing import Final
 
 from handlers import (
     accounts,
+    alerts,
     asking,
     audit,
     balances,
@@ -15,6 +16,7 @@ from handlers import (
     clients,
     clock,
     connections,
+    deals,
     deciding,
     delegating,
     dossiers,
@@ -49,7 +51,8 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS,)),
+    ("Markets", (*markets.DOORS, *deals.DOORS)),
+    ("Alerts", alerts.DOORS),
     (
         "Money",
         (
@@ -80,6 +83,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *linking.TAPS,
     *connections.TAPS,
     *transfers.TAPS,
+    *deals.TAPS,
     *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
@@ -92,6 +96,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *clock.TAPS,
     *audit.TAPS,
     *people.TAPS,
+    *alerts.TAPS,
 )
 """The buttons of cards, beside those that turn pages."""
 TAP_BY_KIND: Final = {door.kind: door for door in TAPS}

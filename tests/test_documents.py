@@ -35,6 +35,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "policy": model.Policy,
     "policy.beneficiaries": model.Payee,
     "log": model.Log,
+    "streams": model.Streams,
     "web": model.Web,
     **{f"providers.{name}": kind for name, kind in SETTINGS.items()},
 }

@@ -152,7 +152,11 @@ class Engine:
             return self._quote(connection, told, outage, now)
         if isinstance(told, Candle):
             book = self._prices.get((connection, told.symbol))
-            return _NOTHING if book is None else self._span(book, of_candle(told, now), outage, now)
+            return (
+                _NOTHING
+                if book is None
+                else self._span(book, of_candle(told, now, fills_gap=outage is not None), outage, now)
+            )
         if isinstance(told, Balance):
             return self._balance(connection, told, outage, now)
         if isinstance(told, Position):

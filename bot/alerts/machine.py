@@ -53,11 +53,12 @@ def rungs(rule: Rule, state: State) -> tuple[Rung, ...]:
 
 
 def step(rule: Rule, state: State, span: Span) -> Step:
-    """The number went through `span`. What began before the rule, or before its last turn, counts by its end only."""
+    """The number went through `span`. What began before the rule, or before its last turn unless it was left out
+    then, counts by its end only."""
     since = _since(rule, state)
     if span.end <= since:
         return Step(state)
-    if span.start < since:
+    if span.start < (rule.created_at if span.is_news else since):
         span = Span.point(span.last, span.end)
     match rule.test:
         case Test.ABOVE | Test.BELOW:

@@ -210,6 +210,8 @@ class Span:
     last: Decimal
     start: datetime
     end: datetime
+    is_news: bool = False
+    """Whatever of it had been told before was left out: its extremes are later than that, though it begins earlier."""
 
     @classmethod
     def point(cls, value: Decimal, at: datetime) -> "Span":

@@ -38,10 +38,10 @@ def of_quote(quote: Quote) -> Span:
     return Span.point(mid, quote.at)
 
 
-def of_candle(candle: Candle, now: datetime) -> Span:
-    """Where it went; a candle that is still being drawn ends now."""
+def of_candle(candle: Candle, now: datetime, *, fills_gap: bool) -> Span:
+    """Where it went; a candle that is still being drawn ends now. One that fills a gap says what nobody had heard."""
     end = min(candle.at + candle.step, max(now, candle.at))
-    return Span(candle.low, candle.high, candle.close, candle.at, end)
+    return Span(candle.low, candle.high, candle.close, candle.at, end, fills_gap)
 
 
 def of_balance(balance: Balance) -> dict[Measure, Decimal]:

@@ -105,6 +105,20 @@ def parse(words: Sequence[str]) -> Sentence:
     return _numeric(tokens[:at], _TESTS[tokens[at].lower()], tokens[at + 1 :], said)
 
 
+def begun(words: Sequence[str]) -> tuple[Measure | Occasion | None, tuple[str, ...]]:
+    """What the beginning of a sentence is about, and the words that name something. None: it does not say yet."""
+    occasion = _occasion(words)
+    if occasion is not None:
+        return occasion
+    names, measure = _measure(words)
+    return measure, names
+
+
+def says_test(word: str) -> bool:
+    """Whether a number is all that is wanted after this word."""
+    return word.lower() in _TESTS
+
+
 def number(text: str) -> Decimal | None:
     """`2400`, `10,000.50`, `2.5k`, `-200`; None for what is none."""
     found = _NUMBER.fullmatch(text)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.model import Person
+from bot.access.model import Person, Role
 from bot.alerts import records
 from bot.alerts.book import Entry
 from bot.alerts.engine import Engine, Happening, Moved
@@ -151,8 +151,9 @@ class Alerts:
     async def run(self) -> None:
         """Write decisions down as they come, until cancelled. A database that refuses is asked again."""
         while True:
-            await self._wake.wait()
             try:
+                await self.start()
+                await self._wake.wait()
                 await self.settled()
             except StoreError as error:
                 _log.warning("alerts not written", extra={"error": type(error).__name__, "waiting": len(self._events)})
@@ -297,12 +298,12 @@ class Alerts:
         self._tell_of_change()
 
     async def acknowledge(self, person: Person, alert_id: str, *, telegram_id: int) -> str:
-        """Somebody has seen it; answers who did first."""
+        """Somebody who was told of it, or an admin, has seen it; answers who did first."""
         now = self._clock.now()
 
         def change(tables: Tables) -> str:
             told = records.read_told(tables, alert_id)
-            if told is None:
+            if told is None or not _concerns(person, told):
                 raise NotFoundError("alert", alert_id)
             if told.acknowledged_by is not None:
                 row = tables.conn.execute("SELECT name FROM persons WHERE id = ?", (told.acknowledged_by,)).fetchone()
@@ -391,6 +392,12 @@ class Alerts:
         self._wanted = self.engine.wanted
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _concerns(person: Person, told: records.Told) -> bool:
+    """Told in one of their chats, or in a group; admins hear of what nobody has acknowledged."""
+    is_told = any(chat < 0 or chat in person.telegram_ids for chat, _ in told.chats.values())
+    return is_told or Role.ADMIN in person.roles
 
 
 def _came(rule: Rule, state: State, now: datetime) -> State:

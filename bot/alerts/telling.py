@@ -115,8 +115,10 @@ class Telling:
         return True
 
     def redraw(self, tables: Tables, told: Told, more: str, *, choices: Choices = ()) -> None:
-        """Its messages say that, too, from now on."""
+        """Its messages say that, too, from now on; but not a card that tells of many, nor one that is about to."""
         for key, (chat, card) in told.chats.items():
+            if _stands_with_others(tables, key, chat):
+                continue
             is_private = card is not None
             self._outbox.put(
                 tables,
@@ -177,7 +179,8 @@ class Telling:
         body = {"alert": number, "rule": rule.id}
         card = self._cards.making(tables, CARD, hearer.person.id, hearer.chat, body, OPEN_FOR)
         choices = buttons(rule) if hearer.person.id == rule.owner else ACKNOWLEDGING
-        return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices)
+        is_private = rule.source.what is not Measure.PRICE
+        return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices, protected=is_private)
 
 
 def _hearers(desk: Desk, rule: Rule, owner: Person) -> list[Hearer]:
@@ -189,6 +192,17 @@ def _hearers(desk: Desk, rule: Rule, owner: Person) -> list[Hearer]:
     if rule.target.chat is not None:
         found.append(Hearer(rule.target.chat, None))
     return found
+
+
+def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:
+    """Whether it was told on a card with others, or waits among others for one."""
+    row = tables.conn.execute("SELECT state, is_grouped, burst FROM outbox WHERE dedupe = ?", (key,)).fetchone()
+    if row is None or not row[1]:
+        return False
+    others = "SELECT 1 FROM outbox WHERE chat_id = ? AND state = 'waiting' AND is_grouped AND dedupe IS NOT ? LIMIT 1"
+    return row[2] is not None or (
+        row[0] == "waiting" and tables.conn.execute(others, (chat, key)).fetchone() is not None
+    )
 
 
 def buttons(rule: Rule, *, is_acknowledged: bool = False) -> Choices:

@@ -62,7 +62,7 @@ async def _serve(config: Config, rooms: House) -> None:
     with jobs.scheduled(rooms):
         async with running(rooms) as work, _updates(config, work) as fetching:
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            parts = (*fetching, work.notify(), _telling(rooms, work), _moving(rooms, work))
+            parts = (*fetching, work.notify(), _telling(rooms, work), _moving(rooms, work), _watching(rooms, work))
             tasks = [asyncio.create_task(part) for part in parts]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -86,6 +86,22 @@ async def _moving(rooms: House, work: Running) -> None:
     """What was approved is sent, and what is open is found out about."""
     await work.settled()
     await rooms.money.run()
+
+
+async def _watching(rooms: House, work: Running) -> None:
+    """What alert rules look at, and what they decide."""
+    await work.settled()
+    await rooms.alerts.start()
+    writing, watching = (asyncio.create_task(one) for one in (rooms.alerts.run(), rooms.watch.run()))
+    try:
+        await asyncio.wait({writing, watching}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for part in (watching, writing):  # what was heard last is still written down
+            part.cancel()
+            await asyncio.wait([part])
+    for part in (writing, watching):
+        if not part.cancelled():
+            part.result()
 
 
 @asynccontextmanager

@@ -101,4 +101,5 @@ def load(
         providers=settings,
         hooks=hooks,
         policy=policy,
+        streams=file.streams,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -115,6 +115,19 @@ class Policy(_Table, frozen=True):
     beneficiaries: list[Payee] = msgspec.field(default_factory=list)
 
 
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class Streams(_Table, frozen=True):
+    """`[streams]`: how patient the bot is with what providers tell by themselves; in seconds."""
+
+    backoff: _Seconds = 0.5
+    backoff_cap: _Seconds = 60.0
+    stall: _Seconds = 60.0
+    poll: _Seconds = 60.0
+    tell_after: _Seconds = 30.0
+
+
 class Log(_Table, frozen=True):
     """`[log]`"""
 
@@ -130,6 +143,7 @@ class File(_Table, frozen=True):
     audit: Audit = Audit()
     policy: Policy = Policy()
     log: Log = Log()
+    streams: Streams = Streams()
     web: Web | None = None
     providers: dict[str, Any] = {}
 
@@ -207,6 +221,7 @@ class Config:
     hooks: Mapping[str, Secret] = field(default_factory=dict)
     """By provider and setting, such as `crm.webhook_secret_file`: the secret that proves what is told us by itself."""
     policy: PolicyConfig = PolicyConfig()
+    streams: Streams = field(default_factory=Streams)
 
 
 def is_loopback(url: str) -> bool:

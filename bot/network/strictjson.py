@@ -33,9 +33,7 @@ def loads(raw: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
     if _too_deep(data):
         raise ValueError("nested too deeply")
     text = data.decode("utf-8")  # UnicodeDecodeError is a ValueError
-    parsed: Json = json.loads(
-        text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object
-    )
+    parsed: Json = _DECODER.decode(text)
     if "\\ud" in text.lower():
         _check_encodable(parsed)
     return parsed
@@ -58,11 +56,15 @@ def _too_deep(data: bytes) -> bool:
     """Whether brackets nest deeper than allowed; those inside strings do not count. Unbalanced ones are the parser's.
 
     No recursion, and no loop over a megabyte in Python: strings are cut out, everything but brackets is dropped, and
-    then each round takes away the innermost pairs.
+    then each round takes away the innermost pairs. What has no more of them than may nest cannot nest deeper.
     """
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
     outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
     brackets = b"".join(outside).translate(_ONE_KIND, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
+        if not brackets:
+            return False
         brackets = brackets.replace(b"[]", b"")
     return b"[]" in brackets or brackets.count(b"[") > MAX_DEPTH
 
@@ -94,3 +96,6 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(result) != len(pairs):
         raise ValueError("duplicate key")
     return result
+
+
+_DECODER = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object)

@@ -335,7 +335,7 @@ class _Talk:
             async with asyncio.timeout(seconds):
                 await self._write(text)
                 written()
-                return await asyncio.gather(*futures)
+                return [await futures[0]] if len(futures) == 1 else await asyncio.gather(*futures)
         except (TimeoutError, websockets.exceptions.WebSocketException, OSError) as error:
             raise SilentError(self._provider, type(error).__name__) from None
         finally:

@@ -104,7 +104,7 @@ class MarketDesk:
         async def drawn(provider: Provider) -> Reading[tuple[Market, Reading[Candle], tuple[Position, ...]]]:
             prices = _prices(provider)
             try:
-                market = await _the_one(prices, text)
+                market = await the_one(prices, text)
             except NotFoundError as error:
                 near.extend(error.known)
                 raise
@@ -179,7 +179,7 @@ async def _held(provider: Provider, symbol: str) -> tuple[Position, ...]:
         return ()
 
 
-async def _the_one(prices: TellsPrices, text: str) -> Market:
+async def the_one(prices: TellsPrices, text: str) -> Market:
     """`NotFoundError` when none answers to it, or several do."""
     found = (await prices.find_markets(text, most=MOST_FOUND)).items
     exact = [one for one in found if text.casefold() in (one.symbol.casefold(), one.name.casefold())]

@@ -3,6 +3,7 @@
 What has one answer only is not asked. A sketch is plain texts, so that it can lie in a row between two steps.
 """
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -189,7 +190,8 @@ class TransferSteps:
         try:
             accounts = await self._transfers.accounts(connection)
         except ProviderError:
-            if word.isascii() and word.isalnum():
+            numbering = connection.spec.payees
+            if word.isascii() and word.isalnum() and (numbering is None or re.fullmatch(numbering.pattern, word)):
                 return word
             raise
         for one in accounts:

@@ -20,7 +20,7 @@ from bot.operations.requested import PENDING
 from bot.operations.requested import read_all as withdrawals_in
 from bot.operations.timekeeping import doubt_in
 from bot.store import Database, Tables
-from bot.store.columns import at
+from bot.store.columns import at, moment
 
 _LOOKED_AT = (
     Occasion.REQUEST_WAITING,
@@ -30,6 +30,7 @@ _LOOKED_AT = (
     Occasion.DISK_LOW,
     Occasion.KEY_OLD,
     Occasion.PROVIDER_DOWN,
+    Occasion.STREAM_DOWN,
 )
 """What lasts: when it is not seen any more, it is over."""
 
@@ -88,6 +89,12 @@ def _in_rows(tables: Tables, linked: list[Connection]) -> Iterator[Happening]:
     if doubt is not None:
         moved = f"The clock was set by {doubt.seconds} s"
         yield Happening(Occasion.CLOCK_OFF, f"clock/{doubt.id}", moved, doubt.since)
+    names = {one.id: one.name for one in linked}
+    for row, connection, since in tables.conn.execute(
+        "SELECT id, connection_id, since FROM outages WHERE until IS NULL"
+    ).fetchall():
+        told = f"{names.get(connection, 'A connection')} tells nothing"
+        yield Happening(Occasion.STREAM_DOWN, f"outage/{row}", told, moment(since), connection)
     for one in linked:
         if one.provider == "crm":
             yield from _withdrawals(tables, one.id)

@@ -44,6 +44,9 @@ class KeepsOrders(Protocol):
     async def orders(self) -> Reading[Order]:
         """Those that wait."""
 
+    async def dealing_account(self) -> str:
+        """The account that a new deal would be on: the one whose positions and orders are listed."""
+
 
 @runtime_checkable
 class TopsUp(Protocol):

@@ -92,10 +92,14 @@ class News:
             case _:
                 assert_never(told)
 
-    def catch_up(self, topic: Topic, history: Iterable[Told], live: Sequence[Told]) -> list[tuple[Told, bool]]:
+    def catch_up(
+        self, topic: Topic, history: Iterable[Told], live: Sequence[Told], heard_until: datetime | None = None
+    ) -> list[tuple[Told, bool]]:
         """What is news of both, in the order of their own times; with each whether it came from history only.
 
-        `live` is what was heard since, and held back until the history was there.
+        Args:
+            live: What was heard since, and held back until the history was there.
+            heard_until: Before that nothing was missed: what is left of a candle that began earlier, begins then.
         """
         quotes = [one for one in live if type(one) is Quote]
         pieces = [(moment_of(one), 1, one) for one in live]
@@ -106,7 +110,7 @@ class News:
             if topic is Topic.QUOTE and isinstance(told, Candle):
                 narrowed = self._narrowed(told, quotes)
                 if narrowed is not None:
-                    news.append((narrowed, True))
+                    news.append((_from(heard_until, narrowed), True))
             elif rank != 1 and isinstance(told, Quote) and told.at == self._at:
                 continue  # its key was told, perhaps with more digits than history keeps
             elif self.takes(told):
@@ -168,12 +172,15 @@ class News:
         if self._minute is not None and candle.at < self._minute:
             return None
         ends = candle.at + candle.step
-        within = [one.mid for one in live if candle.at <= one.at < ends and (self._at is None or one.at > self._at)]
+        following = [one for one in live if candle.at <= one.at < ends and (self._at is None or one.at > self._at)]
+        within = [one.mid for one in following]
         known = [*within, self._low, self._high] if self._minute == candle.at else within
         is_wider = not known or candle.low < min(known) or candle.high > max(known)
         if not is_wider and (within or candle.close == self._price):
             return None
         narrowed = self._beyond(candle, known, within[0] if within else candle.close) if known else candle
+        if following and following[0].at > candle.at:
+            narrowed = replace(narrowed, step=following[0].at - candle.at)  # what comes after it is told by itself
         self._begin_minute(candle.at, min([candle.low, *known]), max([candle.high, *known]))
         if self._at is None or candle.at > self._at:
             self._at, self._same = candle.at, []
@@ -186,6 +193,13 @@ class News:
         low = min([starts_at, ends_at] + ([candle.low] if candle.low < min(known) else []))
         high = max([starts_at, ends_at] + ([candle.high] if candle.high > max(known) else []))
         return replace(candle, open=starts_at, high=high, low=low, close=ends_at)
+
+
+def _from(heard_until: datetime | None, candle: Candle) -> Candle:
+    ends = candle.at + candle.step
+    if heard_until is None or not candle.at < heard_until < ends:
+        return candle
+    return replace(candle, at=heard_until, step=ends - heard_until)
 
 
 def moment_of(told: Told) -> datetime:

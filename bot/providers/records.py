@@ -212,6 +212,12 @@ class Market:
     """When it is open, a line each, in plain words."""
     facts: tuple[str, ...] = ()
     """Other plain sentences worth telling: the least size, the margin, how others are positioned."""
+    currency: Currency | None = None
+    """What its price is in."""
+    least: Decimal | None = None
+    most: Decimal | None = None
+    step: Decimal | None = None
+    """What one deal may be of, where the provider says so."""
 
 
 @dataclass(frozen=True, slots=True)

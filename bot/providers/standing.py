@@ -5,8 +5,8 @@
        └───────────────────── broke ────────────────────────────┘
 
 A subject is *behind* until its gap is filled from the provider's history: what it tells meanwhile is held back, so
-that everything is handed on once, and in order. The first time nothing of the history is told: that is where the feed
-begins.
+that everything is handed on once, and in order. The first time nothing of the history is told but where a price stands:
+that is where the feed begins.
 
 The driver with the provider under it is `following.py`; what of a subject is news is `news.py`.
 """
@@ -209,6 +209,7 @@ class Standing:
         thread = self._threads.get(subject)
         if thread is None or thread.state not in (State.ASKED, State.REFUSED):
             return []
+        self.alive()
         now = self._clock.now()
         thread.outage = None if thread.live_until is None else Outage(thread.live_until, max(now, thread.live_until))
         if subject.topic not in _HAVE_HISTORY:
@@ -326,14 +327,12 @@ class Standing:
         live: Sequence[Told],
         outage: Outage | None,
     ) -> list[Handed]:
-        news = thread.news.catch_up(subject.topic, history, live)
+        news = thread.news.catch_up(subject.topic, history, live, None if outage is None else outage.since)
         thread.is_touched = True
         self._attempt = 0
-        return [
-            Handed(subject, told, outage if is_late else None)
-            for told, is_late in news
-            if outage is not None or not is_late
-        ]
+        if outage is None:
+            return _beginning(subject, news)
+        return [Handed(subject, told, outage if is_late else None) for told, is_late in news]
 
     # signs of life
 
@@ -408,6 +407,17 @@ class Standing:
             if until is not None and (mark := thread.news.mark(until)) is not None:
                 found[subject] = mark
         return found
+
+
+def _beginning(subject: Subject, news: Sequence[tuple[Told, bool]]) -> list[Handed]:
+    """What came by itself; where nothing did, where the price stands, and not how it got there."""
+    live = [Handed(subject, told) for told, is_late in news if not is_late]
+    if live or not news or subject.topic is not Topic.QUOTE:
+        return live
+    last = news[-1][0]
+    if isinstance(last, Candle):
+        last = replace(last, open=last.close, high=last.close, low=last.close)
+    return [Handed(subject, last)]
 
 
 def _is_over(told: Told, gap: Gap) -> bool:

@@ -190,6 +190,16 @@ def test_a_gap_from_before_the_rule_gives_none() -> None:
     assert ticker.fills(candle(2385, 2412, NINE - 30 * SECOND, close=2390), since, until) == []
 
 
+def test_a_gap_that_begins_within_a_minute_is_looked_through_from_there() -> None:
+    ticker = Ticker(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
+    ticker.now = NINE + MINUTE + 10 * SECOND
+    ticker.tells(2390)
+    ticker.now += 5 * MINUTE
+    gap = (NINE + MINUTE + 11 * SECOND, ticker.now)
+    came = ticker.fills(candle(2385, 2410, NINE + MINUTE), *gap)
+    assert came == ["r1 2410 late", "r1 over"]
+
+
 def test_a_candle_that_is_still_drawn_comes_once_by_its_high() -> None:
     ticker = Ticker(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
     ticker.tells(2390)

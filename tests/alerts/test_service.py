@@ -195,10 +195,12 @@ async def test_whoever_acknowledges_is_named_and_the_first_one_counts(room: Room
     await room.sets(rule(Test.ABOVE, 2400))
     await room.tells(2410)
     number = await room.alert_id()
-    assert await room.alerts.acknowledge(await room.person(2), number, telegram_id=VERA) == "Vera"
-    assert await room.alerts.acknowledge(await room.person(1), number, telegram_id=OLGA) == "Vera"
+    with pytest.raises(NotFoundError):
+        await room.alerts.acknowledge(await room.person(2), number, telegram_id=VERA)
+    assert await room.alerts.acknowledge(await room.person(3), number, telegram_id=ADAM) == "Adam"
+    assert await room.alerts.acknowledge(await room.person(1), number, telegram_id=OLGA) == "Adam"
     _, edit = await room.notices()
-    assert edit["lines"][-1] == "Acknowledged by Vera, 09:00:01 UTC."
+    assert edit["lines"][-1] == "Acknowledged by Adam, 09:00:01 UTC."
     assert edit["choices"][0][0][0] == "Mute 1 h"
     assert [deed.action for deed in room.deeds] == ["alert.set", "alert.acknowledged"]
 

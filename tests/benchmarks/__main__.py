@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.benchmarks import audit, crm, cryptocapital, messages, moving, starting, strangers, vault
+from tests.benchmarks import audit, capital, crm, cryptocapital, messages, moving, starting, strangers, vault
 from tests.benchmarks.environments import CannotInstallError
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CannotMeasureError
@@ -26,6 +26,10 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "cryptocapital_signing": cryptocapital.signing,
     "cryptocapital_signing_pure": cryptocapital.signing_pure,
     "cryptocapital_transfers": cryptocapital.transfers,
+    "capital_requests": capital.requests,
+    "capital_requests_tls": capital.requests_tls,
+    "capital_quotes": capital.quotes,
+    "capital_stream_memory": capital.stream_memory,
     "crm_webhooks": crm.webhooks,
     "crm_report": crm.report,
     "approval_to_first_byte": moving.approval_to_first_byte,

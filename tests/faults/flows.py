@@ -13,7 +13,7 @@ from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
 from bot.wiring import House
 from tests.faults.processes import Side
-from tests.support.treasury import HARBOUR, OPERATING
+from tests.support.treasury import CLIENT, HARBOUR, OPERATING, PAYMENT_AGENT
 
 Step = dict[str, Any]
 MANY = {"times": 0}
@@ -100,6 +100,23 @@ async def _back_office(side: Side, point: str, mark: str) -> None:
             await side.suffers({"action": "reset", "match": deciding})
 
 
+async def _payment(rooms: House, connection: Connection, side: Side, number: int) -> Wanted:
+    amount = f"{10 + number // 100}.{number % 100:02}"
+    return Wanted(amount, line=f"/payagent {amount} USD from {connection.label} {PAYMENT_AGENT} to Harbour")
+
+
+async def _paid_to_client(side: Side, mark: str) -> int:
+    entries = (await side.told("ledger"))["entries"]
+    return sum(one["to"] == CLIENT and one["amount"] == mark for one in entries)
+
+
+async def _service(side: Side, point: str, mark: str) -> None:
+    """A payment is answered at once and for good: what became of it is looked up when the answer is lost."""
+    if point == "CP16":
+        paying = {"kind": "ws", "contains": '"paymentagent_transfer":1,"transfer_to"'}
+        await side.suffers({"action": "reset", "match": paying})
+
+
 async def _order(rooms: House, connection: Connection, side: Side, number: int) -> Wanted:
     """Gold, of which something is open already; how much of it is the mark."""
     size = f"{1 + number // 100}.{number % 100:02}"
@@ -151,6 +168,17 @@ FLOWS = (
         _paid_out,
         _back_office,
         away_seconds={"CP07": 50, "CP08": 50, "CP09": 50},
+    ),
+    Flow(
+        "Deriv agent transfer",
+        "deriv",
+        {"answer_seconds": "5.0"},
+        _payment,
+        _paid_to_client,
+        _service,
+        passes={"CP01": 3},
+        silence_proves_nothing=True,
+        impossible={"CP12": "its answer is final: nothing is acknowledged first"},
     ),
     Flow(
         "Capital order",

@@ -136,6 +136,9 @@ SENTENCES: dict[CountersignError, str] = {
         "Deriv (deriv/main): this key lacks the permission “read”. Make one that has it, then "
         "its owner gives it a new one with /replace deriv/main."
     ),
+    errors.CodeAwaitedError("deriv", "1"): (
+        "Deriv (deriv/main) has mailed a code to the owner of the account, and waits for it. /payout code takes it."
+    ),
     errors.FieldsRefusedError("deriv", "InputValidationFailed", ("first_name", "phone")): (
         "Deriv (deriv/main) does not take first_name, phone as it is (InputValidationFailed). Try again with another."
     ),
@@ -159,7 +162,8 @@ SENTENCES: dict[CountersignError, str] = {
 }
 NEXT_STEP = re.compile(
     r"Try again|tell an admin|An admin (can|must|finds)|For example|There is:|/(dis)?connect|/replace"
-    r"|Nothing was changed|look there|/factor|/unlock|/cancel|/(request|repeat|policy|thaw)|Tap Approve|Ask its asker",
+    r"|Nothing was changed|look there|/factor|/unlock|/cancel|/(request|repeat|policy|thaw|payout)"
+    r"|Tap Approve|Ask its asker",
 )
 
 

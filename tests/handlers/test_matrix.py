@@ -61,10 +61,17 @@ DOORS = {
     "balance": (ALL, READ, PRIVATELY),
     "positions": (ALL, READ, PRIVATELY),
     "statement": (ALL, READ, PRIVATELY),
+    "alert": (ALL, READ, PRIVATELY),
+    "alerts": (ALL, READ, PRIVATELY),
     "quote": (ALL, READ, PRIVATELY),
     "chart": (ALL, READ, PRIVATELY),
     "market": (ALL, READ, PRIVATELY),
     "orders": (ALL, READ, PRIVATELY),
+    "buy": ({"operator"}, ASK, PRIVATELY),
+    "sell": ({"operator"}, ASK, PRIVATELY),
+    "close": ({"operator"}, ASK, PRIVATELY),
+    "change": ({"operator"}, ASK, PRIVATELY),
+    "cancelorder": ({"operator"}, ASK, PRIVATELY),
     "withdrawals": (ALL, READ, PRIVATELY),
     "client": (ALL, READ, PRIVATELY),
     "lead": ({"operator"}, ASK, NEVER),
@@ -124,6 +131,8 @@ TAPS = {
     "connect": (LINKERS, LINK),
     "disconnect": (LINKERS, LINK),
     "transfer": ({"operator"}, ASK),
+    "deals": ({"operator"}, ASK),
+    "deals/choose": ({"operator"}, ASK),
     "payagent": ({"operator"}, ASK),
     "payout": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
@@ -140,6 +149,11 @@ TAPS = {
     "clock": (ADMIN, POLICY),
     "audit": ({"auditor"}, LOG),
     "people": (ADMIN, PEOPLE_),
+    "alert": (ALL, READ),
+    "alert/list": (ALL, READ),
+    "alert/one": (ALL, READ),
+    "alert/set": (ALL, READ),
+    "alert/steps": (ALL, READ),
 }
 """Kind of card → who may press its buttons."""
 ANSWERS = {
@@ -148,6 +162,7 @@ ANSWERS = {
     "factor/replace": (ALL, TALK),
     "factor/remove": (ALL, TALK),
     "request/approve": ({"approver", "admin"}, DECIDE),
+    "deals": ({"operator"}, ASK),
     "transfer": ({"operator"}, ASK),
     "payagent": ({"operator"}, ASK),
     "payout": ({"operator"}, ASK),
@@ -158,9 +173,23 @@ ANSWERS = {
     "attach": (ALL, TALK),
     "policy/propose": (ADMIN, POLICY),
     "policy/try": (ADMIN, POLICY),
+    "alert": (ALL, READ),
+    "alert/threshold": (ALL, READ),
 }
 """Kind of draft → who may answer it."""
-NO_SECRET = {"attach", "transfer", "payagent", "payout", "ask", "withdrawal/reject", "policy/propose", "policy/try"}
+NO_SECRET = {
+    "alert",
+    "alert/threshold",
+    "attach",
+    "transfer",
+    "deals",
+    "payagent",
+    "payout",
+    "ask",
+    "withdrawal/reject",
+    "policy/propose",
+    "policy/try",
+}
 """Those whose answer may stay in the chat."""
 
 PRIVATE, DESK_GROUP, ANOTHER_GROUP, A_CHANNEL = "private", "the desk's group", "another group", "a channel"

@@ -10,6 +10,8 @@ EVERYBODY = {
     "balance",
     "positions",
     "statement",
+    "alert",
+    "alerts",
     "quote",
     "chart",
     "market",
@@ -40,7 +42,7 @@ EVERYBODY = {
 }
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"lead", "transfer", "payagent", "payout"}
+ASKING = {"lead", "transfer", "payagent", "payout", "buy", "sell", "close", "change", "cancelorder"}
 DECIDING = {"approve", "reject", "delegate"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered"}
 IN_PRIVATE = {

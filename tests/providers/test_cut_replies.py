@@ -1,6 +1,7 @@
 """F04: the reply to a money call is cut at every byte. No prefix is a success, and nothing is sent a second time."""
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from bot.providers.base import Outcome, Prepared
 from bot.providers.cryptocapital.client import CryptoCapital
 from tests.support.crm_tenant import deciding, tenant_at
 from tests.support.cryptocapital_desk import act, make_transfer, open_branch
+from tests.support.deriv_cashier import a_cashier, payment
 from tests.support.moving import NEVER
 
 APPROVE = "/requests/withdrawal/approve"
@@ -40,6 +42,24 @@ async def _found(linked: CryptoCapital, prepared: Prepared) -> Outcome:
         with contextlib.suppress(UnreachableError, SilentError):
             return (await linked.money.find(prepared)).outcome
     raise AssertionError("the line cannot be had")
+
+
+async def test_f04_a_frame_of_deriv_cut_at_any_byte_is_no_success_and_settled_by_the_statement() -> None:
+    async with a_cashier() as (cashier, deriv):
+        seam = deriv.money
+        assert seam is not None
+        for cut in range(1000):
+            cashier.cut = cut
+            wanted = replace(payment(), request_id="cut" + "".join("abcdefghij"[int(one)] for one in f"{cut:07}"))
+            async with seam.turn():
+                prepared = await seam.prepare(wanted)
+                receipt = await seam.send(prepared)
+            if receipt.outcome is not Outcome.UNKNOWN:
+                break
+            assert (await seam.find(prepared)).outcome is Outcome.SUCCEEDED, cut
+        assert receipt.outcome is Outcome.SUCCEEDED  # the whole frame
+        assert cut > 126
+        assert cashier.count("paymentagent_transfer") == len(cashier.ledger) == cut + 1
 
 
 ACK = 46

@@ -71,14 +71,22 @@ FIELDS = {field.key: field for field in SPEC.fields}
         ("token", "MULTI", False),
         ("token", "MULTIPLE", True),
         ("token", "r1-abcdefghijklmnopqrstuvwxyz012", False),
-        ("token", "abc def", False),
+        ("token", "abc\tdef", False),
         ("token", "abc\n", False),
         ("token", 'a","tokens":["b', False),
         ("token", "x" * 129, False),
+        ("token", "abcDEF123456789 a1-abcdefghijklmnopqrstuvwxyz012, zyxWVU987654321", True),
+        ("token", "abcDEF123456789 MULTI", False),
+        ("token", "abcDEF123456789 r1-abcdefghijklmnop", False),
+        ("token", " ".join(["abcDEF123456789"] * 27), False),
     ],
 )
 def test_a_login_is_looked_at_before_deriv_is_asked(key: str, text: str, fits: bool) -> None:
     assert (re.fullmatch(FIELDS[key].pattern, text) is not None) is fits
+
+
+def test_the_first_of_several_tokens_is_the_logins_own_and_each_counts_once() -> None:
+    assert auth.tokens_in("first second,third , second") == ("first", "second", "third")
 
 
 def test_the_token_is_secret_and_the_app_id_is_not() -> None:

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from bot.errors import ConflictError, InputError, OutcomeUnknownError, ProviderError, RefusedError, ScopeMissingError
+from bot.errors import (
+    CodeAwaitedError,
+    ConflictError,
+    InputError,
+    OutcomeUnknownError,
+    ProviderError,
+    ScopeMissingError,
+)
 from bot.money import Currency, Money
 from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.deriv.client import Deriv
@@ -421,19 +428,43 @@ async def test_a_price_is_bought_by_its_id_while_it_holds_and_by_its_terms_after
     }
 
 
+# -------- several accounts
+
+
+async def test_money_leaves_the_account_that_was_named_and_is_looked_for_there() -> None:
+    wanted = replace(payment(), account=SIBLING, amount=Money.parse("0.00100000", Currency("BTC")))
+    async with a_cashier(tokens="token-of-the-test, token-of-the-other", lost={PAY}) as (cashier, deriv):
+        prepared, receipt = await made(deriv, wanted)
+        assert receipt.outcome is Outcome.UNKNOWN
+        assert (await seam_of(deriv).find(prepared)).outcome is Outcome.SUCCEEDED
+        asked = [one for one in cashier.heard if "authorize" not in one and "ping" not in one]
+        assert {one.get("loginid") for one in asked} == {SIBLING}
+        assert (len(cashier.ledger), cashier.count(PAY)) == (1, 1)
+
+
 # -------- payouts
+
+
+@pytest.mark.parametrize(("amount", "why"), [("9.99", "at least 10"), ("2000.01", "at most 2000")])
+async def test_what_an_agent_does_not_pay_out_is_said_before_anybody_is_asked(
+    both: tuple[Cashier, Deriv], amount: str, why: str
+) -> None:
+    _, deriv = both
+    with pytest.raises(InputError, match=f"Corner Exchange pays out {why}"):
+        await seam_of(deriv).payee(payment(amount, AGENT, "payout"))
 
 
 async def test_a_payout_waits_for_the_code_from_the_mail_which_is_kept_nowhere(both: tuple[Cashier, Deriv]) -> None:
     cashier, deriv = both
     seam, act = seam_of(deriv), payment(target=AGENT, way="payout")
     for _ in range(2):
-        with pytest.raises(RefusedError, match="CodeAwaited"):
+        with pytest.raises(CodeAwaitedError):
             await made(deriv, act)
     assert [one["verify_email"] for one in cashier.heard if "verify_email" in one] == [ADDRESS]
     seam.take_code(act.request_id, Secret("wrongone"))
-    with pytest.raises(RefusedError, match="InvalidToken"):
+    with pytest.raises(CodeAwaitedError) as wrong:
         await made(deriv, act)
+    assert wrong.value.is_wrong
     seam.take_code(act.request_id, Secret(MAILED))
     prepared, receipt = await made(deriv, act)
     assert (receipt.outcome, len(cashier.ledger)) == (Outcome.SUCCEEDED, 1)

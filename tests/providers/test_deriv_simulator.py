@@ -646,6 +646,8 @@ async def test_the_published_ceiling_holds_per_account_and_can_be_lifted(desk: D
     assert "error" not in await line.ask(balance=1)
     await desk.post("limits", {"lifted": True})
     assert "error" not in await line.ask(portfolio=1)
+    told = (await line.ask(website_status=1))["website_status"]["api_call_limits"]
+    assert told["max_requests_outcome"]["minutely"] == 10**9  # who keeps to what is told need not wait
     await desk.post("limits", {"lifted": False})
     assert await line.code(portfolio=1) == "RateLimit"
     desk.clock.pass_by(61)

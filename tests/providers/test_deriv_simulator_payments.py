@@ -210,7 +210,12 @@ async def test_a_transfer_between_own_accounts_is_converted_less_the_published_f
     assert abs(arrived - 245 / price) <= Decimal("0.00000001")
     row = (await line.ask(statement=1, action_type="transfer"))["statement"]["transactions"][0]
     assert (row["amount"], row["fees"]["amount"], row["fees"]["percentage"]) == (-250, 5, 2)
-    assert (row["from"], row["to"]) == ({"loginid": "CR900001"}, {"loginid": "CR900002"})
+    coins = await desk.line()
+    await coins.ask(authorize=await desk.token_of("CR900002"))
+    arrival = (await coins.ask(statement=1, limit=1))["statement"]["transactions"][0]
+    assert arrival["amount"] == arrived
+    for each in (row, arrival):
+        assert (each["from"], each["to"]) == ({"loginid": "CR900001"}, {"loginid": "CR900002"})
     assert [act[:4] for act in await acts(desk)] == [("transfer_between_accounts", "CR900001", "CR900002", "250.00")]
 
 

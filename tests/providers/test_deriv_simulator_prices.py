@@ -124,7 +124,9 @@ async def test_history_is_a_window_of_the_latest_rows(desk: Desk) -> None:
 async def test_candles_are_those_of_their_ticks(desk: Desk) -> None:
     line = await desk.line()
     await desk.post("move", {"symbol": "R_100", "percent": 3})
-    desk.clock.pass_by(150)
+    desk.clock.pass_by(5)
+    await desk.post("move", {"symbol": "R_100", "percent": -3})
+    desk.clock.pass_by(145)
     candles = (await line.ask(ticks_history="R_100", end="latest", style="candles", granularity=60, count=3))["candles"]
     assert [candle["epoch"] for candle in candles] == [NOON, NOON + 60, NOON + 120]
     for candle in candles:
@@ -181,5 +183,47 @@ async def test_the_controls_are_listed(desk: Desk) -> None:
     listed = (await desk.get(""))["controls"]
     named = {line.split()[1].removeprefix("/_sim/") for line in listed}
     assert {"move", "price", "rate", "hold", "release", "burst", "cut", "twist", "mailbox", "clock"} <= named
-    for name in named - {"", "mailbox", "connections", "tokens"}:
+    for name in named - {"", "mailbox", "connections", "tokens", "calls"}:
         assert (await desk.post(name, [])).status_code == 400, name
+
+
+async def test_a_market_closes_and_opens_by_hand(desk: Desk) -> None:
+    line = await desk.login()
+    await line.ask(ticks="R_100", subscribe=1, req_id=1)
+    await desk.post("market", {"symbol": "R_100", "open": False})
+    told = await line.next()
+    assert (told["req_id"], told["error"]["code"]) == (1, "MarketIsClosed")
+    assert await line.code(ticks="R_100", subscribe=1) == "MarketIsClosed"
+    desk.clock.pass_by(60)
+    assert list(await past(line, "R_100", count=1)) == [NOON]
+    await desk.post("market", {"symbol": "R_100", "open": True})
+    assert (await line.ask(ticks="R_100", subscribe=1))["tick"]["epoch"] == NOON + 60
+
+
+async def test_what_was_asked_and_refused_is_counted(desk: Desk) -> None:
+    line = await desk.login()
+    await line.ask(ticks=["R_100", "R_50"])
+    await line.next()
+    await line.code(ticks_history="NOPE", end="latest")
+    assert await desk.get("calls") == {
+        "asked": {"authorize": 1, "ticks": 1, "ticks_history": 1},
+        "refused": {"InvalidSymbol": 1},
+    }
+
+
+async def test_connections_may_have_to_be_apart(desk: Desk) -> None:
+    await desk.line()
+    await desk.post("doors", {"seconds": 60})
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await desk.line()
+    assert refused.value.response.status_code == 503
+    await desk.post("doors", {"seconds": 0})
+    await desk.line()
+
+
+async def test_a_late_answer_is_overtaken(desk: Desk) -> None:
+    line = await desk.login()
+    await desk.post("twist", {"call": "time", "late": 0.05})
+    await line.send(time=1, req_id=1)
+    await line.send(ping=1, req_id=2)
+    assert [(await line.next())["req_id"] for _ in range(2)] == [2, 1]

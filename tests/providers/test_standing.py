@@ -222,6 +222,8 @@ def test_a_crossing_that_was_told_live_is_not_found_again_in_the_candle_of_its_m
     desk.settles()
     (candle,) = [one.told for one in desk.told if isinstance(one.told, Candle)]
     assert (candle.open, candle.high, candle.low, candle.close) == (100, 101, 90, 101)
+    last_heard = START + timedelta(seconds=3)
+    assert (candle.at, candle.at + candle.step) == (last_heard, START + MINUTE)
 
 
 def test_what_happened_before_anybody_listened_is_not_learnt_from_the_candle_of_that_minute() -> None:
@@ -233,6 +235,17 @@ def test_what_happened_before_anybody_listened_is_not_learnt_from_the_candle_of_
     desk.pass_(10)
     desk.settles()
     assert desk.told == []
+
+
+def test_where_the_price_stands_is_told_at_the_beginning_and_not_how_it_got_there() -> None:
+    desk = Desk(candles_of)
+    desk.market += [quote(0, 100), quote(1, 300), quote(2, 120)]
+    desk.pass_(10)
+    desk.connects()
+    desk.settles()
+    (first,) = desk.told
+    assert isinstance(first.told, Candle)
+    assert (first.told.low, first.told.high, first.told.close, first.outage) == (120, 120, 120, None)
 
 
 def test_ticks_that_are_old_reversed_repeated_or_of_the_future_change_nothing() -> None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,26 @@ Answer = dict[str, Any]
 _WRITER = msgspec.json.Encoder(decimal_format="number")
 
 
+class Hasty(SystemClock):
+    """The machine's time; what rests for a few seconds has rested already."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self._ahead)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._ahead
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds > 15:
+            await super().sleep(seconds)
+            return
+        self._ahead += seconds
+        await asyncio.sleep(0)
+
+
 @dataclass
 class Cashier:
     """The other side, and what it is to get wrong."""
@@ -52,6 +72,8 @@ class Cashier:
     """Calls that are not carried out either."""
     instead: dict[str, Callable[[Answer], Answer | str]] = field(default_factory=dict)
     """What is answered instead, by call; nothing is carried out."""
+    cut: int | None = None
+    """A payment's answer ends after so many bytes of its frame, and the connection with it."""
     dry_runs_count: bool = False
     """A dry run is carried out like any other."""
     app_id: int | None = APP
@@ -78,6 +100,10 @@ class Cashier:
                 socket.transport.abort()
                 return
             text = said if isinstance(said, str) else _WRITER.encode({"req_id": asked["req_id"], **said}).decode()
+            if self.cut is not None and rehearsed == "paymentagent_transfer":
+                socket.transport.write(_framed(text)[: self.cut])
+                socket.transport.close()
+                return
             await socket.send(text)
 
     def count(self, call: str, *, dry: bool = False) -> int:
@@ -110,13 +136,16 @@ class Cashier:
 
     def _balance(self, asked: Answer) -> Answer:
         held = Decimal("1250.50") + sum((row["amount"] for row in self.ledger), Decimal(0))
-        return {"balance": {"balance": held, "currency": "USD", "loginid": ACCOUNT}}
+        number = asked.get("loginid", ACCOUNT)
+        currency = "BTC" if number == SIBLING else "USD"
+        return {"balance": {"balance": held, "currency": currency, "loginid": number}}
 
     def _settings(self, asked: Answer) -> Answer:
         return {"get_settings": {"country_code": "id", "email": ADDRESS}}
 
     def _agents(self, asked: Answer) -> Answer:
-        return {"paymentagent_list": {"list": [{"paymentagent_loginid": AGENT, "name": AGENT_NAME}]}}
+        one = {"paymentagent_loginid": AGENT, "name": AGENT_NAME, "min_withdrawal": "10", "max_withdrawal": "2000"}
+        return {"paymentagent_list": {"list": [one]}}
 
     def _mail(self, asked: Answer) -> Answer:
         return {"verify_email": 1}
@@ -159,6 +188,11 @@ class Cashier:
         return {"sell": {"sold_for": Decimal("11.60"), "contract_id": asked["sell"], "transaction_id": number}}
 
 
+def _framed(text: str) -> bytes:
+    """As a WebSocket writes it: one whole text frame of 126 bytes or more."""
+    return b"\x81\x7e" + len(text).to_bytes(2, "big") + text.encode()
+
+
 CALLS: dict[str, Callable[[Cashier, Answer], Answer]] = {
     "authorize": Cashier._authorize,
     "statement": Cashier._statement,
@@ -190,20 +224,22 @@ def payment(amount: str = "10.00", target: str = CLIENT, way: str = "agent", **w
 
 
 @asynccontextmanager
-async def a_cashier(answer_seconds: float = 5.0, **told: Any) -> AsyncIterator[tuple[Cashier, Deriv]]:
+async def a_cashier(
+    answer_seconds: float = 5.0, *, tokens: str = "token-of-the-test", **told: Any
+) -> AsyncIterator[tuple[Cashier, Deriv]]:
     """The other side, and a login there."""
     cashier = Cashier(**told)
     quiet = logging.Logger("cashier", logging.CRITICAL)  # what the other side logs is not ours
     async with serve(cashier.talk, "127.0.0.1", 0, logger=quiet) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        login: Login = {"app_id": Secret(str(APP)), "token": Secret("token-of-the-test")}
+        login: Login = {"app_id": Secret(str(APP)), "token": Secret(tokens)}
 
         @asynccontextmanager
         async def lend() -> AsyncIterator[Login]:
             yield login
 
         settings = Settings(url=f"ws://127.0.0.1:{port}", answer_seconds=answer_seconds)
-        deriv = SPEC.build(lend, Surroundings(Environment.LIVE, settings, SystemClock()))
+        deriv = SPEC.build(lend, Surroundings(Environment.LIVE, settings, Hasty()))
         assert isinstance(deriv, Deriv)
         try:
             yield cashier, deriv

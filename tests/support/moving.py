@@ -12,15 +12,22 @@ from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Wish
 from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
+from bot.providers.base import PayWay
 from tests.support.chatting import OLGA, Chat, Desk, at_work, configured, providers
-from tests.support.treasury import HARBOUR, ONE_APPROVER, Treasury, money_at_work
+from tests.support.treasury import CLIENT, HARBOUR, ONE_APPROVER, PAYMENT_AGENT, Treasury, money_at_work
 
-SETTINGS = {"cryptocapital": "quiet_seconds = 0.05\nanswer_seconds = 2.0", "crm": "", "capital": ""}
+SETTINGS = {
+    "cryptocapital": "quiet_seconds = 0.05\nanswer_seconds = 2.0",
+    "crm": "",
+    "capital": "",
+    "deriv": "answer_seconds = 2.0",
+}
 BOOKING = "crm wallet booking"
 DEAL = "capital order"
 MONEY = {
     "cryptocapital": {"kind": "ws", "contains": "CS-"},
     "crm": {"kind": "http", "method": "POST", "path": "/requests/withdrawal/approve"},
+    "deriv": {"kind": "ws", "contains": '"paymentagent_transfer":1,"transfer_to"'},
     BOOKING: {"kind": "http", "method": "PATCH", "path": "/wallets/balance"},
     DEAL: {"kind": "http", "method": "POST", "path": "/positions"},
 }
@@ -44,6 +51,8 @@ class MoneyDesk(Treasury):
         worth so much."""
         if self.call == "cryptocapital":
             return await self.asked(amount)
+        if self.call == "deriv":
+            return await self.pays(amount)
         if self.call == BOOKING:
             return await self.books(amount)
         if self.call == DEAL:
@@ -63,6 +72,14 @@ class MoneyDesk(Treasury):
         request: Request = await self.rooms.approvals.ask(
             self.person(OLGA), Wish(Kind.WITHDRAWAL, parameters), telegram_id=OLGA
         )
+        return request
+
+    async def pays(self, amount: str, way: PayWay = PayWay.AGENT, to: str = "Harbour", note: str = "") -> Request:
+        """Olga asks that money leaves Deriv, by one of its ways: from a payment agent to a client, if not otherwise."""
+        money, by = self.rooms.money, self.person(OLGA)
+        room = money.payments.get(way, money.transfers)
+        plan = await room.plan(by, self.connection, PAYMENT_AGENT, to, amount, "USD", note)
+        request: Request = await room.ask(by, plan.wish, telegram_id=OLGA)
         return request
 
     async def books(self, amount: str, direction: str = "deposit") -> Request:
@@ -121,7 +138,7 @@ class MoneyDesk(Treasury):
         """How often the provider's ledger says that money went."""
         entries = (await self.control("ledger", "GET"))["entries"]
         kinds = ("withdrawal_paid", "wallet_credit", "wallet_debit", "open")
-        return sum(one["kind"] in kinds or one["to"] == HARBOUR for one in entries)
+        return sum(one["kind"] in kinds or one["to"] in (HARBOUR, CLIENT) for one in entries)
 
     async def reserved(self) -> Decimal:
         """What the limits count."""
@@ -201,7 +218,7 @@ async def money_desk(
         async with at_work(config, chat, sides, polling=False, notifying=False) as desk:
             opened = MoneyDesk(desk, await desk.link(provider), call)
             await opened.policy(policy)
-            await opened.enter_in_book()
+            await opened.enter_in_book(*(("Harbour", CLIENT, "deriv") if provider == "deriv" else ()))
             await opened.faults({"action": "delay", "seconds": 0, "match": opened.money_call, "nth": NEVER})
             if not moving:
                 yield opened

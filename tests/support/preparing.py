@@ -11,7 +11,7 @@ from bot.store import Tables
 from bot.store.columns import at
 from bot.wiring import House
 from tests.support.chatting import OLGA
-from tests.support.treasury import HARBOUR
+from tests.support.treasury import CLIENT, HARBOUR
 
 
 async def policy_and_book(rooms: House, provider: str, login: Mapping[str, str], policy: str) -> Connection:
@@ -27,7 +27,7 @@ async def policy_and_book(rooms: House, provider: str, login: Mapping[str, str],
         tables.conn.execute("INSERT INTO policies VALUES (1, ?, ?, NULL, NULL)", (policy, now))
         tables.conn.execute(
             "INSERT INTO beneficiaries (provider, account, name, added_at, usable_from) VALUES (?, ?, 'Harbour', ?, ?)",
-            (provider, HARBOUR, now, now),
+            (provider, CLIENT if provider == "deriv" else HARBOUR, now, now),
         )
 
     await rooms.database.write(write)

@@ -19,6 +19,8 @@ from bot.wiring import House
 from tests.support.chatting import ANNA, OLGA, Chat, Desk, at_work, configured, providers
 
 OPERATING, HARBOUR = "9120004471", "9120007013"
+PAYMENT_AGENT, CLIENT = "CR900001", "CR900010"
+"""At Deriv: the account of the login, and a client whom it may pay."""
 ONE_APPROVER = """
 [[rules]]
 name = "one approver"
@@ -143,11 +145,13 @@ async def money_at_work(desk: Desk) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def treasury(folder: Path, chat: Chat, document: str = ONE_APPROVER) -> AsyncIterator[Treasury]:
+async def treasury(
+    folder: Path, chat: Chat, document: str = ONE_APPROVER, provider: str = "cryptocapital"
+) -> AsyncIterator[Treasury]:
     """Everything, open; money moves for the length of the block."""
-    async with providers("cryptocapital") as sides, at_work(configured(folder, chat, sides), chat, sides) as desk:
-        opened = Treasury(desk, await desk.link("cryptocapital"))
+    async with providers(provider) as sides, at_work(configured(folder, chat, sides), chat, sides) as desk:
+        opened = Treasury(desk, await desk.link(provider))
         await opened.policy(document)
-        await opened.enter_in_book()
+        await opened.enter_in_book("Harbour", CLIENT if provider == "deriv" else HARBOUR, provider)
         async with money_at_work(desk):
             yield opened

@@ -32,7 +32,9 @@ class DealMatter:
     Parameters beside the common ones: `account`; `target` (an order: the symbol; else the provider's id of what is
     closed or changed); `symbol`, `name`, `direction` (buy, sell: of the order or what is open), `size`, `size_unit`;
     `amount` and `currency`, what it is worth when asked for; `type` of an order (market, limit, stop, contract); `what`
-    of a change (position, order, withdrawn order); and the terms, digit for digit as they will be sent.
+    of a change (position, order, withdrawn order); and the terms, digit for digit as they will be sent. Where a price
+    was offered (Deriv): `proposal` and `proposed_at`, its id and since when it holds (ISO 8601, aware); `basis`,
+    whether `amount` is the stake or the payout.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -42,7 +44,7 @@ class DealMatter:
         return Aspects(_NAMED[self._kind], parameters["account"], "", money_in(parameters))
 
     def act(self, request_id: str, parameters: Parameters) -> Act:
-        told = ("symbol", "direction", "size", "type", "what", *_TERMS)
+        told = ("symbol", "direction", "size", "type", "what", "basis", "proposal", "proposed_at", *_TERMS)
         words = {key: parameters[key] for key in told if key in parameters}
         amount = money_in(parameters)
         return Act(request_id, _ACTS[self._kind], parameters["account"], amount, parameters["target"], words)
@@ -68,7 +70,8 @@ class DealMatter:
         if self._kind is Kind.ORDER:
             when = {"limit": ", limit order", "stop": ", stop order"}.get(parameters.get("type", ""), ", at once")
             return " ".join(filter(None, (_SIDES.get(side, "Buy"), many, market))) + when
-        held = " ".join(filter(None, (_HELD.get(side, ""), many, market)))
+        waits = "order" in parameters.get("what", "")
+        held = " ".join(filter(None, (side if waits else _HELD.get(side, ""), many, market)))
         if self._kind is Kind.CLOSE:
             return f"Close {parameters['target']}: {held}"
         if parameters["what"] == "withdrawn order":

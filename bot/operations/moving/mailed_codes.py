@@ -7,15 +7,17 @@ handed to the open session and is gone with it; the next one is mailed then.
 from collections.abc import Callable
 
 from bot.access.model import Person
+from bot.access.service import people_in
 from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Approvals
-from bot.errors import ConflictError, NotFoundError, UnsupportedError
+from bot.errors import CodeAwaitedError, ConflictError, NotFoundError, UnsupportedError
+from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.ports import Deed, Recorder
 from bot.providers.base import PayWay, WantsCodes
 from bot.secret import Secret
-from bot.store import Database
+from bot.store import Database, Tables
 
 
 class MailedCodes:
@@ -27,6 +29,7 @@ class MailedCodes:
         approvals: Approvals,
         connections: Connections,
         audit: Recorder,
+        outbox: Outbox,
         again: Callable[[], None],
     ) -> None:
         """`again`: what waits to be sent is tried now."""
@@ -34,7 +37,25 @@ class MailedCodes:
         self._approvals = approvals
         self._connections = connections
         self._audit = audit
+        self._outbox = outbox
         self._again = again
+
+    async def tell(self, request: Request, error: CodeAwaitedError) -> None:
+        """Whoever asked for it hears of each mail once, and of each code that was not taken."""
+        title = f"Request {request.id} waits for a code"
+        said = "A code was mailed to the owner of the account it leaves from."
+        if error.is_wrong:
+            title = f"Request {request.id}: that code was not taken"
+            said = "It is none, was used, or is too old. Nothing was sent."
+
+        def change(tables: Tables) -> None:
+            by = next((one for one in people_in(tables) if one.id == request.asked_by), None)
+            for chat in sorted(by.telegram_ids) if by is not None else ():
+                dedupe = f"request/{request.id}/code/{error.mailing}/{error.is_wrong}/{chat}"
+                step = f"/payout code {request.id} takes it. It is asked for in this chat, and deleted."
+                self._outbox.put(tables, Notice(Lane.DECISIONS, chat, title, (said,), dedupe, next_step=step))
+
+        await self._database.write(change)
 
     async def awaited(self, by: Person, request_id: str) -> Request:
         """The request that waits for a code of this person.

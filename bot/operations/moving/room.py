@@ -55,8 +55,9 @@ class MoneyRoom:
     beneficiaries: Beneficiaries
     afterwards: Afterwards
     transfer_steps: TransferSteps
+    payments: Mapping[PayWay, Transfers]
+    """Transfers by the ways that have a command of their own."""
     payment_steps: Mapping[PayWay, TransferSteps]
-    """The same for the ways that have a command of their own."""
     mailed_codes: MailedCodes
 
     async def run(self) -> None:
@@ -102,6 +103,11 @@ def money_room(
     approvals.carriers[Kind.BENEFICIARY] = book
     planning = Planning(database, guarding, approvals, matters)
     transfers = Transfers(database, connections, planning)
+    codes = MailedCodes(database, approvals, connections, audit, outbox, sending.again)
+    sending.code_awaited = codes.tell
+    payments = {
+        way: Transfers(database, connections, planning, frozenset({way})) for way in (PayWay.AGENT, PayWay.PAYOUT)
+    }
     return MoneyRoom(
         policies=policies,
         disk=disk,
@@ -113,11 +119,9 @@ def money_room(
         planning=planning,
         transfers=transfers,
         transfer_steps=TransferSteps(transfers),
-        payment_steps={
-            way: TransferSteps(Transfers(database, connections, planning, frozenset({way})))
-            for way in (PayWay.AGENT, PayWay.PAYOUT)
-        },
-        mailed_codes=MailedCodes(database, approvals, connections, audit, sending.again),
+        payments=payments,
+        payment_steps={way: TransferSteps(one) for way, one in payments.items()},
+        mailed_codes=codes,
         thawing=thawing,
         settling=settling,
         repeating=repeating,

@@ -24,6 +24,7 @@ from bot.clock import Clock
 from bot.crash import crashpoint, moving
 from bot.errors import (
     ClockDoubtedError,
+    CodeAwaitedError,
     ConflictError,
     ConnectionLockedError,
     CountersignError,
@@ -80,6 +81,8 @@ class Sending:
         """Whether what was under way through a connection at the start has been asked about (M04)."""
         self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
+        self.code_awaited: Callable[[Request, CodeAwaitedError], Awaitable[None]] = _nobody_is_told
+        """Told of each request that waits for a code from a mail."""
         self.lost: Callable[[str], None] = lambda request_id: None
         """Told of each request whose outcome is to be found out."""
 
@@ -164,6 +167,9 @@ class Sending:
             pause = AGAIN_SECONDS[min(tried, len(AGAIN_SECONDS) - 1)]
             self._tries[request.id] = (tried + 1, self._clock.now() + timedelta(seconds=pause))
             _log.info("not sent yet", extra={"request": request.id, "error": type(error).__name__, "try": tried + 1})
+            if isinstance(error, CodeAwaitedError):
+                with contextlib.suppress(StoreError):  # it is told with the next try
+                    await self.code_awaited(request, error)
         except StoreError as error:
             _log.warning("not sent: the database refuses", extra={"error": type(error).__name__})
             self._tries[request.id] = (0, self._clock.now() + timedelta(seconds=5))
@@ -297,6 +303,10 @@ class Sending:
 def _check_hash(request: Request) -> None:
     if request.hash != hash_of(request.kind, request.asked_by, request.parameters):
         raise ConflictError("its stored parameters are not those that were signed")
+
+
+async def _nobody_is_told(request: Request, error: CodeAwaitedError) -> None:
+    """Where no code is mailed."""
 
 
 async def _whatever_happens(sent: Awaitable[Receipt], prepared: Prepared) -> Receipt:

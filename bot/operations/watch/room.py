@@ -9,11 +9,14 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from bot.access.service import Access
+from bot.alerts.engine import Happening
+from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.errors import StoreError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
+from bot.operations.watch import marks
 from bot.operations.watch.outages import Cards, Step, open_outage
 from bot.operations.watch.watching import Means, Rules, Watching, reason_of
 from bot.providers.following import Gate
@@ -92,6 +95,8 @@ class Watch:
         wanted = {number: subjects for number, subjects in self._rules.wanted().items() if subjects}
         for number in [number for number in self._tasks if number not in wanted or number not in there]:
             await self._end(number)
+            if number not in wanted:
+                await self._database.write(marks.wanting(number, ()))
         for number, task in list(self._tasks.items()):
             if task.done():
                 _given_up(task)
@@ -142,6 +147,8 @@ class Watch:
         step = spell.due(now)
         holes, refusals = list(watching.holes), dict(watching.refusals)
         if step is None and not holes and not refusals:
+            if spell.row is not None and spell.up_at is None:
+                self._lasts(watching)  # a rule may say how long
             return
         connection, chats = watching.connection, self._chats(watching.connection)
 
@@ -158,10 +165,19 @@ class Watch:
         match step:
             case Step.OPEN:
                 spell.row = row
+                self._lasts(watching)
             case Step.LASTING:
                 spell.said += 1
             case Step.CLOSE:
                 spell.over()
+                await self._rules.over(connection.id, Occasion.STREAM_DOWN, f"outage/{row}")
+
+    def _lasts(self, watching: Watching) -> None:
+        """Rules may wait for that, too."""
+        connection, spell = watching.connection, watching.spell
+        if spell.row is not None and spell.since is not None:
+            detail, key = f"{connection.name} tells nothing", f"outage/{spell.row}"
+            self._rules.happened(Happening(Occasion.STREAM_DOWN, key, detail, spell.since, connection.id))
 
     def _notices(self, watching: Watching, chats: list[int]) -> list[Notice]:
         name, notices = watching.connection.name, list[Notice]()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from bot.alerts.engine import Happening
+from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.errors import (
     ConnectionLockedError,
@@ -19,7 +21,7 @@ from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
 from bot.operations.watch.outages import Spell
-from bot.providers.base import Provider
+from bot.providers.base import KeepsStatements, Provider
 from bot.providers.following import LOOK_SECONDS, Following, Gate
 from bot.providers.markets import TellsPrices
 from bot.providers.news import Mark, News
@@ -29,6 +31,8 @@ from bot.providers.streams import Streams, Subject, Told, Topic, Wish
 from bot.store import Database, Tables
 
 POLL_TIMEOUT_SECONDS = 30.0
+STATEMENT_OVERLAP = timedelta(days=2)
+"""Lines of a statement have a day, and no time."""
 STREAMED_POLLED_EVERY = 5
 """What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
 _log = logging.getLogger(__name__)
@@ -43,6 +47,12 @@ class Rules(Protocol):
 
     async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
         """All that is open there, at one moment."""
+
+    def happened(self, what: Happening) -> None:
+        """Something began, and lasts. Told again it is nothing new."""
+
+    async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
+        """It is over."""
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         """What was observed is written down, and `also` in the same commit."""
@@ -212,10 +222,30 @@ class Watching:
             reading: Reading[Position] = await provider.positions()
             if reading.is_whole:
                 await self._means.rules.surveyed(self.connection.id, reading.items, reading.as_of)
+        if isinstance(provider, KeepsStatements):
+            for one in due:
+                if one.topic is Topic.ENTRY and one not in self._wish.subjects:
+                    await self._look_through(one, provider)
         if isinstance(provider, TellsPrices):
             for one in due:
                 if one.topic is Topic.QUOTE and one not in self._wish.subjects:
                     self._observe(one, await provider.quote(one.name))
+
+    async def _look_through(self, subject: Subject, provider: KeepsStatements) -> None:
+        """New lines of a statement. The first time nothing is told: that is where the feed begins."""
+        means, now = self._means, self._means.clock.now()
+        if subject not in self._news:
+            marks = await means.database.read(lambda tables: rows.marks_of(tables, self.connection.id))
+            self._news[subject] = News(marks.get(subject))
+        news = self._news[subject]
+        is_beginning = news.at is None
+        reading = await provider.statement(since=(news.at or now) - STATEMENT_OVERLAP)
+        entries = [one for one in reading.items if subject.name in ("", one.account) and news.takes(one)]
+        for entry in [] if is_beginning else entries:
+            means.rules.observe(self.connection.id, entry, outage=None)
+        mark = news.mark(now)
+        if mark is not None and (entries or is_beginning):
+            await self.keep({subject: mark})
 
     def _observe(self, subject: Subject, told: Told) -> None:
         """What a poll found is an event when it is not what the last one found."""

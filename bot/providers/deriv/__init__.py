@@ -5,8 +5,9 @@ from bot.providers.deriv.oauth import REDIRECT
 from bot.providers.deriv.settings import Settings
 from bot.providers.records import Environment
 
-_TOKEN_PATTERN = r"(?!MULTI$|r1-)[A-Za-z0-9_-]{1,128}"  # noqa: S105  # a form, not a token
+_TOKEN = r"(?!MULTI(?![A-Za-z0-9_-])|r1-)[A-Za-z0-9_-]{1,128}"  # noqa: S105  # a form, not a token
 """What `authorize` takes, without its literal for several tokens and without refresh tokens, which it refuses."""
+_TOKENS = rf"{_TOKEN}(?:[ ,]{{1,3}}{_TOKEN}){{0,25}}"
 
 
 def _build(lend: Lend, around: Surroundings) -> Provider:
@@ -30,8 +31,10 @@ SPEC = Spec(
         LoginField(
             key="token",
             title="API token",
-            hint="from Deriv's settings, page API token, with the scope Read; or a session token that begins with a1-",
-            pattern=_TOKEN_PATTERN,
+            hint="from Deriv's settings, page API token, with the scope Read (Payments and Trade are for moving money); "
+            "or a session token that begins with a1-; further ones of the same person after it, with a blank between, "
+            "add their accounts",
+            pattern=_TOKENS,
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),

@@ -18,7 +18,7 @@ TEN = 10
 UNREADABLE = ["", "<html>", "\ufeff{}", '{"a":NaN}', '{"a":1,"a":2}', "[]", "null", '"ok"', '{"msg":"ack"}', "[" * 4000]
 
 
-@pytest.fixture(params=["cryptocapital", "crm", BOOKING, DEAL])
+@pytest.fixture(params=["cryptocapital", "crm", "deriv", BOOKING, DEAL])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path, chat: Chat) -> AsyncIterator[MoneyDesk]:
     async with money_desk(tmp_path, chat, request.param) as opened:
         yield opened

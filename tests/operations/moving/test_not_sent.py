@@ -17,7 +17,7 @@ from tests.support.treasury import OPERATING
 TEN = 10
 
 
-@pytest.fixture(params=["cryptocapital", "crm", DEAL])
+@pytest.fixture(params=["cryptocapital", "crm", "deriv", DEAL])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path, chat: Chat) -> AsyncIterator[MoneyDesk]:
     async with money_desk(tmp_path, chat, request.param) as opened:
         yield opened

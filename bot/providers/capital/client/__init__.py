@@ -103,6 +103,10 @@ class Capital:
         items = tuple(order_of(row, ticket.account, now) for row in parse_order_rows(answer.body))
         return Reading(items, now, _one_account_only(ticket))
 
+    async def dealing_account(self) -> str:
+        """The account that is read on."""
+        return await self.sessions.at_home()
+
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """What was booked on the account that is read on."""
         return await self.history.statement(limit=limit, since=since)

@@ -196,11 +196,17 @@ class Sessions:
         return await self.once(request, await self._again(account, ticket))
 
     async def _patiently(self, request: wire.Request, ticket: Ticket) -> Answer:
-        """Once more when nothing, or no sound answer, came back."""
+        """Once more when nothing, or no sound answer, came back. What is answered at once never meets the retrying."""
+        try:
+            return await self.once(request, ticket)
+        except ProviderError as error:
+            first = error
         async for attempt in stamina.retry_context(
             on=self._may_repeat, attempts=2, timeout=5.0, wait_initial=0.2, wait_max=0.5, wait_jitter=0.2
         ):
             with attempt:
+                if attempt.num == 1:
+                    raise first
                 return await self.once(request, ticket)
         raise AssertionError("a retry ends with an answer or an error")
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from bot.money import Currency
 from bot.providers.capital.wire.grammar import (
     BASE,
     Id,
@@ -226,7 +227,7 @@ def market_of(one: Summary) -> Market:
 
 def whole_market_of(one: MarketDetails, sentiment: Sentiment | None, now: datetime) -> Market:
     """A whole market; its prices are those of `now`, as it states no time that could be read."""
-    instrument, snapshot = one.instrument, one.snapshot
+    instrument, snapshot, rules = one.instrument, one.snapshot, one.dealing_rules
     return Market(
         symbol=instrument.epic,
         name=instrument.name,
@@ -235,7 +236,22 @@ def whole_market_of(one: MarketDetails, sentiment: Sentiment | None, now: dateti
         quote=quote_of(instrument.epic, snapshot.bid, snapshot.offer, now),
         hours=hours_of(instrument.opening_hours),
         facts=(*_rules(one), *_overnight(instrument.overnight_fee), *_divided(sentiment)),
+        currency=_currency(instrument.currency),
+        least=_bound(rules.min_deal_size),
+        most=_bound(rules.max_deal_size),
+        step=rules.size_step,
     )
+
+
+def _currency(word: str | None) -> Currency | None:
+    try:
+        return Currency.of(word) if word else None
+    except ValueError:
+        return None
+
+
+def _bound(rule: "_Rule | None") -> Decimal | None:
+    return None if rule is None else Decimal(rule.value)
 
 
 def quote_of(epic: str, bid: Number | None, offer: Number | None, at: datetime) -> Quote | None:

@@ -6,11 +6,10 @@ distance. A read lost with its connection, or met by a passing fault, is asked o
 sent once (`act`, `send`).
 """
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-
-import stamina
 
 from bot.clock import Clock
 from bot.errors import (
@@ -22,7 +21,7 @@ from bot.errors import (
     SilentError,
     UnreachableError,
 )
-from bot.network.pacing import Breaker, Bucket
+from bot.network.pacing import Breaker, Bucket, backoff
 from bot.network.websocket import Line, Settled
 from bot.providers.base import Lend, Surroundings
 from bot.providers.deriv import auth
@@ -32,6 +31,7 @@ from bot.providers.deriv.wire import grammar, logins, service
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.deriv.wire.service import CallLimit
+from bot.secret import Secret
 
 PING_SECONDS = 30.0
 PONG_WITHIN_SECONDS = 10.0
@@ -40,8 +40,7 @@ AGAIN_WITHIN_SECONDS = 3.0
 """A question that failed later than this is not asked again: somebody is waiting."""
 LONGEST_PACING_SECONDS = 10.0
 
-_OUTCOME = {Call.PORTFOLIO, Call.STATEMENT, Call.PROFIT_TABLE, Call.PROPOSAL}
-_PRICING = {Call.PROPOSAL, Call.PROPOSAL_OPEN_CONTRACT}
+_OUTCOME = (Call.PORTFOLIO, Call.STATEMENT, Call.PROFIT_TABLE)
 
 
 class DerivLine:
@@ -63,6 +62,11 @@ class DerivLine:
         self._general = Bucket(rate=150 / 60, burst=30)  # 180 a minute
         self._outcome = Bucket(rate=20 / 60, burst=5)  # 25 a minute
         self._pricing = Bucket(rate=65 / 60, burst=15)  # 80 a minute
+        self._for_the_rest = (self._general,)
+        self._buckets = dict.fromkeys(_OUTCOME, (self._outcome,)) | {
+            Call.PROPOSAL: (self._outcome, self._pricing),
+            Call.PROPOSAL_OPEN_CONTRACT: (self._pricing,),
+        }
         self._breaker = Breaker()
         self._line: Line | None = None
         self._session: Session | None = None
@@ -89,19 +93,22 @@ class DerivLine:
             ScopeMissingError: The token lacks the scope; nobody was asked.
             ProviderError: No answer, or a refusal.
         """
-        async with self._guarded():
-            again = stamina.retry_context(
-                on=(SilentError, FaultError),
-                attempts=2,
-                timeout=AGAIN_WITHIN_SECONDS,
-                wait_initial=0.1,
-                wait_jitter=0.2,
-            )
-            async for attempt in again:
-                with attempt:
-                    await self.pace(request.call)
-                    return await self._read_logged_in(request)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        self._check_rest()
+        try:
+            try:
+                answer = await self._read_logged_in(request)
+            except (SilentError, FaultError):
+                if loop.time() - asked_at > AGAIN_WITHIN_SECONDS:
+                    raise
+                await self.clock.sleep(0.1 + backoff(0, base_seconds=0.2))
+                answer = await self._read_logged_in(request)
+        except ProviderError as error:
+            self._weigh(error)
+            raise
+        self._breaker.succeeded()
+        return answer
 
     async def act(self, request: Request) -> tuple[Session, Body]:
         """Ask for something that changes something: once, whatever comes of it.
@@ -185,6 +192,7 @@ class DerivLine:
 
     async def _read_logged_in(self, request: Request) -> tuple[Session, Body]:
         """Ask; when the server has forgotten our login, log in once more on a new connection."""
+        await self.pace(request.call)
         line, session = await self._open()
         session.check(request.call)
         try:
@@ -245,7 +253,8 @@ class DerivLine:
     async def _greet(self, line: Line) -> None:
         self.feeds.end()
         async with self._lend() as login:
-            token, *others = auth.tokens_in(login["token"].reveal())
+            tokens = [Secret(token) for token in auth.tokens_in(login["token"].reveal())]  # each of them is one
+            token, *others = (one.reveal() for one in tokens)
             self.sees_all, self.further_tokens = auth.is_oauth(token), len(others)
             body = await self._authorized(line, logins.build_authorize(token, others))
         session = logins.parse_authorize(body, self.clock.now())
@@ -276,9 +285,7 @@ class DerivLine:
 
     async def pace(self, call: Call) -> None:
         """Wait for the call's turn; who would wait too long is told so."""
-        buckets = [
-            bucket for bucket, calls in ((self._outcome, _OUTCOME), (self._pricing, _PRICING)) if call in calls
-        ] or [self._general]
+        buckets = self._buckets.get(call, self._for_the_rest)
         now = self.clock.monotonic()
         wait = max(bucket.wait(now) for bucket in buckets)
         if wait > LONGEST_PACING_SECONDS:
@@ -291,14 +298,20 @@ class DerivLine:
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:
         """After repeated failures to get any answer, fail at once for a while; an answer of any kind ends that."""
-        if self._breaker.refuses(self.clock.monotonic()):
-            raise UnreachableError(NAME, "resting after repeated failures")
+        self._check_rest()
         try:
             yield
-        except (UnreachableError, SilentError, FaultError):
-            self._breaker.failed(self.clock.monotonic())
-            raise
-        except ProviderError:
-            self._breaker.succeeded()
+        except ProviderError as error:
+            self._weigh(error)
             raise
         self._breaker.succeeded()
+
+    def _check_rest(self) -> None:
+        if self._breaker.refuses(self.clock.monotonic()):
+            raise UnreachableError(NAME, "resting after repeated failures")
+
+    def _weigh(self, error: ProviderError) -> None:
+        if isinstance(error, UnreachableError | SilentError | FaultError):
+            self._breaker.failed(self.clock.monotonic())
+        else:
+            self._breaker.succeeded()

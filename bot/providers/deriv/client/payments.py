@@ -350,15 +350,6 @@ def parse_own(body: Body) -> list[tuple[str, str]]:
     return [(number, code) for number, code in found if isinstance(number, str) and isinstance(code, str)]
 
 
-def parse_agents(body: Body) -> dict[str, str]:
-    """The payment agents of a `paymentagent_list`: their names by login."""
-    listed = _object(body, "paymentagent_list").get("list")
-    if not isinstance(listed, list):
-        raise ReplyError(NAME, "no list of payment agents")
-    found = [(one.get("paymentagent_loginid"), one.get("name")) for one in listed if isinstance(one, Mapping)]
-    return {number: _one_line(name) for number, name in found if isinstance(number, str)}
-
-
 def _check_is(value: Json, wanted: int, call: str) -> None:
     if type(value) is not int or value != wanted:  # `True` is no 1, nor is 1.0
         raise ReplyError(NAME, f"{call} answered something else than {wanted}")

@@ -13,11 +13,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import msgspec
 
 from bot.errors import (
     BusyError,
+    CodeAwaitedError,
     ConflictError,
     FaultError,
     InputError,
@@ -97,9 +99,15 @@ class Seam:
         country = profile.parse_get_settings(body).country_code
         currency = act.amount.currency.code if act.amount is not None else None
         _, body = await self._line.read(agents.build_paymentagent_list(country, currency))
-        name = payments.parse_agents(body).get(act.target)
-        if not name:
+        found = [one for one in agents.parse_paymentagent_list(body).items if one.account == act.target and one.name]
+        if not found:
             raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
+        (agent, *_) = found
+        name, amount = " ".join(agent.name.split()), act.amount.amount if act.amount is not None else Decimal(0)
+        if agent.least is not None and amount < agent.least:
+            raise InputError(f"{name} pays out at least {agent.least} {currency}", f"{agent.least} {currency}")
+        if agent.most is not None and amount > agent.most:
+            raise InputError(f"{name} pays out at most {agent.most} {currency}", f"{agent.most} {currency}")
         return name
 
     async def own(self, account: str) -> tuple[Account, ...]:
@@ -169,8 +177,8 @@ class Seam:
         try:
             body = await self._once(payments.dry(request))
         except RefusedError as error:
-            if error.code == "InvalidToken":  # the code from the mail: another one may be given
-                self._codes.pop(act.request_id, None)
+            if error.code == "InvalidToken" and self._codes.pop(act.request_id, None) is not None:
+                raise CodeAwaitedError(NAME, self._line.clock.now().isoformat(), is_wrong=True) from None
             raise
         rehearsed = payments.parse_rehearsal(body, act)
         if rehearsed.done:
@@ -184,7 +192,7 @@ class Seam:
             raise InputError(f"{act.target} is no other account of {act.account}'s owner; there are: {others}", "")
 
     async def _code(self, act: Act) -> Secret:
-        """The code from the mail. When there is none, it is mailed and waited for: `RefusedError`."""
+        """The code from the mail. When there is none, it is mailed and waited for: `CodeAwaitedError`."""
         found, now = self._codes.get(act.request_id), self._line.clock.now()
         if found is not None:
             return found
@@ -194,8 +202,8 @@ class Seam:
             if not session.email:
                 raise InputError("Deriv does not tell where it would mail the code", "")
             await self._once(opening.build_verify_email(session.email, opening.Purpose.PAYMENT_AGENT))
-            self._mailed_at[act.request_id] = now
-        raise RefusedError(NAME, "CodeAwaited")
+            self._mailed_at[act.request_id] = mailed_at = now
+        raise CodeAwaitedError(NAME, mailed_at.isoformat())
 
     async def _once(self, request: Request) -> Body:
         """The answer, when it is no refusal. Asked once, although it moves nothing: a provider that did what it was

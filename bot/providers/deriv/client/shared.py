@@ -1,12 +1,12 @@
 """One stream, and everybody who follows it. Nothing here waits, or asks."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bot.clock import Clock
-from bot.errors import ProviderError, RefusedError
+from bot.errors import FaultError, ProviderError, RefusedError
 from bot.providers.deriv.wire import balances, books, contracts, markets
-from bot.providers.deriv.wire.grammar import Body, Call, Request, refusal, subscription_of
+from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request, refusal, subscription_of
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.records import Position
 from bot.providers.streams import Ear, Subject, Told, Topic
@@ -77,7 +77,7 @@ class Shared:
 
     def hear(self, body: Body) -> None:
         """One frame with our number."""
-        error = refusal(self.request.call, body)
+        error = refusal(self.request.call, body) if "error" in body else None
         if error is not None:
             known = isinstance(error, RefusedError) and error.code == "AlreadySubscribed"
             if self.is_there and not self._is_about_many and not known:
@@ -163,17 +163,11 @@ class Batch:
             shared.batch, shared.number = self, number
 
     def hear(self, body: Body) -> None:
-        error = refusal(Call.TICKS, body)
-        if error is not None:
-            self._error(error)
+        if "error" in body:
+            self._error(refusal(Call.TICKS, body) or FaultError(NAME, "unreadable"))
             return
-        try:
-            symbol = markets.parse_tick(body).symbol
-        except ProviderError as unreadable:
-            for shared in self._members.values():
-                shared.fail(unreadable)
-            return
-        member = self._members.get(symbol)
+        said = body.get(markets.TICK)
+        member = self._members.get(str(said.get("symbol"))) if isinstance(said, Mapping) else None
         if member is None:
             return
         if not member.is_there:

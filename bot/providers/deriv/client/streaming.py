@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Coroutine, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,21 +87,23 @@ class Streaming:
                 return _told(await self._markets.prices(subject.name, since, until))
             case Topic.CANDLE:
                 first = datetime.fromtimestamp(since.timestamp() // 60 * 60, since.tzinfo)
-                return _told(await self._markets.candles(subject.name, MINUTE, first, until))
+                over = min(until, self._clock.now()) - MINUTE
+                found = await self._markets.candles(subject.name, MINUTE, first, until)
+                return _told(replace(found, items=tuple(one for one in found.items if one.at <= over)))
             case Topic.ENTRY:
-                found = await self._books.rows(since=since - OVERLAP, account=await self._other(subject.name))
-                entries = tuple(row.entry for row in found.items if since <= row.at < until)
-                return Reading(entries, found.as_of, found.notes, found.is_whole)
+                booked = await self._books.rows(since=since - OVERLAP, account=await self._other(subject.name))
+                entries = tuple(row.entry for row in booked.items if since <= row.at < until)
+                return Reading(entries, booked.as_of, booked.notes, booked.is_whole)
             case Topic.CONTRACT:
                 if not subject.name:
                     return _told(await self._contracts.open_ones())
-                return Reading((await self._contracts.one(int(subject.name)),), self._clock.now())
+                return Reading((await self._contracts.one(_number(subject)),), self._clock.now())
             case Topic.BALANCE:
                 return await self._balance(subject.name)
 
     async def _balance(self, name: str) -> Reading[Told]:
-        account = await self._other(name)
-        session, body = await self._line.read(balances.build_balance(_which(self._line, name)).of(account))
+        request = _balance_of(self._line, await self._other(name))
+        session, body = await self._line.read(request)
         as_of = self._clock.now()
         return Reading(balances.parse_balance_change(body, session, as_of), as_of)
 
@@ -247,17 +250,24 @@ def _request(subject: Subject, session: Session, line: DerivLine) -> Request:
         case Topic.CANDLE:
             return markets.build_candles(subject.name, 60, None, None, 1).streamed()
         case Topic.BALANCE:
-            return balances.build_balance(_which(line, subject.name)).of(other).streamed()
+            return _balance_of(line, other).streamed()
         case Topic.ENTRY:
             return books.build_transaction().of(other)
         case Topic.CONTRACT:
-            if subject.name and not (subject.name.isascii() and subject.name.isdigit()):
-                raise RefusedError(NAME, "ContractNotFound")
-            return contracts.build_open_contract(int(subject.name) if subject.name else None).streamed()
+            return contracts.build_open_contract(_number(subject) if subject.name else None).streamed()
 
 
-def _which(line: DerivLine, name: str) -> str:
-    return balances.ALL if not name and line.sees_all else balances.OWN
+def _number(subject: Subject) -> int:
+    if not (subject.name.isascii() and subject.name.isdigit()):
+        raise RefusedError(NAME, "ContractNotFound")
+    return int(subject.name)
+
+
+def _balance_of(line: DerivLine, other: str | None) -> Request:
+    """All accounts where the login may see them; another one is named as the login may name it."""
+    if line.sees_all:
+        return balances.build_balance(balances.ALL if other is None else other)
+    return balances.build_balance().of(other)
 
 
 def _told(reading: Reading[Any]) -> Reading[Told]:

@@ -13,6 +13,7 @@ POST /_sim/idle          {"seconds"}            how long a silent connection is 
 POST /_sim/clock         {"seconds"}            puts this world so far ahead of its clock, once more each time
 GET  /_sim/mailbox                              every verification code sent, newest last: to, purpose, code, used
 GET  /_sim/connections                          open sockets and streams, and logins ever made
+GET  /_sim/calls                                how often each call came, and each refusal was answered
 GET  /_sim/tokens                               every token with its account, kind and scopes
 """
 
@@ -58,7 +59,13 @@ class Controls:
             "idle": self.idle,
             "clock": self.clock,
         }
-        sights = {"": listed, "mailbox": self.mailbox, "connections": self.connections, "tokens": self.tokens}
+        sights = {
+            "": listed,
+            "calls": self.calls,
+            "mailbox": self.mailbox,
+            "connections": self.connections,
+            "tokens": self.tokens,
+        }
         return [*doors.posts(deeds), *doors.gets(sights)]
 
     def deposit(self, given: Given) -> Mapping[str, object]:
@@ -137,6 +144,9 @@ class Controls:
             "authorizations": self.hub.world.state.authorizations,
             "streams": sum(len(connection.streams) for connection in connections),
         }
+
+    def calls(self) -> Mapping[str, object]:
+        return {"asked": dict(self.hub.asked), "refused": dict(self.hub.refused)}
 
     def tokens(self) -> Mapping[str, object]:
         return {

@@ -4,9 +4,11 @@ The order of examination is the one the service is known for: frame, object, san
 scope, rate, handler. Everything here runs to its end without waiting, so a frame is carried out whole.
 """
 
+import asyncio
 import decimal
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -79,6 +81,10 @@ class Hub:
         self.connections: set[Connection] = set()
         self.counters = Counters()
         self.twists = Twists()
+        self.asked: Counter[str] = Counter()
+        """How often each call came."""
+        self.refused: Counter[str] = Counter()
+        """How often each code was answered."""
         self._ids = 0
 
     def new_id(self) -> str:
@@ -105,10 +111,12 @@ class Hub:
             name = next((name for name in self.plays if name in frame), None)
             if name is None:
                 raise RefusalError("UnrecognisedRequest", "Unrecognised request.")
+            self.asked[name] += 1
             envelope["msg_type"] = self.plays[name][0].msg_type
             twist = self.twists.next(name, frame)
             bodies = self._carry_out(connection, name, frame, envelope) if twist is None or twist.carry_out else [{}]
         except RefusalError as refusal:
+            self.refused[refusal.code] += 1
             bodies = [refusal.body()]
         for body in bodies:
             self._send(connection, {**envelope, **body}, twist)
@@ -123,6 +131,8 @@ class Hub:
         reply = twist.changed(reply)
         if twist.hold:
             self.twists.held.append(reply)
+        elif twist.late:
+            asyncio.get_running_loop().call_later(twist.late, connection.send, reply, {})
         elif not twist.lose:
             connection.send(reply, {})
         if twist.cut:
@@ -197,7 +207,7 @@ class Hub:
         return len(self.connections)
 
     def website_changed(self) -> None:
-        telling.website(self.world, self.connections)
+        telling.website(self.world, self.connections, lifted=self.switches.limits_lifted)
 
     def token_expired(self, token: str) -> None:
         """Account streams that live on this token end."""

@@ -5,6 +5,7 @@ POST /_sim/price    {"symbol","quote"}     a price is set, and walks on from the
 POST /_sim/rate     {"seconds","symbol"?}  from now on a tick each so many whole seconds; all symbols without one
 POST /_sim/hold     {"symbol"}             no more ticks of this symbol but those of `move`, `price` and `burst`
 POST /_sim/release  {"symbol"}             back to the symbol's own pace
+POST /_sim/market   {"symbol","open"}      false: its market closes, its streams end with MarketIsClosed; true: opens
 POST /_sim/burst    {"count","symbol"?}    so many ticks at once, each with a second of its own ahead of the clock
 
 A tick that was told, or would have been, is in `ticks_history` at the same second with the same price.
@@ -16,7 +17,7 @@ from decimal import Decimal
 from starlette.routing import Route
 
 from bot.providers.deriv.simulator import doors
-from bot.providers.deriv.simulator.doors import Given, number, text
+from bot.providers.deriv.simulator.doors import Given, number, switch, text
 from bot.providers.deriv.simulator.hub import Hub
 from bot.providers.deriv.simulator.prices import Symbol
 from bot.providers.deriv.simulator.symbols import SYMBOLS
@@ -39,6 +40,7 @@ class Markets:
             "rate": self.rate,
             "hold": self.hold,
             "release": self.release,
+            "market": self.market,
             "burst": self.burst,
         }
         return doors.posts(deeds)
@@ -72,6 +74,17 @@ class Markets:
         symbol = SYMBOLS[text(given, "symbol")]
         self.hub.world.pace(symbol, symbol.interval_seconds)
         return {"symbol": symbol.name}
+
+    def market(self, given: Given) -> Mapping[str, object]:
+        symbol, wanted, closed = SYMBOLS[text(given, "symbol")], switch(given, "open"), self.hub.world.state.closed
+        if wanted and symbol.name in closed:
+            closed.remove(symbol.name)
+            self.hub.world.pace(symbol, symbol.interval_seconds)
+        elif not wanted and symbol.name not in closed:
+            closed.append(symbol.name)
+            self.hub.world.pace(symbol, 0)
+        self.hub.tick()
+        return {"symbol": symbol.name, "open": wanted}
 
     def burst(self, given: Given) -> Mapping[str, object]:
         count = int(number(given, "count", 1, _MOST_AT_ONCE))

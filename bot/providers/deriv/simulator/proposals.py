@@ -36,6 +36,6 @@ def priced(world: World, wanted: Arguments, own_currency: str | None) -> contrac
         raise RefusalError("NotDefaultCurrency", "The provided currency is not the account's currency.")
     if currency not in CURRENCIES:
         raise RefusalError("InvalidCurrency", "The provided currency is invalid.")
-    if not symbol.is_open(now):
+    if not world.is_open(symbol):
         raise RefusalError("MarketIsClosed", "This market is presently closed.")
     return contracts.offer(wanted, world.feed(symbol), CURRENCIES[currency].digits, now)

@@ -47,6 +47,8 @@ class DerivSimulator:
         opening.furnish(self.world)
         self.hub = Hub(self.world, self.switches, PLAYS)
         self._opened = 0
+        self._apart = 0.0
+        self._last_opened = float("-inf")
         self._cutting = 0.0
         self._next_cut = 0.0
         self._heart: asyncio.Task[None] | None = None
@@ -88,11 +90,23 @@ class DerivSimulator:
         self.world.state = msgspec.convert(state, State, strict=False)
         self.world.fresh.clear()
 
+    def open_every(self, seconds: float) -> None:
+        """From now on new connections have to be so far apart, on real time."""
+        self._apart = seconds
+
+    def _too_soon(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        last, self._last_opened = self._last_opened, now
+        return now - last < self._apart
+
     async def serve(self, websocket: WebSocket) -> None:
         """One connection from handshake to end."""
         app_id = websocket.query_params.get("app_id", "")
         if not _APP_ID.fullmatch(app_id):
             await websocket.send_denial_response(Response(status_code=401))
+            return
+        if self._too_soon():
+            await websocket.send_denial_response(Response(status_code=503))
             return
         await websocket.accept()
         self._opened += 1

@@ -222,6 +222,8 @@ class State(msgspec.Struct):
     contracts: dict[int, Contract] = {}
     moves: dict[str, list[Move]] = {}
     paces: dict[str, list[Pace]] = {}
+    closed: list[str] = []
+    """Symbols whose market somebody has closed."""
     agents: dict[str, Agent] = {}
     mails: list[Mail] = []
     registered: dict[int, App] = {}

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from itertools import takewhile
 
-from bot.providers.deriv.simulator import payloads
 from bot.providers.deriv.simulator.connection import Connection, Grant, Stream
+from bot.providers.deriv.simulator.payloads import accounting, market, session, trading
 from bot.providers.deriv.simulator.prices import Feed, Symbol
 from bot.providers.deriv.simulator.proposals import Proposal, priced
 from bot.providers.deriv.simulator.rules import RefusalError
@@ -26,22 +26,22 @@ def movement(world: World, connections: Iterable[Connection], moved: Movement) -
 def _movement(world: World, connection: Connection, stream: Stream, grant: Grant, moved: Movement) -> None:
     account = world.state.accounts[moved.loginid]
     if stream.kind == "transaction" and stream.subject == account.loginid:
-        body = payloads.transaction(world, moved, stream.id)
+        body = accounting.transaction(world, moved, stream.id)
     elif stream.kind == "balance" and stream.subject == account.loginid:
-        body = payloads.balance(account, moved.balance_after, stream.id)
+        body = accounting.balance(account, moved.balance_after, stream.id)
     elif stream.kind == "balance" and stream.subject == "all" and account.user_id == grant.user_id:
-        body = payloads.all_balances(world, world.state.accounts[grant.loginid], stream.id)
+        body = accounting.all_balances(world, world.state.accounts[grant.loginid], stream.id)
     else:
         return
     connection.send(stream.envelope, body)
 
 
-def website(world: World, connections: Iterable[Connection]) -> None:
+def website(world: World, connections: Iterable[Connection], *, lifted: bool) -> None:
     """Tell of the site's state."""
     for connection in connections:
         for stream in connection.streams.values():
             if stream.kind == "website_status":
-                connection.send(stream.envelope, payloads.website_status(world, stream.id))
+                connection.send(stream.envelope, session.website_status(world, stream.id, lifted=lifted))
 
 
 def prices(world: World, connections: Iterable[Connection]) -> None:
@@ -53,7 +53,7 @@ def prices(world: World, connections: Iterable[Connection]) -> None:
 
 
 def _prices(world: World, connection: Connection, stream: Stream, symbol: Symbol) -> None:
-    if not symbol.is_open(world.now()):
+    if not world.is_open(symbol):
         connection.end(stream, RefusalError("MarketIsClosed", "This market is presently closed."))
         return
     feed = world.feed(symbol)
@@ -66,9 +66,9 @@ def _prices(world: World, connection: Connection, stream: Stream, symbol: Symbol
         return
     for second in due:
         if stream.width:
-            body = payloads.ohlc(feed, second, stream.width, stream.id)
+            body = market.ohlc(feed, second, stream.width, stream.id)
         else:
-            body = payloads.tick(world, symbol, second, stream.id)
+            body = market.tick(world, symbol, second, stream.id)
         connection.send(stream.envelope, body)
 
 
@@ -92,7 +92,7 @@ def _proposal(world: World, connection: Connection, stream: Stream, proposal: Pr
         connection.end(stream, refusal)
     else:
         digits = CURRENCIES[proposal.asked.text("currency")].digits
-        connection.send(stream.envelope, payloads.proposal(world, proposal.id, terms, digits, streamed=True))
+        connection.send(stream.envelope, trading.proposal(world, proposal.id, terms, digits, subscribed=True))
 
 
 def contracts(world: World, connections: Iterable[Connection]) -> None:
@@ -115,8 +115,8 @@ def _followed(world: World, stream: Stream, grant: Grant) -> list[Contract]:
 
 
 def _contract(world: World, connection: Connection, stream: Stream, contract: Contract) -> None:
-    body = payloads.open_contract(world, contract, stream.id)
-    worth = payloads.worth(body)
+    body = trading.open_contract(world, contract, stream.id)
+    worth = trading.worth(body)
     if stream.told.get(contract.contract_id) == worth:
         return
     stream.told[contract.contract_id] = worth

@@ -24,6 +24,8 @@ class Twist:
     """Whether what was asked is done; where it is not, only `set` says what is answered."""
     lose: bool = False
     """The answer never comes; the connection stays."""
+    late: float = 0.0
+    """Seconds until the answer comes, overtaken by later ones; the connection goes on meanwhile."""
     cut: bool = False
     """The connection breaks after the answer, or instead of it when that is lost."""
     hold: bool = False

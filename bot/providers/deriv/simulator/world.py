@@ -109,6 +109,10 @@ class World:
     def feed(self, symbol: Symbol) -> Feed:
         return Feed(self.seed, symbol, self.state.moves.get(symbol.name, ()), self.state.paces.get(symbol.name, ()))
 
+    def is_open(self, symbol: Symbol) -> bool:
+        """Whether its market trades now."""
+        return symbol.name not in self.state.closed and symbol.is_open(self.now())
+
     def quote(self, symbol: Symbol, at: int | None = None) -> Decimal:
         """The price of the last tick, now or at a second of the past."""
         feed = self.feed(symbol)

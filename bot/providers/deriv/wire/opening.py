@@ -220,8 +220,8 @@ def build_new_account_real(
 
     On a session of a real account the personal ones are copied from there, and only the currency matters.
     """
-    code = None if currency is None else currency.code
-    return ask(Call.NEW_ACCOUNT_REAL, **fields, affiliate_token=affiliate_token, currency=code)
+    ours = {"affiliate_token": affiliate_token, "currency": None if currency is None else currency.code}
+    return ask(Call.NEW_ACCOUNT_REAL, **{**fields, **{key: text for key, text in ours.items() if text is not None}})
 
 
 class _Opened(msgspec.Struct):

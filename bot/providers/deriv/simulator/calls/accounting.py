@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from bot.providers.deriv.simulator import payloads
 from bot.providers.deriv.simulator.connection import Body
 from bot.providers.deriv.simulator.hub import Play, Request
 from bot.providers.deriv.simulator.limits import OUTCOME
+from bot.providers.deriv.simulator.payloads import accounting as shown
 from bot.providers.deriv.simulator.rules import Kind, RefusalError, Rule
 from bot.providers.deriv.simulator.shapes import CONTRACT_FILTER, EPOCH, LOGIN_ID, ONE, READING, SWITCH, call
 from bot.providers.deriv.simulator.state import Contract, Movement
@@ -27,9 +27,9 @@ def balance(request: Request) -> Sequence[Body]:
     stream = request.subscribe("balance", subject) if request.arguments.integer("subscribe") else None
     stream_id = stream.id if stream else None
     if asked == "all":
-        return [payloads.all_balances(request.world, own, stream_id)]
+        return [shown.all_balances(request.world, own, stream_id)]
     account = request.world.state.accounts[subject]
-    return [payloads.balance(account, account.balance, stream_id)]
+    return [shown.balance(account, account.balance, stream_id)]
 
 
 def _may_look_beyond(request: Request, asked: str) -> None:
@@ -42,7 +42,7 @@ def portfolio(request: Request) -> Sequence[Body]:
     """Open contracts of the account, oldest first; expired ones until they are settled."""
     kinds = request.arguments.texts("contract_type")
     rows = [
-        payloads.position(contract)
+        shown.position(contract)
         for contract in request.world.open_contracts(request.account.loginid)
         if not kinds or contract.contract_type in kinds
     ]
@@ -55,8 +55,8 @@ def statement(request: Request) -> Sequence[Body]:
     offset = request.arguments.integer("offset")
     page = rows[offset : offset + int(request.arguments.number("limit", _STATEMENT_PAGE))]
     described = bool(request.arguments.integer("description"))
-    shown = [payloads.statement_row(request.world, movement, described=described) for movement in page]
-    return [{"statement": {"count": len(shown), "transactions": shown}}]
+    body = [shown.statement_row(request.world, movement, described=described) for movement in page]
+    return [{"statement": {"count": len(body), "transactions": body}}]
 
 
 def _wanted(request: Request, movement: Movement) -> bool:
@@ -78,8 +78,8 @@ def profit_table(request: Request) -> Sequence[Body]:
     offset = asked.integer("offset")
     page = rows[offset : offset + int(asked.number("limit", _PROFIT_PAGE))]
     described = bool(asked.integer("description"))
-    shown = [payloads.profit(row, described=described) for row in page]
-    return [{"profit_table": {"count": len(shown), "transactions": shown}}]
+    body = [shown.profit(row, described=described) for row in page]
+    return [{"profit_table": {"count": len(body), "transactions": body}}]
 
 
 def _closed(request: Request, since: int, until: int) -> Iterator[Contract]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from bot.providers.deriv.simulator import payloads
 from bot.providers.deriv.simulator.connection import Body
 from bot.providers.deriv.simulator.geography import COMPANIES, COUNTRIES
 from bot.providers.deriv.simulator.hub import Play, Request
+from bot.providers.deriv.simulator.payloads import joining as shown
 from bot.providers.deriv.simulator.rules import Arguments, Kind, RefusalError, Rule
 from bot.providers.deriv.simulator.shapes import (
     CAMPAIGN,
@@ -97,7 +97,7 @@ def _own_addresses(request: Request) -> set[str]:
 def residence_list(request: Request) -> Sequence[Body]:
     """The countries of the sign-up form, with all keys or those asked for."""
     query = set(request.arguments.texts("query")) or {"disabled", "phone_idd", "selected", "text", "value"}
-    rows = [payloads.residence(code, country) for code, country in COUNTRIES.items()]
+    rows = [shown.residence(code, country) for code, country in COUNTRIES.items()]
     return [{"residence_list": [{key: row[key] for key in row if key in query} for row in rows]}]
 
 
@@ -113,7 +113,7 @@ def landing_company(request: Request) -> Sequence[Body]:
     code = request.arguments.text("landing_company").lower()
     if code not in COUNTRIES:
         raise RefusalError("UnknownLandingCompany", "Unknown landing company.")
-    return [{"landing_company": payloads.landing_company(code, COUNTRIES[code])}]
+    return [{"landing_company": shown.landing_company(code, COUNTRIES[code])}]
 
 
 def landing_company_details(request: Request) -> Sequence[Body]:
@@ -121,7 +121,7 @@ def landing_company_details(request: Request) -> Sequence[Body]:
     code = request.arguments.text("landing_company_details")
     if code not in COMPANIES:
         raise RefusalError("UnknownLandingCompany", "Unknown landing company.")
-    details = payloads.company(code)
+    details = shown.company(code)
     if "country" in request.arguments:
         details["tin_not_mandatory"] = 1
     return [{"landing_company_details": details}]

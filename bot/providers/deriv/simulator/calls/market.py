@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from itertools import islice, takewhile
 
-from bot.providers.deriv.simulator import contracts, payloads
+from bot.providers.deriv.simulator import contracts
 from bot.providers.deriv.simulator.connection import Body
 from bot.providers.deriv.simulator.hub import Play, Request
+from bot.providers.deriv.simulator.payloads import market as shown
 from bot.providers.deriv.simulator.prices import Feed, Symbol
 from bot.providers.deriv.simulator.rules import Kind, RefusalError, Rule
 from bot.providers.deriv.simulator.shapes import (
@@ -33,7 +34,7 @@ def active_symbols(request: Request) -> Sequence[Body]:
     full = request.arguments.text("active_symbols") == "full"
     offered = not wanted or bool(set(wanted) & set(contracts.OFFERED))
     rows = [
-        payloads.active_symbol(request.world, symbol, order, full=full)
+        shown.active_symbol(request.world, symbol, order, full=full)
         for order, symbol in enumerate(SYMBOLS.values(), start=1)
         if offered
     ]
@@ -46,7 +47,7 @@ def contracts_for(request: Request) -> Sequence[Body]:
     currency = request.arguments.text("currency", "USD")
     if currency not in contracts.BOUNDS:
         raise RefusalError("InvalidCurrency", "The provided currency is invalid.")
-    return [{"contracts_for": payloads.contracts_for(request.world, symbol, currency)}]
+    return [{"contracts_for": shown.contracts_for(request.world, symbol, currency)}]
 
 
 def ticks(request: Request) -> Sequence[Body]:
@@ -59,20 +60,20 @@ def ticks(request: Request) -> Sequence[Body]:
 
 def _tick(request: Request, name: str) -> Body:
     try:
-        symbol, now = known(name), request.world.now()
-        latest = request.world.feed(symbol).latest(now)
+        symbol = known(name)
+        latest = request.world.feed(symbol).latest(request.world.now())
         if not request.arguments.integer("subscribe"):
-            return payloads.tick(request.world, symbol, latest)
-        _streams(symbol, now)
+            return shown.tick(request.world, symbol, latest)
+        _streams(request, symbol)
         stream = request.subscribe("ticks", name, public=True)
         stream.symbol, stream.last_second = symbol, latest
-        return payloads.tick(request.world, symbol, latest, stream.id)
+        return shown.tick(request.world, symbol, latest, stream.id)
     except RefusalError as refusal:
         return refusal.body()
 
 
-def _streams(symbol: Symbol, now: int) -> None:
-    if not symbol.is_open(now):
+def _streams(request: Request, symbol: Symbol) -> None:
+    if not request.world.is_open(symbol):
         raise RefusalError("MarketIsClosed", "This market is presently closed.")
 
 
@@ -96,7 +97,7 @@ def ticks_history(request: Request) -> Sequence[Body]:
         floor = asked.integer("start", 0 if "count" in asked or "granularity" in asked else end - _DAY)
         body = _past_candles(feed, floor, end, rows, width)
     if asked.integer("subscribe"):
-        _streams(symbol, now)
+        _streams(request, symbol)
         body["subscription"] = {"id": _follow(request, symbol, latest)}
     return [body]
 
@@ -126,7 +127,7 @@ def _past_candles(feed: Feed, start: int, end: int, rows: int, width: int) -> di
     while len(found) < rows and opening + width > max(start, end - rows * width * 3):
         candle = feed.candle(opening, min(opening + width - 1, end), width)
         if candle is not None:
-            found.append(payloads.candle(candle))
+            found.append(shown.candle(candle))
         opening -= width
     return {"msg_type": "candles", "candles": found[::-1], "pip_size": feed.symbol.digits}
 

@@ -7,10 +7,11 @@ money twice, unless `/_sim/repeats` says otherwise.
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from bot.providers.deriv.simulator import contracts, payloads
+from bot.providers.deriv.simulator import contracts
 from bot.providers.deriv.simulator.connection import Body
 from bot.providers.deriv.simulator.geography import COUNTRIES
 from bot.providers.deriv.simulator.hub import Play, Request
+from bot.providers.deriv.simulator.payloads import payments as shown
 from bot.providers.deriv.simulator.rules import Kind, RefusalError, Rule
 from bot.providers.deriv.simulator.shapes import (
     AMOUNT,
@@ -38,7 +39,7 @@ def paymentagent_list(request: Request) -> Sequence[Body]:
     agents = request.world.state.agents
     countries = sorted({agent.country for agent in agents.values()})
     rows = [
-        payloads.agent(loginid, agent)
+        shown.agent(loginid, agent)
         for loginid, agent in agents.items()
         if agent.country == country and currency in ("", agent.currency)
     ]
@@ -51,7 +52,7 @@ def paymentagent_details(request: Request) -> Sequence[Body]:
     agent = request.world.state.agents.get(request.account.loginid)
     if agent is None:
         return [{"paymentagent_details": {"can_apply": int(not request.account.is_virtual)}}]
-    return [{"paymentagent_details": payloads.agent_details(agent)}]
+    return [{"paymentagent_details": shown.agent_details(agent)}]
 
 
 def paymentagent_transfer(request: Request) -> Sequence[Body]:
@@ -125,7 +126,7 @@ def transfer_between_accounts(request: Request) -> Sequence[Body]:
     asked, own = request.arguments, request.account
     siblings = {account.loginid: account for account in request.world.accounts_of(own.user_id)}
     if "account_from" not in asked or "account_to" not in asked:
-        rows = [payloads.transferable(account) for account in siblings.values() if not account.disabled]
+        rows = [shown.transferable(account) for account in siblings.values() if not account.disabled]
         return [{"transfer_between_accounts": 0, "accounts": rows}]
     source, target = _ends(own, siblings, asked.text("account_from"), asked.text("account_to"))
     amount = asked.number("amount")
@@ -135,7 +136,7 @@ def transfer_between_accounts(request: Request) -> Sequence[Body]:
     return [
         {
             "transfer_between_accounts": _DONE,
-            "accounts": [payloads.transferable(source), payloads.transferable(target)],
+            "accounts": [shown.transferable(source), shown.transferable(target)],
             "client_to_full_name": request.world.state.users[target.user_id].full_name,
             "client_to_loginid": target.loginid,
             "transaction_id": gave.transaction_id,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bot.providers.deriv.simulator import payloads
 from bot.providers.deriv.simulator.connection import Body
 from bot.providers.deriv.simulator.hub import Play, Request
+from bot.providers.deriv.simulator.payloads import profile as shown
 from bot.providers.deriv.simulator.rules import Kind, RefusalError, Rule
 from bot.providers.deriv.simulator.shapes import LOGIN_ID, ONE, SCOPES, SWITCH, call
 from bot.providers.deriv.simulator.state import App, Token
@@ -15,12 +15,12 @@ _ADDRESSES = ("appstore", "github", "googleplay", "homepage", "redirect_uri", "v
 
 def get_settings(request: Request) -> Sequence[Body]:
     """The person's profile; who has no real account has told little."""
-    return [{"get_settings": payloads.settings(request.world, request.account)}]
+    return [{"get_settings": shown.settings(request.world, request.account)}]
 
 
 def get_limits(request: Request) -> Sequence[Body]:
     """Trading and withdrawal limits; a demo account has only the former."""
-    return [{"get_limits": payloads.account_limits(request.world, request.account)}]
+    return [{"get_limits": shown.account_limits(request.world, request.account)}]
 
 
 def api_token(request: Request) -> Sequence[Body]:
@@ -39,7 +39,7 @@ def api_token(request: Request) -> Sequence[Body]:
         _create(request, asked.text("new_token"), own)
         done["new_token"] = 1
     rows = [
-        payloads.token_row(text, token)
+        shown.token_row(text, token)
         for text, token in state.tokens.items()
         if token.loginid == loginid and token.display_name
     ]
@@ -75,7 +75,7 @@ def app_register(request: Request) -> Sequence[Body]:
     state.registered[app.app_id] = app
     if asked.text("redirect_uri"):
         state.redirects[app.app_id] = asked.text("redirect_uri")
-    return [{"app_register": payloads.app(app)}]
+    return [{"app_register": shown.app(app)}]
 
 
 _SCOPE_LIST = Rule(Kind.ARRAY, items=Rule(Kind.STRING, one_of=SCOPES), unique=True)

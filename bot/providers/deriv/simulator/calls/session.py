@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bot.providers.deriv.simulator import payloads
 from bot.providers.deriv.simulator.connection import Body, Grant
 from bot.providers.deriv.simulator.hub import Play, Request
+from bot.providers.deriv.simulator.payloads import session as shown
 from bot.providers.deriv.simulator.rules import Kind, RefusalError, Rule
 from bot.providers.deriv.simulator.shapes import LOGIN_ID, ONE, SWITCH, call
 
@@ -41,7 +41,9 @@ def time(request: Request) -> Sequence[Body]:
 def website_status(request: Request) -> Sequence[Body]:
     """The site's state; with subscribe also each later change."""
     stream = request.subscribe("website_status", "", public=True) if request.arguments.integer("subscribe") else None
-    return [payloads.website_status(request.world, stream.id if stream else None)]
+    return [
+        shown.website_status(request.world, stream.id if stream else None, lifted=request.hub.switches.limits_lifted)
+    ]
 
 
 def forget(request: Request) -> Sequence[Body]:
@@ -72,7 +74,7 @@ def authorize(request: Request) -> Sequence[Body]:
     request.connection.authorize(None if several else grants[0], {grant.loginid: grant for grant in reversed(grants)})
     request.world.state.authorizations += 1
     account = request.world.state.accounts[grants[0].loginid]
-    return [payloads.authorize(request.world, account, grants[0])]
+    return [shown.authorize(request.world, account, grants[0])]
 
 
 def _grant(request: Request, text: str) -> Grant:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from bot.providers.deriv.simulator import contracts, payloads
+from bot.providers.deriv.simulator import contracts
 from bot.providers.deriv.simulator.connection import Body, Stream
 from bot.providers.deriv.simulator.hub import Play, Request
 from bot.providers.deriv.simulator.limits import OUTCOME, PRICING, PROPOSAL_STREAMS
+from bot.providers.deriv.simulator.payloads import trading as shown
 from bot.providers.deriv.simulator.proposals import Proposal, priced
 from bot.providers.deriv.simulator.rules import Arguments, Kind, RefusalError, Rule
 from bot.providers.deriv.simulator.shapes import (
@@ -38,8 +39,9 @@ def proposal(request: Request) -> Sequence[Body]:
         stream = request.subscribe("proposal", _identity(request), public=True)
         stream.symbol, stream.last_second = terms.symbol, world.feed(terms.symbol).latest(world.now())
         offered = stream.proposal = Proposal(stream.id, asked, world.now())
-    connection.proposals[offered.id] = offered
-    return [payloads.proposal(world, offered.id, terms, _digits(asked), streamed=offered.id in connection.streams)]
+    good = {each.id: each for each in connection.proposals.values() if each.good(world.now(), connection.streams)}
+    connection.proposals = {**good, offered.id: offered}
+    return [shown.proposal(world, offered.id, terms, _digits(asked), subscribed=offered.id in connection.streams)]
 
 
 def _digits(asked: Arguments) -> int:
@@ -59,7 +61,7 @@ def buy(request: Request) -> Sequence[Body]:
     if terms.ask > asked.number("price"):
         raise RefusalError("PriceMoved", f"The contract price has moved to {terms.ask:f}.")
     contract, movement = request.world.buy(account, terms, request.connection.app_id)
-    body: dict[str, object] = {"buy": payloads.bought(contract, movement)}
+    body: dict[str, object] = {"buy": shown.bought(contract, movement)}
     if offered is not None:
         request.connection.proposals.pop(offered.id, None)
         request.connection.streams.pop(offered.id, None)
@@ -118,7 +120,7 @@ def _sellable(request: Request) -> Contract:
     if not contracts.fits(request.arguments.number("price"), CURRENCIES[contract.currency].digits):
         raise RefusalError("InvalidPrice", "Too many decimal places in the price.")
     closing = contract.expiry - request.world.now() < contracts.NO_RESALE_SECONDS
-    if closing or not SYMBOLS[contract.symbol].is_open(request.world.now()):
+    if closing or not request.world.is_open(SYMBOLS[contract.symbol]):
         raise RefusalError("InvalidOfferings", "Resale of this contract is not offered.")
     return contract
 
@@ -129,7 +131,7 @@ def proposal_open_contract(request: Request) -> Sequence[Body]:
     if "contract_id" not in request.arguments:
         stream = _follow(request, _EVERY) if subscribe else None
         rows = list(request.world.open_contracts(request.account.loginid))
-        return [_shown(request, row, stream) for row in rows] or [payloads.no_contract(stream.id if stream else None)]
+        return [_shown(request, row, stream) for row in rows] or [shown.no_contract(stream.id if stream else None)]
     contract = request.world.state.contracts.get(request.arguments.integer("contract_id"))
     if contract is None or contract.loginid != request.account.loginid:
         raise RefusalError("ContractNotFound", "This contract was not found.")
@@ -145,9 +147,9 @@ def _follow(request: Request, subject: str) -> Stream:
 
 
 def _shown(request: Request, contract: Contract, stream: Stream | None) -> Body:
-    body = payloads.open_contract(request.world, contract, stream.id if stream else None)
+    body = shown.open_contract(request.world, contract, stream.id if stream else None)
     if stream is not None:
-        stream.told[contract.contract_id] = payloads.worth(body)
+        stream.told[contract.contract_id] = shown.worth(body)
     return body
 
 

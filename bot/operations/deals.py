@@ -1,0 +1,291 @@
+"""Buying, selling, closing, changing: from words to plans. What a broker would refuse is said before anybody signs."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_UP, Decimal
+from zoneinfo import ZoneInfo
+
+from bot.access.model import Person
+from bot.approvals.model import Kind
+from bot.approvals.service import Wish
+from bot.clock import Clock
+from bot.errors import InputError, NotFoundError, UnsupportedError
+from bot.money import Currency, Money
+from bot.operations.connections import Connections
+from bot.operations.deal_line import Line
+from bot.operations.linked import Connection
+from bot.operations.markets import the_one
+from bot.operations.moving.matters import common
+from bot.operations.moving.plans import Plan, Planning
+from bot.providers.base import Ability, ActKind, Provider
+from bot.providers.markets import KeepsOrders, TellsPrices
+from bot.providers.records import Direction, Market, Order, Position
+
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,10})?", re.ASCII)
+_DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
+NONE = "none"
+ALL = "all"
+_SIDES = {Direction.LONG: "buy", Direction.SHORT: "sell"}
+BUY, SELL = "/buy 2 GOLD stop 4000 limit 4200", "/sell 2 GOLD at 4300"
+CHANGE, CLOSE = "/change <id> stop 4000 limit none", "/close GOLD"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """In which chat it is asked for."""
+
+    asked_in: str | None = None
+    chat_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Something open or waiting, and through which connection."""
+
+    connection: Connection
+    item: Position | Order
+
+
+class DealDesk:
+    """Looks at the market and at what is open, then makes the plan."""
+
+    def __init__(self, connections: Connections, planning: Planning, clock: Clock, zone: ZoneInfo) -> None:
+        self._connections = connections
+        self._planning = planning
+        self._clock = clock
+        self._zone = zone
+
+    async def order(self, by: Person, side: str, line: Line, where: Where) -> Plan:
+        """Buy or sell, at once or at a price.
+
+        Args:
+            side: buy, sell.
+        Raises:
+            InputError: Not like that; the sentence says why.
+            NotFoundError: No such market, or connection.
+            CountersignError: What else stands against it.
+        """
+        example = BUY if side == "buy" else SELL
+        if not line.what or not line.size:
+            raise InputError("say how much of which market", example)
+        size = number_of(line.size, "a size", example)
+        connection = await self._through(by, line.on)
+        async with self._connections.session(connection) as provider:
+            prices, deals = _prices(provider), _deals(provider)
+            market = await prices.market((await the_one(prices, line.what)).symbol)
+            quote = market.quote or await prices.quote(market.symbol)
+            account = await deals.dealing_account()
+        price = quote.ask if side == "buy" else quote.bid
+        kind = _type_of(side, line, price, market)
+        _check_size(size, market)
+        terms = self._terms(line)
+        _check_bracket(side, Decimal(terms.get("level", price)), terms)
+        parameters = {
+            **common(connection),
+            "account": account,
+            "target": market.symbol,
+            "symbol": market.symbol,
+            "name": market.name,
+            "direction": side,
+            "size": f"{size:f}",
+            "type": kind,
+            **terms,
+            **_worth(size, Decimal(terms.get("level", price)), market.currency),
+        }
+        return await self._plan(by, connection, Kind.ORDER, parameters, where)
+
+    async def closing(self, by: Person, line: Line, where: Where) -> tuple[Plan, ...]:
+        """Close what the words name: an id, a market, or `all`; one plan for each.
+
+        Raises:
+            NotFoundError: Nothing of that name is open.
+        """
+        if not line.what:
+            raise InputError("say what to close: its number, its market, or all", CLOSE)
+        found = [one for one in await self.open_to(by, line.on) if isinstance(one.item, Position)]
+        wanted = [one for one in found if line.what == ALL or _is_called(one.item, line.what)]
+        if not wanted:
+            known = list(dict.fromkeys(one.item.symbol for one in found))
+            raise NotFoundError("open position", line.what, known)
+        plans = []
+        for one in wanted:
+            if line.size and number_of(line.size, "a size", CLOSE) != one.item.size:
+                held = f"{one.item.size:f}" if one.item.size is not None else "it"
+                said = f"{one.connection.spec.title} closes a position whole, and this one has {held} units"
+                raise InputError(f"{said}; leave the size out", CLOSE)
+            plans.append(await self._plan(by, one.connection, Kind.CLOSE, _about(one, _worth_of(one.item)), where))
+        return tuple(plans)
+
+    async def change(self, by: Person, line: Line, where: Where) -> Plan:
+        """Another stop, limit, price or time of what is open or waits; `none` takes a stop or limit away."""
+        if not line.what or not line.has_terms:
+            raise InputError("say what to change, and to which stop, limit or price", CHANGE)
+        one = _only(await self.open_to(by, line.on), line.what)
+        is_order = isinstance(one.item, Order)
+        if not is_order and (line.level or line.till):
+            raise InputError("a position has a stop and a limit; a price and a time belong to an order", CHANGE)
+        parameters = {
+            **_about(one, _worth_of(one.item)),
+            "what": "order" if is_order else "position",
+            **self._terms(line, may_be_none=True),
+        }
+        return await self._plan(by, one.connection, Kind.CHANGE, parameters, where)
+
+    async def withdrawn(self, by: Person, line: Line, where: Where) -> Plan:
+        """Take back an order that waits."""
+        waiting = [one for one in await self.open_to(by, line.on) if isinstance(one.item, Order)]
+        one = _only(waiting, line.what, "waiting order")
+        parameters = {**_about(one, _worth_of(one.item)), "what": "withdrawn order"}
+        return await self._plan(by, one.connection, Kind.CHANGE, parameters, where)
+
+    async def open_to(self, by: Person, word: str = "") -> tuple[Open, ...]:
+        """Everything open or waiting that this person could close or change."""
+        found: list[Open] = []
+        for connection in await self._dealing(by, word):
+            async with self._connections.session(connection) as provider:
+                found += [Open(connection, one) for one in (await provider.positions()).items]
+                found += [Open(connection, one) for one in (await _deals(provider).orders()).items]
+        return tuple(found)
+
+    async def _plan(
+        self, by: Person, connection: Connection, kind: Kind, parameters: Mapping[str, str], where: Where
+    ) -> Plan:
+        wish = Wish(kind, dict(parameters), where.asked_in, where.chat_id)
+        return await self._planning.plan(by, connection, wish)
+
+    async def _dealing(self, by: Person, word: str) -> list[Connection]:
+        """Those to deal through."""
+        seen = await (self._connections.named(by, word) if word else self._connections.visible_to(by))
+        able = [one for one in seen if ActKind.ORDER in one.spec.acts and Ability.ORDERS in one.spec.abilities]
+        if not able:
+            raise NotFoundError("broker's connection", word or "any", [one.name for one in seen])
+        return [one for one in able if one.may_act(by)] or able
+
+    async def _through(self, by: Person, word: str) -> Connection:
+        able = await self._dealing(by, word)
+        if len(able) > 1:
+            names = " or ".join(one.name for one in able)
+            raise InputError(f"name the connection: {names}", f"{BUY} on {able[0].name}")
+        return able[0]
+
+    def _terms(self, line: Line, *, may_be_none: bool = False) -> dict[str, str]:
+        """Level, stop, limit and time, digit for digit."""
+        terms = {}
+        for name, text in (("level", line.level), ("stop", line.stop), ("limit", line.limit)):
+            if may_be_none and name != "level" and text.lower() == NONE:
+                terms[name] = NONE
+            elif text:
+                number_of(text, f"a {'price' if name == 'level' else name}", "stop 4000.50")
+                terms[name] = text
+        if may_be_none and line.till.lower() == NONE:
+            terms["good_till"] = NONE
+        elif line.till:
+            terms["good_till"] = self._till(line.till)
+        return terms
+
+    def _till(self, text: str) -> str:
+        """The end of that day where the desk is, as the provider reads it: UTC."""
+        try:
+            if not _DAY.fullmatch(text):
+                raise ValueError
+            day = datetime.fromisoformat(text).replace(hour=23, minute=59, second=59, tzinfo=self._zone)
+        except ValueError:
+            raise InputError("an order is good till a day", "till 2026-12-01") from None
+        if day <= self._clock.now():
+            raise InputError("that day is over", "till 2026-12-01")
+        return day.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def number_of(text: str, what: str, example: str) -> Decimal:
+    """Plain digits with at most one point, above nought (M60); never rounded."""
+    if not _NUMBER.fullmatch(text) or not Decimal(text):
+        raise InputError(f"{what} is plain digits with at most one point, above nought", example)
+    return Decimal(text)
+
+
+def _type_of(side: str, line: Line, price: Decimal, market: Market) -> str:
+    """Whether it waits, and for a better price or a worse one."""
+    if not line.level:
+        if line.till:
+            raise InputError("only an order with a price waits; say at which", f"{BUY} at 4050 till 2026-12-01")
+        if market.is_open is False:
+            raise InputError(f"{market.name} is closed now; an order with a price waits for it", f"{BUY} at 4050")
+        return "market"
+    level = number_of(line.level, "a price", "at 4050")
+    return "limit" if (level < price) == (side == "buy") else "stop"
+
+
+def _check_size(size: Decimal, market: Market) -> None:
+    if market.least is not None and size < market.least:
+        raise InputError(f"one deal in {market.name} is of {market.least:f} units at least", f"{market.least:f}")
+    if market.most is not None and size > market.most:
+        raise InputError(f"one deal in {market.name} is of {market.most:f} units at most", f"{market.most:f}")
+    if market.step and size % market.step:
+        raise InputError(f"sizes in {market.name} go in steps of {market.step:f}", f"{size - size % market.step:f}")
+
+
+def _check_bracket(side: str, price: Decimal, terms: Mapping[str, str]) -> None:
+    """A stop lies where it loses, and a limit where it gains."""
+    up = side == "buy"
+    for name, gains in (("stop", False), ("limit", True)):
+        if name in terms and (Decimal(terms[name]) > price) != (up == gains):
+            there = "above" if up == gains else "below"
+            raise InputError(f"to {side}, a {name} lies {there} the price, which is {price:f}", f"{name} …")
+
+
+def _worth(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str, str]:
+    """What the policy weighs: size times price, rounded up."""
+    if currency is None or not currency.known:
+        return {}
+    worth = (size * price).quantize(Decimal(1).scaleb(-currency.digits), ROUND_UP)
+    return {"amount": Money.reading(worth, currency).text(), "currency": currency.code}
+
+
+def _worth_of(item: Position | Order) -> dict[str, str]:
+    if isinstance(item, Order):
+        return _worth(item.size, item.level, item.currency)
+    price = item.now or item.entry
+    if item.size is None or price is None:
+        return {}
+    return _worth(item.size, price, item.profit.currency if item.profit is not None else None)
+
+
+def _about(one: Open, worth: Mapping[str, str]) -> dict[str, str]:
+    item = one.item
+    return {
+        **common(one.connection),
+        "account": item.account,
+        "target": item.id,
+        "symbol": item.symbol,
+        "name": item.name,
+        **({"direction": _SIDES[item.direction]} if item.direction is not None else {}),
+        **({"size": f"{item.size:f}"} if item.size is not None else {}),
+        **worth,
+    }
+
+
+def _is_called(item: Position | Order, word: str) -> bool:
+    return word.casefold() in (item.id.casefold(), item.symbol.casefold(), item.name.casefold())
+
+
+def _only(found: tuple[Open, ...] | list[Open], word: str, what: str = "open position or order") -> Open:
+    called = [one for one in found if _is_called(one.item, word)]
+    if not called:
+        raise NotFoundError(what, word, [one.item.id for one in found][:8])
+    if len(called) > 1:
+        raise InputError(f"{len(called)} are called so; name one by its number", called[0].item.id)
+    return called[0]
+
+
+def _prices(provider: Provider) -> TellsPrices:
+    if not isinstance(provider, TellsPrices):
+        raise UnsupportedError(provider.spec.name, Ability.MARKETS.value)
+    return provider
+
+
+def _deals(provider: Provider) -> KeepsOrders:
+    if not isinstance(provider, KeepsOrders):
+        raise UnsupportedError(provider.spec.name, Ability.ORDERS.value)
+    return provider

@@ -1,0 +1,179 @@
+"""/buy, /sell, /close, /change and /cancelorder: guarded deals, each with its last look.
+
+What is asked for together, as /close all, is looked at together and becomes one request each.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from telegram.error import TelegramError
+
+from bot.access.model import Right
+from bot.approvals.model import Proof
+from bot.approvals.service import Shown, Wish
+from bot.errors import InputError
+from bot.messages.cards import Card, Draft
+from bot.operations import deal_line
+from bot.operations.deals import ALL, BUY, CHANGE, CLOSE, SELL, Where
+from bot.operations.moving.plans import Plan
+from bot.providers.records import Position
+from handlers import asking, pages
+from handlers.buttons import keyboard
+from handlers.context import DeskContext
+from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
+from handlers.freshness import check_fresh
+from handlers.pages import Audience
+from handlers.render import deals as render
+
+TOGETHER: Final = "deals"
+CHOOSING: Final = "deals/choose"
+CANCEL_ORDER = "/cancelorder <id>"
+_ASK, _CANCEL = 1, 2
+_MOST_BUTTONS = 24
+_OVER = "That is over; nothing was asked for. Begin anew if you still want it."
+
+
+async def buy(context: DeskContext, words: Words) -> None:
+    await _order(context, "buy", words)
+
+
+async def sell(context: DeskContext, words: Words) -> None:
+    await _order(context, "sell", words)
+
+
+async def _order(context: DeskContext, side: str, words: Words) -> None:
+    check_fresh(context)
+    plan = await context.services.deals.order(context.person, side, deal_line.read(words), _where(context))
+    await asking.offer(context, plan, said_whole=True)
+
+
+async def close(context: DeskContext, words: Words) -> None:
+    check_fresh(context)
+    if not words:
+        return await _choose(context, "close")
+    line = deal_line.read(words)
+    await _offer(context, await context.services.deals.closing(context.person, line, _where(context)))
+    return None
+
+
+async def change(context: DeskContext, words: Words) -> None:
+    check_fresh(context)
+    plan = await context.services.deals.change(context.person, deal_line.read(words), _where(context))
+    await asking.offer(context, plan, said_whole=True)
+
+
+async def cancel_order(context: DeskContext, words: Words) -> None:
+    check_fresh(context)
+    if not words:
+        return await _choose(context, "cancelorder")
+    plan = await context.services.deals.withdrawn(context.person, deal_line.read(words), _where(context))
+    await asking.offer(context, plan, said_whole=True)
+    return None
+
+
+async def _choose(context: DeskContext, command: str) -> None:
+    """What there is, a button each."""
+    found = await context.services.deals.open_to(context.person)
+    wanted = [one for one in found if isinstance(one.item, Position) == (command == "close")]
+    if not wanted:
+        await context.say("Nothing is open." if command == "close" else "No order waits.")
+        return
+    shown, taste = wanted[:_MOST_BUTTONS], taste_of(context)
+    body = {"command": command, "ids": [f"{one.item.id} on {one.connection.name}" for one in shown]}
+    rows = [[(render.button(one.item, taste), number)] for number, one in enumerate(shown)]
+    rows += [[("All of them", len(shown))]] if command == "close" and len(wanted) > 1 else []
+
+    async def say(chat_id: int) -> None:
+        card = await context.services.cards.make(CHOOSING, context.person.id, chat_id, body)
+        keys = keyboard(card, rows, context.services.signer)
+        question = render.choosing(command, len(wanted), len(shown))
+        await context.say(question, chat_id=chat_id, keyboard=keys, protected=True)
+
+    await pages.privately(context, say)
+
+
+async def _chosen(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    ids: Sequence[str] = card.body["ids"]
+    await _without_buttons(context, message_id)
+    desk, where = context.services.deals, _where(context)
+    if card.body["command"] == "close":
+        words = ids[choice] if choice < len(ids) else ALL
+        await _offer(context, await desk.closing(context.person, deal_line.read(words.split()), where))
+    else:
+        plan = await desk.withdrawn(context.person, deal_line.read(ids[choice].split()), where)
+        await asking.offer(context, plan)
+    return None
+
+
+async def _offer(context: DeskContext, plans: Sequence[Plan]) -> None:
+    """One plan has the usual last look; several are looked at together."""
+    if len(plans) == 1:
+        await asking.offer(context, plans[0], said_whole=True)
+        return
+    if any(not plan.rule.seats and plan.rule.proof is not Proof.NONE for plan in plans):
+        raise InputError("the policy wants a proof for each of them; close one by one", CLOSE)
+    services = context.services
+    await services.linking.cancel(context.person)  # one thing is asked at a time
+    body = {
+        "token": secrets.token_hex(8),
+        "wishes": [asking.packed(_numbered(plan.wish, n)) for n, plan in enumerate(plans)],
+    }
+    await services.cards.save(Draft(context.person.id, TOGETHER, body))
+
+    async def say(chat_id: int) -> None:
+        card = await services.cards.make(TOGETHER, context.person.id, chat_id, {"token": body["token"]})
+        keys = keyboard(card, [[(f"Ask for all {len(plans)}", _ASK), ("Cancel", _CANCEL)]], services.signer)
+        await context.say(render.together(plans, taste_of(context)), chat_id=chat_id, keyboard=keys, protected=True)
+
+    await pages.privately(context, say)
+
+
+async def _said(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+    services = context.services
+    draft = await services.cards.draft(context.person.id)
+    await _without_buttons(context, message_id)
+    if draft is None or draft.kind != TOGETHER or draft.body["token"] != card.body["token"]:
+        return _OVER
+    await services.cards.drop(context.person.id)
+    if choice == _CANCEL:
+        return "Stopped; nothing was asked for."
+    for body in draft.body["wishes"]:
+        shown = Shown(Proof.NONE, services.timekeeping.looking())
+        await services.money.planning.ask(
+            context.person, asking.wish_of(body), telegram_id=context.where.telegram_id, shown=shown
+        )
+    return None  # each request's own card says the rest
+
+
+async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+    raise InputError("nothing is to be typed here: press one of the buttons above, or /cancel", "")
+
+
+async def _without_buttons(context: DeskContext, message_id: int) -> None:
+    with contextlib.suppress(TelegramError):
+        await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
+
+
+def _numbered(wish: Wish, number: int) -> Wish:
+    """What one message asks for more than once is asked for by parts of it: the same part twice is one request."""
+    return replace(wish, asked_in=f"{wish.asked_in}/{number}")
+
+
+def _where(context: DeskContext) -> Where:
+    """The message it is asked in, and the group, if it is one."""
+    where = context.where
+    return Where(f"m/{where.chat_id}/{context.message_id}", None if where.is_private else where.chat_id)
+
+
+DOORS = (
+    Door("buy", "Buy at a broker, at once or at a price", BUY, Right.ASK, buy, Audience.PRIVATE),
+    Door("sell", "Sell at a broker, at once or at a price", SELL, Right.ASK, sell, Audience.PRIVATE),
+    Door("close", "Close what is open", CLOSE, Right.ASK, close, Audience.PRIVATE),
+    Door("change", "Another stop, limit or price", CHANGE, Right.ASK, change, Audience.PRIVATE),
+    Door("cancelorder", "Take back an order that waits", CANCEL_ORDER, Right.ASK, cancel_order, Audience.PRIVATE),
+)
+TAPS = (TapDoor(TOGETHER, Right.ASK, _said), TapDoor(CHOOSING, Right.ASK, _chosen))
+ANSWERS = (AnswerDoor(TOGETHER, Right.ASK, _typed),)

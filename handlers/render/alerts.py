@@ -1,0 +1,100 @@
+"""Rules, as people see them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from bot.alerts.book import Entry
+from bot.alerts.model import Measure, Occasion, Phase, Rule, Target, Test
+from bot.alerts.wording import condition, number, subject_of, terms
+from bot.operations.alerting import Proposal
+from handlers.render.text import Taste, ago, bold, literal
+
+_STANDS = {
+    Phase.NEW: "waits for the first value",
+    Phase.ARMED: "armed",
+    Phase.HELD: "is so now",
+    Phase.DONE: "has come",
+}
+
+
+def line(rule: Rule, connection: str) -> str:
+    """What it waits for, on one line."""
+    return f"{literal(subject_of(rule.source, connection), 120)}: {literal(condition(rule), 120)}"
+
+
+def proposal(one: Proposal, hearer: str, taste: Taste) -> str:
+    """What was understood, and how it stands now."""
+    rule = one.rule
+    said = [f"{bold('Understood')}: {line(rule, one.connection)}", literal(f"Comes {terms(rule, taste.zone)}.", 200)]
+    if one.name:
+        said.append(literal(one.name, 120))
+    if hearer:
+        said.append(f"Told: {literal(hearer)}")
+    if one.now is not None:
+        now = f"Now: {number(rule.source, one.now, rule.currency)}"
+        said.append(
+            literal(now + (". It is so already: it comes with the next value." if _is_so(rule, one.now) else ""))
+        )
+    return "\n".join(said)
+
+
+def proposals(found: Sequence[Proposal]) -> str:
+    """Several things that may be meant, by number."""
+    lines = [
+        f"{place}. {line(one.rule, one.connection)}{f' · {literal(one.name)}' if one.name else ''}"
+        for place, one in enumerate(found, 1)
+    ]
+    return "\n".join([bold("Which one is meant?"), *lines])
+
+
+def listing(entries: Sequence[Entry], first: int, names: Mapping[int, str], now: datetime) -> str:
+    """Some of a person's rules, numbered from `first` on."""
+    lines = [
+        f"{place}. <code>{entry.rule.id}</code> {line(entry.rule, names.get(entry.rule.source.connection, ''))}"
+        f" · {_standing(entry, now)}"
+        for place, entry in enumerate(entries, first)
+    ]
+    return "\n".join([bold("Your alerts"), *lines])
+
+
+def one(entry: Entry, connection: str, counted: tuple[int, int], hearer: str, taste: Taste, now: datetime) -> str:
+    """A rule with everything there is to say of it."""
+    rule, (times, quiet) = entry.rule, counted
+    silent = f", {quiet} of them silent" if quiet else ""
+    came = f"It has come {times} time{'' if times == 1 else 's'}{silent}; last {ago(now, entry.state.told_at)}."
+    lines = [
+        f"{bold('Alert')} <code>{rule.id}</code>: {line(rule, connection)}",
+        literal(f"Comes {terms(rule, taste.zone)}.", 200),
+        f"Now: {_standing(entry, now)}.",
+        came,
+    ]
+    if hearer:
+        lines.append(f"Told: {literal(hearer)}")
+    return "\n".join(lines)
+
+
+def hearer(target: Target, people: Mapping[int, str]) -> str:
+    """Who else is told; empty for the owner alone."""
+    if target.person is not None:
+        return people.get(target.person, "somebody who left")
+    if target.chat is not None:
+        return "you, and the group (without what is private)"
+    return ""
+
+
+def _standing(entry: Entry, now: datetime) -> str:
+    state = entry.state
+    if entry.rule.is_paused:
+        return "paused"
+    stands = (
+        "waits" if isinstance(entry.rule.source.what, Occasion) and state.phase is Phase.NEW else _STANDS[state.phase]
+    )
+    is_muted = state.muted_while_held or (state.muted_until is not None and state.muted_until > now)
+    return f"{stands}, muted" if is_muted else stands
+
+
+def _is_so(rule: Rule, now: Decimal) -> bool:
+    if not isinstance(rule.source.what, Measure):
+        return False
+    return (rule.test is Test.ABOVE and now > rule.threshold) or (rule.test is Test.BELOW and now < rule.threshold)

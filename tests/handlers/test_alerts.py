@@ -1,0 +1,219 @@
+"""/alert and /alerts: understood, shown, set, told, acknowledged, changed and removed."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from bot.alerts.engine import Happening
+from bot.alerts.model import Occasion
+from bot.money import Money
+from bot.providers.records import Balance, Environment
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    Message,
+    at_work,
+    buttons,
+    configured,
+    providers,
+    texts,
+    until,
+)
+from tests.support.desk import GROUP
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
+    """Olga's Capital.com, shared with Vera and everybody else who reads."""
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+        await one.link("capital", environment=Environment.DEMO)
+        yield one
+
+
+async def account(desk: Desk) -> Balance:
+    """One of the login's accounts, as the provider tells of it."""
+    sheet = await desk.rooms.balances.balances(desk.person(OLGA))
+    reading = sheet.answers[0].reading
+    assert reading is not None
+    return reading.items[0]
+
+
+async def holds(desk: Desk, told: Balance, amount: str) -> None:
+    """The account is heard to hold so much."""
+    desk.clock.ahead_by(1)
+    now = replace(told, amount=Money(Decimal(amount), told.amount.currency), as_of=desk.rooms.clock.now())
+    connection = (await desk.rooms.connections.everything())[0]
+    desk.rooms.alerts.observe(connection.id, now, outage=None)
+    await desk.rooms.alerts.settled()
+
+
+async def arrived(desk: Desk, title: str, chat: int = OLGA) -> Message:
+    def found() -> list[Message]:
+        return [each for each in desk.chat.from_bot(chat) if each["text"].startswith(title)]
+
+    await until(found)
+    return found()[-1]
+
+
+async def set_below(desk: Desk, more: str = "", person: int = OLGA) -> Balance:
+    """An alert on that account: below 10,000."""
+    told = await account(desk)
+    (shown,) = await desk.says(
+        person, f"/alert balance capital/main {told.account} < 10,000 {told.amount.currency} {more}"
+    )
+    await desk.taps(person, shown, "Set")
+    return told
+
+
+async def test_what_was_understood_is_shown_and_set_by_a_press(desk: Desk) -> None:
+    told = await account(desk)
+    currency = told.amount.currency
+    (shown,) = await desk.says(OLGA, f"/alert balance main {told.account} below 10000 {currency}")
+    assert shown["text"].splitlines()[:2] == [
+        f"Understood: balance of {told.account} {currency} at capital/main: below 10000.00 {currency}",
+        "Comes once.",
+    ]
+    assert await desk.rooms.alerts.of(desk.person(OLGA)) == []
+    await desk.taps(OLGA, shown, "Each time")
+    assert "Comes each time." in desk.now(shown)["text"]
+    await desk.taps(OLGA, desk.now(shown), "Set")
+    assert desk.now(shown)["text"].startswith("Set: balance of")
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    assert (entry.rule.threshold, entry.rule.currency, entry.rule.repeat) == (10000, currency.code, "each time")
+
+
+async def test_it_arrives_with_buttons_is_acknowledged_and_edited_when_it_is_over(desk: Desk) -> None:
+    told = await set_below(desk)
+    currency = told.amount.currency
+    await holds(desk, told, "9000.50")
+    alert = await arrived(desk, "Balance below")
+    assert alert["text"].splitlines()[0] == f"Balance below 10000.00 {currency}: 9000.50 {currency}"
+    assert "of Olga: below 10000.00" in alert["text"]
+    await desk.taps(OLGA, alert, "Acknowledge")
+    await until(lambda: "Acknowledged by Olga" in desk.now(alert)["text"])
+    assert "Acknowledge" not in buttons(desk.now(alert))
+    await holds(desk, told, "12000")
+    await until(lambda: "Resolved" in desk.now(alert)["text"])
+
+
+async def test_it_is_muted_and_made_less_from_its_own_buttons(desk: Desk) -> None:
+    told = await set_below(desk, "each time")
+    await holds(desk, told, "9000")
+    alert = await arrived(desk, "Balance below")
+    assert texts(await desk.taps(OLGA, alert, "Mute 1 h")) == [
+        "Muted for 1 h. What comes meanwhile is counted; /alerts shows it."
+    ]
+    assert texts(await desk.taps(OLGA, alert, "Less like this")) == ["From now on it comes at most every 1 h."]
+    await holds(desk, told, "12000")
+    await holds(desk, told, "8000")
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    assert await desk.rooms.alerts.counted(entry.rule.id) == (2, 1)
+
+
+async def test_a_viewer_sets_their_own_and_nobody_elses(desk: Desk) -> None:
+    told = await set_below(desk, person=VERA)
+    await holds(desk, told, "9000")
+    assert "of Vera" in (await arrived(desk, "Balance below", VERA))["text"]
+    assert "right to set alerts for others" in await desk.said(VERA, "/alert disk low to Olga")
+
+
+async def test_a_group_is_told_without_what_is_private(desk: Desk) -> None:
+    told = await set_below(desk, "to group")
+    await holds(desk, told, "9000.50")
+    said = await arrived(desk, "Balance below", GROUP)
+    assert "9000" not in said["text"]
+    assert told.account not in said["text"]
+    assert buttons(said) == {}
+    assert "9000.50" in (await arrived(desk, "Balance below"))["text"]
+
+
+async def test_by_buttons_alone_it_is_the_same_sentence(desk: Desk) -> None:
+    (kinds,) = await desk.says(OLGA, "/alert")
+    (tests,) = await desk.taps(OLGA, kinds, "Free margin")
+    (number,) = await desk.taps(OLGA, tests, "Below")
+    assert number["text"] == "Which amount? For example: 10000 USD"
+    told = await account(desk)
+    answers = await desk.says(OLGA, f"500 {told.amount.currency}")
+    assert "free margin" in answers[-1]["text"]
+
+
+async def test_what_takes_no_number_is_understood_after_two_presses(desk: Desk) -> None:
+    (kinds,) = await desk.says(OLGA, "/alert")
+    (shown,) = await desk.taps(OLGA, kinds, "Disk low")
+    assert shown["text"].startswith("Understood: disk low: whenever it happens")
+    await desk.taps(OLGA, shown, "Set")
+    desk.rooms.alerts.happened(Happening(Occasion.DISK_LOW, "disk/1", "5 MB are free", desk.rooms.clock.now()))
+    await desk.rooms.alerts.settled()
+    assert "5 MB are free" in (await arrived(desk, "Disk low"))["text"]
+
+
+async def test_several_things_that_may_be_meant_are_offered(desk: Desk) -> None:
+    sheet = await desk.rooms.balances.balances(desk.person(OLGA))
+    assert sheet.answers[0].reading is not None
+    assert len(sheet.answers[0].reading.items) > 1
+    (shown,) = await desk.says(OLGA, "/alert balance main < 10")
+    assert shown["text"].startswith("Which one is meant?")
+    await desk.taps(OLGA, shown, "2")
+    assert desk.now(shown)["text"].startswith("Understood: balance of")
+
+
+async def test_alerts_lists_changes_pauses_and_removes(desk: Desk) -> None:
+    assert await desk.said(OLGA, "/alerts") == "You have set no alert yet. /alert begins one."
+    await set_below(desk)
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    (listed,) = await desk.says(OLGA, "/alerts")
+    assert f"1. {entry.rule.id} balance of" in listed["text"]
+    (one,) = await desk.taps(OLGA, listed, "1")
+    await desk.taps(OLGA, one, "Pause")
+    assert "Now: paused." in desk.now(one)["text"]
+    await desk.taps(OLGA, desk.now(one), "Resume")
+    await desk.taps(OLGA, desk.now(one), "Another number")
+    (anew,) = await desk.says(OLGA, "7500")
+    assert "below 7500.00" in anew["text"]
+    assert await desk.said(OLGA, f"/alerts pause {entry.rule.id}") == f"Alert {entry.rule.id} is paused."
+    await desk.taps(OLGA, anew, "Remove")
+    assert desk.now(anew)["text"].startswith("Removed:")
+    assert await desk.rooms.alerts.of(desk.person(OLGA)) == []
+
+
+async def test_what_others_have_set_is_not_there(desk: Desk) -> None:
+    await set_below(desk)
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    assert "alert" in await desk.said(VERA, f"/alerts remove {entry.rule.id}")
+    assert len(await desk.rooms.alerts.of(desk.person(OLGA))) == 1
+
+
+@pytest.mark.parametrize("words", ["GOLD", "balance nowhere < 10 USD", "balance main < 10 XYZ", "GOLD > many"])
+async def test_what_cannot_be_meant_gets_a_sentence(desk: Desk, words: str) -> None:
+    assert await desk.said(OLGA, f"/alert {words}")
+    assert await desk.rooms.alerts.of(desk.person(OLGA)) == []
+
+
+async def test_each_minute_the_desk_looks_at_what_nobody_tells(desk: Desk) -> None:
+    (shown,) = await desk.says(OLGA, "/alert disk low")
+    await desk.taps(OLGA, shown, "Set")
+    desk.rooms.money.disk.usage = lambda _: type("Full", (), {"total": 10**12, "free": 5})()
+    for _ in range(2):
+        await desk.rooms.watching_desk.look()
+    alert = await arrived(desk, "Disk low")
+    desk.rooms.money.disk.usage = lambda _: type("Empty", (), {"total": 10**12, "free": 10**12})()
+    await desk.rooms.watching_desk.look()
+    await until(lambda: "Resolved" in desk.now(alert)["text"])
+    assert len([each for each in desk.chat.from_bot(OLGA) if each["text"].startswith("Disk low")]) == 1
+
+
+async def test_a_critical_one_goes_to_an_admin_when_nobody_acknowledges(desk: Desk) -> None:
+    told = await set_below(desk, "critical")
+    await holds(desk, told, "9000")
+    alert = await arrived(desk, "Balance below")
+    desk.clock.ahead_by(601)
+    await desk.rooms.watching_desk.look()
+    escalated = await arrived(desk, "Critical alert", ADAM)
+    await desk.taps(ADAM, escalated, "Acknowledge")
+    await until(lambda: "Acknowledged by Admin 1" in desk.now(alert)["text"])

@@ -1,0 +1,152 @@
+"""Deals asked for in the chat: said in one line, looked at once more, signed by another, done once."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.approvals.model import Decision, State
+from bot.operations.deal_line import Line, read
+from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, configured, providers
+from tests.support.treasury import CONFIRM, ONE_APPROVER, Treasury, money_at_work
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as opened:
+        one = Treasury(opened, await opened.link("capital"))
+        await one.policy(ONE_APPROVER)
+        async with money_at_work(opened):
+            yield one
+
+
+async def positions(desk: Treasury) -> list[dict[str, Any]]:
+    """What is open, as Olga is shown it."""
+    async with desk.rooms.connections.session(desk.connection) as provider:
+        return [
+            {"id": one.id, "symbol": one.symbol, "size": str(one.size), "stop": f"{one.stop:.2f}" if one.stop else ""}
+            for one in (await provider.positions()).items
+        ]
+
+
+async def dealt(desk: Treasury) -> list[dict[str, Any]]:
+    side = desk.desk.sides["capital"]
+    async with httpx.AsyncClient() as http:
+        return list((await http.get(f"{side.control}/ledger")).json()["entries"])
+
+
+def labels(message: Message) -> list[str]:
+    return [key["text"] for row in message["reply_markup"]["inline_keyboard"] for key in row]
+
+
+async def looked_at(desk: Treasury, line: str) -> Message:
+    """The last look that a line leads to."""
+    (message,) = await desk.desk.says(OLGA, line)
+    return message
+
+
+async def asked(desk: Treasury) -> str:
+    """The id of the one request that waits."""
+    rows = await desk.rows("SELECT id FROM requests WHERE state = 'pending'")
+    return str(rows[-1][0])
+
+
+async def signed(desk: Treasury) -> State:
+    request = await desk.rooms.approvals.find(await asked(desk))
+    await desk.says(ANNA, Decision.APPROVE, request)
+    ended = await desk.comes_to(request, State.SUCCEEDED, State.FAILED, State.UNKNOWN)
+    return ended.state
+
+
+async def test_a_position_is_asked_for_signed_and_opened_once(desk: Treasury) -> None:
+    before = await dealt(desk)
+    message = await looked_at(desk, "/buy 1000 EURUSD stop 1.10 limit 1.25")
+    text = message["text"]
+    assert "Buy 1000 EUR/USD (EURUSD), at once" in text, text
+    assert "Stop: 1.10" in text
+    assert "Limit: 1.25" in text
+    assert re.search(r"Worth about 1\d{3}\.\d\d USD", text), text
+    assert labels(message) == ["Ask", "Cancel"]
+
+    await desk.desk.taps(OLGA, message, "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    assert len(await dealt(desk)) == len(before) + 1
+    assert {"symbol": "EURUSD", "size": "1000", "stop": "1.10"}.items() <= (await positions(desk))[-1].items()
+
+
+async def test_what_the_broker_would_refuse_is_said_before_anybody_signs(desk: Treasury) -> None:
+    says = desk.desk.said
+    assert "at least" in await says(OLGA, "/buy 0.0001 GOLD")
+    assert "plain digits" in await says(OLGA, "/buy 1e5 GOLD")
+    assert "plain digits" in await says(OLGA, "/buy 1,000 GOLD")
+    assert "a stop lies below the price" in await says(OLGA, "/buy 1000 EURUSD stop 9")
+    assert "a limit lies below the price" in await says(OLGA, "/sell 1000 EURUSD limit 9")
+    assert await desk.rows("SELECT * FROM requests") == []
+
+
+async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) -> None:
+    await desk.policy(CONFIRM, 2)
+    message = await looked_at(desk, "/buy 1000 EURUSD at 1.05 till 2099-01-31")
+    assert "Buy 1000 EUR/USD (EURUSD), limit order" in message["text"], message["text"]
+    await desk.desk.taps(OLGA, message, "Send it")
+    ((number,),) = await desk.rows("SELECT id FROM requests")
+    request = await desk.rooms.approvals.find(number)
+    assert (await desk.comes_to(request, State.SUCCEEDED, State.FAILED, State.UNKNOWN)).state is State.SUCCEEDED
+    waiting = await desk.desk.said(OLGA, "/orders")
+    assert "buy 1,000" in waiting
+    assert "limit at 1.05" in waiting
+
+    (question,) = await desk.desk.says(OLGA, "/cancelorder")
+    said = await desk.desk.taps(OLGA, question, labels(question)[0])
+    (last_look,) = [one for one in said if "Take back the order" in one["text"]]
+    await desk.desk.taps(OLGA, last_look, "Send it")
+    ((number,),) = await desk.rows("SELECT id FROM requests WHERE kind = 'change'")
+    await desk.comes_to(await desk.rooms.approvals.find(number), State.SUCCEEDED)
+    await desk.desk.settled()
+    assert "Nothing waits." in (await desk.desk.says(OLGA, "/orders"))[-1]["text"]
+
+
+async def test_a_position_is_closed_whole_by_its_number(desk: Treasury) -> None:
+    first, *_ = await positions(desk)
+    message = await looked_at(desk, f"/close {first['id']}")
+    assert message["text"].count("Close ") == 1, message["text"]
+    await desk.desk.taps(OLGA, message, "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    assert first["id"] not in [one["id"] for one in await positions(desk)]
+
+
+async def test_all_is_looked_at_together_and_is_a_request_each(desk: Treasury) -> None:
+    count = len(await positions(desk))
+    message = await looked_at(desk, "/close all")
+    assert f"{count} requests, each by itself" in message["text"]
+    assert labels(message) == [f"Ask for all {count}", "Cancel"]
+    await desk.desk.taps(OLGA, message, f"Ask for all {count}")
+    assert len(await desk.rows("SELECT * FROM requests WHERE kind = 'close'")) == count
+
+
+async def test_another_stop_for_what_is_open(desk: Treasury) -> None:
+    first = next(one for one in await positions(desk) if one["symbol"] == "EURUSD")
+    message = await looked_at(desk, f"/change {first['id']} stop 1.01 limit none")
+    assert "Stop: 1.01" in message["text"]
+    assert "Limit: none" in message["text"]
+    await desk.desk.taps(OLGA, message, "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    assert {one["id"]: one["stop"] for one in await positions(desk)}[first["id"]] == "1.01"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("2 GOLD", Line("GOLD", "2")),
+        ("GOLD 2 at 4050 stop 4000", Line("GOLD", "2", level="4050", stop="4000")),
+        ("US 500 till 2026-12-01 at 1 on main", Line("US", "500", level="1", till="2026-12-01", on="main")),
+        ("3 us tech 100 sl 1 tp 2", Line("us tech 100", "3", stop="1", limit="2")),
+        ("all on capital/main", Line("all", on="capital/main")),
+        ("1,000 GOLD", Line("GOLD", "1,000")),
+    ],
+)
+def test_a_line_comes_apart(words: str, line: Line) -> None:
+    assert read(words.split()) == line

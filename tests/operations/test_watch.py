@@ -1,0 +1,383 @@
+"""What alert rules look at is watched: by streams, by polls, over breaks and restarts; one card for each outage."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+
+from bot.alerts.engine import Happening
+from bot.alerts.model import Measure, Occasion, Repeat, Rule, Source, Test
+from bot.operations.linked import Connection
+from bot.operations.watch.outages import Spell, Step
+from bot.operations.watch.room import Watch
+from bot.providers.records import Balance, Candle, Entry, Environment, Position, Quote
+from bot.providers.standing import Figures
+from bot.providers.streams import Subject, Told, Topic
+from bot.store import Tables
+from bot.store.columns import at
+from tests.support.chatting import (
+    NO_PACING,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    at_work,
+    configured,
+    providers,
+    telegram,
+    texts,
+    until,
+)
+
+GOLD, SILVER = Subject(Topic.QUOTE, "GOLD"), Subject(Topic.QUOTE, "SILVER")
+QUICK = Figures(backoff_seconds=0.05, backoff_cap_seconds=0.1)
+
+
+class Rules:
+    """Somebody who wants things watched, and writes down what they see."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._wanted: dict[int, frozenset[Subject]] = {}
+        self.changed = asyncio.Event()
+        self.seen: list[tuple[Told, tuple[datetime, datetime] | None]] = []
+        self.surveys: list[tuple[Position, ...]] = []
+        self.happenings: list[Happening] = []
+        self.ended: list[tuple[Occasion, str]] = []
+
+    def want(self, connection: Connection, *subjects: Subject) -> None:
+        self._wanted[connection.id] = frozenset(subjects)
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def wanted(self) -> Mapping[int, frozenset[Subject]]:
+        return self._wanted
+
+    def observe(self, connection_id: int, told: Told, *, outage: tuple[datetime, datetime] | None) -> None:
+        self.seen.append((told, outage))
+
+    async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
+        self.surveys.append(tuple(positions))
+
+    def happened(self, what: Happening) -> None:
+        self.happenings.append(what)
+
+    async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
+        self.ended.append((occasion, key))
+
+    async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
+        if also is not None:
+            await self._desk.rooms.database.write(also)
+
+    def prices(self) -> list[Decimal]:
+        return [one.mid for one, _ in self.seen if isinstance(one, Quote)]
+
+
+@pytest.fixture
+async def chat() -> AsyncIterator[Chat]:
+    async with telegram() as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def watching(desk: Desk, rules: Rules, figures: Figures = QUICK) -> AsyncIterator[Watch]:
+    rooms = desk.rooms
+    watch = Watch(
+        rooms.database,
+        rooms.connections,
+        rooms.access,
+        rooms.outbox,
+        rules,
+        rooms.clock,
+        zone=ZoneInfo("UTC"),
+        figures=figures,
+        poll_seconds=0.1,
+        patience_seconds=0.3,
+    )
+    task = asyncio.create_task(watch.run())
+    try:
+        yield watch
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def control(desk: Desk, provider: str, path: str, **body: Any) -> Any:
+    async with httpx.AsyncClient() as http:
+        reply = await http.post(f"{desk.sides[provider].control}/{path}", json=body)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+
+async def price(desk: Desk, epic: str, bid: float) -> None:
+    await control(desk, "capital", "price", epic=epic, bid=bid, offer=bid + 1)
+
+
+async def followed(desk: Desk, *wanted: Subject) -> None:
+    """Until it is on its way: the simulator hears who listens."""
+
+    async def listening() -> set[str]:
+        async with httpx.AsyncClient() as http:
+            sockets = (await http.get(f"{desk.sides['capital'].control}/streams")).json()["sockets"]
+        return {epic for socket in sockets for epic in socket["quotes"]}
+
+    async with asyncio.timeout(15):
+        while await listening() != {one.name for one in wanted}:
+            await asyncio.sleep(0.02)  # what is waited for is on the other side
+
+
+def cards(desk: Desk) -> list[str]:
+    words = ("No news from", "Still no news", "Back again")
+    return [text for text in texts(desk.chat.from_bot(VERA)) if text.startswith(words)]
+
+
+async def test_what_rules_want_is_told_to_them_and_nothing_else(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        async with watching(desk, rules):
+            rules.want(connection, GOLD)
+            await followed(desk, GOLD)
+            await price(desk, "GOLD", 4200)
+            await until(lambda: rules.prices() == [Decimal("4200.5")])
+            rules.want(connection, SILVER)
+            await followed(desk, SILVER)
+            await price(desk, "GOLD", 4300)
+            await price(desk, "SILVER", 60)
+            await until(lambda: rules.prices() == [Decimal("4200.5"), Decimal("60.5")])
+            rules.want(connection)
+            await followed(desk)
+        rows = await desk.rooms.database.read(
+            lambda tables: tables.conn.execute("SELECT topic, name FROM streams").fetchall()
+        )
+        assert rows == []
+
+
+async def test_an_outage_is_one_card_from_beginning_to_end(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.want(connection, GOLD)
+        async with watching(desk, rules):
+            await followed(desk, GOLD)
+            await until(lambda: rules.seen)  # where it stands: the feed has begun
+            await control(desk, "capital", "down", down=True)
+            await until(lambda: cards(desk))
+            assert cards(desk)[0].split("\n")[1].startswith("capital/main (demo) has told nothing since ")
+            await price(desk, "GOLD", 4500)
+            await price(desk, "GOLD", 4100)
+            await control(desk, "capital", "down", down=False)
+            await until(lambda: [one for one, outage in rules.seen if outage is not None])
+            desk.clock.ahead_by(11)
+            await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+            assert len(cards(desk)) == 1
+            (key,) = {one.key for one in rules.happenings if one.occasion is Occasion.STREAM_DOWN}
+            await until(lambda: rules.ended == [(Occasion.STREAM_DOWN, key)])
+        late = [one for one, outage in rules.seen if outage is not None and isinstance(one, Candle)]  # one a minute
+        assert (max(one.high for one in late), late[-1].close) == (Decimal("4500.5"), Decimal("4100.5"))
+
+
+async def test_what_happened_between_a_stop_and_a_start_is_learnt_and_an_open_card_is_closed(
+    tmp_path: Path, chat: Chat
+) -> None:
+    async with providers("capital") as sides:
+        config = configured(tmp_path, chat, sides)
+        async with at_work(config, chat, sides) as desk:
+            connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+            rules.want(connection, GOLD)
+            async with watching(desk, rules):
+                await followed(desk, GOLD)
+                await price(desk, "GOLD", 4200)
+                await until(rules.prices)
+                await control(desk, "capital", "down", down=True)
+                await until(lambda: cards(desk))
+        await control(desk, "capital", "down", down=False)
+        await price(desk, "GOLD", 4600)
+        await price(desk, "GOLD", 4200)
+        async with at_work(config, chat, sides) as desk:
+            rules = Rules(desk)
+            rules.want(connection, GOLD)
+            async with watching(desk, rules):
+                await until(lambda: rules.seen)
+                late = [one for one, outage in rules.seen if outage is not None and isinstance(one, Candle)]
+                assert max(one.high for one in late) == Decimal("4600.5")
+                await followed(desk, GOLD)
+                desk.clock.ahead_by(11)
+                await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+                assert len(cards(desk)) == 1
+
+
+async def test_what_no_history_knows_any_more_is_said_with_from_when_to_when(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.want(connection, GOLD)
+        long_ago = datetime.now(UTC) - timedelta(days=3)
+        row = (connection.id, at(long_ago), at(long_ago))
+        columns = "connection_id, topic, name, told_at, listened_until"
+        insert = f"INSERT INTO streams ({columns}) VALUES (?, 'quote', 'GOLD', ?, ?)"  # noqa: S608  # nobody's words
+        await desk.rooms.database.write(lambda tables: tables.conn.execute(insert, row))
+        async with watching(desk, rules):
+            await until(lambda: [one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("No data")])
+            (text,) = [one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("No data")]
+            assert f"GOLD: {long_ago:%H:%M:%S} UTC to " in text
+
+
+async def test_a_balance_that_no_stream_tells_is_polled_and_told_when_it_changed(tmp_path: Path, chat: Chat) -> None:
+    async with (
+        providers("cryptocapital") as sides,
+        at_work(configured(tmp_path, chat, sides), chat, sides) as desk,
+    ):
+        connection, rules = await desk.link("cryptocapital"), Rules(desk)
+        account = "9120004471"
+        rules.want(connection, Subject(Topic.BALANCE, account))
+        async with watching(desk, rules):
+            await until(lambda: rules.seen)
+            await control(desk, "cryptocapital", "deposit", account=account, amount="5.00", sender="9120555555")
+            await until(lambda: len(rules.seen) == 2)
+        before, after = (one for one, _ in rules.seen)
+        assert isinstance(before, Balance)
+        assert isinstance(after, Balance)
+        assert after.amount.amount - before.amount.amount == 5
+
+
+async def test_money_that_comes_is_told_of_where_only_a_statement_knows(tmp_path: Path, chat: Chat) -> None:
+    async with (
+        providers("cryptocapital") as sides,
+        at_work(configured(tmp_path, chat, sides), chat, sides) as desk,
+    ):
+        connection, rules = await desk.link("cryptocapital"), Rules(desk)
+        rules.want(connection, Subject(Topic.ENTRY))
+        deposit = {"account": "9120004471", "sender": "9120555555"}
+        async with watching(desk, rules):
+            await begun(desk)
+            await control(desk, "cryptocapital", "deposit", amount="5.00", **deposit)
+            await until(lambda: rules.seen)
+        await control(desk, "cryptocapital", "deposit", amount="6.00", **deposit)
+        async with watching(desk, rules):
+            await until(lambda: len(rules.seen) == 2)
+        amounts = [one.amount.amount for one, _ in rules.seen if isinstance(one, Entry)]
+        assert amounts == [5, 6]
+
+
+async def begun(desk: Desk) -> None:
+    """Until a feed has its beginning."""
+    question = "SELECT count(*) FROM streams WHERE told_at IS NOT NULL"
+    async with asyncio.timeout(15):
+        while not (await desk.rooms.database.read(lambda tables: tables.conn.execute(question).fetchone()))[0]:
+            await asyncio.sleep(0.02)  # what is waited for is a row
+
+
+async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.want(connection, Subject(Topic.CONTRACT))
+        async with watching(desk, rules):
+            await until(lambda: rules.surveys)
+        assert len(rules.surveys[0]) == 5
+
+
+QUICK_STREAMS = "[streams]\nbackoff = 0.05\nbackoff_cap = 0.1\npoll = 0.2\ntell_after = 0.3"
+
+
+@asynccontextmanager
+async def alerting(desk: Desk) -> AsyncIterator[None]:
+    """Alerts and the watch for them, as `countersign run` has them."""
+    await desk.rooms.alerts.start()
+    watching, writing = (asyncio.create_task(one.run()) for one in (desk.rooms.watch, desk.rooms.alerts))
+    try:
+        yield
+    finally:
+        for task in (watching, writing):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def alerts(desk: Desk) -> list[str]:
+    return [text for text in texts(desk.chat.from_bot(OLGA)) if "GOLD" in text and "4400" in text]
+
+
+async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides:
+        config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
+        async with at_work(config, chat, sides) as desk, alerting(desk):
+            connection = await desk.link("capital", environment=Environment.DEMO)
+            source = Source(connection.id, Measure.PRICE, "GOLD")
+            olga = desk.person(OLGA)
+            crosses = Rule("R1", olga.id, source, Test.CROSSES, desk.clock.now(), Decimal(4400), repeat=Repeat.EACH)
+            await desk.rooms.alerts.set(olga, crosses, telegram_id=OLGA)
+            await followed(desk, GOLD)
+            await price(desk, "GOLD", 4200)
+            await begun(desk)
+            for _ in range(3):
+                await control(desk, "capital", "cut")
+                await followed(desk, GOLD)
+            await control(desk, "capital", "down", down=True)
+            await until(lambda: cards(desk))
+            await price(desk, "GOLD", 4500)
+            await price(desk, "GOLD", 4200)
+            await control(desk, "capital", "down", down=False)
+            await until(lambda: alerts(desk))
+            await followed(desk, GOLD)
+            await price(desk, "GOLD", 4201)
+            await control(desk, "capital", "cut")
+            desk.clock.ahead_by(11)
+            await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+            (alert,) = alerts(desk)
+            assert "During outage" in alert
+            assert len(cards(desk)) == 1
+
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def test_a_short_break_is_nobodys_business() -> None:
+    spell = Spell(timedelta(seconds=30))
+    spell.down(START, "")
+    assert spell.due(after(29)) is None
+    spell.up(after(29))
+    assert spell.due(after(60)) is None
+    assert spell.since is None
+
+
+def test_a_line_that_stands_for_a_moment_only_is_not_back() -> None:
+    spell = Spell(timedelta(seconds=30))
+    spell.down(START, "")
+    assert spell.due(after(30)) is Step.OPEN
+    spell.row = 1
+    spell.up(after(40))
+    spell.down(after(45), "")
+    spell.up(after(50))
+    assert spell.due(after(59)) is None
+    assert spell.due(after(60)) is Step.CLOSE
+    assert (spell.since, spell.up_at) == (START, after(50))
+
+
+def test_a_long_outage_is_said_to_last_ever_more_seldom() -> None:
+    spell = Spell(timedelta(seconds=30), since=START, row=1)
+    said = []
+    for minute in range(5 * 60):
+        if spell.due(after(60 * minute)) is Step.LASTING:
+            said.append(minute)
+            spell.said += 1
+    assert said == [5, 15, 30, 60, 120, 180, 240]
+
+
+def test_a_stall_that_was_found_out_late_is_told_though_the_line_stands_again() -> None:
+    spell = Spell(timedelta(seconds=30))
+    spell.down(START, "")
+    spell.up(after(61))
+    assert spell.due(after(62)) is Step.OPEN
+    spell.row = 1
+    assert spell.due(after(80)) is Step.CLOSE
