@@ -1,4 +1,8 @@
-"""Work by the clock. Each job may come late, or be left out once, without harm: it says why."""
+"""Work by the clock. Each job may come late, or be left out once, without harm: it says why.
+
+What people wait for with money is never left out, however late it comes (SAFETY R30). What they have put on a schedule
+themselves is not here: `operations/schedules` sees to that, by rows.
+"""
 
 import functools
 import logging
@@ -90,6 +94,10 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether another policy has come into force. Late, it is told late."""
         await house.policy.watch()
 
+    async def page() -> None:
+        """By the second channel, what Telegram may not be able to say. Late, it is said late."""
+        await house.paging.look()
+
     async def tell_of_keys() -> None:
         """The weekly word about keys. Late, or after a week in which nobody was there to say it, it is said once."""
         await house.hygiene.tell_when_due(house.access.roster)
@@ -107,6 +115,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
         (watch_disk, _MINUTE, soon),
+        (page, _MINUTE / 4, soon - _MINUTE / 2),
         (watch_for_alerts, _MINUTE, soon),
         (watch_policy, _HOUR, soon),
         (look_into_report, 2 * _MINUTE, soon),
@@ -119,7 +128,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
             next_run_time=first,
             coalesce=True,
             max_instances=1,
-            misfire_grace_time=_LATE_SECONDS,
+            misfire_grace_time=None if job in (expire_requests, remind) else _LATE_SECONDS,
         )
     scheduler.start()
     try:

@@ -2,9 +2,10 @@
 
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -14,7 +15,7 @@ import msgspec
 from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock, SystemClock
-from bot.config import Config, PolicyConfig
+from bot.config import Config, PolicyConfig, SecondChannelConfig
 from bot.errors import StartRefusedError
 from bot.messages.cards import Cards
 from bot.messages.inbox import Inbox
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from bot.approvals.service import Approvals
     from bot.messages.bursts import Bursts
     from bot.messages.quiet import Quiet
+    from bot.messages.second_channel import Way
     from bot.messages.undelivered import Undelivered
     from bot.operations.accounts import Accounts
     from bot.operations.alerting import Alerting
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from bot.operations.markets import MarketDesk
     from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
+    from bot.operations.paging import Paging
     from bot.operations.payments import Payments
     from bot.operations.people import People
     from bot.operations.policies import PolicyDesk
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from bot.operations.registering import Registering
     from bot.operations.report_feed import ReportFeed
     from bot.operations.reports import Reports
+    from bot.operations.schedules.service import Schedules
     from bot.operations.sharing import Sharing
     from bot.operations.statements import Statements
     from bot.operations.status import StatusDesk
@@ -153,6 +157,31 @@ class House:
         return Undelivered(self.database, self.audit, self.clock)
 
     @cached_property
+    def schedules(self) -> "Schedules":
+        from bot.operations.schedules.service import Schedules
+
+        return Schedules(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def paging(self) -> "Paging":
+        from bot.operations.paging import Paging
+
+        second = self.config.second_channel
+        ways: Mapping[str, Way] = {}
+        if second != SecondChannelConfig():
+            from bot.messages.second_channel import ways_of
+
+            ways = ways_of(second)
+        return Paging(
+            self.database,
+            ways,
+            self.pulse,
+            self.clock,
+            desk=self.config.desk.name,
+            patience=timedelta(minutes=second.unreachable_minutes),
+        )
+
+    @cached_property
     def freezing(self) -> "Freezing":
         from bot.operations.freezing import Freezing
 
@@ -171,13 +200,6 @@ class House:
         from bot.operations.alerting import Alerting
 
         return Alerting(self.connections, self.clock, ZoneInfo(self.config.desk.time_zone))
-
-    @cached_property
-    def watch(self) -> "Watch":
-        from bot.operations.watch.room import Watch
-
-        zone = ZoneInfo(self.config.desk.time_zone)
-        return Watch(self.database, self.connections, self.access, self.outbox, self.alerts, self.clock, zone=zone)
 
     @cached_property
     def watching_desk(self) -> "WatchingDesk":

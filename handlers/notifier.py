@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from telegram import InlineKeyboardMarkup, InputFile, Message, ReplyParameters
@@ -31,8 +32,13 @@ _MARK_SECONDS = 2.0
 _SIDE_BY_SIDE = 20
 """Chats that are written to at the same time; in each of them one notice after the other. As many again are kept for
 decisions and security."""
+_TAG = re.compile(r"<[^>]*>")
 _BETWEEN_PRICES_SECONDS, _IN_A_GROUP_SECONDS = 3.0, 10.0
 """What comes within such a time shares a card."""
+
+
+class _SharedCardError(Exception):
+    """What it replaces was told on a card with others: so is this."""
 
 
 class _NotThereYetError(Exception):
@@ -228,6 +234,8 @@ class Notifier:
             if burst is not None:
                 raise
             await self._outbox.later(row, 2.0, "the message it replaces was not sent yet", own_fault=True)
+        except _SharedCardError:
+            await self._outbox.share(row)
         except ChatMigrated as error:
             await groups.follow(self._desk.services, row.notice.chat_id, error.new_chat_id)
         except Forbidden as error:
@@ -324,14 +332,16 @@ class Notifier:
 
     async def _shown(self, notice: Notice) -> int | None:
         """The message to be edited. None: a new one is sent, also when what it replaces stands in a chat that moved, or
-        was told on a card with others."""
+        was told on a card with others; a price then goes on such a card itself."""
         if notice.replaces is None:
             return None
         shown = await self._outbox.message_of(notice.replaces)
         if shown is None:
-            if await self._outbox.is_told(notice.replaces):
-                return None
-            raise _NotThereYetError
+            if not await self._outbox.is_told(notice.replaces):
+                raise _NotThereYetError
+            if notice.lane is Lane.PRICES:
+                raise _SharedCardError
+            return None
         return shown.message_id if shown.chat_id == notice.chat_id else None
 
     async def _above(self, notice: Notice) -> ReplyParameters | None:
@@ -369,9 +379,11 @@ class Notifier:
 
 def _html(notice: Notice) -> str:
     own = [escape(notice.next_step, quote=False)] if notice.next_step else []
-    return "\n".join([bold(notice.title), *(literal(line, 600) for line in notice.lines), *own])
+    more = [notice.markup] if notice.markup else []
+    return "\n".join([bold(notice.title), *(literal(line, 600) for line in notice.lines), *own, *more])
 
 
 def _plain(notice: Notice) -> str:
     own = [notice.next_step] if notice.next_step else []
-    return "\n".join([notice.title, *(visible(line, 600) for line in notice.lines), *own])
+    more = [unescape(_TAG.sub("", notice.markup))] if notice.markup else []
+    return "\n".join([notice.title, *(visible(line, 600) for line in notice.lines), *own, *more])

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -67,6 +68,7 @@ class Poller:
         self._transport = transport
         self._offset: int | None = None
         self._failures = 0
+        self._is_contested = False
 
     async def run(self) -> None:
         """Poll for ever. `InvalidToken` ends it: no waiting will mend that."""
@@ -82,6 +84,8 @@ class Poller:
     async def _once(self) -> None:
         updates = await self._fetch()
         self._desk.services.pulse.asked_at = self._desk.services.clock.now()
+        self._desk.services.pulse.answered()
+        self._is_contested = False
         if updates:
             await self._intake.take(updates)
             self._offset = max(_numbers(updates)) + 1
@@ -109,12 +113,34 @@ class Poller:
     async def _pause(self, error: Exception) -> None:
         self._failures += 1
         seconds = min(0.5 * 2.0 ** min(self._failures - 1, 10), _MAX_PAUSE_SECONDS)
+        clock, pulse = self._desk.services.clock, self._desk.services.pulse
+        now, begun = clock.now(), clock.monotonic()
         if isinstance(error, Conflict):
             seconds = CONFLICT_SECONDS
+            pulse.answered()
+            await self._contested(now)
         elif isinstance(error, RetryAfter):
             seconds = float(error._retry_after.total_seconds())
+            pulse.answered()
+        elif isinstance(error, NetworkError):
+            pulse.unanswered(now)
         _log.warning("updates not fetched", extra={"error": type(error).__name__, "next_try_seconds": seconds})
-        await self._desk.services.clock.sleep(seconds)
+        await clock.sleep(seconds - (clock.monotonic() - begun))
+
+    async def _contested(self, now: datetime) -> None:
+        """Somebody else has the token: until people have looked, no money leaves. Once, however long it lasts."""
+        if self._is_contested:
+            return
+        from bot.operations.freezing import DESK
+
+        why = f"another program fetched this bot's updates from Telegram at {now:%Y-%m-%d %H:%M:%S} UTC"
+        try:
+            await self._desk.services.database.write(
+                lambda tables: self._desk.services.freezing.alarm(tables, DESK, why)
+            )
+            self._is_contested = True
+        except StoreError as error:
+            _log.warning("conflict not written down", extra={"error": type(error).__name__})
 
 
 def _numbers(updates: Sequence[bytes]) -> list[int]:

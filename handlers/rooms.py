@@ -37,6 +37,7 @@ from handlers import (
     quiet,
     reports,
     requests,
+    schedules,
     settling,
     sharing,
     start,
@@ -50,7 +51,7 @@ from handlers import (
 from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
-    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *status.DOORS)),
+    ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
     ("Markets", (*markets.DOORS, *deals.DOORS)),
     ("Alerts", alerts.DOORS),
     (

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 
-from telegram.error import BadRequest, InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, NetworkError, TelegramError
 
 from bot.errors import StartRefusedError, StoreError
 from bot.wiring import House
@@ -34,6 +34,7 @@ class Running:
         """Updates are being asked for, or pushed."""
         self._transport = transport
         self._notifier = Notifier(desk)
+        self._is_token_told = False
 
     async def settled(self) -> None:
         """Until updates come in, and the rooms they lead to have been imported, in the background."""
@@ -42,8 +43,8 @@ class Running:
 
     async def poll(self) -> None:
         """Fetch updates for ever. `StartRefusedError` when Telegram stops accepting the token; exit 77."""
-        with _token_needed():
-            await _patiently(lambda: self.desk.bot.delete_webhook(drop_pending_updates=False))
+        async with self._token_kept():
+            await _patiently(lambda: self.desk.bot.delete_webhook(drop_pending_updates=False), self.desk.services)
             await Poller(self.desk, self.intake, self._transport, self.up.set).run()
 
     async def announce_webhook(self) -> None:
@@ -60,15 +61,45 @@ class Running:
                         secret_token=webhook.secret.reveal(),
                         allowed_updates=ALLOWED_UPDATES,
                         drop_pending_updates=False,
-                    )
+                    ),
+                    self.desk.services,
                 )
         except BadRequest as error:
             raise StartRefusedError(f"Telegram does not accept the webhook: {error.message}", EX_UNAVAILABLE) from None
 
     async def notify(self) -> None:
         """Drain the outbox for ever. `StartRefusedError` as for `poll`."""
-        with _token_needed():
+        async with self._token_kept():
             await self._notifier.run()
+
+    async def tell_by_the_clock(self) -> None:
+        """What people have put on a schedule, for ever."""
+        from handlers.digests import Digests
+
+        await Digests(self.desk).run()
+
+    @asynccontextmanager
+    async def _token_kept(self) -> AsyncIterator[None]:
+        """A token that is refused while we run: money is frozen, and it is told where Telegram is not needed."""
+        try:
+            with _token_needed():
+                yield
+        except StartRefusedError:
+            if not self._is_token_told:
+                self._is_token_told = True
+                await self._token_lost()
+            raise
+
+    async def _token_lost(self) -> None:
+        from bot.operations.freezing import DESK
+
+        services = self.desk.services
+        now = services.clock.now()
+        why = f"Telegram refused the bot's token at {now:%Y-%m-%d %H:%M:%S} UTC"
+        text = f"{why}, so the bot has stopped and the desk is frozen. Put in a new token, start it again, and thaw."
+        with contextlib.suppress(StoreError):
+            await services.database.write(lambda tables: services.freezing.alarm(tables, DESK, why))
+            await services.paging.at_once(f"token/{now:%Y-%m-%d %H:%M}", "Telegram refuses the bot's token", text)
 
     async def finish(self) -> None:
         """Let what runs end within its time; what has not begun stays in the inbox. Then flush what is due."""
@@ -109,7 +140,7 @@ async def running(house: House) -> AsyncIterator[Running]:
 async def _greet(desk: Desk) -> None:
     """`getMe`, until Telegram answers: a desk that starts before its network is patient."""
     with _token_needed():
-        await _patiently(desk.initialize)
+        await _patiently(desk.initialize, desk.services)
 
 
 @contextlib.contextmanager
@@ -121,7 +152,7 @@ def _token_needed() -> Iterator[None]:
         raise StartRefusedError("Telegram does not accept the bot token", EX_NOPERM) from None
 
 
-async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
+async def _patiently(call: Callable[[], Awaitable[object]], services: House) -> None:
     """Once it succeeds. A refusal that no waiting will mend is raised."""
     pause = 0.5
     while True:
@@ -130,10 +161,13 @@ async def _patiently(call: Callable[[], Awaitable[object]]) -> None:
         except (InvalidToken, BadRequest):
             raise
         except TelegramError as error:
+            if isinstance(error, NetworkError):
+                services.pulse.unanswered(services.clock.now())
             _log.warning("Telegram not reached", extra={"error": type(error).__name__, "next_try_seconds": pause})
             await asyncio.sleep(pause)
             pause = min(pause * 2, 30)
         else:
+            services.pulse.answered()
             return
 
 
@@ -150,7 +184,7 @@ async def _menus(desk: Desk) -> None:
 
     menus = Menus(desk, DOORS_IN_ORDER)
     try:
-        await _patiently(menus.keep)
+        await _patiently(menus.keep, desk.services)
     except TelegramError as error:
         _log.warning("command menus not registered", extra={"error": type(error).__name__})
 

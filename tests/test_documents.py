@@ -36,6 +36,8 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "policy.beneficiaries": model.Payee,
     "log": model.Log,
     "streams": model.Streams,
+    "second_channel": model.SecondChannel,
+    "second_channel.email": model.Mail,
     "web": model.Web,
     **{f"providers.{name}": kind for name, kind in SETTINGS.items()},
 }
@@ -183,6 +185,8 @@ def inhabited(folder: Path) -> Path:
         "policy.toml": "",
         "crm-webhook.secret": "s" * 16,
         "crm-psp.token": "s" * 16,
+        "second.webhook": "https://hooks.example.com/desk",
+        "smtp.password": "s" * 16,
         "crm-rates.key": "s" * 16,
     }
     for name, text in secrets.items():

@@ -62,7 +62,8 @@ async def _serve(config: Config, rooms: House) -> None:
     with jobs.scheduled(rooms):
         async with running(rooms) as work, _updates(config, work) as fetching:
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            parts = (*fetching, work.notify(), _telling(rooms, work), _moving(rooms, work), _watching(rooms, work))
+            rest = (_telling(rooms, work), _moving(rooms, work), _watching(rooms, work), _by_the_clock(work))
+            parts = (*fetching, work.notify(), *rest)
             tasks = [asyncio.create_task(part) for part in parts]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -80,6 +81,12 @@ async def _telling(rooms: House, work: Running) -> None:
     await work.settled()
     await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
     await rooms.announcing.run()
+
+
+async def _by_the_clock(work: Running) -> None:
+    """Digests and statements, when they are due."""
+    await work.settled()
+    await work.tell_by_the_clock()
 
 
 async def _moving(rooms: House, work: Running) -> None:

@@ -23,12 +23,14 @@ from bot.config.model import (
     Pacing,
     People,
     PolicyConfig,
+    SecondChannelConfig,
     WebConfig,
     WebhookConfig,
     is_loopback,
     is_person_id,
 )
 from bot.config.reading import Partial, read, table
+from bot.config.second import second_channel_in
 from bot.errors import ConfigError, Problem
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Pacing",
     "People",
     "PolicyConfig",
+    "SecondChannelConfig",
     "WebConfig",
     "WebhookConfig",
     "is_loopback",
@@ -83,6 +86,7 @@ def load(
             where = f"providers.{name}.oauth_app_id"
             problems.append(Problem(where, "no table [web]", "one, for people to come back to"))
     policy = policy_in(file.policy, at, providers, read_policy, problems)
+    second = second_channel_in(file.second_channel, at, problems)
     hooks = hook_secrets(settings, at, problems, has_web=file.web is not None)
     if problems or token is None:
         raise ConfigError(str(path), problems)
@@ -102,4 +106,5 @@ def load(
         hooks=hooks,
         policy=policy,
         streams=file.streams,
+        second_channel=second,
     )

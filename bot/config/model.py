@@ -99,6 +99,29 @@ class Audit(_Table, frozen=True):
     """Gets a message each day."""
 
 
+class Mail(_Table, frozen=True):
+    """`[second_channel.email]`"""
+
+    host: str
+    sender: str
+    to: list[str]
+    port: int = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password_file: str | None = None
+
+
+class SecondChannel(_Table, frozen=True):
+    """`[second_channel]`: how people are reached when Telegram is not; each of the ways given is used."""
+
+    command: list[str] | None = None
+    """A program and its words, run without a shell; it gets the words on its standard input."""
+    webhook_file: str | None = None
+    """Holds the address that gets a POST: whoever knows one may write there, so it is kept like a secret."""
+    email: Mail | None = None
+    unreachable_minutes: int = 5
+
+
 class Payee(_Table, frozen=True):
     """`[[policy.beneficiaries]]`: one more that money may go to, from the first start on."""
 
@@ -145,6 +168,7 @@ class File(_Table, frozen=True):
     log: Log = Log()
     streams: Streams = Streams()
     web: Web | None = None
+    second_channel: SecondChannel | None = None
     providers: dict[str, Any] = {}
 
 
@@ -202,6 +226,19 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SecondChannelConfig:
+    """The ways to reach people when Telegram is not there; none of them is given on a desk without."""
+
+    folder: Path = Path()
+    """The configuration's own: where `command` is run."""
+    command: tuple[str, ...] = ()
+    webhook: Secret | None = None
+    email: Mail | None = None
+    password: Secret | None = None
+    unreachable_minutes: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a run needs, checked."""
 
@@ -222,6 +259,7 @@ class Config:
     """By provider and setting, such as `crm.webhook_secret_file`: the secret that proves what is told us by itself."""
     policy: PolicyConfig = PolicyConfig()
     streams: Streams = field(default_factory=Streams)
+    second_channel: SecondChannelConfig = SecondChannelConfig()
 
 
 def is_loopback(url: str) -> bool:

@@ -78,6 +78,8 @@ class Notice:
     not_before: datetime | None = None
     next_step: str = ""
     """Lines of our own words, after the others: commands in them can be tapped, so nobody else's words belong here."""
+    markup: str = ""
+    """More, below all that, as HTML: only what handlers/render wrote belongs here."""
     file: File | None = None
     protected: bool = False
     """Telegram lets nobody pass it on."""
@@ -85,8 +87,8 @@ class Notice:
     @property
     def is_grouped(self) -> bool:
         """Whether many of these in one chat become one card (R11): prices that stand for themselves."""
-        tied = self.replaces or self.under or self.file is not None or self.deletes is not None
-        return self.lane is Lane.PRICES and not tied
+        tied = self.replaces or self.under or self.markup or self.file is not None or self.deletes is not None
+        return self.lane is Lane.PRICES and not tied and not self.protected
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +268,12 @@ class Outbox:
             )
         )
 
+    async def share(self, row: Queued) -> None:
+        """It is to be told on a card with others: what it replaces was told on one."""
+        await self._database.write(
+            lambda tables: tables.conn.execute("UPDATE outbox SET is_grouped = 1 WHERE id = ?", (row.id,))
+        )
+
     async def give_up(self, row: Queued, trouble: str) -> None:
         """It will never be delivered."""
         await self._database.write(
@@ -360,6 +368,8 @@ def _body(notice: Notice) -> str:
         body["deletes"] = notice.deletes
     if notice.next_step:
         body["next_step"] = notice.next_step
+    if notice.markup:
+        body["markup"] = notice.markup
     if notice.protected:
         body["protected"] = True
     return packed(body)
@@ -385,6 +395,7 @@ def noted(lane: Lane, chat_id: int, body: str, file: File | None = None) -> Noti
         under=said.get("under"),
         deletes=said.get("deletes"),
         next_step=said.get("next_step", ""),
+        markup=said.get("markup", ""),
         file=file,
         protected=said.get("protected", False),
     )

@@ -615,15 +615,18 @@ CREATE TABLE quiet_hours (
 ) STRICT;
 CREATE TABLE pages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    dedupe TEXT NOT NULL UNIQUE,
+    dedupe TEXT NOT NULL,
+    way TEXT NOT NULL,
     subject TEXT NOT NULL,
     body TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     not_before INTEGER NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     ended_at INTEGER,
-    trouble TEXT NOT NULL DEFAULT ''
+    trouble TEXT NOT NULL DEFAULT '',
+    UNIQUE (dedupe, way)
 ) STRICT;
+CREATE INDEX pages_left ON pages (not_before) WHERE ended_at IS NULL;
 """,
     )
 
@@ -717,5 +720,40 @@ CREATE TABLE alert_positions (
     body TEXT NOT NULL,
     PRIMARY KEY (connection_id, id)
 ) STRICT, WITHOUT ROWID;
+""",
+    )
+
+
+@MIGRATIONS()
+def m015_schedules(tables: sqlite_utils.Database) -> None:
+    """What is told by the clock; each slot of each schedule has one row, which comes before its run."""
+    _run(
+        tables,
+        """
+CREATE TABLE schedules (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    person_id INTEGER NOT NULL REFERENCES persons (id),
+    telegram_id INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('balances', 'positions', 'statement')),
+    connection TEXT,
+    cron TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    is_paused INTEGER NOT NULL DEFAULT 0 CHECK (is_paused IN (0, 1)),
+    next_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX schedules_next ON schedules (next_at) WHERE is_paused = 0;
+CREATE INDEX schedules_of ON schedules (person_id);
+CREATE TABLE schedule_runs (
+    schedule_id INTEGER NOT NULL REFERENCES schedules (id) ON DELETE CASCADE,
+    slot TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('begun', 'done', 'missed', 'failed')),
+    begun_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    trouble TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (schedule_id, slot)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedule_runs_begun ON schedule_runs (due_at) WHERE state = 'begun';
 """,
     )

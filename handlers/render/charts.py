@@ -19,6 +19,7 @@ _COLOURS = {DEPOSITS: "#1f7a4d", WITHDRAWALS: "#b3392f", COMMISSIONS: "#2b5c9e"}
 _INK, _FAINT, _PAPER = "#1c2430", "#c9d0d9", "#ffffff"
 _WIDTH_INCHES, _HEAD_INCHES, _PANEL_INCHES, _DOTS = 7.2, 1.05, 3.9, 150
 """1,080 dots wide: what a phone shows."""
+_RANK_HEAD_INCHES, _RANK_INCHES = 0.75, 0.4
 one_at_a_time = Lock()
 """Its figures are separate; the fonts and settings under them are not."""
 
@@ -55,6 +56,52 @@ def bars(title: str, as_of: str, panels: Sequence[Panel]) -> bytes:
         picture = BytesIO()
         figure.savefig(picture, format="png", dpi=_DOTS, facecolor=_PAPER)
         return picture.getvalue()
+
+
+def ranks(title: str, as_of: str, panels: Sequence[tuple[str, Sequence[tuple[str, Decimal]]]]) -> bytes:
+    """A PNG of named bars, one panel for each currency, the longest on top. Takes a moment: not for the loop."""
+    with one_at_a_time:
+        from matplotlib.figure import Figure
+
+        shown = panels[:MOST_PANELS]
+        inches = [_RANK_HEAD_INCHES + _RANK_INCHES * len(bars) for _, bars in shown]
+        height = _HEAD_INCHES + sum(inches)
+        figure = Figure(figsize=(_WIDTH_INCHES, height), dpi=_DOTS, facecolor=_PAPER)
+        figure.text(0.045, 1 - 0.42 / height, title, fontsize=19, fontweight="bold", color=_INK, va="center")
+        left = f" · {len(panels) - len(shown)} more currencies in the text" if len(panels) > len(shown) else ""
+        figure.text(0.045, 1 - 0.82 / height, f"as of {as_of}{left}", fontsize=13, color="#56606e", va="center")
+        top = height - _HEAD_INCHES
+        for (name, bars), tall in zip(shown, inches, strict=True):
+            top -= tall
+            box = (0.36, (top + 0.1) / height, 0.44, (tall - _RANK_HEAD_INCHES) / height)
+            _rank(figure.add_axes(box), name, bars)
+        picture = BytesIO()
+        figure.savefig(picture, format="png", dpi=_DOTS, facecolor=_PAPER)
+        return picture.getvalue()
+
+
+def _rank(axes: "Axes", name: str, bars: Sequence[tuple[str, Decimal]]) -> None:
+    lengths = [float(length) for _, length in bars]
+    colours = [_COLOURS[DEPOSITS] if length >= 0 else _COLOURS[WITHDRAWALS] for length in lengths]
+    axes.barh(range(len(bars)), lengths, 0.62, color=colours)
+    axes.set_ylim(len(bars) - 0.5, -0.5)
+    axes.set_yticks(range(len(bars)), [label for label, _ in bars], parse_math=False)
+    axes.set_xticks([])
+    axes.axvline(0, color=_INK, linewidth=0.8)
+    axes.set_title(name, fontsize=15, color=_INK, loc="left", x=-0.72, parse_math=False)
+    axes.tick_params(labelsize=12, colors=_INK, length=0, pad=7)
+    for place, (_, length) in enumerate(bars):
+        axes.annotate(
+            f"{length:,.2f}",
+            (1.02, place),
+            xycoords=("axes fraction", "data"),
+            fontsize=12,
+            color=_INK,
+            va="center",
+            annotation_clip=False,
+        )
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
 
 
 def _draw(axes: "Axes", panel: Panel) -> None:

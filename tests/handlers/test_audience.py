@@ -66,6 +66,8 @@ AUDIENCES: Mapping[str, str] = {
     "unlock": "public",
     "status": "desk",
     "quiet": "public",
+    "digest": "public",  # in the private chat only
+    "schedule": "private",
     "undelivered": "private",
     "whoami": "public",
     "people": "desk",

@@ -97,12 +97,16 @@ async def test_a_card_that_was_not_marked_is_edited_to_the_same_count(desk: Desk
     assert {message["text"].partition(",")[0] for message in desk.chat.from_bot(OLGA)} == {"2 alerts"}
 
 
-async def test_what_replaces_an_alert_that_was_only_counted_is_said_for_itself(desk: Desk) -> None:
+async def test_what_replaces_an_alert_that_was_only_counted_is_counted_too(desk: Desk) -> None:
     await _queue(desk, [alert(OLGA, "a", dedupe="rule/1"), alert(OLGA, "b")])
     await _nothing_waits(desk)
     await _queue(desk, [alert(OLGA, "a is over", replaces="rule/1")])
     await _nothing_waits(desk)
-    assert [text.split("\n")[0] for text in texts(desk.chat.from_bot(OLGA))] == ["2 alerts, latest: b", "a is over"]
+    (card,) = texts(desk.chat.from_bot(OLGA))
+    assert card.startswith("3 alerts, latest: a is over\n")
+    await _queue(desk, [Notice(Lane.EVENTS, OLGA, "a matters after all", replaces="rule/1")])
+    await _nothing_waits(desk)
+    assert texts(desk.chat.from_bot(OLGA))[1:] == ["a matters after all"]
 
 
 async def test_f35_ten_thousand_alerts_hold_up_no_decision_and_are_counted(tmp_path: Path, chat: Chat) -> None:

@@ -112,6 +112,8 @@ DOORS = {
     "evidence": (ALL, TALK, NEVER),
     "audit": ({"auditor"}, LOG, PRIVATELY),
     "status": (ALL, TALK, PRIVATELY),
+    "digest": (ALL, READ, NEVER),
+    "schedule": (ALL, TALK, PRIVATELY),
     "quiet": (ALL, TALK, HERE),
     "undelivered": (ADMIN, POLICY, PRIVATELY),
     "people": ({"auditor", "admin"}, SEE, PRIVATELY),

@@ -36,6 +36,8 @@ EVERYBODY = {
     "evidence",
     "status",
     "quiet",
+    "digest",
+    "schedule",
     "whoami",
     "help",
     "cancel",

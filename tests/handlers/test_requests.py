@@ -149,3 +149,35 @@ async def test_a_hostile_parameter_is_shown_literally(desk: Desk, painting: Pain
     assert '</b><a href="tg://user?id=1">red</a>' in shown["text"].replace("\u2060", "")  # keeps words from linking
     assert "\u202e" not in shown["text"]
     assert {entity["type"] for entity in shown.get("entities", [])} <= {"bold"}
+
+
+def _says_no(method: str, description: str) -> dict[str, object]:
+    body = {"ok": False, "error_code": 400, "description": f"Bad Request: {description}"}
+    return {"action": "status", "match": {"path": method}, "status": 400, "body": body, "times": 0}
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        _says_no("answerCallbackQuery", "query is too old and response timeout expired or query ID is invalid"),
+        _says_no("editMessageText", "message is not modified: specified new message content is the same"),
+        _says_no("editMessageText", "message to edit not found"),
+        {
+            **_says_no("/", ""),
+            "match": {"path": "sendMessage"},
+            "status": 403,
+            "body": {"ok": False, "error_code": 403, "description": "Forbidden: bot was kicked from the group chat"},
+        },
+    ],
+    ids=["too old", "not modified", "not found", "kicked"],
+)
+async def test_f40_what_telegram_says_of_a_message_does_not_touch_the_decision(
+    desk: Desk, painting: Painting, trouble: Mapping[str, object]
+) -> None:
+    request = await asked(desk)
+    card = await prompt(desk)
+    await desk.chat.faults(trouble)
+    await desk.taps(ANNA, card, "Approve")
+    await until(lambda: painting.done == [request.id])
+    assert (await desk.rooms.approvals.find(request.id)).state is State.SUCCEEDED
+    assert desk.rooms.pulse.incidents == 0

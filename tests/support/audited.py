@@ -20,6 +20,7 @@ UNAUDITED: Mapping[str, str] = {
     "outbox": "messages on their way out; what they tell of is recorded",
     "outbox_files": "likewise",
     "bursts": "cards that count messages on their way out",
+    "schedule_runs": "which slots have come; nothing was decided",
     "chat_pauses": "chats that are to be left alone for a moment",
     "pages": "words for the second channel; what they tell of is recorded",
     "cards": "what was shown, with buttons; what a tap causes is recorded",
@@ -64,6 +65,7 @@ AUDITED = (
     "remarks",
     "files",
     "quiet_hours",
+    "schedules",
     "factors",
     "group_moves",
     "crm_payments",
@@ -87,6 +89,7 @@ COLUMNS_APART: Mapping[str, Mapping[str, str]] = {
         "powers": "what it was found to be able to do",
         "untold": "what it may be able to do, too",
     },
+    "schedules": {"next_at": "when it is looked at again; reckoned from what is recorded"},
     "invites": {
         "opened_by": "who came to the door with the code; that they came in is recorded",
         "opened_at": "likewise",

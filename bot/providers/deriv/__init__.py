@@ -31,8 +31,8 @@ SPEC = Spec(
         LoginField(
             key="token",
             title="API token",
-            hint="from Deriv's settings, page API token, with the scope Read (Payments and Trade are for moving money); "
-            "or a session token that begins with a1-; further ones of the same person after it, with a blank between, "
+            hint="from Deriv's settings, page API token, with the scope Read (Payments and Trade move money); "
+            "or a session token that begins with a1-; further ones of the same person behind it, a blank between, "
             "add their accounts",
             pattern=_TOKENS,
         ),

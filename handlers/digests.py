@@ -1,0 +1,136 @@
+"""What falls due by the clock is asked for, written and queued. Each slot once: the schedules see to that."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from bot.access.model import Person
+from bot.errors import CountersignError, StoreError
+from bot.messages.outbox import File, Lane, Notice
+from bot.operations.balances import Sheet
+from bot.operations.schedules.model import End, Kind, Run
+from bot.providers.records import Balance, Position
+from handlers import failures
+from handlers.context import Desk
+from handlers.pages import paged
+from handlers.render import Taste, charts
+from handlers.render import balances as balances_of
+from handlers.render import digests as render
+from handlers.render import positions as positions_of
+
+_log = logging.getLogger(__name__)
+LOOK_SECONDS = 20.0
+_SIDE_BY_SIDE = 4
+PNG, CSV = "image/png", "text/csv"
+
+
+class Digests:
+    """Carries out what the schedules say has come."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._services = desk.services
+        self._places = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+    async def run(self) -> None:
+        """Look now and then, for ever."""
+        while True:
+            await self.look()
+            await self._services.clock.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Whatever has come, now. A database that refuses is asked again the next time."""
+        try:
+            runs = await self._services.schedules.due()
+            await asyncio.gather(*(self._carry_out(run) for run in runs))
+        except StoreError as error:
+            _log.warning("schedules put off", extra={"error": type(error).__name__})
+
+    async def _carry_out(self, run: Run) -> None:
+        schedules, person = self._services.schedules, self._who(run)
+        if person is None:
+            await schedules.end(run, End.MISSED, trouble="nobody there")
+            return
+        try:
+            async with self._places:
+                notices = await self._written(run, person)
+        except StoreError:
+            raise
+        except CountersignError as error:
+            sentence = failures.sentence(error)
+            await schedules.end(
+                run, End.FAILED, [self._notice(run, person, 0, lines=(sentence,))], type(error).__name__
+            )
+        except Exception as slip:  # noqa: BLE001  # a slip of ours ends this slot, and no other
+            _log.exception("digest not written", extra={"schedule": run.schedule.id})
+            self._services.pulse.incidents += 1
+            lines = ("It could not be written, by a fault of mine; the next one comes as planned.",)
+            await schedules.end(run, End.FAILED, [self._notice(run, person, 0, lines=lines)], type(slip).__name__)
+        else:
+            await schedules.end(run, End.DONE, notices)
+
+    def _who(self, run: Run) -> Person | None:
+        """Its person, if they are still at the desk."""
+        people = self._services.access.roster.people
+        return next((one for one in people if one.id == run.schedule.person_id), None)
+
+    async def _written(self, run: Run, person: Person) -> list[Notice]:
+        word, services = run.schedule.connection, self._services
+        taste = Taste(ZoneInfo(run.schedule.zone), services.config.desk.locale)
+        match run.schedule.kind:
+            case Kind.BALANCES:
+                held = await services.balances.balances(person, word)
+                return await self._with_picture(run, person, balances_of.balances(held, taste), held, taste)
+            case Kind.POSITIONS:
+                open_ = await services.balances.positions(person, word)
+                return await self._with_picture(run, person, positions_of.positions(open_, taste), open_, taste)
+            case Kind.STATEMENT:
+                since = _midnight(run)
+                came = await services.statements.statement(person, word, since=since)
+                name = f"statement-{run.slot:%Y-%m-%d}.csv"
+                file = File(name, CSV, render.csv_of(came).encode())
+                return [self._notice(run, person, 0, lines=render.counted(came), file=file)]
+
+    async def _with_picture(
+        self, run: Run, person: Person, blocks: list[str], sheet: Sheet[Balance] | Sheet[Position], taste: Taste
+    ) -> list[Notice]:
+        pages = paged(blocks)
+        notices = [self._notice(run, person, number, markup=page) for number, page in enumerate(pages)]
+        panels = render.ranks_of(sheet)
+        if panels and charts.can_draw():
+            title = f"{run.schedule.kind.value.capitalize()}, {run.slot:%Y-%m-%d}"
+            png = await asyncio.to_thread(charts.ranks, title, taste.date_time(sheet.asked_at), panels)
+            notices.append(self._notice(run, person, len(pages), file=File("digest.png", PNG, png)))
+        return notices
+
+    def _notice(
+        self,
+        run: Run,
+        person: Person,
+        number: int,
+        *,
+        lines: Sequence[str] = (),
+        markup: str = "",
+        file: File | None = None,
+    ) -> Notice:
+        """To the account that asked for it, while it is theirs. Its name is the slot's: twice it is told once."""
+        chats = person.telegram_ids
+        chat = run.schedule.telegram_id if run.schedule.telegram_id in chats else min(chats)
+        late = render.lateness(run, self._services.clock.now())
+        return Notice(
+            Lane.PRICES,
+            chat,
+            render.title(run),
+            (*((late,) if late and not number else ()), *lines),
+            f"schedule/{run.schedule.id}/{run.slot.isoformat()}/{number}",
+            markup=markup,
+            file=file,
+            protected=True,
+        )
+
+
+def _midnight(run: Run) -> datetime:
+    """When the slot's day began there; a statement made in the first hours of a day is of the day before as well."""
+    day = run.slot.replace(hour=0, minute=0)
+    return day.replace(tzinfo=ZoneInfo(run.schedule.zone)).astimezone(UTC)

@@ -1,0 +1,96 @@
+"""What comes by the clock: its title, how late it is, and its numbers as a picture or a file."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from bot.csvtext import inert
+from bot.operations.balances import Holding, Sheet, holding_of
+from bot.operations.schedules import slots
+from bot.operations.schedules.model import Run
+from bot.providers.records import Balance, Entry, Position, Way
+from handlers.failures import sentence
+from handlers.render.text import span, visible
+
+MOST_BARS = 12
+_NAME = 24
+_HEAD = ("connection", "account", "day", "way", "amount", "currency", "other account", "narrative", "number")
+Rank = tuple[str, Decimal]
+"""A bar: whose it is, and how long."""
+
+
+def title(run: Run) -> str:
+    """`Balances, daily 07:30`."""
+    of = f" of {run.schedule.connection}" if run.schedule.connection else ""
+    return f"{run.schedule.kind.value.capitalize()}{of}, {slots.spoken(run.schedule.cron)}"
+
+
+def lateness(run: Run, now: datetime) -> str:
+    """That it is late, and what it stands for; empty when it is not."""
+    if not run.is_late:
+        return ""
+    there = run.due_at.astimezone(ZoneInfo(run.schedule.zone))
+    late = span((now - run.due_at).total_seconds())
+    before = f" It stands for {run.missed} before it, too." if run.missed else ""
+    return f"Late: this was due at {there:%Y-%m-%d %H:%M %Z}, {late} ago.{before}"
+
+
+def ranks_of(sheet: Sheet[Balance] | Sheet[Position]) -> list[tuple[str, list[Rank]]]:
+    """The largest by currency: what is held, or what is won and lost. Clients' money and demo money stand apart."""
+    panels: dict[str, list[Rank]] = {}
+    for answer in sheet.answers:
+        for item in answer.reading.items if answer.reading is not None else ():
+            if isinstance(item, Balance):
+                holding = holding_of(item)
+                apart = "" if holding is Holding.OWN_LIVE else f" ({holding})"
+                name = item.name or item.account
+                panels.setdefault(f"{item.amount.currency}{apart}", []).append((_short(name), item.amount.amount))
+            elif item.profit is not None:
+                panels.setdefault(str(item.profit.currency), []).append(
+                    (_short(item.name or item.symbol), item.profit.amount)
+                )
+    return [
+        (name, sorted(ranks, key=lambda rank: abs(rank[1]), reverse=True)[:MOST_BARS])
+        for name, ranks in sorted(panels.items())
+    ]
+
+
+def _short(name: str) -> str:
+    return visible(name, _NAME)
+
+
+def csv_of(sheet: Sheet[Entry]) -> str:
+    """One line each, oldest first; no cell is a formula."""
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(_HEAD)
+    for answer in sheet.answers:
+        for one in answer.reading.items if answer.reading is not None else ():
+            sign = "" if one.way is Way.IN else "-"
+            cells: Sequence[object] = (
+                answer.connection.name,
+                one.account,
+                one.on.isoformat(),
+                one.way,
+                f"{sign}{one.amount.text()}",
+                one.amount.currency,
+                one.other,
+                one.narrative,
+                one.id,
+            )
+            lines.writerow([inert(cell) for cell in cells])
+    return text.getvalue()
+
+
+def counted(sheet: Sheet[Entry]) -> tuple[str, ...]:
+    """How many there are, and who did not say."""
+    if not sheet.answers:
+        return ("No connection you can see keeps statements.",)
+    count = sum(len(answer.reading.items) for answer in sheet.answers if answer.reading is not None)
+    what = "1 entry" if count == 1 else f"{count} entries"
+    silent = [answer for answer in sheet.answers if answer.reading is None and answer.trouble is not None]
+    without = [f"Without {one.connection.name}: {sentence(one.trouble)}" for one in silent if one.trouble is not None]
+    return f"{what} since the day began", *without

@@ -1,0 +1,155 @@
+"""Digests and statements come by the clock, with a picture or a file, to those who asked for them and may read."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bot.providers.records import Environment
+from handlers.digests import Digests
+from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, Message, at_work, configured, providers, texts, until
+
+NAMES = ("capital", "cryptocapital")
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
+    async with providers(*NAMES) as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as found:
+        await found.link("capital", environment=Environment.DEMO)
+        await found.link("cryptocapital")
+        yield found
+
+
+def soon(desk: Desk, minutes: int = 2, zone: str = "UTC") -> str:
+    """The time of day in some minutes, there."""
+    return f"{(desk.clock.now() + timedelta(minutes=minutes)).astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+async def passes(desk: Desk, **time: float) -> None:
+    """Time passes, and whoever looks at the clock looks."""
+    desk.clock.ahead += timedelta(**time)
+    await Digests(desk.work.desk).look()
+
+
+async def comes(desk: Desk, person: int, count: int) -> list[Message]:
+    """What comes next, by itself."""
+    await until(lambda: len(desk.chat.from_bot(person)) >= count)
+    return desk.chat.from_bot(person)[-count:]
+
+
+async def test_balances_come_with_a_picture_and_nobody_passes_them_on(desk: Desk) -> None:
+    made = await desk.said(OLGA, f"/digest balances daily {soon(desk, zone='Asia/Tokyo')} Asia/Tokyo")
+    assert re.search(r"1 · balances, daily \d\d:\d\d \(Asia/Tokyo\)\n    next \w{3} [\d-]{10} \d\d:\d\d JST, ", made)
+    assert re.search(r", \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", made)
+    await passes(desk, minutes=1)
+    assert len(desk.chat.from_bot(OLGA)) == 1
+    await passes(desk, minutes=2)
+    _, text, picture = await comes(desk, OLGA, 3)
+    assert text["text"].startswith("Balances, daily ")
+    assert "Capital.com capital/main · DEMO" in text["text"]
+    assert "Late:" not in text["text"]
+    assert picture["photo"]
+    assert text["has_protected_content"]
+    assert picture["has_protected_content"]
+    await passes(desk, minutes=5)
+    assert len(desk.chat.from_bot(OLGA)) == 3
+
+
+async def test_positions_of_one_connection(desk: Desk) -> None:
+    await desk.said(VERA, f"/digest positions daily {soon(desk)} capital")
+    await passes(desk, minutes=3)
+    text = (await comes(desk, VERA, 2))[1]
+    assert text["text"].startswith("Positions of capital, daily ")
+    assert "Crypto Capital" not in text["text"]
+
+
+async def test_a_statement_is_a_file_of_the_day(desk: Desk) -> None:
+    await desk.said(OLGA, f"/digest statement daily {soon(desk)} cryptocapital")
+    await passes(desk, minutes=3)
+    (message,) = (await comes(desk, OLGA, 2))[-1:]
+    assert message["caption"].startswith("Statement of cryptocapital, daily ")
+    assert re.fullmatch(r"statement-\d{4}-\d\d-\d\d\.csv", message["document"]["file_name"])
+    content = desk.chat.simulator.world.files[message["document"]["file_id"]].content.decode()
+    head = "connection,account,day,way,amount,currency,other account,narrative,number"
+    assert content.splitlines()[0] == head
+    count = len(content.splitlines()) - 1
+    assert f"{count} {'entry' if count == 1 else 'entries'} since the day began" in message["caption"]
+
+
+async def test_after_a_day_away_one_comes_late_and_says_so(desk: Desk) -> None:
+    await desk.said(OLGA, f"/digest balances daily {soon(desk)} capital")
+    await passes(desk, days=2, hours=2)
+    text = (await comes(desk, OLGA, 2))[1]["text"]
+    late = r"Late: this was due at [\d-]{10} \d\d:\d\d UTC, 1 h 5\d min ago\. It stands for 2 before it, too\."
+    assert re.search(late, text.replace("\u2060", ""))
+
+
+async def test_what_is_wrong_with_one_is_told_and_the_next_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F50: a job that raises takes no other with it."""
+    await desk.said(OLGA, f"/digest balances daily {soon(desk)}")
+    await desk.said(VERA, f"/digest positions daily {soon(desk)}")
+
+    async def slip(*_: Any) -> Any:
+        raise RuntimeError("a slip")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.rooms.balances, "balances", slip)
+        await passes(desk, minutes=3)
+    (told,) = (await comes(desk, OLGA, 2))[-1:]
+    assert "It could not be written, by a fault of mine" in told["text"]
+    assert (await comes(desk, VERA, 2))[-1]["text"].startswith("Positions")
+    assert desk.rooms.pulse.incidents == 1
+    await passes(desk, days=1)
+    await until(lambda: any("Capital.com" in text for text in texts(desk.chat.from_bot(OLGA))))
+
+
+async def test_who_was_suspended_gets_nothing_more(desk: Desk) -> None:
+    await desk.said(VERA, f"/digest balances daily {soon(desk)}")
+    await desk.said(ADAM, "/suspend Vera")
+    before = len(desk.chat.from_bot(VERA))
+    await passes(desk, minutes=3)
+    ends = await desk.rooms.database.read(
+        lambda tables: tables.conn.execute("SELECT state, trouble FROM schedule_runs").fetchall()
+    )
+    assert ends == [("missed", "nobody there")]
+    assert len(desk.chat.from_bot(VERA)) == before
+
+
+async def test_a_connection_that_has_gone_is_told_in_its_stead(desk: Desk) -> None:
+    await desk.said(OLGA, f"/digest balances daily {soon(desk)} capital")
+    (connection,) = await desk.rooms.connections.named(desk.person(OLGA), "capital")
+    await desk.rooms.connections.unlink(desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA)
+    await passes(desk, minutes=3)
+    await until(lambda: any(text.startswith("Balances of capital") for text in texts(desk.chat.from_bot(OLGA))))
+
+
+async def test_they_are_listed_rested_and_removed(desk: Desk) -> None:
+    assert (await desk.said(OLGA, "/schedule")).startswith("You get nothing by the clock.")
+    await desk.said(OLGA, "/digest balances weekly mon 08:00 capital")
+    await desk.said(VERA, "/digest positions monthly 1 09:00")
+    listed = await desk.said(OLGA, "/schedule")
+    assert "1 · balances of capital, weekly mon 08:00 (UTC)\n    next Mon " in listed
+    assert "positions" not in listed
+    assert "    paused" in await desk.said(OLGA, "/schedule 1 pause")
+    assert "    next Mon " in await desk.said(OLGA, "/schedule 1 resume")
+    assert "no schedule" in (await desk.said(OLGA, "/schedule 2 remove")).lower()
+    assert (await desk.said(OLGA, "/schedule 1 remove")).startswith("You get nothing by the clock.")
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("", "Say what: balances, positions, statement; then when"),
+        ("balances", "Say how often, and at what time"),
+        ("balances daily 24:00", "That is no time of day"),
+        ("balances cron */5 * * * *", "Once an hour is the most"),
+        ("balances daily 07:30 a b", "One connection and one time zone at most"),
+        ("balances daily 07:30 nothere", "There is no connection"),
+    ],
+)
+async def test_what_cannot_be_read_is_answered_with_an_example(desk: Desk, words: str, answer: str) -> None:
+    assert (await desk.said(OLGA, f"/digest {words}")).startswith(answer)
