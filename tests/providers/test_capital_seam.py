@@ -6,14 +6,20 @@ The simulator's opening: GOLD at 4112.30/4112.80 with a long of 5 (stop 4010, li
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from bot.clock import to_millis
 from bot.errors import BusyError, ConflictError, InputError, SilentError, UnreachableError
 from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital.client import Capital
+from bot.providers.capital.seam.terms import Terms
+from bot.providers.capital.seam.verdicts import verdict_in
+from bot.providers.capital.seam.wired import Before
+from bot.providers.capital.wire.orders import parse_confirm
 from tests.providers.test_capital_client import LOGIN, Desk, desk_at
 from tests.providers.test_capital_sessions import EUR_ACCOUNT, USD_ACCOUNT
 
@@ -338,6 +344,35 @@ async def test_the_old_confirmation_of_a_position_is_not_that_of_its_close(desk:
     _, receipt = await sent(capital, close(deal))
     assert receipt.outcome is Outcome.SUCCEEDED
     assert receipt.detail.startswith("closed at")
+
+
+NOON = datetime(2024, 5, 14, 12, tzinfo=UTC)
+CLOSED = Terms(ActKind.CLOSE, "", "d1", "GOLD", "BUY", None, None, None, None, "")
+AMENDED = Terms(ActKind.CHANGE, "position", "d1", "GOLD", "BUY", None, None, Decimal(4000), None, "")
+
+
+@pytest.mark.parametrize(
+    ("terms", "told", "accepted"),
+    [
+        (CLOSED, {"dealStatus": "ACCEPTED", "status": "CLOSED"}, True),
+        (CLOSED, {"dealStatus": "ACCEPTED", "affectedDeals": [{"dealId": "d1", "status": "FULLY_CLOSED"}]}, True),
+        (CLOSED, {"dealStatus": "REJECTED"}, False),
+        (CLOSED, {"dealStatus": "ACCEPTED", "status": "OPEN"}, None),
+        (CLOSED, {"dealStatus": "ACCEPTED", "status": "CLOSED", "date": "2024-05-14T11:59:00.000"}, None),
+        (CLOSED, {"dealStatus": "REJECTED", "date": "2024-05-14T11:59:00.000"}, None),
+        (CLOSED, {"dealStatus": "REJECTED", "date": None}, None),
+        (CLOSED, {"status": "CLOSED"}, None),
+        (AMENDED, {"dealStatus": "ACCEPTED", "status": "AMENDED"}, True),
+        (AMENDED, {"dealStatus": "ACCEPTED", "status": "AMENDED", "date": "2024-05-14T11:00:00.000"}, None),
+        (AMENDED, {"dealStatus": "ACCEPTED", "status": "OPEN"}, None),
+    ],
+)
+def test_what_comes_under_a_positions_reference_counts_when_it_is_new_and_of_the_kind(
+    terms: Terms, told: dict[str, Any], accepted: bool | None
+) -> None:
+    body = json.dumps({"date": "2024-05-14T12:00:01.000", "dealId": "d1", "epic": "GOLD", **told}).encode()
+    verdict = verdict_in(parse_confirm(body), terms, Before(to_millis(NOON)), "p_d1")
+    assert (None if verdict is None else verdict.accepted) == accepted
 
 
 # about the session

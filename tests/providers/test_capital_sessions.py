@@ -112,3 +112,15 @@ async def test_tokens_that_changed_meanwhile_cost_no_login(desk: Desk) -> None:
     await provider.check()
     assert await reads() == 1
     assert (await desk.sessions())["logins"] == 1
+
+
+async def test_after_a_switch_its_own_tokens_count_whatever_came_meanwhile(desk: Desk) -> None:
+    provider = desk.link()
+    ticket = await provider.sessions.ticket()
+    await desk.misfortune("delay", LOGIN, "PUT", seconds=0.2)
+    switching = asyncio.create_task(provider.sessions.switch(EUR_ACCOUNT))
+    await desk.struck()
+    assert ticket.session.adopt(ticket.tokens, {"X-SECURITY-TOKEN": "of-the-account-before"})
+    await switching
+    assert (await provider.account.session()).account_id == EUR_ACCOUNT
+    assert (await desk.sessions())["logins"] == 1
