@@ -124,3 +124,12 @@ async def test_after_a_switch_its_own_tokens_count_whatever_came_meanwhile(desk:
     await switching
     assert (await provider.account.session()).account_id == EUR_ACCOUNT
     assert (await desk.sessions())["logins"] == 1
+
+
+async def test_an_account_that_a_later_login_does_not_have_is_read_no_more(desk: Desk) -> None:
+    provider = desk.link()
+    await provider.sessions.switch(EUR_ACCOUNT)
+    provider.sessions.home = "310441870023915299"
+    await desk.tell("/expire", {})
+    await provider.check()
+    assert {one.account for one in (await provider.positions()).items} == {USD_ACCOUNT}

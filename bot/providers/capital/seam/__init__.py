@@ -81,7 +81,7 @@ class Seam:
             self._line.kept.check_orders(self._clock)
         now = parse_time((await self._sessions.read_bound(build_time(), act.account)).body)
         request, before = await composed(terms, act.account, Deals(self._sessions, held=True), now)
-        prepared = Prepared(act, f"{before.at}", None, wired(request, before), self._clock.now())
+        prepared = Prepared(act, act.request_id, None, wired(request, before), self._clock.now())
         self._prepared = prepared
         return prepared
 
