@@ -187,6 +187,6 @@ FLOWS = (
         _order,
         _opened,
         _broker,
-        away_seconds={"CP07": 100, "CP08": 100, "CP09": 100},
+        away_seconds={"CP07": 130, "CP08": 130, "CP09": 130},
     ),
 )
