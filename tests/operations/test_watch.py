@@ -247,6 +247,19 @@ async def test_a_balance_that_no_stream_tells_is_polled_and_told_when_it_changed
         assert after.amount.amount - before.amount.amount == 5
 
 
+async def test_what_a_provider_refuses_to_tell_of_is_said_and_polled_instead(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        async with httpx.AsyncClient() as http:
+            epics = sorted((await http.get(f"{desk.sides['capital'].control}/quotes")).json())
+        rules.want(connection, *(Subject(Topic.QUOTE, epic) for epic in epics))
+        async with watching(desk, rules):
+            await until(lambda: {one.symbol for one, _ in rules.seen if isinstance(one, Quote)} >= set(epics[40:]))
+            await until(lambda: [one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("Not followed")])
+        said = next(one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("Not followed"))
+        assert f"{epics[40]}: it follows 40 markets already" in said
+
+
 async def test_money_that_comes_is_told_of_where_only_a_statement_knows(tmp_path: Path, chat: Chat) -> None:
     async with (
         providers("cryptocapital") as sides,
