@@ -181,6 +181,15 @@ async def test_the_latest_value_is_known_after_a_restart(room: Room) -> None:
     assert await room.titles() == ["GOLD crosses 2400: 2410"]
 
 
+async def test_what_is_older_than_the_latest_value_is_still_older_after_a_restart(room: Room) -> None:
+    await room.sets(rule(Test.CROSSES, 2400, repeat=Repeat.EACH))
+    await room.tells(2390, 2391, 2392)
+    await room.restart()
+    room.alerts.observe(1, quote(2410, room.clock.now() - SECOND), outage=None)
+    await room.alerts.settled()
+    assert await room.titles() == []
+
+
 async def test_an_alert_is_edited_when_it_is_over(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400))
     await room.tells(2410, 2390)
