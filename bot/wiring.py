@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
     from bot.operations.bookings import BookingDesk
+    from bot.operations.brokerage import Brokerage
+    from bot.operations.changing import Changing
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deals import DealDesk
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from bot.operations.markets import MarketDesk
     from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
+    from bot.operations.nightly import Nightly
     from bot.operations.paging import Paging
     from bot.operations.payments import Payments
     from bot.operations.people import People
@@ -161,6 +164,18 @@ class House:
         from bot.operations.schedules.service import Schedules
 
         return Schedules(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def nightly(self) -> "Nightly | None":
+        """None where the configuration wants no backups."""
+        if self.config.backup is None:
+            return None
+        from bot.operations.backups import Backups
+        from bot.operations.nightly import Nightly
+
+        backups = Backups(self.database, self.keys, self.vault, self.audit, self.clock, via="clock")
+        zone = self.config.desk.time_zone
+        return Nightly(self.database, backups, self.outbox, self.clock, zone=zone, config=self.config.backup)
 
     @cached_property
     def paging(self) -> "Paging":
@@ -311,6 +326,18 @@ class House:
         )
 
     @cached_property
+    def changing(self) -> "Changing":
+        from bot.operations.changing import Changing
+
+        return Changing(self.database, self.connections, self.audit)
+
+    @cached_property
+    def brokerage(self) -> "Brokerage":
+        from bot.operations.brokerage import Brokerage
+
+        return Brokerage(self.connections, self.changing)
+
+    @cached_property
     def deals(self) -> "DealDesk":
         from bot.operations.deals import DealDesk
 
@@ -451,7 +478,8 @@ class House:
     def announcing(self) -> "Announcing":
         from bot.operations.announcing import Announcing
 
-        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+        report_of = self.watch.reports.of
+        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock, report_of)
 
     @cached_property
     def watch(self) -> "Watch":

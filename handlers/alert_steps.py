@@ -47,12 +47,21 @@ _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"),
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
 
 
+MORE: Final = "…"
+"""The last word of a sentence that is only begun."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is to be said next: by one of these buttons, each a label and its words, or, without any, by typing."""
 
     text: str
     answers: tuple[tuple[str, str], ...] = ()
+
+
+def offer(*said: str) -> tuple[str, str]:
+    """A button below an answer: an alert that begins with these words."""
+    return "Alert…", " ".join(["/alert", *said, MORE])
 
 
 async def begin(context: DeskContext, said: Sequence[str]) -> None:

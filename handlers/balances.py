@@ -1,6 +1,7 @@
 """/balance: what the accounts hold."""
 
 from bot.access.model import Right
+from handlers import alert_steps
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
@@ -13,7 +14,7 @@ async def balance(context: DeskContext, words: Words) -> Reply:
     return Reply(
         render.balances(sheet, taste_of(context)),
         again=" ".join(["/balance", *words]),
-        alert=" ".join(["balance", *words]),
+        offers=[alert_steps.offer("balance", *words)] if sheet.answers else (),
     )
 
 

@@ -317,6 +317,7 @@ class Notifier:
             "parse_mode": mode,
             "reply_markup": await self._keys(notice),
             "reply_parameters": await self._above(notice),
+            "message_thread_id": notice.thread,
             "disable_notification": None if is_heard else True,
             "protect_content": notice.protected or None,
             "rate_limit_args": notice.lane,

@@ -13,6 +13,7 @@ from handlers import (
     audit,
     balances,
     beneficiaries,
+    brokerage,
     clients,
     clock,
     connections,
@@ -30,6 +31,7 @@ from handlers import (
     linking,
     locking,
     markets,
+    paging,
     payments,
     people,
     policy,
@@ -52,7 +54,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS, *deals.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS, *brokerage.DOORS)),
     ("Alerts", alerts.DOORS),
     (
         "Money",
@@ -74,7 +76,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ),
     ("Clients of the CRM", (*withdrawals.DOORS, *clients.DOORS, *wallets.DOORS, *leads.DOORS, *reports.DOORS)),
     ("Provider logins", (*linking.DOORS, *connections.DOORS, *keys.DOORS, *sharing.DOORS, *locking.DOORS)),
-    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS, *undelivered.DOORS)),
+    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS, *undelivered.DOORS, *paging.DOORS)),
     ("You", (*factor.DOORS, *quiet.DOORS, *start.DOORS)),
 )
 """As /help and the command menu show them."""

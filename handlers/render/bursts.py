@@ -15,7 +15,8 @@ def card(burst: Burst) -> Notice:
     if burst.dropped:
         lines.append(_not_shown(burst.dropped))
     step = burst.latest[0].next_step if burst.latest else ""
-    return Notice(Lane.PRICES, burst.chat_id, _title(burst, fresh), tuple(lines), next_step=step)
+    thread = burst.latest[0].thread if burst.latest else None
+    return Notice(Lane.PRICES, burst.chat_id, _title(burst, fresh), tuple(lines), next_step=step, thread=thread)
 
 
 def _title(burst: Burst, fresh: int) -> str:

@@ -20,6 +20,9 @@ AUDIENCES: Mapping[str, str] = {
     "chart": "private",
     "market": "desk",
     "orders": "private",
+    "account": "private",
+    "watchlist": "private",
+    "topup": "private",
     "buy": "private",
     "sell": "private",
     "close": "private",
@@ -69,6 +72,7 @@ AUDIENCES: Mapping[str, str] = {
     "digest": "public",  # in the private chat only
     "schedule": "private",
     "undelivered": "private",
+    "page": "desk",
     "whoami": "public",
     "people": "desk",
     "role": "public",  # in the private chat only, like the next two
