@@ -284,7 +284,7 @@ async def test_whoever_may_not_read_the_connection_any_more_is_told_nothing(room
 
 
 async def test_a_group_is_told_a_price_and_no_balance(room: Room) -> None:
-    to_group = Target(chat=GROUP)
+    to_group = Target(chat=GROUP, thread=5)
     account = Source(1, Measure.BALANCE, "123 USD")
     await room.sets(rule(Test.ABOVE, 2400, target=to_group))
     await room.sets(rule(Test.BELOW, 1000, name="r2", source=account, currency="USD", target=to_group))
@@ -299,6 +299,7 @@ async def test_a_group_is_told_a_price_and_no_balance(room: Room) -> None:
     assert balance["title"] == "Balance below 1000.00 USD"
     assert "900.5" not in str(balance)
     assert "choices" not in price
+    assert price["thread"] == balance["thread"] == 5
     assert "Balance below 1000.00 USD: 900.50 USD" in await room.titles()
 
 
