@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
     from bot.operations.bookings import BookingDesk
+    from bot.operations.brokerage import Brokerage
+    from bot.operations.changing import Changing
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.deals import DealDesk
@@ -324,6 +326,18 @@ class House:
         )
 
     @cached_property
+    def changing(self) -> "Changing":
+        from bot.operations.changing import Changing
+
+        return Changing(self.database, self.connections, self.audit)
+
+    @cached_property
+    def brokerage(self) -> "Brokerage":
+        from bot.operations.brokerage import Brokerage
+
+        return Brokerage(self.connections, self.changing)
+
+    @cached_property
     def deals(self) -> "DealDesk":
         from bot.operations.deals import DealDesk
 
@@ -464,7 +478,8 @@ class House:
     def announcing(self) -> "Announcing":
         from bot.operations.announcing import Announcing
 
-        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+        report_of = self.watch.reports.of
+        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock, report_of)
 
     @cached_property
     def watch(self) -> "Watch":

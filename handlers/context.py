@@ -51,6 +51,8 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
     where: "Where"
     said_at: datetime | None = None
     """When Telegram took the message; None for a tap, whose time nobody tells."""
+    occasion: str = ""
+    """What the update stands for: a message, or a tap. What is asked for twice by the same is asked for once."""
     message_id: int = 0
     """Of the command that opened a door."""
     said: str = ""

@@ -163,9 +163,9 @@ def _numbered(wish: Wish, number: int) -> Wish:
 
 
 def _where(context: DeskContext) -> Where:
-    """The message it is asked in, and the group, if it is one."""
+    """What asked for it, and the group, if it is one."""
     where = context.where
-    return Where(f"m/{where.chat_id}/{context.message_id}", None if where.is_private else where.chat_id)
+    return Where(context.occasion, None if where.is_private else where.chat_id)
 
 
 DOORS = (

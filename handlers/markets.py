@@ -6,7 +6,9 @@ from telegram import InputFile
 
 from bot.access.model import Right
 from bot.errors import InputError
+from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
+from bot.providers.records import Market
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply, privately
@@ -23,19 +25,37 @@ _CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo
 async def quote(context: DeskContext, words: Words) -> Reply:
     _some(words, _QUOTE)
     sheet = await context.services.markets.quoted(context.person, words)
-    return Reply(render.quotes(sheet, taste_of(context), words[-1]), again=" ".join(["/quote", *words]))
+    again = " ".join(["/quote", *words])
+    return Reply(render.quotes(sheet, taste_of(context), words[-1]), again, _offers(sheet))
 
 
 async def market(context: DeskContext, words: Words) -> Reply:
     _some(words, _MARKET)
     sheet = await context.services.markets.described(context.person, words)
-    return Reply(render.markets(sheet, taste_of(context), words[-1]), again=" ".join(["/market", *words]))
+    again = " ".join(["/market", *words])
+    return Reply(render.markets(sheet, taste_of(context), words[-1]), again, _offers(sheet))
+
+
+def _offers(sheet: Sheet[Market]) -> list[tuple[str, str]]:
+    """What one may want of a market, when it is one."""
+    found = [(one.connection, item) for one in sheet.answers if one.reading is not None for item in one.reading.items]
+    if len(found) != 1:
+        return []
+    ((connection, market),) = found
+    named = f"{connection.name} {market.symbol}"
+    return [
+        ("Chart", f"/chart {named}"),
+        ("Everything", f"/market {named}"),
+        ("Alert…", f"/alert price {market.symbol}"),
+    ]
 
 
 async def orders(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, _ORDERS)
     sheet = await context.services.markets.orders(context.person, word)
-    return Reply(render.orders(sheet, taste_of(context)), again=" ".join(["/orders", *words]))
+    waits = any(answer.reading is not None and answer.reading.items for answer in sheet.answers)
+    offers = [("Take one back…", "/cancelorder")] if waits else []
+    return Reply(render.orders(sheet, taste_of(context)), " ".join(["/orders", *words]), offers)
 
 
 async def chart(context: DeskContext, words: Words) -> Reply | None:

@@ -21,6 +21,9 @@ from handlers.context import NO_PREVIEW, DeskContext
 
 KIND = "pages"
 PREVIOUS, NEXT, REFRESH = 0, 1, 2
+_OFFERS = 10
+"""What an answer offers is numbered from here."""
+_IN_A_ROW = 3
 _PAGE_UNITS = 3500
 """UTF-16 units, as Telegram counts (it takes 4096): an emoji is two."""
 _PAGE_LINES = 45
@@ -44,10 +47,13 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a door answers: HTML blocks, each kept whole. `again` is the command line that asks for it anew."""
+    """What a door answers: HTML blocks, each kept whole."""
 
     blocks: Sequence[str]
     again: str | None = None
+    """The command line that asks for it anew."""
+    offers: Sequence[tuple[str, str]] = ()
+    """What one may want next: a button's label, and the command line it stands for."""
 
 
 def paged(blocks: Sequence[str]) -> list[str]:
@@ -104,11 +110,11 @@ async def privately(context: DeskContext, say: Callable[[int], Awaitable[None]])
 async def _show(context: DeskContext, reply: Reply, audience: Audience, chat_id: int) -> None:
     """Send it to one chat; with buttons when it has pages or can be refreshed."""
     pages, protected = paged(reply.blocks), audience.is_protected
-    if len(pages) == 1 and reply.again is None:
+    if len(pages) == 1 and reply.again is None and not reply.offers:
         await context.say(pages[0], chat_id=chat_id, protected=protected)
         return
     services = context.services
-    body = {"pages": pages, "at": 0, "again": reply.again}
+    body = {"pages": pages, "at": 0, "again": reply.again, "offers": [list(offer) for offer in reply.offers]}
     try:
         card = await services.cards.make(KIND, context.person.id, chat_id, body)
     except StoreError:  # no buttons then, but the answer is there
@@ -117,6 +123,12 @@ async def _show(context: DeskContext, reply: Reply, audience: Audience, chat_id:
         return
     keys = _keyboard(context, card, body, card.version)
     await context.say(pages[0], chat_id=chat_id, keyboard=keys, protected=protected)
+
+
+def offered(card: Card, choice: int) -> str | None:
+    """The command line that a button stands for."""
+    offers = card.body.get("offers", ())
+    return str(offers[choice - _OFFERS][1]) if 0 <= choice - _OFFERS < len(offers) else None
 
 
 async def turn(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
@@ -129,7 +141,10 @@ async def turn(context: DeskContext, card: Card, choice: int, message_id: int) -
 
 async def refreshed(context: DeskContext, card: Card, reply: Reply, message_id: int) -> str | None:
     """Show a new answer in place of the old one."""
-    return await _redraw(context, card, {**card.body, "pages": paged(reply.blocks), "at": 0}, message_id)
+    offers = [list(offer) for offer in reply.offers]
+    return await _redraw(
+        context, card, {**card.body, "pages": paged(reply.blocks), "at": 0, "offers": offers}, message_id
+    )
 
 
 async def _redraw(context: DeskContext, card: Card, body: dict[str, Any], message_id: int) -> str | None:
@@ -156,4 +171,6 @@ def _keyboard(context: DeskContext, card: Card, body: dict[str, Any], version: i
         row.append(("Refresh" if count == 1 else f"Refresh · {at + 1}/{count}", REFRESH))
     if at + 1 < count:
         row.append((f"{at + 2} ›", NEXT))
-    return keyboard(card, [row], context.services.signer, version)
+    offers = [(label, _OFFERS + number) for number, (label, _) in enumerate(body.get("offers", ()))]
+    more = [offers[start : start + _IN_A_ROW] for start in range(0, len(offers), _IN_A_ROW)]
+    return keyboard(card, [one for one in (*more, row) if one], context.services.signer, version)

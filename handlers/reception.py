@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from html import escape
 
 from telegram import Update
@@ -28,6 +29,7 @@ async def command(update: Update, context: DeskContext) -> None:
     if message is None or message.text is None:
         return
     context.message_id, context.said, context.under = message.message_id, message.text, message.reply_to_message
+    context.occasion = f"m/{message.chat.id}/{message.message_id}"
     word, _, addressed = message.text[1 : message.entities[0].length].partition("@")
     door = rooms.BY_COMMAND.get(word.lower())
     if door is None or addressed.lower() not in ("", context.bot.username.lower()):
@@ -58,7 +60,17 @@ async def enter(context: DeskContext, door: Door, words: list[str]) -> None:
 async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Reply | None:
     permit(context, door.right)
     async with context.typing(context.where.chat_id):
-        return await door.open(context, words)
+        reply = await door.open(context, words)
+    return replace(reply, offers=_theirs(context, reply)) if reply is not None and reply.offers else reply
+
+
+def _theirs(context: DeskContext, reply: pages.Reply) -> list[tuple[str, str]]:
+    """What this person may do next, of what an answer offers."""
+    return [(label, line) for label, line in reply.offers if context.person.may(_door_of(line).right)]
+
+
+def _door_of(line: str) -> Door:
+    return rooms.BY_COMMAND[line.lstrip("/").split()[0]]
 
 
 async def tap(update: Update, context: DeskContext) -> None:
@@ -88,6 +100,7 @@ async def _tapped(update: Update, context: DeskContext) -> str | None:
     if card.version & 0xFF != found.card_version or card.chat_id != query.message.chat.id:
         await _answer(query.answer("Already done."))
         return None
+    context.occasion = f"c/{query.id}"
     answering = asyncio.create_task(_answer(query.answer()))
     try:
         return await _act(context, card, found.choice, query.message.message_id)
@@ -119,6 +132,10 @@ async def _paged(context: DeskContext, card: Card, choice: int, message_id: int)
     permit(context, right)
     if choice == pages.REFRESH:
         return await _refresh(context, card, message_id)
+    offered = pages.offered(card, choice)
+    if offered is not None:
+        await enter(context, _door_of(offered), offered.split()[1:])
+        return None
     return await pages.turn(context, card, choice, message_id)
 
 

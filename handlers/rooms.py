@@ -13,6 +13,7 @@ from handlers import (
     audit,
     balances,
     beneficiaries,
+    brokerage,
     clients,
     clock,
     connections,
@@ -53,7 +54,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS, *deals.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS, *brokerage.DOORS)),
     ("Alerts", alerts.DOORS),
     (
         "Money",

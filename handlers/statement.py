@@ -4,25 +4,48 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from telegram import InputFile
+
 from bot.access.model import Right
 from bot.errors import InputError
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.pages import Audience, Reply, privately
+from handlers.render.digests import csv_of
 from handlers.render.statement import statement as rendered
 
 USUAL, MOST = 10, 200
 EXAMPLE, ONE = "/statement cryptocapital 20", "/statement cryptocapital no 4795"
 
 
-async def statement(context: DeskContext, words: Words) -> Reply:
+async def statement(context: DeskContext, words: Words) -> Reply | None:
     zone = ZoneInfo(context.services.config.desk.time_zone)
+    if words and words[-1].lower() == "csv":
+        return await _file(context, words[:-1], zone)
     if len(words) >= 2 and words[-2].lower().rstrip(".") == "no":
         return await _entry(context, words)
     word, limit, since = read(words, context.services.clock.now(), zone)
     sheet = await context.services.statements.statement(context.person, word, limit=limit, since=since)
     what = f"newest {limit} of each account" if since is None else f"since {words[-1]}"
     return Reply(rendered(sheet, what, taste_of(context)), again=" ".join(["/statement", *words]))
+
+
+async def _file(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply | None:
+    """The same as a file, all of it; who did not answer is named below it."""
+    services = context.services
+    word, limit, since = read(words, services.clock.now(), zone)
+    sheet = await services.statements.statement(context.person, word, limit=limit, since=since)
+    if not any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
+        return Reply(rendered(sheet, "as a file", taste_of(context)))
+    silent = [answer.connection.name for answer in sheet.answers if answer.reading is None]
+    caption = f"Without {', '.join(silent)}: no answer from there." if silent else None
+    file = InputFile(csv_of(sheet).encode(), f"statement-{sheet.asked_at.astimezone(zone):%Y-%m-%d}.csv")
+
+    async def say(chat_id: int) -> None:
+        await context.bot.send_document(chat_id, file, caption=caption, protect_content=True)
+
+    await privately(context, say)
+    return None
 
 
 async def _entry(context: DeskContext, words: Words) -> Reply:

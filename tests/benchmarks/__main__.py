@@ -8,7 +8,19 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.benchmarks import audit, capital, crm, cryptocapital, messages, moving, starting, strangers, vault
+from tests.benchmarks import (
+    alerts,
+    audit,
+    capital,
+    crm,
+    cryptocapital,
+    deriv,
+    messages,
+    moving,
+    starting,
+    strangers,
+    vault,
+)
 from tests.benchmarks.environments import CannotInstallError
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CannotMeasureError
@@ -30,10 +42,16 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "capital_requests_tls": capital.requests_tls,
     "capital_quotes": capital.quotes,
     "capital_stream_memory": capital.stream_memory,
+    "deriv_calls": deriv.calls,
+    "deriv_calls_library": deriv.calls_of_the_vendors_library,
+    "deriv_ticks": deriv.ticks,
     "crm_webhooks": crm.webhooks,
     "crm_report": crm.report,
     "approval_to_first_byte": moving.approval_to_first_byte,
     "request_cost": moving.request_cost,
+    "alerts_ticks": alerts.ticks,
+    "alerts_rules": alerts.among_many,
+    "alerts_memory": alerts.room,
 }
 
 

@@ -44,8 +44,8 @@ def labels(message: Message) -> list[str]:
 
 async def looked_at(desk: Treasury, line: str) -> Message:
     """The last look that a line leads to."""
-    (message,) = await desk.desk.says(OLGA, line)
-    return message
+    told = await desk.desk.says(OLGA, line)  # a request's own card may come between
+    return next(one for one in told if "inline_keyboard" in one.get("reply_markup", {}))
 
 
 async def asked(desk: Treasury) -> str:
@@ -99,7 +99,8 @@ async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) ->
     assert "buy 1,000" in waiting
     assert "limit at 1.05" in waiting
 
-    (question,) = await desk.desk.says(OLGA, "/cancelorder")
+    told = await desk.desk.says(OLGA, "/cancelorder")
+    (question,) = [one for one in told if one["text"] == "Take back which one?"]
     said = await desk.desk.taps(OLGA, question, labels(question)[0])
     (last_look,) = [one for one in said if "Take back the order" in one["text"]]
     await desk.desk.taps(OLGA, last_look, "Send it")

@@ -16,6 +16,8 @@ EVERYBODY = {
     "chart",
     "market",
     "orders",
+    "account",
+    "watchlist",
     "withdrawals",
     "client",
     "wallet",
@@ -44,7 +46,7 @@ EVERYBODY = {
 }
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"lead", "transfer", "payagent", "payout", "buy", "sell", "close", "change", "cancelorder"}
+ASKING = {"lead", "transfer", "payagent", "payout", "topup", "buy", "sell", "close", "change", "cancelorder"}
 DECIDING = {"approve", "reject", "delegate"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered", "page"}
 IN_PRIVATE = {

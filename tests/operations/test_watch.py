@@ -305,6 +305,7 @@ def alerts(desk: Desk) -> list[str]:
 
 
 async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_path: Path, chat: Chat) -> None:
+    """F46."""
     async with providers("capital") as sides:
         config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
         async with at_work(config, chat, sides) as desk, alerting(desk):
@@ -333,6 +334,30 @@ async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_
             (alert,) = alerts(desk)
             assert "During outage" in alert
             assert len(cards(desk)) == 1
+
+
+async def test_a_line_that_tells_of_money_has_the_same_card(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides:
+        config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
+        async with at_work(config, chat, sides) as desk, alerting(desk):
+            await desk.link("cryptocapital")
+            announcing = asyncio.create_task(desk.rooms.announcing.run())
+            feeds = "SELECT 1 FROM feeds"
+            async with asyncio.timeout(15):
+                while not await desk.rooms.database.read(lambda tables: tables.conn.execute(feeds).fetchone()):
+                    await asyncio.sleep(0.02)  # what is waited for is a row
+            await control(desk, "cryptocapital", "down", down=True)
+            await control(desk, "cryptocapital", "hangup")
+            await until(lambda: cards(desk), 30)
+            await control(desk, "cryptocapital", "down", down=False)
+            report = next(iter(desk.rooms.watch.reports.all))
+            await until(lambda: report.spell.up_at is not None, 30)
+            desk.clock.ahead_by(11)
+            await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+            assert len(cards(desk)) == 1
+            announcing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await announcing
 
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -1,24 +1,28 @@
 """What a Deriv login is told by itself, on the socket it asks on, against the simulator."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from bot.clock import SystemClock
-from bot.errors import ProviderError, RefusedError, ReplyError
+from bot.errors import CountersignError, ProviderError, RefusedError, ReplyError
 from bot.providers.deriv.client import Deriv
 from bot.providers.deriv.client.shared import Follower, Shared
 from bot.providers.deriv.wire import Session, markets
+from bot.providers.following import Following
+from bot.providers.news import Mark
 from bot.providers.records import Account, Balance, Candle, Entry, Environment, Position, Quote
+from bot.providers.standing import Figures, Hole, Outage
 from bot.providers.streams import Subject, Told, Topic, Wish
 from tests.support.deriv_login import START, Desk, a_desk, buy, until
 
 VOL_100, VOL_50 = Subject(Topic.QUOTE, "R_100"), Subject(Topic.QUOTE, "R_50")
 NOWHERE = Subject(Topic.QUOTE, "NOPE")
+LATE = datetime(2100, 1, 1, tzinfo=UTC)
 BALANCE, ENTRIES = Subject(Topic.BALANCE), Subject(Topic.ENTRY)
 
 
@@ -101,10 +105,11 @@ async def test_two_who_follow_the_same_share_a_subscription_until_the_last_one_l
     calls = desk.count('"ticks"')
     provider, first, second = desk.link(), Heard(), Heard()
     async with following(provider, [VOL_100], first):
-        async with following(provider, [VOL_100], second):
-            assert calls() == 1
+        async with following(provider, [VOL_100, VOL_50], second):
+            assert calls() == 2  # one for each symbol, however many follow it
+            assert await desk.streams() == 2
             await desk.tell("price", symbol="R_100", quote="1234.50")
-            await until(lambda: Decimal("1234.50") in first.prices(VOL_100) and first.told[1:] == second.told)
+            await until(lambda: Decimal("1234.50") in first.prices(VOL_100) and second.prices(VOL_100)[-1] == 1234.5)
         await desk.tell("price", symbol="R_100", quote="1300.25")
         await until(lambda: Decimal("1300.25") in first.prices(VOL_100))
         assert Decimal("1300.25") not in second.prices(VOL_100)
@@ -286,3 +291,77 @@ def test_an_error_ends_a_stream_that_was_there() -> None:
     shared.hear(tick("a" * 32, 2))  # type: ignore[arg-type]
     assert getattr(ear.refusals[VOL_100], "code", "") == "MarketIsClosed"
     assert ear.prices(VOL_100) == [1]
+
+
+class Standing:
+    """Who listens to a line that is dialled again whenever it breaks."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Subject, Told]] = []
+        self.holes: list[Hole] = []
+        self.ups = 0
+
+    def told(self, subject: Subject, told: Told, outage: Outage | None) -> None:
+        self.events.append((subject, told))
+
+    async def keep(self, marks: Mapping[Subject, Mark]) -> None:
+        pass
+
+    def hole(self, hole: Hole) -> None:
+        self.holes.append(hole)
+
+    def refused(self, subject: Subject, error: ProviderError) -> None:
+        raise AssertionError(subject)
+
+    def up(self) -> None:
+        self.ups += 1
+
+    def down(self, since: datetime, why: CountersignError | None) -> None:
+        pass
+
+    def resting(self) -> None:
+        pass
+
+    def moments(self, subject: Subject) -> list[datetime]:
+        return [told.at for about, told in self.events if about == subject and isinstance(told, Quote)]
+
+
+async def test_over_broken_lines_every_price_and_every_booking_comes_once_and_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.providers.deriv.client.line.CONNECT_DISTANCE_SECONDS", 0.01)
+    prices = [Subject(Topic.QUOTE, symbol) for symbol in ("R_10", "R_25", "R_50", "R_75", "R_100")]
+    async with a_desk(real_time=True) as desk:
+        await desk.tell("rate", seconds=1)
+        provider, kept = desk.link(), Standing()
+
+        @asynccontextmanager
+        async def session() -> AsyncIterator[Deriv]:
+            yield provider
+
+        figures = Figures(backoff_seconds=0.01, backoff_cap_seconds=0.05)
+        line = Following(session, Wish([*prices, ENTRIES]), kept, desk.clock, figures)
+        running = asyncio.create_task(line.run())
+        try:
+            await until(lambda: {subject for subject, _ in kept.events} >= set(prices))
+            for amount in ("1.00", "2.00"):
+                desk.sim.misfortunes.set_down(True)
+                await desk.tell("deposit", loginid="CR900001", amount=amount)
+                back = desk.clock.now() + timedelta(seconds=1.1)  # a price each second passes unheard
+                await until(lambda: desk.clock.now() > back)  # noqa: B023  # awaited within the turn
+                desk.sim.misfortunes.set_down(False)
+                await until(lambda: amount in booked(kept))  # noqa: B023
+            for subject in prices:
+                until_now = (await provider.markets.prices(subject.name, kept.moments(subject)[0], LATE)).items
+                await until(lambda: until_now[-1].at in kept.moments(subject))  # noqa: B023
+                assert kept.moments(subject)[: len(until_now)] == [one.at for one in until_now]
+            assert booked(kept) == ["1.00", "2.00"]
+            assert kept.holes == []
+            assert (await desk.ask("connections"))["authorizations"] == 3
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+def booked(kept: Standing) -> list[str]:
+    return [told.amount.text() for _, told in kept.events if isinstance(told, Entry)]

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import connect
 
+from bot.clock import SystemClock
 from bot.loopback.server import Listening, serving
 from bot.providers.base import Login, Surroundings
 from bot.providers.deriv import SPEC
@@ -58,7 +59,7 @@ class HandClock:
 class Desk:
     """A simulator, the adapters made here, and how often their credentials were lent."""
 
-    def __init__(self, sim: Listening, clock: HandClock, control: httpx.AsyncClient) -> None:
+    def __init__(self, sim: Listening, clock: Any, control: httpx.AsyncClient) -> None:
         self.sim = sim
         self.clock = clock
         self.control = control
@@ -123,9 +124,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def a_desk(*, one_time: bool = False, tls: bool = False) -> AsyncIterator[Desk]:
-    """With `one_time` the simulator counts its minutes on the adapters' clock."""
-    clock = HandClock()
+async def a_desk(*, one_time: bool = False, real_time: bool = False, tls: bool = False) -> AsyncIterator[Desk]:
+    """With `one_time` the simulator counts its minutes on the adapters' clock; `real_time` gives them the machine's."""
+    clock = SystemClock() if real_time else HandClock()
     async with (
         serving(make(clock=clock if one_time else None), tls=tls) as sim,
         httpx.AsyncClient(verify=False) as control,  # loopback

@@ -18,6 +18,7 @@ class Feeds:
 
     def __init__(self) -> None:
         self._listeners: dict[int, Listener] = {}
+        self._begun: set[int] = set()
         self._lives: list[Callable[[], None]] = []
         self._over = asyncio.Event()
 
@@ -28,11 +29,18 @@ class Feeds:
     def leave(self, number: int) -> None:
         """Whatever still comes is dropped."""
         self._listeners.pop(number, None)
+        self._begun.discard(number)
 
-    def hear(self, reply: Reply) -> None:
+    def hear(self, reply: Reply) -> bool:
+        """Whether nobody else waits for it: the first frame is also the answer to the question."""
         listener = self._listeners.get(reply.req_id)
-        if listener is not None and not isinstance(reply.said, ReplyError):
-            listener(reply.said)
+        if listener is None or isinstance(reply.said, ReplyError):
+            return False
+        listener(reply.said)
+        if reply.req_id in self._begun:
+            return True
+        self._begun.add(reply.req_id)
+        return False
 
     def on_life(self, tell: Callable[[], None]) -> Callable[[], None]:
         """`tell` is called at each sign of life from now on, until what this returns is called."""

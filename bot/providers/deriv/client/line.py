@@ -41,6 +41,10 @@ AGAIN_WITHIN_SECONDS = 3.0
 LONGEST_PACING_SECONDS = 10.0
 
 _OUTCOME = (Call.PORTFOLIO, Call.STATEMENT, Call.PROFIT_TABLE)
+_FREE = (Call.PING, Call.TIME)
+"""Asked as often as one likes."""
+_SLOW = (Call.NEW_ACCOUNT_VIRTUAL, Call.NEW_ACCOUNT_REAL, Call.CASHIER, Call.SELL_EXPIRED)
+"""Here several back ends take part: their answer is waited for twice as long."""
 
 
 class DerivLine:
@@ -84,6 +88,12 @@ class DerivLine:
             return self._session  # without the guard: this asks nobody, so it proves nothing about the provider
         async with self._guarded():
             _, session = await self._open()
+        return session
+
+    async def dial(self) -> Session:
+        """The same for who keeps a distance between attempts himself: no rest after repeated failures is kept here."""
+        _, session = await self._open()
+        self._breaker.succeeded()
         return session
 
     async def read(self, request: Request) -> tuple[Session, Body]:
@@ -207,7 +217,8 @@ class DerivLine:
 
     async def _ask(self, line: Line, request: Request, number: int | None = None) -> Body:
         number = self.number() if number is None else number
-        body: Body = (await line.ask(request.frame(number), [number]))[0]
+        seconds = self._settings.answer_seconds * (2 if request.call in _SLOW else 1)
+        body: Body = (await line.ask(request.frame(number), [number], timeout_seconds=seconds))[0]
         refused = grammar.refusal(request.call, body)
         if refused is not None:
             raise refused
@@ -276,7 +287,8 @@ class DerivLine:
 
     def _hear(self, frame: str | bytes) -> Iterable[Settled]:
         reply = grammar.parse_frame(frame)
-        self.feeds.hear(reply)
+        if self.feeds.hear(reply):
+            return ()
         if isinstance(reply.said, ReplyError):
             return (Settled(reply.req_id, error=reply.said),)
         return (Settled(reply.req_id, reply.said),)
@@ -285,6 +297,8 @@ class DerivLine:
 
     async def pace(self, call: Call) -> None:
         """Wait for the call's turn; who would wait too long is told so."""
+        if call in _FREE:
+            return
         buckets = self._buckets.get(call, self._for_the_rest)
         now = self.clock.monotonic()
         wait = max(bucket.wait(now) for bucket in buckets)

@@ -66,7 +66,7 @@ class Streaming:
         self._shared: dict[str, Shared] = {}
 
     async def stream(self, wish: Wish, ear: Ear) -> None:
-        session = await self._line.logged_in()
+        session = await self._line.dial()
         feeds = self._line.feeds
         if self._feeds is not feeds:
             self._feeds, self._shared = feeds, {}

@@ -9,8 +9,7 @@ Source: Deriv WebSocket API v3 schemas, error codes of the API guide.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -215,7 +214,9 @@ def parse_frame(frame: str | bytes) -> Reply:
     answered = parsed.get("req_id")
     if not isinstance(answered, int) or isinstance(answered, bool):
         raise ReplyError(NAME, "answer without req_id")
-    return Reply(answered, {key: value for key, value in parsed.items() if key != "echo_req"})
+    said = dict(parsed)
+    said.pop("echo_req", None)
+    return Reply(answered, said)
 
 
 def _named_question(frame: str | bytes) -> int | None:
@@ -297,13 +298,23 @@ def typed(said: Any, kind: type[T]) -> T:
     return msgspec.convert(said, kind, builtin_types=(Decimal,))  # a text is no number here
 
 
-@contextmanager
-def documented(call: Call) -> Iterator[None]:
+class documented:  # noqa: N801  # read as a word: `with documented(call):`
     """Whatever does not fit is a ReplyError that names the call and quotes nothing."""
-    try:
-        yield
-    except (msgspec.ValidationError, ValueError, OverflowError, OSError):
-        raise ReplyError(NAME, f"{call} not as documented") from None
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is not None and issubclass(kind, _UNFIT):
+            raise ReplyError(NAME, f"{self._call} not as documented") from None
+
+
+_UNFIT = (msgspec.ValidationError, ValueError, OverflowError, OSError)
 
 
 def currency_of(code: str | None) -> Currency | None:
@@ -317,7 +328,7 @@ def money_of(amount: Number | None, currency: Currency | None) -> Money | None:
 
 def number_of(said: Number) -> Decimal:
     """A price or a size."""
-    return check_number(Decimal(said))
+    return check_number(said if isinstance(said, Decimal) else Decimal(said))
 
 
 def number_or_none(said: Number | None) -> Decimal | None:

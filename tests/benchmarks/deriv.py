@@ -1,0 +1,226 @@
+"""What Deriv's adapter costs beside a bare socket, and beside the vendor's own library."""
+
+import asyncio
+import itertools
+import json
+import sys
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from bot.clock import SystemClock
+from bot.errors import ProviderError
+from bot.providers.base import Login, Surroundings
+from bot.providers.deriv import SPEC
+from bot.providers.deriv.client import Deriv
+from bot.providers.deriv.settings import Settings
+from bot.providers.records import Environment
+from bot.providers.streams import Subject, Told, Topic, Wish
+from bot.secret import Secret
+from tests.benchmarks.environments import python_with
+from tests.benchmarks.figures import Figure, Limit, paired
+from tests.benchmarks.processes import ROOT, CannotMeasureError
+
+ROUNDS = 5
+IN_FLIGHT = 100
+CALLS = 3000
+BURSTS, TICKS = 4, 1000
+SYMBOL = "R_100"
+_PEER = Path(__file__).parent / "peers" / "deriv_calls.py"
+
+
+async def calls(folder: Path) -> list[Figure]:
+    """Calls a second with a hundred in flight; the call is `time`, which may be asked as often as one likes."""
+    async with _simulator() as sim, _login(sim) as login:
+        rounds = [(await _ours(login), await _bare(sim)) for _ in range(ROUNDS)]
+    against = "bare websockets and futures"
+    return [paired("deriv_calls", "calls/s", Limit("at least", 0.6), against, rounds, digits=0)]
+
+
+async def calls_of_the_vendors_library(folder: Path) -> list[Figure]:
+    """The same beside the library the vendor publishes."""
+    python = await python_with("python_deriv_api==0.1.6")
+    async with _simulator() as sim, _login(sim) as login:
+        rounds = [(await _ours(login), await _library(python, sim)) for _ in range(ROUNDS)]
+    return [paired("deriv_calls_library", "calls/s", Limit("at least", 2), "python_deriv_api", rounds, digits=0)]
+
+
+async def ticks(folder: Path) -> list[Figure]:
+    """Prices a second, from the first to the last of many that come at once; the other side reads their JSON."""
+    async with _simulator() as sim, _login(sim) as login:
+        rounds = [(await _told(login, sim), await _read(sim)) for _ in range(ROUNDS)]
+    return [paired("deriv_ticks", "prices/s", Limit("at least", 0.6), "bare loop", rounds, digits=0)]
+
+
+@asynccontextmanager
+async def _simulator() -> AsyncIterator[dict[str, Any]]:
+    command = (sys.executable, "-m", "bot", "simulate", "deriv")
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=ROOT)
+    try:
+        if process.stdout is None:
+            raise CannotMeasureError("the simulator says nothing")
+        yield json.loads(await process.stdout.readline())
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def _login(sim: dict[str, Any]) -> AsyncIterator[Deriv]:
+    given = sim["credentials"]
+    login: Login = {"app_id": Secret(given["app_id"]), "token": Secret(given["token"])}
+
+    @asynccontextmanager
+    async def lend() -> AsyncIterator[Login]:
+        yield login
+
+    linked = SPEC.build(lend, Surroundings(Environment.LIVE, Settings(url=sim["ws"]), SystemClock()))
+    if not isinstance(linked, Deriv):
+        raise CannotMeasureError("another adapter")
+    await linked.accounts()
+    try:
+        yield linked
+    finally:
+        await linked.close()
+
+
+# -------- calls
+
+
+async def _ours(login: Deriv) -> float:
+    left = iter(range(CALLS))
+
+    async def one() -> None:
+        for _ in left:
+            await login.site.time()
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
+    return CALLS / (time.perf_counter() - begun)
+
+
+async def _bare(sim: dict[str, Any]) -> float:
+    async with _socket(sim) as socket:
+        waiting: dict[int, asyncio.Future[Any]] = {}
+        numbers, left = itertools.count(1), iter(range(CALLS))
+
+        async def hear() -> None:
+            async for frame in socket:
+                said = json.loads(frame)
+                waiting.pop(said["req_id"]).set_result(said["time"])
+
+        async def one() -> None:
+            for _ in left:
+                number = next(numbers)
+                answer = waiting[number] = asyncio.get_running_loop().create_future()
+                await socket.send(json.dumps({"time": 1, "req_id": number}))
+                await answer
+
+        hearing = asyncio.create_task(hear())
+        begun = time.perf_counter()
+        await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
+        taken = time.perf_counter() - begun
+        hearing.cancel()
+    return CALLS / taken
+
+
+async def _library(python: Path, sim: dict[str, Any]) -> float:
+    arguments = (sim["ws"], sim["credentials"]["app_id"], str(CALLS), str(IN_FLIGHT))
+    process = await asyncio.create_subprocess_exec(str(python), str(_PEER), *arguments, stdout=PIPE)
+    said, _ = await process.communicate()
+    if process.returncode != 0:
+        raise CannotMeasureError("the peer failed")
+    return float(said)
+
+
+def _socket(sim: dict[str, Any]) -> connect:
+    address = f"{sim['ws']}/websockets/v3?app_id={sim['credentials']['app_id']}"
+    return connect(address, compression=None, proxy=None)
+
+
+# -------- prices
+
+
+class _Counting:
+    """An ear that only counts."""
+
+    def __init__(self) -> None:
+        self.begun = 0.0
+        self.count = 0
+        self.there = asyncio.Event()
+        self.done = asyncio.Event()
+
+    def begin(self) -> None:
+        self.begun, self.count = 0.0, 0
+        self.done.clear()
+
+    def connected(self) -> None: ...
+
+    def acknowledged(self, subject: Subject) -> None:
+        self.there.set()
+
+    def refused(self, subject: Subject, error: ProviderError) -> None:
+        raise CannotMeasureError("no prices") from error
+
+    def heard(self, subject: Subject, told: Told) -> None:
+        self.hear()
+
+    def hear(self) -> None:
+        if self.there.is_set():
+            self.begun = self.begun or time.perf_counter()
+            self.count += 1
+            if self.count == TICKS:
+                self.done.set()
+
+    def alive(self) -> None: ...
+
+
+async def _told(login: Deriv, sim: dict[str, Any]) -> float:
+    ear = _Counting()
+    stream = asyncio.create_task(login.stream(Wish([Subject(Topic.QUOTE, SYMBOL)]), ear))
+    try:
+        return await _burst(ear, sim)
+    finally:
+        stream.cancel()
+        with suppress(asyncio.CancelledError):
+            await stream
+
+
+async def _read(sim: dict[str, Any]) -> float:
+    ear = _Counting()
+    async with _socket(sim) as socket:
+        hearing = asyncio.create_task(_hear(socket, ear))
+        try:
+            return await _burst(ear, sim)
+        finally:
+            hearing.cancel()
+
+
+async def _hear(socket: ClientConnection, ear: _Counting) -> None:
+    await socket.send(json.dumps({"ticks": SYMBOL, "subscribe": 1, "req_id": 1}))
+    latest: dict[str, float] = {}
+    async for frame in socket:
+        tick = json.loads(frame)["tick"]
+        latest[tick["symbol"]] = tick["quote"]
+        if ear.there.is_set():
+            ear.hear()
+        ear.there.set()
+
+
+async def _burst(ear: _Counting, sim: dict[str, Any]) -> float:
+    taken = 0.0
+    async with asyncio.timeout(60), httpx.AsyncClient() as control:
+        await ear.there.wait()
+        for _ in range(BURSTS):
+            ear.begin()
+            body = {"symbol": SYMBOL, "count": TICKS}
+            (await control.post(f"{sim['control']}/burst", json=body, timeout=60)).raise_for_status()
+            await ear.done.wait()
+            taken += time.perf_counter() - ear.begun
+    return BURSTS * TICKS / taken

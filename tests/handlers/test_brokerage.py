@@ -1,0 +1,75 @@
+"""How a login at a broker deals, what it watches, and play money."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.providers.records import Environment
+from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work, configured, providers
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+        await one.link("capital")
+        yield one
+
+
+async def test_the_account_that_is_dealt_on_can_be_another(desk: Desk) -> None:
+    before = await desk.said(OLGA, "/account")
+    active, other = re.search(r"^● (\d+) ", before, re.M), re.search(r"^○ (\d+) ", before, re.M)
+    assert active, before
+    assert other, before
+    assert await desk.said(OLGA, f"/account switch {other[1]}") == (
+        f"capital/main reads and deals on account {other[1]} now."
+    )
+    after = await desk.said(OLGA, "/account")
+    assert f"● {other[1]}" in after
+    assert f"○ {active[1]}" in after
+
+
+async def test_leverage_and_hedging_are_changed_and_what_there_is_not_is_named(desk: Desk) -> None:
+    assert await desk.said(OLGA, "/account hedging on") == "Hedging is on at capital/main."
+    assert "Hedging on: opposite positions stand side by side" in await desk.said(OLGA, "/account")
+    assert await desk.said(OLGA, "/account leverage shares 5") == "SHARES: a leverage of 5 at capital/main."
+    assert "SHARES 5 (of " in await desk.said(OLGA, "/account capital/main")
+    assert "can have a leverage of" in await desk.said(OLGA, "/account leverage shares 7777")
+    assert "The groups are" in await desk.said(OLGA, "/account leverage tulips 5")
+
+
+async def test_a_list_is_made_filled_shown_and_deleted(desk: Desk) -> None:
+    assert await desk.said(OLGA, "/watchlist Bullion make GOLD") == "Bullion is made."
+    assert await desk.said(OLGA, "/watchlist bullion add EURUSD") == "EURUSD is on Bullion now."
+    shown = await desk.said(OLGA, "/watchlist bullion")
+    assert re.search(r"^GOLD Gold\n    [\d,]+\.\d+ / [\d,]+\.\d+ · \d\d:\d\d:\d\d$", shown, re.M), shown
+    assert "EURUSD EUR/USD" in shown
+    assert await desk.said(OLGA, "/watchlist bullion remove GOLD") == "GOLD is off Bullion."
+    assert "GOLD" not in await desk.said(OLGA, "/watchlist bullion")
+    assert await desk.said(OLGA, "/watchlist bullion delete") == "Bullion is deleted."
+    assert "Bullion" not in (await desk.said(OLGA, "/watchlist")).split("What is on one")[0]
+
+
+async def test_who_may_only_read_changes_nothing(desk: Desk) -> None:
+    assert "Hedging" in await desk.said(VERA, "/account")
+    assert "needs the right" in await desk.said(VERA, "/account hedging on")
+    assert "Hedging off" in await desk.said(VERA, "/account")
+
+
+async def test_a_freeze_stops_it_and_it_is_in_the_log(desk: Desk) -> None:
+    await desk.said(OLGA, "/account hedging on")
+    rows = await desk.rooms.database.read(
+        lambda tables: tables.conn.execute("SELECT details FROM audit WHERE action = 'preferences.changed'").fetchall()
+    )
+    assert [row for (row,) in rows if '"hedging":"on"' in row.replace(" ", "")], rows
+    await desk.says(ADAM, "/freeze capital")
+    await desk.settled()
+    assert "frozen" in (await desk.said(OLGA, "/account hedging off")).lower()
+
+
+async def test_play_money_is_for_demo_accounts(desk: Desk) -> None:
+    assert "demo" in await desk.said(OLGA, "/topup capital/main 100.00 310441870023915201")
+    await desk.link("capital", label="play", environment=Environment.DEMO)
+    told = await desk.said(OLGA, "/topup capital/play 1000.00")
+    assert re.search(r"holds [\d,.]+ [A-Z]{3} of play money now", told) or "Name the account" in told, told
