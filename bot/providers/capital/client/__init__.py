@@ -40,6 +40,7 @@ from bot.providers.records import (
     Power,
     Quote,
     Reading,
+    StoppedOut,
 )
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 
@@ -110,6 +111,10 @@ class Capital:
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """What was booked on the account that is read on."""
         return await self.history.statement(limit=limit, since=since)
+
+    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
+        """What stops, or a want of margin, closed on the account that is read on."""
+        return await self.history.stopped_out(since)
 
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)

@@ -9,10 +9,23 @@ import msgspec
 
 from bot.errors import ReplyError
 from bot.money import Currency, Money
-from bot.providers.capital.wire.grammar import BASE, NAME, Code, Id, Name, Number, Request, asked, fit, moment, sure
+from bot.providers.capital.wire.grammar import (
+    BASE,
+    NAME,
+    Code,
+    Id,
+    Name,
+    Number,
+    Request,
+    asked,
+    fit,
+    moment,
+    plain,
+    sure,
+)
 from bot.providers.capital.wire.orders import Word
 from bot.providers.capital.wire.positions import Side
-from bot.providers.records import Entry, Way
+from bot.providers.records import Entry, StoppedOut, Way
 
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,18})?", re.ASCII)
 _Text = Annotated[str, msgspec.Meta(max_length=1000)]
@@ -50,6 +63,20 @@ class Activity(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def told(self) -> Details:
         return self.details or Details()
+
+
+_STOPS = {"SL": False, "CLOSE_OUT": True}
+"""What closes a position against its holder's hopes, and whether that is Capital.com itself."""
+
+
+def stopped_out_of(row: Activity, account: str) -> StoppedOut | None:
+    """None for anything else that happened."""
+    by_provider = _STOPS.get(row.source)
+    if by_provider is None or row.type != "POSITION" or row.deal_id is None or row.epic is None:
+        return None
+    if row.status in ("REJECTED", "CANCELLED", "CANCEL_REJECT", "MODIFIED", "MODIFY_REJECT"):
+        return None
+    return StoppedOut(account, row.deal_id, row.epic, row.at, plain(row.told.level), by_provider)
 
 
 class Transaction(msgspec.Struct, frozen=True, rename="camel"):
