@@ -22,6 +22,7 @@ async def delegate(context: DeskContext, words: Words) -> Reply:
     people = {one.id: one.name for one in context.services.access.roster.people}
     name = literal(people.get(made.delegate_id, ""))
     lines = [f"{name} stands in for you {room.when(made)}, in your approver groups, and you do not sign there."]
+    lines.append("What you signed in them and still waits counts only while you sit there yourself: /pending shows it.")
     return Reply(["\n".join([*lines, "/delegate end takes that back."])])
 
 

@@ -128,7 +128,9 @@ class Sending:
     async def _look(self) -> None:
         now = self._clock.now()
         states = (State.APPROVED, State.HELD, State.SENDING)
-        for request in await self._database.read(lambda tables: requests.standing(tables, states)):
+        standing = await self._database.read(lambda tables: requests.standing(tables, states))
+        self._tries = {one.id: self._tries[one.id] for one in standing if one.id in self._tries}
+        for request in standing:
             if request.id in self._under_way:
                 continue
             if request.state is State.SENDING:

@@ -141,7 +141,13 @@ def _heard(key: KeyLine, prepared: Prepared, now: datetime) -> Evidence | None:
     failure = key.failures.get(prepared.nonce or 0)
     if failure is not None:
         return Evidence(Outcome.FAILED, prepared.reference, failure, now)
-    ours = [one for one in key.transfers.values() if wire.reference_in(one.narrative) == prepared.reference]
+    act = prepared.act
+    ours = [
+        one
+        for one in key.transfers.values()
+        if wire.reference_in(one.narrative) == prepared.reference
+        and (one.source, one.target) != (act.target, act.account)  # sent back with our words in it
+    ]
     if not ours:
         return None
     ids = ", ".join(sorted(one.id for one in ours))
