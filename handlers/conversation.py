@@ -12,6 +12,7 @@ from bot.errors import CountersignError, StoreError
 from handlers import (
     alerts,
     asking,
+    completing,
     deals,
     enclosing,
     factor,
@@ -39,6 +40,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *policy.ANSWERS,
     *enclosing.ANSWERS,
     *alerts.ANSWERS,
+    *completing.ANSWERS,
 )
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 

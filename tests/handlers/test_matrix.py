@@ -170,6 +170,7 @@ TAPS = {
 }
 """Kind of card → who may press its buttons."""
 ANSWERS = {
+    "complete": (ALL, TALK),
     "passphrase": (LINKERS, LINK),
     "factor/enrol": (ALL, TALK),
     "factor/replace": (ALL, TALK),
@@ -191,6 +192,7 @@ ANSWERS = {
 }
 """Kind of draft → who may answer it."""
 NO_SECRET = {
+    "complete",
     "alert",
     "alert/threshold",
     "attach",
