@@ -114,7 +114,7 @@ class Watching:
                     following = asyncio.create_task(self._follow())
                 elif not self._wish.subjects and following is not None:
                     await _ended(following)
-                    following = None
+                    following, self.report.has_line = None, False
                 await self._until_changed(polling, following)
         finally:
             for task in (polling, following):
