@@ -88,10 +88,6 @@ class Watching:
     def connection(self) -> Connection:
         return self.report.connection
 
-    @property
-    def subjects(self) -> frozenset[Subject]:
-        return self._subjects
-
     def want(self, subjects: frozenset[Subject]) -> None:
         """From now on these."""
         if subjects != self._subjects:
