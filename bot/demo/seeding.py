@@ -40,6 +40,7 @@ def config_text(telegram: Listening, providers: Mapping[str, Listening], web_por
     for account, name, currency in BOOK:
         lines += ["", "[[policy.beneficiaries]]", 'provider = "cryptocapital"', f"account = {_text(account)}"]
         lines += [f"name = {_text(name)}", f"currency = {_text(currency)}"]
+    lines += ["", "[streams]", "backoff_cap = 3.0", "poll = 5.0", "tell_after = 5.0"]  # nobody watches for minutes
     here = f"127.0.0.1:{web_port}"
     lines += ["", "[web]", f"public_url = {_text(f'http://{here}')}", f"listen = {_text(here)}"]
     for name, listening in providers.items():

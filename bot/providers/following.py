@@ -102,10 +102,6 @@ class Following:
         self._down_since = clock.now()
         self._is_up = False
 
-    @property
-    def is_up(self) -> bool:
-        return self._is_up
-
     async def run(self) -> None:
         """Until cancelled; only a slip of ours ends it otherwise."""
         self._want(self._wish.subjects)
