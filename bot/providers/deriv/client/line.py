@@ -45,6 +45,7 @@ _FREE = (Call.PING, Call.TIME)
 """Asked as often as one likes."""
 _SLOW = (Call.NEW_ACCOUNT_VIRTUAL, Call.NEW_ACCOUNT_REAL, Call.CASHIER, Call.SELL_EXPIRED)
 """Here several back ends take part: their answer is waited for twice as long."""
+_PAUSE_SECONDS = 0.1
 
 
 class DerivLine:
@@ -112,7 +113,7 @@ class DerivLine:
             except (SilentError, FaultError):
                 if loop.time() - asked_at > AGAIN_WITHIN_SECONDS:
                     raise
-                await self.clock.sleep(0.1 + backoff(0, base_seconds=0.2))
+                await self.clock.sleep(_PAUSE_SECONDS + backoff(0, base_seconds=0.2))
                 answer = await self._read_logged_in(request)
         except ProviderError as error:
             self._weigh(error)
