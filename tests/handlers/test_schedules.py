@@ -36,9 +36,9 @@ async def passes(desk: Desk, **time: float) -> None:
 
 
 async def comes(desk: Desk, person: int, count: int) -> list[Message]:
-    """What comes next, by itself."""
+    """The first that were said to them, when there are so many."""
     await until(lambda: len(desk.chat.from_bot(person)) >= count)
-    return desk.chat.from_bot(person)[-count:]
+    return desk.chat.from_bot(person)[:count]
 
 
 async def test_balances_come_with_a_picture_and_nobody_passes_them_on(desk: Desk) -> None:
