@@ -24,6 +24,7 @@ from bot import crash
 from bot.clock import Clock
 from bot.errors import CountersignError, ProviderError, ReplyError, SilentError, UnreachableError
 from bot.network.dialogue import Dialogue, Waiting
+from bot.network.overhearing import overheard_message
 
 MAX_FRAME_BYTES = 1 << 20
 _UNREADABLE = {1002: "not WebSocket as documented", 1007: "text that is not UTF-8", 1009: "frame larger than 1 MiB"}
@@ -335,7 +336,7 @@ class _Talk:
             async with asyncio.timeout(seconds):
                 await self._write(text)
                 written()
-                return [await futures[0]] if len(futures) == 1 else await asyncio.gather(*futures)
+                answers = [await futures[0]] if len(futures) == 1 else await asyncio.gather(*futures)
         except (TimeoutError, websockets.exceptions.WebSocketException, OSError) as error:
             raise SilentError(self._provider, type(error).__name__) from None
         finally:
@@ -345,6 +346,9 @@ class _Talk:
                 if future.done() and not future.cancelled():
                     future.exception()  # seen here, so that asyncio does not report it as never retrieved
                 future.cancel()
+        for answer in answers:
+            overheard_message(answer)
+        return answers
 
     async def _write(self, text: str) -> None:
         is_money = crash.moves_money(text.encode())
