@@ -119,7 +119,7 @@ class DealSteps:
         """The next question; or, when nothing is missing, the plan. Raises as `DealDesk.order`."""
         if sketch.is_whole:
             return await self._desk.order(by, sketch.side, sketch.line, Where(asked_in, chat_id))
-        connections = await self._desk.dealing(by, sketch.on)
+        connections = await self._desk.ordering(by, sketch.on)
         if len(connections) > 1:
             return Step(Asking.CONNECTION, sketch, connections=tuple(connections))
         connection = connections[0]
@@ -146,7 +146,7 @@ class DealSteps:
         said = "" if text.casefold() in ("now", NONE) else text
         match Asking(asking):
             case Asking.CONNECTION:
-                found = await self._desk.dealing(by, text)
+                found = await self._desk.ordering(by, text)
                 if len(found) != 1:
                     raise NotFoundError("connection", text, [one.name for one in found])
                 return replace(sketch, on=found[0].name)
