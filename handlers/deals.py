@@ -1,6 +1,7 @@
 """/buy, /sell, /close, /change and /cancelorder: guarded deals, each with its last look.
 
-What is asked for together, as /close all, is looked at together and becomes one request each.
+/buy and /sell ask for what they were not told. What is asked for together, as /close all, is looked at together and
+becomes one request each.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from bot.approvals.service import Shown, Wish
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
 from bot.operations import deal_line
+from bot.operations.deal_steps import DealSteps, Sketch, Step
 from bot.operations.deals import ALL, BUY, CHANGE, CLOSE, SELL, Where
 from bot.operations.moving.plans import Plan
 from bot.providers.records import Position
@@ -26,7 +28,9 @@ from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
 from handlers.freshness import check_fresh
 from handlers.pages import Audience
+from handlers.render import deal_steps as steps
 from handlers.render import deals as render
+from handlers.walking import Walk
 
 TOGETHER: Final = "deals"
 CHOOSING: Final = "deals/choose"
@@ -36,18 +40,11 @@ _MOST_BUTTONS = 24
 _OVER = "That is over; nothing was asked for. Begin anew if you still want it."
 
 
-async def buy(context: DeskContext, words: Words) -> None:
-    await _order(context, "buy", words)
+def _walk(side: str) -> Walk[Sketch, Step]:
+    return Walk(side, lambda services: DealSteps(services.deals, side), Sketch, steps.question, steps.labels)
 
 
-async def sell(context: DeskContext, words: Words) -> None:
-    await _order(context, "sell", words)
-
-
-async def _order(context: DeskContext, side: str, words: Words) -> None:
-    check_fresh(context)
-    plan = await context.services.deals.order(context.person, side, deal_line.read(words), _where(context))
-    await asking.offer(context, plan, said_whole=True)
+WALKS: Final = (_walk("buy"), _walk("sell"))
 
 
 async def close(context: DeskContext, words: Words) -> None:
@@ -169,11 +166,18 @@ def _where(context: DeskContext) -> Where:
 
 
 DOORS = (
-    Door("buy", "Buy at a broker, at once or at a price", BUY, Right.ASK, buy, Audience.PRIVATE),
-    Door("sell", "Sell at a broker, at once or at a price", SELL, Right.ASK, sell, Audience.PRIVATE),
+    Door("buy", "Buy at a broker, at once or at a price", BUY, Right.ASK, WALKS[0].begin, Audience.PRIVATE),
+    Door("sell", "Sell at a broker, at once or at a price", SELL, Right.ASK, WALKS[1].begin, Audience.PRIVATE),
     Door("close", "Close what is open", CLOSE, Right.ASK, close, Audience.PRIVATE),
     Door("change", "Another stop, limit or price", CHANGE, Right.ASK, change, Audience.PRIVATE),
     Door("cancelorder", "Take back an order that waits", CANCEL_ORDER, Right.ASK, cancel_order, Audience.PRIVATE),
 )
-TAPS = (TapDoor(TOGETHER, Right.ASK, _said), TapDoor(CHOOSING, Right.ASK, _chosen))
-ANSWERS = (AnswerDoor(TOGETHER, Right.ASK, _typed),)
+TAPS = (
+    TapDoor(TOGETHER, Right.ASK, _said),
+    TapDoor(CHOOSING, Right.ASK, _chosen),
+    *(TapDoor(one.kind, Right.ASK, one.tapped) for one in WALKS),
+)
+ANSWERS = (
+    AnswerDoor(TOGETHER, Right.ASK, _typed),
+    *(AnswerDoor(one.kind, Right.ASK, one.typed) for one in WALKS),
+)

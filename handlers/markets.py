@@ -8,6 +8,7 @@ from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
+from bot.providers.base import Ability
 from bot.providers.records import Market
 from handlers import alert_steps
 from handlers.context import DeskContext
@@ -44,11 +45,15 @@ def _offers(sheet: Sheet[Market]) -> list[tuple[str, str]]:
         return []
     ((connection, market),) = found
     named = f"{connection.name} {market.symbol}"
-    return [
+    offers = [
         ("Chart", f"/chart {named}"),
         ("Everything", f"/market {named}"),
         alert_steps.offer(connection.name, market.symbol),
     ]
+    if Ability.ORDERS in connection.spec.abilities:
+        deal = f"{market.symbol} on {connection.name}"
+        offers += [("Buy…", f"/buy {deal}"), ("Sell…", f"/sell {deal}")]
+    return offers
 
 
 async def orders(context: DeskContext, words: Words) -> Reply:

@@ -158,6 +158,25 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened on an account, whether money was booked for it or not."""
+
+    account: str
+    at: datetime
+    what: str
+    """In plain words: "position accepted, by its stop"."""
+    id: str = ""
+    """Of the position or order it happened to."""
+    symbol: str = ""
+    name: str = ""
+    direction: Direction | None = None
+    """Of the deal: a long is closed by a short one."""
+    size: Decimal | None = None
+    level: Decimal | None = None
+    """The price it happened at, or is to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """What a market is bought and sold at, at one moment."""
 

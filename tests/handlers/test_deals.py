@@ -110,6 +110,47 @@ async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) ->
     assert "Nothing waits." in (await desk.desk.says(OLGA, "/orders"))[-1]["text"]
 
 
+async def test_what_was_not_said_is_asked_for_step_by_step(desk: Treasury) -> None:
+    says, taps = desk.desk.says, desk.desk.taps
+    (which,) = await says(OLGA, "/buy")
+    assert which["text"].startswith("Buy what? Tap it, or send its symbol")
+    (size,) = await taps(OLGA, which, "EUR/USD (EURUSD)")
+    assert re.search(r"EUR/USD \(EURUSD\) 1\.\d+ / 1\.\d+ · .*\nBuy how many units\? At least 100, ", size["text"]), (
+        size
+    )
+    assert labels(size) == ["100", "1,000", "10,000"]
+    assert (await says(OLGA, "1"))[-1]["text"].startswith("One deal in EUR/USD is of 100 units at least")
+    (price,) = await taps(OLGA, size, "1,000")
+    assert desk.desk.now(size)["text"].endswith("1,000")
+    (stop,) = await says(OLGA, "1.05")
+    assert stop["text"].split("\n")[0].endswith(", to wait for 1.05")
+    assert (await says(OLGA, "1.06"))[-1]["text"].startswith("To buy, a stop lies below the price, which is 1.05")
+    (limit,) = await says(OLGA, "1.01")
+    (till,) = await taps(OLGA, limit, "No limit")
+    (look,) = await taps(OLGA, till, "Until it is taken back")
+    assert "Buy 1000 EUR/USD (EURUSD), limit order\nPrice: 1.05\nStop: 1.01\nWorth about 1050.00 USD" in look["text"]
+    assert await desk.rows("SELECT * FROM requests") == []
+    await taps(OLGA, look, "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    assert "limit at 1.05" in await desk.desk.said(OLGA, "/orders")
+    (over,) = await taps(OLGA, price, "At once")
+    assert over["text"] == "That question is over. /buy begins anew."
+
+
+async def test_a_part_of_a_name_leads_to_those_it_could_be_and_at_once_asks_for_no_day(desk: Treasury) -> None:
+    says, taps = desk.desk.says, desk.desk.taps
+    (which,) = await says(OLGA, "/sell us")
+    assert len(labels(which)) > 1
+    chosen = labels(which)[0]
+    (size,) = await taps(OLGA, which, chosen)
+    assert size["text"].startswith(chosen)
+    (price,) = await taps(OLGA, size, labels(size)[0])
+    (stop,) = await taps(OLGA, price, "At once")
+    (limit,) = await taps(OLGA, stop, "No stop")
+    (look,) = await taps(OLGA, limit, "No limit")
+    assert re.search(r"\nSell .+, at once\nWorth about", look["text"]), look["text"]
+
+
 async def test_a_position_is_closed_whole_by_its_number(desk: Treasury) -> None:
     first, *_ = await positions(desk)
     message = await looked_at(desk, f"/close {first['id']}")

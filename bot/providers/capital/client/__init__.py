@@ -34,6 +34,7 @@ from bot.providers.records import (
     Candle,
     Entry,
     Findings,
+    Happening,
     Market,
     Order,
     Position,
@@ -110,6 +111,10 @@ class Capital:
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """What was booked on the account that is read on."""
         return await self.history.statement(limit=limit, since=since)
+
+    async def activity(self, since: datetime) -> Reading[Happening]:
+        """What happened on the account that is read on."""
+        return await self.history.activity(since)
 
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)
