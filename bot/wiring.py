@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from bot.operations.changing import Changing
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
+    from bot.operations.contracts import ContractDesk
     from bot.operations.deals import DealDesk
     from bot.operations.deciding import Deciding
     from bot.operations.delegating import Delegating
+    from bot.operations.derivs import DerivDesk
     from bot.operations.dossiers import Dossiers
     from bot.operations.enclosing import Enclosing
     from bot.operations.entry import Entries
@@ -336,6 +338,18 @@ class House:
         from bot.operations.brokerage import Brokerage
 
         return Brokerage(self.connections, self.changing)
+
+    @cached_property
+    def contracts(self) -> "ContractDesk":
+        from bot.operations.contracts import ContractDesk
+
+        return ContractDesk(self.connections, self.money.planning, self.clock)
+
+    @cached_property
+    def derivs(self) -> "DerivDesk":
+        from bot.operations.derivs import DerivDesk
+
+        return DerivDesk(self.connections, self.changing, self.clock)
 
     @cached_property
     def deals(self) -> "DealDesk":

@@ -69,6 +69,7 @@ class Notifier:
         self._took: dict[int, _Taken] = {}
         """Rows Telegram has whose mark could not be written: they are not sent again."""
         self._one_less = asyncio.Event()
+        self._outbox.stirred = self._one_less.set
         self._some_left = False
         """A chat was left out that has used up its budget."""
         self._token_refused = False

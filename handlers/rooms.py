@@ -17,9 +17,11 @@ from handlers import (
     clients,
     clock,
     connections,
+    contracts,
     deals,
     deciding,
     delegating,
+    derivs,
     dossiers,
     enclosing,
     evidence,
@@ -54,7 +56,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS, *deals.DOORS, *brokerage.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS, *contracts.DOORS, *derivs.DOORS, *brokerage.DOORS)),
     ("Alerts", alerts.DOORS),
     (
         "Money",
@@ -87,6 +89,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *connections.TAPS,
     *transfers.TAPS,
     *deals.TAPS,
+    *contracts.TAPS,
     *payments.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,

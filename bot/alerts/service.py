@@ -56,6 +56,7 @@ class Alerts:
         self.engine = Engine()
         self.zone = zone
         self._database = database
+        self._outbox = outbox
         self._audit = audit
         self._clock = clock
         self._find = find
@@ -203,6 +204,8 @@ class Alerts:
                 raise
             for rule_id, when in came:
                 self.engine.came(rule_id, when)
+            if any(moved.firing is not None for moved in events):
+                self._outbox.stirred()
 
     def _deciding(
         self, tables: Tables, events: Iterable[Moved], states: dict[str, State]

@@ -121,12 +121,18 @@ class Shown:
     message_id: int
 
 
+def _nobody() -> None:
+    """Where nobody listens."""
+
+
 class Outbox:
     """Rows waiting to be sent."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.stirred: Callable[[], None] = _nobody
+        """Called by whoever has just written what should not wait until it is looked for."""
 
     def put(self, tables: Tables, notice: Notice) -> None:
         """Queue inside the caller's transaction. The same dedupe key a second time is nothing.

@@ -99,6 +99,8 @@ class DealDesk:
     async def closing(self, by: Person, line: Line, where: Where) -> tuple[Plan, ...]:
         """Close what the words name: an id, a market, or `all`; one plan for each.
 
+        What is taken back at a price is bound to the price of now, or to the one that is said.
+
         Raises:
             NotFoundError: Nothing of that name is open.
         """
@@ -115,7 +117,8 @@ class DealDesk:
                 held = f"{one.item.size:f}" if one.item.size is not None else "it"
                 said = f"{one.connection.spec.title} closes a position whole, and this one has {held} units"
                 raise InputError(f"{said}; leave the size out", CLOSE)
-            plans.append(await self._plan(by, one.connection, Kind.CLOSE, _about(one, _worth_of(one.item)), where))
+            parameters = {**_about(one, _worth_of(one.item)), **_least(one, line)}
+            plans.append(await self._plan(by, one.connection, Kind.CLOSE, parameters, where))
         return tuple(plans)
 
     async def change(self, by: Person, line: Line, where: Where) -> Plan:
@@ -143,10 +146,11 @@ class DealDesk:
     async def open_to(self, by: Person, word: str = "") -> tuple[Open, ...]:
         """Everything open or waiting that this person could close or change."""
         found: list[Open] = []
-        for connection in await self._dealing(by, word):
+        for connection in await self._dealing(by, word, None):
             async with self._connections.session(connection) as provider:
                 found += [Open(connection, one) for one in (await provider.positions()).items]
-                found += [Open(connection, one) for one in (await _deals(provider).orders()).items]
+                if isinstance(provider, KeepsOrders):
+                    found += [Open(connection, one) for one in (await provider.orders()).items]
         return tuple(found)
 
     async def _plan(
@@ -155,16 +159,17 @@ class DealDesk:
         wish = Wish(kind, dict(parameters), where.asked_in, where.chat_id)
         return await self._planning.plan(by, connection, wish)
 
-    async def _dealing(self, by: Person, word: str) -> list[Connection]:
-        """Those to deal through."""
+    async def _dealing(self, by: Person, word: str, ability: Ability | None) -> list[Connection]:
+        """Those to deal through; with an ability, where they need one."""
         seen = await (self._connections.named(by, word) if word else self._connections.visible_to(by))
-        able = [one for one in seen if ActKind.ORDER in one.spec.acts and Ability.ORDERS in one.spec.abilities]
+        dealing = [one for one in seen if ActKind.CLOSE in one.spec.acts]
+        able = [one for one in dealing if ability is None or ability in one.spec.abilities]
         if not able:
             raise NotFoundError("broker's connection", word or "any", [one.name for one in seen])
         return [one for one in able if one.may_act(by)] or able
 
     async def _through(self, by: Person, word: str) -> Connection:
-        able = await self._dealing(by, word)
+        able = await self._dealing(by, word, Ability.ORDERS)
         if len(able) > 1:
             names = " or ".join(one.name for one in able)
             raise InputError(f"name the connection: {names}", f"{BUY} on {able[0].name}")
@@ -243,9 +248,23 @@ def _worth(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str
     return {"amount": Money.reading(worth, currency).text(), "currency": currency.code}
 
 
+def _least(one: Open, line: Line) -> dict[str, str]:
+    """What it must give at least, where it is sold back for a price."""
+    if not isinstance(one.item, Position) or one.item.worth is None:
+        return {}
+    if one.item.can_be_closed is False:
+        raise InputError(f"{one.connection.spec.title} does not take {one.item.id} back now; it runs to its end", "")
+    if line.level:
+        number_of(line.level, "a price", f"/close {one.item.id} at {one.item.worth.text()}")
+        return {"least": line.level}
+    return {"least": one.item.worth.text()}
+
+
 def _worth_of(item: Position | Order) -> dict[str, str]:
     if isinstance(item, Order):
         return _worth(item.size, item.level, item.currency)
+    if item.worth is not None:
+        return {"amount": item.worth.text(), "currency": item.worth.currency.code} if item.worth.amount > 0 else {}
     price = item.now or item.entry
     if item.size is None or price is None:
         return {}

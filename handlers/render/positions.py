@@ -8,9 +8,11 @@ from bot.money import Currency, Money
 from bot.operations.balances import Answer, Sheet
 from bot.providers.records import Direction, Position
 from handlers.render.answers import no_connections, of_connection, parts, title
-from handlers.render.text import Taste, decimals, literal
+from handlers.render.text import Taste, decimals, literal, span
 
 _PER_BLOCK = 10
+_SOON_SECONDS = 172_800
+"""What ends within so long is told with the time that is left."""
 _WAYS = {Direction.LONG: "▲", Direction.SHORT: "▼", None: "•"}
 
 
@@ -84,6 +86,11 @@ def _facts(item: Position, taste: Taste) -> list[str]:
         facts.append(f"stop {price(item.stop)}")
     if item.limit is not None:
         facts.append(f"limit {price(item.limit)}")
+    if item.worth is not None and item.is_open:
+        back = " if sold now" if item.can_be_closed is not False else ", not to be sold now"
+        facts.append(f"gives {taste.money(item.worth)}{back}")
     if item.expires_at is not None:
-        facts.append(f"until {taste.date_time(item.expires_at)}")
+        left = (item.expires_at - item.as_of).total_seconds()
+        ends = f", {span(left)} left" if 0 < left < _SOON_SECONDS else ""
+        facts.append(f"until {taste.date_time(item.expires_at)}{ends}")
     return facts

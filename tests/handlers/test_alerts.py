@@ -104,6 +104,19 @@ async def test_it_arrives_with_buttons_is_acknowledged_and_edited_when_it_is_ove
     await until(lambda: "Resolved" in desk.now(alert)["text"])
 
 
+async def test_it_does_not_wait_until_somebody_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = await set_below(desk, "each time")
+    monkeypatch.setattr("handlers.notifier._LOOK_SECONDS", 600.0)
+    await holds(desk, told, "9000")
+    await arrived(desk, "Balance below")
+    await until(lambda: not desk.work._notifier._sending)
+    for _ in range(3):  # whoever has sent something looks once more; then nobody does for ten minutes
+        await desk.rooms.outbox.depth()
+    await holds(desk, told, "12000")
+    await holds(desk, told, "8000")
+    await until(lambda: [each for each in desk.chat.from_bot(OLGA) if ": 8000" in each["text"]])
+
+
 async def test_it_is_muted_and_made_less_from_its_own_buttons(desk: Desk) -> None:
     told = await set_below(desk, "each time")
     await holds(desk, told, "9000")

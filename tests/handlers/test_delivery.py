@@ -62,6 +62,13 @@ async def test_what_comes_at_once_is_one_card_that_counts_and_is_edited(desk: De
     assert texts(desk.chat.from_bot(OLGA))[1:] == ["OIL below 69\nbid 2,400.10"]
 
 
+async def test_a_card_of_many_has_no_buttons_and_says_where_they_are(desk: Desk) -> None:
+    await _queue(desk, [alert(OLGA, title, card=7, choices=((("Mute", 1),),)) for title in ("a", "b")])
+    await _nothing_waits(desk)
+    (card,) = texts(desk.chat.from_bot(OLGA))
+    assert card.splitlines()[-1] == "/alerts shows the rules they come from, and stops one."
+
+
 async def test_what_waited_too_long_is_dropped_and_counted(desk: Desk) -> None:
     def change(tables: Any) -> None:
         for number in range(12):

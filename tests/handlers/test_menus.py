@@ -16,6 +16,10 @@ EVERYBODY = {
     "chart",
     "market",
     "orders",
+    "price",
+    "profit",
+    "agents",
+    "site",
     "account",
     "watchlist",
     "withdrawals",
@@ -46,7 +50,20 @@ EVERYBODY = {
 }
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"lead", "transfer", "payagent", "payout", "topup", "buy", "sell", "close", "change", "cancelorder"}
+ASKING = {
+    "lead",
+    "transfer",
+    "payagent",
+    "payout",
+    "sellexpired",
+    "cashier",
+    "topup",
+    "buy",
+    "sell",
+    "close",
+    "change",
+    "cancelorder",
+}
 DECIDING = {"approve", "reject", "delegate"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered", "page"}
 IN_PRIVATE = {

@@ -1,6 +1,7 @@
 """When Telegram is not there, or is somebody else's: nothing is lost, nothing is doubled, and people hear of it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,28 @@ async def test_the_second_channel_is_tried_by_a_word_and_its_troubles_are_in_the
 
 async def test_a_desk_without_a_second_channel_says_so(desk: Desk) -> None:
     assert "this desk has no second channel" in (await desk.said(ADAM, "/page")).lower()
+
+
+async def test_where_updates_are_pushed_its_silence_is_noticed_too(config: Path, chat: Chat) -> None:
+    async with at_work(config, chat, polling=False) as desk:
+        asking = asyncio.create_task(desk.work.keep_asking())
+        pulse = desk.rooms.pulse
+        await chat.play("down", down=True)
+        desk.clock.ahead_by(61)
+        await _walking(desk, lambda: pulse.silent_since is not None)
+        await chat.play("down", down=False)
+        await _walking(desk, lambda: pulse.silent_since is None)
+        await chat.faults(_answered(401, _refused(401, "Unauthorized")))
+        await _walking(desk, asking.done)
+        with pytest.raises(StartRefusedError):
+            await asking
+
+
+async def _walking(desk: Desk, true: Callable[[], bool]) -> None:
+    """Until it is so, while time passes."""
+
+    def looked() -> bool:
+        desk.clock.ahead_by(1)
+        return true()
+
+    await until(looked)

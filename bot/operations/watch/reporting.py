@@ -158,16 +158,15 @@ class Reports:
         if holes:
             first = holes[0]
             lines = [f"{_said(one.subject)}: {time(one.since)} to {time(one.until)}" for one in holes]
-            shown = (f"{name}: what happened then cannot be had any more.", *lines[:_MOST_LINES])
-            if len(lines) > _MOST_LINES:
-                shown += (f"and {len(lines) - _MOST_LINES} more.",)
+            shown = (f"{name}: what happened then cannot be had any more.", *_most(lines))
             key = f"hole/{connection.id}/{first.subject.topic}/{first.subject.name}/{first.since.isoformat()}"
             notices += [Notice(Lane.EVENTS, chat, "No data", shown, dedupe=f"{key}/{chat}") for chat in chats]
-        week = f"{self._clock.now():%G-%V}"
-        for subject, error in refusals.items():
-            line = f"{name} does not tell of {_said(subject)}: {reason_of(error)}."
-            key = f"refused/{connection.id}/{subject.topic}/{subject.name}/{week}"
-            notices += [Notice(Lane.EVENTS, chat, "Not followed", (line,), dedupe=f"{key}/{chat}") for chat in chats]
+        if refusals:
+            subject = min(refusals)
+            lines = [f"{_said(one)}: {reason_of(refusals[one])}" for one in sorted(refusals)]
+            shown = (f"{name} does not tell of it; it is asked now and then instead.", *_most(lines))
+            key = f"refused/{connection.id}/{subject.topic}/{subject.name}/{self._clock.now():%G-%V}"
+            notices += [Notice(Lane.EVENTS, chat, "Not followed", shown, dedupe=f"{key}/{chat}") for chat in chats]
         return notices
 
     def _chats(self, connection: Connection) -> list[int]:
@@ -196,6 +195,11 @@ def reason_of(error: BaseException) -> str:
             return "no answer in time"
         case _:
             return "it did not answer as it should"
+
+
+def _most(lines: list[str]) -> list[str]:
+    more = len(lines) - _MOST_LINES
+    return lines if more <= 0 else [*lines[:_MOST_LINES], f"and {more} more."]
 
 
 def _said(subject: Subject) -> str:

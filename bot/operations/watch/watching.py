@@ -80,6 +80,8 @@ class Watching:
         self._wish = Wish()
         self._polled: frozenset[Subject] = frozenset()
         self._news: dict[Subject, News] = {}
+        self._unheard: set[Subject] = set()
+        """What the provider refused to tell of: polled, as if there were no such stream."""
         self._changed = asyncio.Event()
 
     @property
@@ -105,7 +107,7 @@ class Watching:
             while True:
                 self._changed.clear()
                 await self._means.database.write(rows.wanting(self.connection.id, self._subjects))
-                self._wish.want(one for one in self._subjects if one.topic in streamed and not _is_survey(one))
+                self._wish.want(one for one in self._subjects if one.topic in streamed)
                 self._polled = self._subjects
                 self.report.has_line |= bool(self._wish.subjects)
                 if self._wish.subjects and following is None:
@@ -150,6 +152,8 @@ class Watching:
     # as `bot.providers.following.Listener` says
 
     def told(self, subject: Subject, told: Told, outage: Outage | None) -> None:
+        if self._unheard:
+            self._unheard.discard(subject)
         window = None if outage is None else (outage.since, outage.until)
         self._means.rules.observe(self.connection.id, told, outage=window)
 
@@ -162,6 +166,7 @@ class Watching:
 
     def refused(self, subject: Subject, error: ProviderError) -> None:
         self.report.refusals[subject] = error
+        self._unheard.add(subject)
 
     def up(self) -> None:
         self._means.connections.answered(self.connection)
@@ -181,7 +186,11 @@ class Watching:
         turn = 0
         while True:
             seldom = turn % STREAMED_POLLED_EVERY == 0
-            due = [one for one in sorted(self._polled) if seldom or one.topic not in streamed or _is_survey(one)]
+            due = [
+                one
+                for one in sorted(self._polled)
+                if seldom or one.topic not in streamed or _is_survey(one) or one in self._unheard
+            ]
             if due:
                 await self._ask(due, tells_by_itself=self.report.has_line)
             turn += 1
@@ -215,12 +224,15 @@ class Watching:
                 await self._means.rules.surveyed(self.connection.id, reading.items, reading.as_of)
         if isinstance(provider, KeepsStatements):
             for one in due:
-                if one.topic is Topic.ENTRY and one not in self._wish.subjects:
+                if one.topic is Topic.ENTRY and not self._is_heard(one):
                     await self._look_through(one, provider)
         if isinstance(provider, TellsPrices):
             for one in due:
-                if one.topic is Topic.QUOTE and one not in self._wish.subjects:
+                if one.topic is Topic.QUOTE and not self._is_heard(one):
                     self._observe(one, await provider.quote(one.name))
+
+    def _is_heard(self, subject: Subject) -> bool:
+        return subject in self._wish.subjects and subject not in self._unheard
 
     async def _look_through(self, subject: Subject, provider: KeepsStatements) -> None:
         """New lines of a statement. The first time nothing is told: that is where the feed begins."""
@@ -245,7 +257,7 @@ class Watching:
 
 
 def _is_survey(subject: Subject) -> bool:
-    """All that is open: asked for, as no stream tells of what it does not know."""
+    """All that is open: asked for as well, as what opens and closes shows in the whole only."""
     return subject.topic is Topic.CONTRACT and not subject.name
 
 

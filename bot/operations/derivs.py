@@ -1,0 +1,107 @@
+"""What Deriv tells and does beside accounts and markets: profits, agents, the cashier, limits, how the service is."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bot.access.model import Person, Right
+from bot.clock import Clock
+from bot.errors import InputError, NotAllowedError, NotFoundError, UnsupportedError
+from bot.operations.changing import Changing
+from bot.operations.connections import Connections
+from bot.operations.linked import Connection
+from bot.providers import deriv
+from bot.providers.base import Provider
+from bot.providers.records import Reading
+from bot.secret import Secret
+
+if TYPE_CHECKING:
+    from bot.providers.deriv.client import Deriv
+    from bot.providers.deriv.client.site import Reckoned
+    from bot.providers.deriv.wire.agents import Agents
+    from bot.providers.deriv.wire.books import Closed
+    from bot.providers.deriv.wire.profile import Limits
+    from bot.providers.deriv.wire.service import SiteStatus
+
+ANSWER_SECONDS = 30.0
+
+
+class DerivDesk:
+    """Asks the one login that is meant."""
+
+    def __init__(self, connections: Connections, changing: Changing, clock: Clock) -> None:
+        self._connections = connections
+        self._changing = changing
+        self._clock = clock
+
+    async def profits(
+        self, person: Person, word: str | None, *, most: int | None, since: datetime | None
+    ) -> tuple[Connection, "Reading[Closed]"]:
+        """Contracts that are over: the newest, or all since a moment."""
+        connection = await self.meant(person, word)
+        async with self._reading(connection) as binary:
+            return connection, await binary.books.profits(since=since, most=most)
+
+    async def agents(self, person: Person, country: str, currency: str) -> tuple[Connection, str, "Agents"]:
+        """Payment agents of a country, by its two letters; without one, of where the account lives."""
+        connection = await self.meant(person, None)
+        async with self._reading(connection) as binary:
+            code = country.lower() or (await binary.own.settings()).country_code or ""
+            if not code:
+                raise InputError("say the country, by its two letters", "/agents id")
+            return connection, code, await binary.counters.agents(code, currency.upper() or None)
+
+    async def limits(self, person: Person, word: str) -> tuple[Connection, "Limits"]:
+        """What Deriv lets the account do."""
+        connection = await self.meant(person, word)
+        async with self._reading(connection) as binary:
+            return connection, await binary.own.limits()
+
+    async def site(self, person: Person) -> tuple["SiteStatus", "Reckoned"]:
+        """How the service says it is, and what its clock shows."""
+        async with self._reading(await self.meant(person, None)) as binary:
+            return await binary.site.status(), await binary.site.time()
+
+    async def cashier(self, person: Person, word: str | None, *, telegram_id: int) -> tuple[Connection, Secret]:
+        """The address of the web cashier, for paying in. It opens the account's till for whoever has it."""
+        connection = await self.meant(person, word)
+        connection.check_own(person, "open the cashier of")
+        async with self._changing.through(
+            person, connection, "cashier.opened", {}, telegram_id=telegram_id
+        ) as provider:
+            return connection, await _binary(provider).counters.cashier()
+
+    async def sell_expired(self, person: Person, word: str | None, *, telegram_id: int) -> tuple[Connection, int]:
+        """Settle what has run out; how many there were."""
+        connection = await self.meant(person, word)
+        through = self._changing.through(person, connection, "expired.sold", {}, telegram_id=telegram_id)
+        async with through as provider:
+            return connection, await _binary(provider).books.sell_expired()
+
+    async def meant(self, person: Person, word: str | None) -> Connection:
+        """`InputError` when several could be."""
+        if not person.may(Right.READ):
+            raise NotAllowedError(Right.READ)
+        seen: Sequence[Connection] = await (
+            self._connections.named(person, word) if word else self._connections.visible_to(person)
+        )
+        able = [one for one in seen if one.provider == deriv.SPEC.name]
+        if not able:
+            raise NotFoundError("connection", word or deriv.SPEC.name)
+        if len(able) > 1 and word is not None:
+            raise InputError(f"name the connection: {' or '.join(one.name for one in able)}", able[0].name)
+        return next((one for one in able if one.owner == person.id), able[0])
+
+    @asynccontextmanager
+    async def _reading(self, connection: Connection) -> AsyncIterator["Deriv"]:
+        async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
+            yield _binary(provider)
+
+
+def _binary(provider: Provider) -> "Deriv":
+    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
+
+    if not isinstance(provider, Deriv):
+        raise UnsupportedError(provider.spec.name, "that")
+    return provider
