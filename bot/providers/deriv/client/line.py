@@ -230,7 +230,8 @@ class DerivLine:
     async def _open(self) -> tuple[Line, Session]:
         """The line, open and greeted, and whom it speaks for. Nothing may be awaited between this and asking."""
         line = self._line or self._adopt(await self._address())
-        await line.open()
+        if not line.connected:
+            await line.open()
         if self._session is None:
             raise UnreachableError(NAME, "not connected")
         return line, self._session
