@@ -17,17 +17,20 @@ from bot.providers.deriv.wire import grammar
 from bot.providers.records import Environment
 
 HERE = Path(__file__).parent
-CALLS = """
-ping time website_status forget forget_all logout authorize
-get_settings get_limits api_token app_register
-verify_email residence_list states_list landing_company landing_company_details
-new_account_virtual new_account_real topup_virtual
-balance portfolio statement profit_table transaction sell_expired
-active_symbols contracts_for ticks ticks_history
-proposal buy sell proposal_open_contract
-paymentagent_list paymentagent_details paymentagent_transfer paymentagent_withdraw
-transfer_between_accounts cashier
-""".split()
+CALLS = re.findall(
+    r"\w+",
+    """
+    ping time website_status forget forget_all logout authorize
+    get_settings get_limits api_token app_register
+    verify_email residence_list states_list landing_company landing_company_details
+    new_account_virtual new_account_real topup_virtual
+    balance portfolio statement profit_table transaction sell_expired
+    active_symbols contracts_for ticks ticks_history
+    proposal buy sell proposal_open_contract
+    paymentagent_list paymentagent_details paymentagent_transfer paymentagent_withdraw
+    transfer_between_accounts cashier
+    """,
+)
 """The thirty-nine of the reference."""
 
 
