@@ -194,7 +194,7 @@ class Following:
 
     def _connected(self, ear: "_Ear") -> None:
         if ear is self._ear:
-            self._standing.connected()
+            self._standing.connected(frozenset() if self._streams is None else self._streams.begins_at_once)
             self._stands()
 
     def _acknowledged(self, ear: "_Ear", subject: Subject) -> None:
