@@ -24,7 +24,9 @@ class Group:
 
 
 TRANSFER = "/transfer 250.00 USD from Treasury Operating to Harbour Freight for Invoice 4711"
-READING = ("/balance", "/positions", "/connections", "/status", "/help")
+PAYMENT = "/payagent 40.00 USD from CR900001 to Budi Santoso for Commission October"
+READING = ("/balance", "/positions", "/quote GOLD", "/chart GOLD", "/connections", "/status", "/help")
+DEALING = ("/alert", "/alerts", "/buy 1 GOLD", "/close", "/orders")
 
 PEOPLE = (
     Person(
@@ -33,7 +35,7 @@ PEOPLE = (
         "operator",
         "Operator",
         ("operator",),
-        ("/transfer", TRANSFER, *READING, "/withdrawals", "/history", "/connect", "/factor"),
+        ("/transfer", TRANSFER, *READING, *DEALING, PAYMENT, "/withdrawals", "/history", "/connect", "/factor"),
     ),
     Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), (*READING, "/withdrawals", "/pending")),
     Person(
