@@ -26,7 +26,7 @@ class Watchlists:
         try:
             answer, _ = await self._sessions.read(watchlists.build_watchlist(number))
         except RefusedError as refused:
-            raise _missing(refused, number) from None
+            raise _missing(refused, "watchlist", number) from None
         return parse_markets(answer.body)
 
     async def make(self, name: str, epics: Sequence[str] = ()) -> watchlists.Made:
@@ -41,21 +41,21 @@ class Watchlists:
         return watchlists.parse_made(answer.body)
 
     async def add(self, number: str, epic: str) -> None:
-        await self._changed(watchlists.build_addition(number, epic), f"{number}/{epic}")
+        await self._changed(watchlists.build_addition(number, epic), "market", epic)
 
     async def take_off(self, number: str, epic: str) -> None:
-        await self._changed(watchlists.build_removal(number, epic), f"{number}/{epic}")
+        await self._changed(watchlists.build_removal(number, epic), "market", epic)
 
     async def delete(self, number: str) -> None:
-        await self._changed(watchlists.build_deletion(number), number)
+        await self._changed(watchlists.build_deletion(number), "watchlist", number)
 
-    async def _changed(self, request: wire.Request, name: str) -> None:
+    async def _changed(self, request: wire.Request, what: str, name: str) -> None:
         try:
             answer = await self._sessions.change(request)
         except RefusedError as refused:
-            raise _missing(refused, name) from None
+            raise _missing(refused, what, name) from None
         parse_status(answer.body)
 
 
-def _missing(refused: RefusedError, name: str) -> RefusedError | NotFoundError:
-    return NotFoundError("watchlist", name) if wire.is_missing(refused) else refused
+def _missing(refused: RefusedError, what: str, name: str) -> RefusedError | NotFoundError:
+    return NotFoundError(what, name) if wire.is_missing(refused) else refused
