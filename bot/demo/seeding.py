@@ -28,7 +28,7 @@ BOOK = (
     ("deriv", "CR900010", "Budi Santoso", "USD"),
 )
 """Whom the desk pays: provider, account, name, currency."""
-STREAMS = {"backoff_cap": 3.0, "tell_after": 8.0}
+STREAMS = {"backoff_cap": 3.0, "tell_after": 4.0}
 """Shorter than a desk would want them: an outage that is played is told within seconds."""
 SHARED_WITH = ["viewer", "operator", "approver", "admin"]
 
