@@ -133,6 +133,9 @@ def _not_found(error: NotFoundError) -> str:
     if error.what == "invitation":
         return "That invitation is not known, was used already, or is too old. Ask an admin for a new one."
     known = f" There is: {_some(error.known)}." if error.known else ""
+    if error.what == "market" and error.known:
+        fitting = f"{_some(error.known)} answer to “{visible_word(error.name)}”"
+        return f"{fitting}. Name one of them by its symbol."
     near = _nearest(error.name, error.known)
     if near:
         known = f" Did you mean {near}?{known}"

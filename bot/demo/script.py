@@ -63,7 +63,15 @@ def _capital(_: Provider) -> list[Act]:
 
     return [
         Act("gold-up", "capital", "Gold rises 1.5 %", "move", {"epic": "GOLD", "percent": "1.5"}, said),
-        Act("gold-down", "capital", "Gold falls 1.5 %", "move", {"epic": "GOLD", "percent": "-1.5"}, said),
+        Act(
+            "gold-down",
+            "capital",
+            "Gold falls 1.5 %",
+            "move",
+            {"epic": "GOLD", "percent": "-1.5"},
+            said,
+            "Take it down and let gold rise and fall: what an alert missed comes late, and says so.",
+        ),
     ]
 
 
