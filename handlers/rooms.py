@@ -31,6 +31,7 @@ from handlers import (
     linking,
     locking,
     markets,
+    openaccount,
     payments,
     people,
     policy,
@@ -53,7 +54,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS, *deals.DOORS, *brokerage.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS, *brokerage.DOORS, *openaccount.DOORS)),
     ("Alerts", alerts.DOORS),
     (
         "Money",
@@ -87,6 +88,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *transfers.TAPS,
     *deals.TAPS,
     *payments.TAPS,
+    *openaccount.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
     *leads.TAPS,

@@ -46,7 +46,19 @@ EVERYBODY = {
 }
 WORKING = {"freeze", "thaw", "settle", "repeat"}
 LINKING = {"connect", "key", "register", "replace", "disconnect", "share", "unshare", "passphrase", "unlock"}
-ASKING = {"lead", "transfer", "payagent", "payout", "topup", "buy", "sell", "close", "change", "cancelorder"}
+ASKING = {
+    "lead",
+    "transfer",
+    "payagent",
+    "payout",
+    "topup",
+    "openaccount",
+    "buy",
+    "sell",
+    "close",
+    "change",
+    "cancelorder",
+}
 DECIDING = {"approve", "reject", "delegate"}
 PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered"}
 IN_PRIVATE = {
