@@ -73,7 +73,8 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
 async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     step = await context.services.account_opening.waiting(context.person)
     if step is not None:
-        await _take(context, step, text, f"m/{message_id}")
+        tapped = {label.casefold(): value for value, label in step.options}  # buttons grow old
+        await _take(context, step, tapped.get(text.strip().casefold(), text), f"m/{message_id}")
 
 
 async def _take(context: DeskContext, step: Step, text: str, origin: str) -> None:

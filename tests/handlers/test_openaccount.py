@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.operations.connections import Wanted
+from bot.providers.records import Environment
+from bot.secret import Secret
 from tests.support.chatting import ADAM, OLGA, Chat, Desk, Message, at_work, buttons, configured, providers
 
 PASSWORD, ADDRESS = "Quiet4Harbour", "new@example.org"
@@ -152,12 +155,14 @@ async def test_a_refused_field_is_named_and_asked_for_again(desk: Desk) -> None:
     assert why["text"] == "Deriv does not take street and number (PoBoxInAddress). Give it again."
     assert "Please send the street and number" in again["text"]
     look = await filled_in(desk, "12/4 Ngong Rd")
-    (_, opened) = await desk.taps(OLGA, look, "Open it")
+    (opened,) = await desk.says(OLGA, "open it")  # as well as its button
     assert opened["text"].startswith("Open: the real account CR")
 
 
 async def test_another_country_than_the_client_is_known_with_is_asked_for_again(desk: Desk) -> None:
-    await real_form(desk, "Indonesia")
+    _, elsewhere = await real_form(desk, "Germany")
+    assert "Deriv opens real accounts for people who live in Germany on its own pages only" in elsewhere["text"]
+    await desk.says(OLGA, "Indonesia")
     look = await filled_in(desk, "Akinyi", "Otieno", "1990-03-04", "Skip", "Skip", "Skip", "USD")
     (_, why, again) = await desk.taps(OLGA, look, "Open it")
     assert "Deriv opens no account for that country" in why["text"]
@@ -172,6 +177,17 @@ async def test_who_has_a_real_account_says_the_currency_alone(desk: Desk) -> Non
     assert "there may be one already. Choose another one." in why["text"]
     (_, look) = await desk.taps(OLGA, again, "ETH")
     assert (await desk.taps(OLGA, look, "Open it"))[1]["text"].startswith("Open: the real account CR")
+
+
+async def test_a_token_that_may_not_open_a_real_account_is_said_before_the_form(desk: Desk) -> None:
+    key = desk.sides["deriv"].credentials
+    fields = {"app_id": Secret(str(key["app_id"])), "token": Secret(str(key["token_read"]))}
+    wanted = Wanted("deriv", "reader", Environment.LIVE, fields)
+    await desk.rooms.connections.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
+    (which,) = await desk.says(OLGA, "/openaccount deriv/reader")
+    (_, why, again) = await desk.taps(OLGA, which, "Real, for the person of deriv/reader")
+    assert "this key lacks the permission “admin”" in why["text"]
+    assert "Which one?" in again["text"]
 
 
 async def test_who_has_a_demo_account_hears_so(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from bot.errors import FieldsRefusedError, InputError, RefusedError
+from bot.errors import CredentialRefusedError, FieldsRefusedError, InputError, RefusedError
 from bot.providers.deriv.signup import Refusal, Trouble, blank, country_in, refusal_of, written
 from bot.providers.deriv.wire.opening import Residence, State
 
@@ -77,6 +77,7 @@ def test_a_country_is_found_by_name_by_letters_and_by_how_it_begins_when_that_is
         ),
         (RefusedError("deriv", "InvalidPhone"), Refusal(Trouble.FIELDS, ("phone",))),
         (RefusedError("deriv", "Whatever"), Refusal(Trouble.OTHER)),
+        (CredentialRefusedError("deriv", "InvalidToken"), Refusal(Trouble.OTHER)),  # the login's own
     ],
 )
 def test_a_refusal_says_what_to_ask_again(error: RefusedError, meaning: Refusal) -> None:

@@ -12,7 +12,14 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from bot.errors import FieldsRefusedError, InputError, RefusedError
+from bot.errors import (
+    BusyError,
+    CredentialRefusedError,
+    FieldsRefusedError,
+    InputError,
+    RefusedError,
+    ScopeMissingError,
+)
 from bot.providers.deriv.wire.opening import Residence, State
 
 
@@ -275,7 +282,9 @@ class Refusal:
 
 
 def refusal_of(error: RefusedError) -> Refusal:
-    """What Deriv's refusal of an account means."""
+    """What Deriv's refusal of an account means. One of the login itself is about no answer."""
+    if isinstance(error, CredentialRefusedError | ScopeMissingError | BusyError):
+        return Refusal(Trouble.OTHER)
     trouble, field = _OF_CODE.get(error.code, (Trouble.OTHER, ""))
     fields = error.fields if isinstance(error, FieldsRefusedError) else (field,) if field else ()
     if trouble is Trouble.OTHER and fields:
