@@ -77,7 +77,7 @@ def _field(step: Step) -> str:
 
 def _look(form: Filled, told: Mapping[str, str]) -> str:
     known = [] if form.live else [("residence", form.country_name)]
-    answers = [*known, *((blank(key).title, _said(key, text)) for key, text in told.items())]
+    answers = [*known, *((blank(key).title, _said(form, key, text)) for key, text in told.items())]
     lines = [f"{_upper(literal(title))}: {literal(text, _ANSWER)}" for title, text in answers]
     if form.live:
         lines.append("Who the client is, Deriv copies from the real account that is there.")
@@ -90,8 +90,14 @@ def _look(form: Filled, told: Mapping[str, str]) -> str:
     )
 
 
-def _said(key: str, text: str) -> str:
-    return ("yes" if text == "1" else "no") if blank(key).form is Form.YES else text
+def _said(form: Filled, key: str, text: str) -> str:
+    match blank(key).form:
+        case Form.YES:
+            return "yes" if text == "1" else "no"
+        case Form.STATE:
+            return dict(form.states).get(text, text)
+        case _:
+            return text
 
 
 def labels(step: Step) -> list[str]:

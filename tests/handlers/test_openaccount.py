@@ -138,6 +138,7 @@ async def test_a_real_account_is_a_form_of_what_the_company_of_the_country_asks(
     look = await filled_in(desk, "Nairobi City", "USD")
     assert look["text"].startswith("A real account at Deriv in USD, kept by Deriv (SVG) LLC.\nResidence: Kenya\n")
     assert "Date of birth: 1990-03-04\n" in look["text"]
+    assert "State or province: Nairobi City\n" in look["text"]
     (_, opened) = await desk.taps(OLGA, look, "Open it")
     number = opened["text"].split()[4]
     assert number.startswith("CR")
