@@ -225,6 +225,7 @@ async def _joining(line: Examined, sim: Listening) -> None:
     assert "disabled" in str(await line.ask("residence_list"))
     await line.ask("landing_company", landing_company="id")
     await line.ask("landing_company", landing_company="us")
+    await line.ask("landing_company", landing_company="de")
     await line.ask("landing_company_details", landing_company_details="maltainvest", country="de")
     code = await _mailed(line, sim, "new@example.org", "account_opening")
     demo = {"verification_code": code, "client_password": "Aa1" * 4, "residence": "ke"}

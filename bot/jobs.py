@@ -99,6 +99,11 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """By the second channel, what Telegram may not be able to say. Late, it is said late."""
         await house.paging.look()
 
+    async def back_up() -> None:
+        """The day's backup, where the configuration wants one. Late, it is made late, and once."""
+        if house.nightly is not None:
+            await house.nightly.make_when_due()
+
     async def tell_of_keys() -> None:
         """The weekly word about keys. Late, or after a week in which nobody was there to say it, it is said once."""
         await house.hygiene.tell_when_due(house.access.roster)
@@ -116,8 +121,9 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (watch_registrations, _MINUTE, soon),
         (read_requests, _MINUTE, soon),
         (watch_disk, _MINUTE, soon),
-        (page, _MINUTE / 4, soon - _MINUTE / 2),
+        (page, _MINUTE, soon - _MINUTE / 2),
         (watch_for_alerts, _MINUTE, soon),
+        (back_up, 5 * _MINUTE, soon + _MINUTE),
         (watch_policy, _HOUR, soon),
         (look_into_report, 2 * _MINUTE, soon),
         (tell_of_keys, _HOUR, soon + 10 * _MINUTE),

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from bot.operations.markets import MarketDesk
     from bot.operations.meeting import Meeting
     from bot.operations.moving.room import MoneyRoom
+    from bot.operations.nightly import Nightly
     from bot.operations.paging import Paging
     from bot.operations.payments import Payments
     from bot.operations.people import People
@@ -166,6 +167,18 @@ class House:
         from bot.operations.schedules.service import Schedules
 
         return Schedules(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def nightly(self) -> "Nightly | None":
+        """None where the configuration wants no backups."""
+        if self.config.backup is None:
+            return None
+        from bot.operations.backups import Backups
+        from bot.operations.nightly import Nightly
+
+        backups = Backups(self.database, self.keys, self.vault, self.audit, self.clock, via="clock")
+        zone = self.config.desk.time_zone
+        return Nightly(self.database, backups, self.outbox, self.clock, zone=zone, config=self.config.backup)
 
     @cached_property
     def paging(self) -> "Paging":
@@ -496,7 +509,8 @@ class House:
     def announcing(self) -> "Announcing":
         from bot.operations.announcing import Announcing
 
-        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock)
+        report_of = self.watch.reports.of
+        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock, report_of)
 
     @cached_property
     def watch(self) -> "Watch":

@@ -40,11 +40,15 @@ _KINDS: Final = (
     ("Clock off", "clock off"),
     ("Key old", "key old"),
 )
+POSITION: Final = "position"
+"""The first word where it is about what is open, and not yet what about it."""
+_OF_POSITIONS: Final = (*_KINDS[4:8], ("Stopped out", "position stopped"))
 _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"), ("Changes", "changes"))
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
 
 
-_BEGINNINGS: Final = frozenset(words.split()[0] for _, words in _KINDS)
+MORE: Final = "…"
+"""The last word of a sentence that is only begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,18 @@ class Question:
     answers: tuple[tuple[str, str], ...] = ()
 
 
-def only_begun(words: Sequence[str]) -> bool:
-    """Whether they say what is measured, and not yet what is to be told of it."""
-    measure, _ = begun(words)
-    return isinstance(measure, Measure) and words[0].lower() in _BEGINNINGS and not any(map(says_test, words))
+def offer(*said: str) -> tuple[str, str]:
+    """A button below an answer: an alert that begins with these words."""
+    return "Alert…", " ".join(["/alert", *said, MORE])
 
 
 async def begin(context: DeskContext, said: Sequence[str]) -> None:
     """Go on from these words: ask for the next ones, or show what was understood."""
-    question = await _question(context, said)
+    if said and said[0] == POSITION and begun(said)[0] is None:
+        question: Question | None = Question("What is to be watched of it?", _OF_POSITIONS)
+        said = said[1:]
+    else:
+        question = await _question(context, said)
     if question is None:
         await alert_setting.propose(context, said)
         return

@@ -31,10 +31,10 @@ _EXAMPLE = "/alerts pause ab3de"
 
 
 async def alert(context: DeskContext, words: Words) -> None:
-    if words and not alert_steps.only_begun(words):
+    if words and words[-1] != alert_steps.MORE:
         await alert_setting.propose(context, words)
     else:
-        await alert_steps.begin(context, words)
+        await alert_steps.begin(context, words[:-1])
 
 
 async def alerts(context: DeskContext, words: Words) -> Reply | None:

@@ -1,6 +1,7 @@
 """/balance: what the accounts hold."""
 
 from bot.access.model import Right
+from handlers import alert_steps
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
@@ -10,7 +11,11 @@ from handlers.render import balances as render
 async def balance(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, "/balance capital")
     sheet = await context.services.balances.balances(context.person, word)
-    return Reply(render.balances(sheet, taste_of(context)), again=" ".join(["/balance", *words]))
+    return Reply(
+        render.balances(sheet, taste_of(context)),
+        again=" ".join(["/balance", *words]),
+        offers=[alert_steps.offer("balance", *words)] if sheet.answers else (),
+    )
 
 
 DOORS = (

@@ -32,6 +32,8 @@ class Digests:
     def __init__(self, desk: Desk) -> None:
         self._services = desk.services
         self._places = asyncio.Semaphore(_SIDE_BY_SIDE)
+        self._left: list[Run] = []
+        """Slots whose end the database refused to take: they are ours, and nobody else gets them."""
 
     async def run(self) -> None:
         """Look now and then, for ever."""
@@ -42,10 +44,19 @@ class Digests:
     async def look(self) -> None:
         """Whatever has come, now. A database that refuses is asked again the next time."""
         try:
-            runs = await self._services.schedules.due()
-            await asyncio.gather(*(self._carry_out(run) for run in runs))
+            runs = [*self._left, *await self._services.schedules.due()]
         except StoreError as error:
             _log.warning("schedules put off", extra={"error": type(error).__name__})
+            return
+        self._left = []
+        await asyncio.gather(*(self._once(run) for run in runs))
+
+    async def _once(self, run: Run) -> None:
+        try:
+            await self._carry_out(run)
+        except StoreError as error:
+            _log.warning("digest put off", extra={"schedule": run.schedule.id, "error": type(error).__name__})
+            self._left.append(run)
 
     async def _carry_out(self, run: Run) -> None:
         schedules, person = self._services.schedules, self._who(run)

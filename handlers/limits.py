@@ -5,13 +5,17 @@ from bot.errors import InputError
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, taste_of
 from handlers.pages import Audience, Reply
+from handlers.render import derivs
 from handlers.render import policy as render
 
 
 async def limits(context: DeskContext, words: Words) -> Reply:
-    if words:
-        raise InputError("it takes no words", "/limits")
     services = context.services
+    if len(words) > 1:
+        raise InputError("nothing, or a connection at Deriv", "/limits deriv")
+    if words:
+        connection, told = await services.derivs.limits(context.person, words[0])
+        return Reply(derivs.limits(connection, told, taste_of(context)), again=f"/limits {words[0]}")
     found = await services.allowances.look(context.person)
     return Reply(render.allowances(found, services.clock.now(), taste_of(context)), again="/limits")
 

@@ -9,6 +9,7 @@ from bot.errors import InputError
 from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
 from bot.providers.records import Market
+from handlers import alert_steps
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply, privately
@@ -46,7 +47,7 @@ def _offers(sheet: Sheet[Market]) -> list[tuple[str, str]]:
     return [
         ("Chart", f"/chart {named}"),
         ("Everything", f"/market {named}"),
-        ("Alert…", f"/alert price {market.symbol}"),
+        alert_steps.offer(connection.name, market.symbol),
     ]
 
 

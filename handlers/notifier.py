@@ -69,6 +69,7 @@ class Notifier:
         self._took: dict[int, _Taken] = {}
         """Rows Telegram has whose mark could not be written: they are not sent again."""
         self._one_less = asyncio.Event()
+        self._outbox.stirred = self._one_less.set
         self._some_left = False
         """A chat was left out that has used up its budget."""
         self._token_refused = False
@@ -317,6 +318,7 @@ class Notifier:
             "parse_mode": mode,
             "reply_markup": await self._keys(notice),
             "reply_parameters": await self._above(notice),
+            "message_thread_id": notice.thread,
             "disable_notification": None if is_heard else True,
             "protect_content": notice.protected or None,
             "rate_limit_args": notice.lane,

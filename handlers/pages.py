@@ -173,4 +173,4 @@ def _keyboard(context: DeskContext, card: Card, body: dict[str, Any], version: i
         row.append((f"{at + 2} ›", NEXT))
     offers = [(label, _OFFERS + number) for number, (label, _) in enumerate(body.get("offers", ()))]
     more = [offers[start : start + _IN_A_ROW] for start in range(0, len(offers), _IN_A_ROW)]
-    return keyboard(card, [one for one in (*more, row) if one], context.services.signer, version)
+    return keyboard(card, [one for one in (row, *more) if one], context.services.signer, version)

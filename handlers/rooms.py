@@ -17,9 +17,11 @@ from handlers import (
     clients,
     clock,
     connections,
+    contracts,
     deals,
     deciding,
     delegating,
+    derivs,
     dossiers,
     enclosing,
     evidence,
@@ -32,6 +34,7 @@ from handlers import (
     locking,
     markets,
     openaccount,
+    paging,
     payments,
     people,
     policy,
@@ -54,7 +57,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS, *deals.DOORS, *brokerage.DOORS, *openaccount.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS, *contracts.DOORS, *derivs.DOORS, *brokerage.DOORS, *openaccount.DOORS)),
     ("Alerts", alerts.DOORS),
     (
         "Money",
@@ -76,7 +79,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ),
     ("Clients of the CRM", (*withdrawals.DOORS, *clients.DOORS, *wallets.DOORS, *leads.DOORS, *reports.DOORS)),
     ("Provider logins", (*linking.DOORS, *connections.DOORS, *keys.DOORS, *sharing.DOORS, *locking.DOORS)),
-    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS, *undelivered.DOORS)),
+    ("The desk", (*people.DOORS, *accounts.DOORS, *audit.DOORS, *undelivered.DOORS, *paging.DOORS)),
     ("You", (*factor.DOORS, *quiet.DOORS, *start.DOORS)),
 )
 """As /help and the command menu show them."""
@@ -87,6 +90,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *connections.TAPS,
     *transfers.TAPS,
     *deals.TAPS,
+    *contracts.TAPS,
     *payments.TAPS,
     *openaccount.TAPS,
     *asking.TAPS,

@@ -21,6 +21,7 @@ from handlers.transport import Transport
 _log = logging.getLogger(__name__)
 FINISH_SECONDS = 11.0
 """What is being handled may take so long to end; with the last notices and the log-outs that makes 20 s (R40)."""
+ASK_SECONDS = 60.0
 EX_UNAVAILABLE, EX_NOPERM = 69, 77
 
 
@@ -66,6 +67,26 @@ class Running:
                 )
         except BadRequest as error:
             raise StartRefusedError(f"Telegram does not accept the webhook: {error.message}", EX_UNAVAILABLE) from None
+
+    async def keep_asking(self) -> None:
+        """Where updates are pushed nobody asks for any: ask for something now and then, to see that Telegram is there.
+
+        For ever; `StartRefusedError` as for `poll`.
+        """
+        services = self.desk.services
+        async with self._token_kept():
+            while True:
+                await services.clock.sleep(ASK_SECONDS)
+                try:
+                    await self.desk.bot.get_webhook_info()
+                except InvalidToken:
+                    raise
+                except NetworkError:
+                    services.pulse.unanswered(services.clock.now())
+                except TelegramError:
+                    services.pulse.answered()
+                else:
+                    services.pulse.answered()
 
     async def notify(self) -> None:
         """Drain the outbox for ever. `StartRefusedError` as for `poll`."""

@@ -35,6 +35,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "policy": model.Policy,
     "policy.beneficiaries": model.Payee,
     "log": model.Log,
+    "backup": model.Backup,
     "streams": model.Streams,
     "second_channel": model.SecondChannel,
     "second_channel.email": model.Mail,
@@ -189,6 +190,7 @@ def inhabited(folder: Path) -> Path:
         "smtp.password": "s" * 16,
         "crm-rates.key": "s" * 16,
     }
+    (folder / "backups").mkdir(exist_ok=True)
     for name, text in secrets.items():
         (folder / name).touch(mode=0o600)
         (folder / name).write_text(text)
@@ -218,6 +220,7 @@ def test_the_example_loads_with_every_setting_switched_on(tmp_path: Path) -> Non
     text = without(UNCOMMENTED, "token_env", "ca_file", "credential", "command", "env").replace(
         "admins = []", "admins = [123456788]"
     )
+    text = text.replace("/var/backups/countersign", "backups")
     full = loaded(tmp_path, text)
     assert full.webhook is not None
     assert (full.webhook.host, full.webhook.port) == ("127.0.0.1", 8088)

@@ -26,12 +26,13 @@ from bot.alerts.model import (
     Span,
     State,
 )
-from bot.alerts.screening import believed, is_timely, of_balance, of_candle, of_position, of_quote
+from bot.alerts.screening import AHEAD, STALE, believed, is_timely, of_balance, of_candle, of_position, of_quote
 from bot.clock import to_millis
 from bot.providers.records import Balance, Candle, Position, Quote, Way
 from bot.providers.records import Entry as Line
 from bot.providers.streams import Subject, Told, Topic
 
+_NOT_AHEAD: Final = -AHEAD
 _NOTHING: Final[list["Moved"]] = []
 
 
@@ -149,7 +150,10 @@ class Engine:
     def hear(self, connection: int, told: Told, outage: Outage | None, now: datetime) -> list[Moved]:
         """Something was told, by a stream or an answer: late, twice, or out of order perhaps."""
         if isinstance(told, Quote):
-            return self._quote(connection, told, outage, now)
+            if outage is None:
+                return self.tick(connection, told, now)
+            book = self._prices.get((connection, told.symbol))
+            return _NOTHING if book is None else self._span(book, of_quote(told), outage, now)
         if isinstance(told, Candle):
             book = self._prices.get((connection, told.symbol))
             return (
@@ -163,25 +167,25 @@ class Engine:
             return self._numbers(connection, told.id, of_position(told), told.as_of, outage, now)
         return self._line(connection, told, outage, now)
 
-    def _quote(self, connection: int, quote: Quote, outage: Outage | None, now: datetime) -> list[Moved]:
+    def tick(self, connection: int, quote: Quote, now: datetime) -> list[Moved]:
+        """A quote that came by itself. Most touch nothing: they are noted, and that is all."""
         book = self._prices.get((connection, quote.symbol))
         if book is None:
             return _NOTHING
         at = quote.at
-        if outage is None and book.at is not None and at <= book.at:
+        if book.at is not None and at <= book.at:
             self.ignored["old"] += 1
             return _NOTHING
         try:
-            mid = quote.mid
-            is_quiet = book.floor < mid < book.ceiling and quote.bid > 0
+            mid = (quote.bid + quote.ask) / 2
+            if book.floor < mid < book.ceiling and _NOT_AHEAD <= now - at <= STALE and quote.bid > 0:
+                book.value, book.at = mid, at
+                self.dirty.add(book)
+                return _NOTHING
         except InvalidOperation:  # not a number
             self.ignored["no number"] += 1
             return _NOTHING
-        if is_quiet and outage is None and is_timely(at, now, fills_gap=False):
-            book.value, book.at = mid, at
-            self.dirty.add(book)
-            return _NOTHING
-        return self._span(book, of_quote(quote), outage, now)
+        return self._span(book, of_quote(quote), None, now)
 
     def _span(self, book: Book, span: Span, outage: Outage | None, now: datetime) -> list[Moved]:
         what = book.source.what

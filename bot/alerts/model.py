@@ -38,7 +38,6 @@ class Occasion(StrEnum):
 
     OPENED = "position opened"
     CLOSED = "position closed"
-    FILLED = "order filled"
     STOPPED = "position stopped out"
     MONEY_IN = "transfer in"
     MONEY_OUT = "transfer out"

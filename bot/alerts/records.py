@@ -67,6 +67,12 @@ def entries_of(tables: Tables, owner: int) -> list[Entry]:
     return [_entry(row) for row in rows]
 
 
+def count_of(tables: Tables, owner: int) -> int:
+    """How many somebody has."""
+    (count,) = tables.conn.execute("SELECT count(*) FROM alert_rules WHERE owner = ?", (owner,)).fetchone()
+    return int(count)
+
+
 def read_values(tables: Tables) -> dict[Source, tuple[Decimal, datetime]]:
     """The latest value of every source, as it was written down last."""
     rows = tables.conn.execute("SELECT connection_id, what, subject, value, at FROM alert_values")

@@ -27,7 +27,7 @@ _OCCASIONS: tuple[tuple[tuple[str, ...], Occasion], ...] = (
     (("position", "closed"), Occasion.CLOSED),
     (("position", "stopped"), Occasion.STOPPED),
     (("stopped", "out"), Occasion.STOPPED),
-    (("order", "filled"), Occasion.FILLED),
+    (("order", "filled"), Occasion.OPENED),
     (("transfer", "in"), Occasion.MONEY_IN),
     (("money", "in"), Occasion.MONEY_IN),
     (("transfer", "out"), Occasion.MONEY_OUT),

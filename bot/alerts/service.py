@@ -25,11 +25,13 @@ from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
-from bot.providers.records import Position
+from bot.providers.records import Position, Quote
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
 
+MOST_RULES = 1_000
+"""Of one person."""
 ESCALATED_AFTER = timedelta(minutes=10)
 _KEPT = timedelta(days=60)
 _RESTS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
@@ -54,6 +56,7 @@ class Alerts:
         self.engine = Engine()
         self.zone = zone
         self._database = database
+        self._outbox = outbox
         self._audit = audit
         self._clock = clock
         self._find = find
@@ -88,8 +91,11 @@ class Alerts:
             outage: It was missed then, and comes from the provider's history. What came by itself while the gap was
                 being filled is to be handed over after it, or counts as what it was: newer.
         """
-        gap = None if outage is None else Outage(*outage)
-        moved = self.engine.hear(connection_id, told, gap, self._clock.now())
+        if type(told) is Quote and outage is None:  # first: there are thousands a second of these
+            moved = self.engine.tick(connection_id, told, self._clock.now())
+        else:
+            gap = None if outage is None else Outage(*outage)
+            moved = self.engine.hear(connection_id, told, gap, self._clock.now())
         if moved:
             self._note(moved)
 
@@ -198,6 +204,8 @@ class Alerts:
                 raise
             for rule_id, when in came:
                 self.engine.came(rule_id, when)
+            if any(moved.firing is not None for moved in events):
+                self._outbox.stirred()
 
     def _deciding(
         self, tables: Tables, events: Iterable[Moved], states: dict[str, State]
@@ -276,6 +284,8 @@ class Alerts:
         deed = Deed(action, f"alert/{rule.id}", person.id, telegram_id, details)
 
         def change(tables: Tables) -> None:
+            if there is None and records.count_of(tables, person.id) >= MOST_RULES:
+                raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
             self._audit.record(tables, deed)

@@ -46,6 +46,8 @@ class Hearer:
 
     chat: int
     person: Person | None
+    thread: int | None = None
+    """The topic of a group."""
 
 
 class Desk:
@@ -175,7 +177,8 @@ class Telling:
             is_public = rule.source.what is Measure.PRICE
             masked = (f"{condition(rule)}, alert {number}.", "The numbers are in the private chat of who set it.")
             group_title = title if is_public else title.partition(":")[0]
-            return Notice(lane, hearer.chat, group_title, tuple(lines) if is_public else masked, key)
+            said = tuple(lines) if is_public else masked
+            return Notice(lane, hearer.chat, group_title, said, key, thread=hearer.thread)
         body = {"alert": number, "rule": rule.id}
         card = self._cards.making(tables, CARD, hearer.person.id, hearer.chat, body, OPEN_FOR)
         choices = buttons(rule) if hearer.person.id == rule.owner else ACKNOWLEDGING
@@ -190,7 +193,7 @@ def _hearers(desk: Desk, rule: Rule, owner: Person) -> list[Hearer]:
     if person is not None and desk.may_hear(person, rule):
         found += [Hearer(chat, person) for chat in sorted(person.telegram_ids)]
     if rule.target.chat is not None:
-        found.append(Hearer(rule.target.chat, None))
+        found.append(Hearer(rule.target.chat, None, rule.target.thread))
     return found
 
 

@@ -131,4 +131,4 @@ async def _updates(config: Config, work: Running) -> AsyncIterator[list[Coroutin
             yield [work.poll()]
             return
         await work.announce_webhook()
-        yield []
+        yield [work.keep_asking()]

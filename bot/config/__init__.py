@@ -13,9 +13,10 @@ import msgspec
 
 from bot.config.addresses import check_addresses, web_in
 from bot.config.checks import check_desk, check_people, check_telegram, hook_secrets, provider_settings
-from bot.config.files import check_audit, check_key, key_source, policy_in, token_in, webhook_in
+from bot.config.files import backup_in, check_audit, check_key, key_source, policy_in, token_in, webhook_in
 from bot.config.model import (
     AuditConfig,
+    BackupConfig,
     Config,
     File,
     KeySource,
@@ -35,6 +36,7 @@ from bot.errors import ConfigError, Problem
 
 __all__ = [
     "AuditConfig",
+    "BackupConfig",
     "Config",
     "KeySource",
     "Member",
@@ -87,6 +89,7 @@ def load(
             problems.append(Problem(where, "no table [web]", "one, for people to come back to"))
     policy = policy_in(file.policy, at, providers, read_policy, problems)
     second = second_channel_in(file.second_channel, at, problems)
+    backup = backup_in(file.backup, file.desk, at, problems)
     hooks = hook_secrets(settings, at, problems, has_web=file.web is not None)
     if problems or token is None:
         raise ConfigError(str(path), problems)
@@ -107,4 +110,5 @@ def load(
         policy=policy,
         streams=file.streams,
         second_channel=second,
+        backup=backup,
     )

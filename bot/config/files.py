@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from bot.config.addresses import check_address, listener_in
-from bot.config.model import KeySource, PolicyConfig, WebhookConfig
+from bot.config.model import BackupConfig, KeySource, PolicyConfig, WebhookConfig
 from bot.config.reading import Partial
 from bot.errors import ConfigError, Problem
 from bot.logs import redact
@@ -201,6 +201,26 @@ def check_audit(audit: Partial, desk: Partial, at: Path, problems: list[Problem]
         problems.append(Problem("audit.anchor_file", f"{file}, no plain file", "a file to append to"))
     if is_inside:
         problems.append(Problem("audit.anchor_file", str(file), "a place outside data_dir: it is to outlast it"))
+
+
+def backup_in(table: Partial, desk: Partial, at: Path, problems: list[Problem]) -> BackupConfig | None:
+    """A folder of its own that is there, and a time of day."""
+    if table is None or table.folder is None:
+        return None
+    folder = at / table.folder
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        problems.append(Problem("backup.folder", str(folder), "a folder that is there and can be written in"))
+    elif desk is not None and desk.data_dir is not None:
+        data_dir = (at / desk.data_dir).resolve()
+        if data_dir in (folder.resolve(), *folder.resolve().parents):
+            problems.append(Problem("backup.folder", str(folder), "a place outside data_dir: it is to outlast it"))
+    time = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])", table.at, re.ASCII)
+    if time is None:
+        problems.append(Problem("backup.at", repr(table.at[:20]), "a time of day such as 02:45"))
+        return None
+    if not 1 <= table.keep <= 1000:
+        problems.append(Problem("backup.keep", str(table.keep), "1 to 1000"))
+    return BackupConfig(folder, int(time[1]), int(time[2]), table.keep)
 
 
 def check_data_dir(data_dir: Path, problems: list[Problem]) -> None:

@@ -99,6 +99,14 @@ class Audit(_Table, frozen=True):
     """Gets a message each day."""
 
 
+class Backup(_Table, frozen=True):
+    """`[backup]`: when given, the bot makes one each day."""
+
+    folder: str
+    at: str = "02:45"
+    keep: int = 14
+
+
 class Mail(_Table, frozen=True):
     """`[second_channel.email]`"""
 
@@ -168,6 +176,7 @@ class File(_Table, frozen=True):
     log: Log = Log()
     streams: Streams = Streams()
     web: Web | None = None
+    backup: Backup | None = None
     second_channel: SecondChannel | None = None
     providers: dict[str, Any] = {}
 
@@ -226,6 +235,16 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupConfig:
+    """Where a backup goes each day, at what time in the desk's zone, and how many of them stay."""
+
+    folder: Path
+    hour: int
+    minute: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
 class SecondChannelConfig:
     """The ways to reach people when Telegram is not there; none of them is given on a desk without."""
 
@@ -260,6 +279,7 @@ class Config:
     policy: PolicyConfig = PolicyConfig()
     streams: Streams = field(default_factory=Streams)
     second_channel: SecondChannelConfig = SecondChannelConfig()
+    backup: BackupConfig | None = None
 
 
 def is_loopback(url: str) -> bool:

@@ -80,6 +80,8 @@ class Notice:
     """Lines of our own words, after the others: commands in them can be tapped, so nobody else's words belong here."""
     markup: str = ""
     """More, below all that, as HTML: only what handlers/render wrote belongs here."""
+    thread: int | None = None
+    """The topic of a group that it belongs in."""
     file: File | None = None
     protected: bool = False
     """Telegram lets nobody pass it on."""
@@ -119,15 +121,24 @@ class Shown:
     message_id: int
 
 
+def _nobody() -> None:
+    """Where nobody listens."""
+
+
 class Outbox:
     """Rows waiting to be sent."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self.stirred: Callable[[], None] = _nobody
+        """Called by whoever has just written what should not wait until it is looked for."""
 
     def put(self, tables: Tables, notice: Notice) -> None:
-        """Queue inside the caller's transaction. The same dedupe key a second time is nothing."""
+        """Queue inside the caller's transaction. The same dedupe key a second time is nothing.
+
+        A group that has got a new id is reached there, wherever its earlier one is still written down.
+        """
         now = at(self._clock.now())
         not_before = now if notice.not_before is None else at(notice.not_before)
         cursor = tables.conn.execute(
@@ -136,7 +147,7 @@ class Outbox:
             (
                 notice.dedupe,
                 int(notice.lane),
-                notice.chat_id,
+                _moved(tables, notice.chat_id),
                 _body(notice),
                 not_before,
                 now,
@@ -349,6 +360,16 @@ class Outbox:
         return await self._database.write(change)
 
 
+def _moved(tables: Tables, chat_id: int) -> int:
+    """The id that chat has by now; only groups get new ones, and each move is longer ago than the next."""
+    while chat_id < 0:
+        row = tables.conn.execute("SELECT new_id FROM group_moves WHERE old_id = ?", (chat_id,)).fetchone()
+        if row is None:
+            break
+        chat_id = row[0]
+    return chat_id
+
+
 def _pause(tables: Tables, chat_id: int, until: int) -> None:
     tables.conn.execute(
         "INSERT INTO chat_pauses VALUES (?, ?) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
@@ -368,6 +389,8 @@ def _body(notice: Notice) -> str:
         body["deletes"] = notice.deletes
     if notice.next_step:
         body["next_step"] = notice.next_step
+    if notice.thread is not None:
+        body["thread"] = notice.thread
     if notice.markup:
         body["markup"] = notice.markup
     if notice.protected:
@@ -396,6 +419,7 @@ def noted(lane: Lane, chat_id: int, body: str, file: File | None = None) -> Noti
         deletes=said.get("deletes"),
         next_step=said.get("next_step", ""),
         markup=said.get("markup", ""),
+        thread=said.get("thread"),
         file=file,
         protected=said.get("protected", False),
     )

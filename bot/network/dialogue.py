@@ -9,9 +9,9 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Waiting:
-    """One expected answer."""
+    """One expected answer. It is only ever the same as itself."""
 
     key: Hashable
     number: int

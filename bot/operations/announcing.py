@@ -11,16 +11,23 @@ is written down without a word, and what is dated before is history.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from bot.access.service import Access
 from bot.clock import Clock
-from bot.errors import CountersignError, ProviderError, StoreError
+from bot.errors import (
+    ConnectionLockedError,
+    CountersignError,
+    OwnerSuspendedError,
+    ProviderError,
+    StoreError,
+)
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.network.pacing import backoff
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
+from bot.operations.watch.reporting import Report, reason_of
 from bot.providers.base import Ability, KeepsStatements, Oddity, Provider, TellsArrivals
 from bot.providers.records import Entry, Environment, Way
 from bot.store import Database, Tables
@@ -38,13 +45,20 @@ class Announcing:
     """The standing lines, and what comes over them."""
 
     def __init__(
-        self, database: Database, connections: Connections, access: Access, outbox: Outbox, clock: Clock
+        self,
+        database: Database,
+        connections: Connections,
+        access: Access,
+        outbox: Outbox,
+        clock: Clock,
+        report_of: Callable[[Connection], Report],
     ) -> None:
         self._database = database
         self._connections = connections
         self._access = access
         self._outbox = outbox
         self._clock = clock
+        self._report_of = report_of
         self._told: dict[tuple[int, Oddity], int] = {}
 
     async def run(self) -> None:
@@ -67,17 +81,25 @@ class Announcing:
 
     async def _follow(self, number: int) -> None:
         """Keep one line, until its connection is gone."""
-        attempt = 0
+        attempt, stood = 0, False
         while True:
-            caught_up = asyncio.Event()
+            caught_up, why = asyncio.Event(), ""
             try:
                 connection = await self._find(number)
                 if connection is None:
                     return
                 async with self._connections.standing(connection) as provider:
                     await self._listen(connection, provider, caught_up)
+            except (ConnectionLockedError, OwnerSuspendedError):
+                stood = False
+                if connection is not None:
+                    self._report_of(connection).spell.rest()
             except CountersignError as error:
                 _log.info("no news for now", extra={"connection": number, "error": type(error).__name__})
+                why = reason_of(error)
+            stood |= caught_up.is_set()
+            if stood and connection is not None:
+                self._report_of(connection).spell.down(self._clock.now(), why)
             attempt = 0 if caught_up.is_set() else attempt + 1  # a key that is not registered yet gets no further
             await self._clock.sleep(backoff(attempt))
 
@@ -97,6 +119,10 @@ class Announcing:
             if not staying.done():
                 await self._catch_up(connection, provider)
                 caught_up.set()
+                self._connections.answered(connection)
+                report = self._report_of(connection)
+                report.has_line = True
+                report.spell.up(self._clock.now())
             while not staying.done() or not arrived.empty():
                 getting = asyncio.create_task(arrived.get())
                 await asyncio.wait({staying, getting}, return_when=asyncio.FIRST_COMPLETED)

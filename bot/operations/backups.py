@@ -55,9 +55,12 @@ class Backup:
 
 
 class Backups:
-    """Makes them."""
+    """Makes them. `via`: at whose word, for the audit log."""
 
-    def __init__(self, database: Database, keys: KeyTree, vault: Vault, audit: Audit, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, keys: KeyTree, vault: Vault, audit: Audit, clock: Clock, *, via: str = "terminal"
+    ) -> None:
+        self._via = via
         self._database = database
         self._keys = keys
         self._vault = vault
@@ -140,7 +143,7 @@ class Backups:
         )
 
     def _note(self, made: Backup, tables: Tables) -> None:
-        details: dict[str, str | int] = {"via": "terminal", "bytes": made.size, "key": made.key}
+        details: dict[str, str | int] = {"via": self._via, "bytes": made.size, "key": made.key}
         self._audit.record(tables, Deed("backup.made", f"backup/{made.path.name}", details=details))
 
 

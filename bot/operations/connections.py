@@ -412,6 +412,11 @@ class Connections:
             raise trouble from None
         health.good_at, health.trouble = self._clock.now(), None
 
+    def answered(self, connection: Connection) -> None:
+        """It gave a sign of life by itself: whatever went wrong before is over."""
+        health = self.health.setdefault(connection.id, Health())
+        health.good_at, health.trouble = self._clock.now(), None
+
     async def write_uses(self) -> None:
         """Keep when each was used last. Work for the clock: no question waits for it."""
         used, self._used = self._used, {}

@@ -12,8 +12,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from bot.access.model import Person, Right
+from bot.access.service import check_right
 from bot.clock import Clock
-from bot.errors import StoreError
+from bot.errors import ConflictError, StoreError
 from bot.messages.second_channel import Way
 from bot.operations.freezing import called
 from bot.operations.pulse import Pulse
@@ -69,6 +71,34 @@ class Paging:
         except TimeoutError:
             _log.warning("second channel too slow")
 
+    async def trial(self, by: Person) -> dict[str, str]:
+        """Say by each way that this is one; what went wrong with it, or nothing, by way.
+
+        Raises:
+            NotAllowedError: They are not to try it (any more).
+            ConflictError: There is no second channel.
+        """
+        if not self._ways:
+            raise ConflictError("this desk has no second channel; [second_channel] in the configuration makes one")
+        key = f"trial/{at(self._clock.now())}"
+        text = f"{by.name} tries whether you are reached without Telegram. Nothing is wrong."
+
+        def change(tables: Tables) -> None:
+            check_right(tables, by, Right.POLICY)
+            self._put(tables, (key, "A trial", text))
+
+        await self._database.write(change)
+        await self._send()
+        rows = await self._database.read(
+            lambda tables: tables.conn.execute("SELECT way, trouble FROM pages WHERE dedupe = ?", (key,)).fetchall()
+        )
+        await self._database.write(
+            lambda tables: tables.conn.execute(
+                "UPDATE pages SET ended_at = created_at WHERE dedupe = ? AND ended_at IS NULL", (key,)
+            )
+        )
+        return dict(rows)
+
     def _of_telegram(self) -> Sequence[Page]:
         since, now = self._pulse.silent_since, self._clock.now()
         before = self._silent_since
@@ -118,7 +148,7 @@ class Paging:
             trouble = ""
             try:
                 await self._ways[way](subject, text)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # what a library finds unfit to be sent is a ValueError
                 trouble = str(error) if type(error) is OSError else type(error).__name__
                 _log.warning("second channel failed", extra={"way": way, "error": trouble})
             else:
@@ -140,6 +170,14 @@ class Paging:
             )
         except StoreError as error:  # told twice rather than never
             _log.warning("page not marked", extra={"error": type(error).__name__})
+
+
+def troubles_in(tables: Tables) -> dict[str, str]:
+    """The ways that did not take what they were given last, and why."""
+    rows = tables.conn.execute(
+        "SELECT way, trouble FROM pages WHERE ended_at IS NULL AND trouble != '' ORDER BY id"
+    ).fetchall()
+    return dict(rows)
 
 
 def _from_log(tables: Tables) -> Sequence[Page]:

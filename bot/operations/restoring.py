@@ -41,6 +41,8 @@ _TOTP_STEP_MILLIS = 30_000
 _WHY = "a backup was restored"
 _VOID = (
     "UPDATE outbox SET state = 'dead', trouble = :why WHERE state = 'waiting'",
+    "UPDATE pages SET ended_at = :now, trouble = :why WHERE ended_at IS NULL",
+    "UPDATE schedule_runs SET state = 'missed', ended_at = :now, trouble = :why WHERE state = 'begun'",
     "UPDATE inbox SET done_at = :now, body = NULL WHERE done_at IS NULL",
     "UPDATE factors SET last_step = max(last_step, :now / :step), enrolling_until = min(enrolling_until, :now)",
 )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot import __version__
@@ -17,6 +17,7 @@ from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections, Health
 from bot.operations.freezing import Freeze, freezes_in
 from bot.operations.linked import Connection
+from bot.operations.paging import troubles_in
 from bot.operations.pulse import Pulse
 from bot.operations.timekeeping import doubt_in
 from bot.store import Database
@@ -48,6 +49,8 @@ class Status:
     database_bytes: int
     freezes: tuple[Freeze, ...] = ()
     clock_doubted: bool = False
+    unpaged: Mapping[str, str] = field(default_factory=dict)
+    """Ways of the second channel that do not take what they are given, and why."""
     unknown: tuple[Request, ...] = ()
     """Requests whose outcome nobody knows, through connections this person may see (M06)."""
 
@@ -91,8 +94,13 @@ class StatusDesk:
         await asyncio.gather(*(self._ask(one) for one in visible))
         health = self._connections.health
         seen = {one.id for one in visible}
-        freezes, doubt, unknown = await self._database.read(
-            lambda tables: (freezes_in(tables), doubt_in(tables), requests.standing(tables, (State.UNKNOWN,)))
+        freezes, doubt, unknown, unpaged = await self._database.read(
+            lambda tables: (
+                freezes_in(tables),
+                doubt_in(tables),
+                requests.standing(tables, (State.UNKNOWN,)),
+                troubles_in(tables),
+            )
         )
         return Status(
             version=__version__,
@@ -106,5 +114,6 @@ class StatusDesk:
             database_bytes=self._database.path.stat().st_size,
             freezes=tuple(freezes),
             clock_doubted=doubt is not None,
+            unpaged=unpaged,
             unknown=tuple(one for one in unknown if one.stake is not None and one.stake.connection_id in seen),
         )

@@ -24,7 +24,7 @@ from bot.operations.linked import Connection
 from bot.operations.moving.matters import Aspects, Parameters, common, money_in, where
 from bot.operations.moving.plans import Plan, Planning
 from bot.providers.base import Act, ActKind, KnowsOwn, NamesPayees, PayWay
-from bot.providers.records import Account, Balance
+from bot.providers.records import Account, Balance, Power
 from bot.providers.registry import provider_named
 from bot.store import Database
 
@@ -111,6 +111,7 @@ class Transfers:
             and ActKind.TRANSFER in one.spec.acts
             and one.spec.ways & self._ways
             and ActKind.WITHDRAWAL_DECISION not in one.spec.acts
+            and _may_pay(one)
         ]
 
     def way(self, connection: Connection) -> PayWay:
@@ -212,6 +213,11 @@ class Transfers:
             return None, None
         held = check_funds(accounts, account, money)
         return held.available or held.amount, held.as_of
+
+
+def _may_pay(connection: Connection) -> bool:
+    """Whether its login can, as far as is known; one that was never looked at is tried."""
+    return not connection.powers or Power.PAY_OUT in connection.powers | connection.untold
 
 
 def _own(provider: str, account: Account) -> Beneficiary:

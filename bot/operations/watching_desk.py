@@ -5,7 +5,7 @@ Each thing has a key of its own, so that looking again, or after a restart, tell
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.alerts.engine import Happening
 from bot.alerts.model import Occasion
@@ -22,6 +22,13 @@ from bot.operations.timekeeping import doubt_in
 from bot.store import Database, Tables
 from bot.store.columns import at, moment
 
+_FAILED = (
+    "SELECT id, requests.connection_id, outcome, coalesce(max(ended_at), asked_at) AS at"
+    " FROM requests LEFT JOIN (SELECT request_id, ended_at FROM sendings) ON request_id = id"
+    " WHERE state = 'failed' AND kind = 'transfer' AND requests.connection_id IS NOT NULL GROUP BY id HAVING at > ?"
+)
+"""Those of the last day. One that was not even sent has no later time than that of its asking."""
+_A_DAY = timedelta(days=1)
 _LOOKED_AT = (
     Occasion.REQUEST_WAITING,
     Occasion.REQUEST_EXPIRING,
@@ -30,7 +37,6 @@ _LOOKED_AT = (
     Occasion.DISK_LOW,
     Occasion.KEY_OLD,
     Occasion.PROVIDER_DOWN,
-    Occasion.STREAM_DOWN,
 )
 """What lasts: when it is not seen any more, it is over."""
 
@@ -50,7 +56,7 @@ class WatchingDesk:
         await self._alerts.start()
         now = self._clock.now()
         linked = await self._connections.everything()
-        found = await self._database.read(lambda tables: list(_in_rows(tables, linked)))
+        found = await self._database.read(lambda tables: list(_in_rows(tables, linked, now)))
         found += [*self._on_disk(now), *self._of_logins(linked)]
         for happening in found:
             self._alerts.happened(happening)
@@ -79,8 +85,9 @@ class WatchingDesk:
                 yield Happening(Occasion.PROVIDER_DOWN, key, what, since, one.id)
 
 
-def _in_rows(tables: Tables, linked: list[Connection]) -> Iterator[Happening]:
-    for request in requests.pending(tables):
+def _in_rows(tables: Tables, linked: list[Connection], now: datetime) -> Iterator[Happening]:
+    pending = [request for request in requests.pending(tables) if request.expires_at > now]
+    for request in pending:
         said = f"Request {request.id} ({request.kind.value})"
         since, until = request.asked_at, request.expires_at
         yield Happening(Occasion.REQUEST_WAITING, f"request/{request.id}", f"{said} waits for signatures", since)
@@ -89,12 +96,9 @@ def _in_rows(tables: Tables, linked: list[Connection]) -> Iterator[Happening]:
     if doubt is not None:
         moved = f"The clock was set by {doubt.seconds} s"
         yield Happening(Occasion.CLOCK_OFF, f"clock/{doubt.id}", moved, doubt.since)
-    names = {one.id: one.name for one in linked}
-    for row, connection, since in tables.conn.execute(
-        "SELECT id, connection_id, since FROM outages WHERE until IS NULL"
-    ).fetchall():
-        told = f"{names.get(connection, 'A connection')} tells nothing"
-        yield Happening(Occasion.STREAM_DOWN, f"outage/{row}", told, moment(since), connection)
+    for number, connection, outcome, ended in tables.conn.execute(_FAILED, (at(now - _A_DAY),)).fetchall():
+        said = f"Transfer {number} failed: {outcome}" if outcome else f"Transfer {number} failed"
+        yield Happening(Occasion.TRANSFER_FAILED, f"failed/{number}", said, moment(ended), connection)
     for one in linked:
         if one.provider == "crm":
             yield from _withdrawals(tables, one.id)

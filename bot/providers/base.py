@@ -323,6 +323,8 @@ class Evidence:
     """References of acts like ours that do not carry our mark: for a person to look at."""
     absence: Absence | None = None
     """It was looked for where it would be, and is not there."""
+    by_nature: bool = False
+    """Recognised by all that it is, and by no mark: it settles only what no other request could have done."""
 
 
 class MoneySeam(Protocol):

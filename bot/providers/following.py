@@ -35,6 +35,7 @@ FILLERS = 4
 FILL_SECONDS = 60.0
 LOOK_SECONDS = 5.0
 """So often it is seen whether what rests, rests still."""
+ASK_AGAIN_SECONDS = 300.0
 _TICK_SECONDS = 0.5
 _EVERYTHING_EACH = 60
 """Of so many times that marks are kept, once those of silent subjects, too: until when there was silence."""
@@ -86,6 +87,8 @@ class Following:
     ) -> None:
         self._session = session
         self._wish = wish
+        self._asked = Wish(wish.subjects)
+        """The same, but for what is left out for a moment, to be asked for again."""
         self._listener = listener
         self._clock = clock
         self._gate = gate
@@ -105,8 +108,8 @@ class Following:
 
     async def run(self) -> None:
         """Until cancelled; only a slip of ours ends it otherwise."""
-        self._standing.want(self._wish.subjects)
-        works = (self._dial(), self._follow_wish(), self._watch(), self._look(), self._keep())
+        self._want(self._wish.subjects)
+        works = (self._dial(), self._follow_wish(), self._ask_again(), self._watch(), self._look(), self._keep())
         tasks = [asyncio.create_task(work) for work in (*works, *(self._fill() for _ in range(FILLERS)))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -145,10 +148,11 @@ class Following:
         self._prices = provider if isinstance(provider, TellsPrices) else None
         ear = self._ear = _Ear(self)
         broken = self._broken = asyncio.get_running_loop().create_future()
-        streaming = asyncio.create_task(provider.stream(self._wish, ear))
         greeted = asyncio.create_task(ear.greeted.wait())
+        streaming: asyncio.Task[None] | None = None
         try:
             async with self._gate():
+                streaming = asyncio.create_task(provider.stream(self._asked, ear))
                 await asyncio.wait({streaming, greeted}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({streaming, broken}, return_when=asyncio.FIRST_COMPLETED)
             if not streaming.done():
@@ -156,9 +160,10 @@ class Following:
             streaming.result()
         finally:
             self._ear = self._broken = None
-            greeted.cancel()
-            streaming.cancel()
-            await asyncio.gather(greeted, streaming, return_exceptions=True)
+            works = [task for task in (greeted, streaming) if task is not None]
+            for task in works:
+                task.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
             self._lost(broken.result()[0] if broken.done() else None)
 
     def _lost(self, since: datetime | None) -> None:
@@ -173,7 +178,21 @@ class Following:
 
     async def _follow_wish(self) -> None:
         while True:
-            self._standing.want(await self._wish.other_than(self._standing.subjects))
+            self._want(await self._wish.other_than(self._standing.subjects))
+
+    def _want(self, subjects: frozenset[Subject]) -> None:
+        self._standing.want(subjects)
+        self._asked.want(subjects)
+
+    async def _ask_again(self) -> None:
+        """What was refused may have been a market that was closed."""
+        while True:
+            await self._clock.sleep(ASK_AGAIN_SECONDS)
+            refused = self._standing.refusals
+            if refused:
+                self._asked.want(self._wish.subjects - refused)
+                await self._clock.sleep(_TICK_SECONDS)
+                self._asked.want(self._wish.subjects)
 
     # what comes over it
 
@@ -184,7 +203,6 @@ class Following:
 
     def _acknowledged(self, ear: "_Ear", subject: Subject) -> None:
         if ear is self._ear:
-            self._standing.want(self._wish.subjects)  # the adapter may have heard of a change before we did
             self._hand_on(self._standing.acknowledged(subject))
             self._due.set()
             self._stands()

@@ -158,6 +158,11 @@ class Standing:
             if self._is_connected:
                 self._asked(thread)
 
+    @property
+    def refusals(self) -> frozenset[Subject]:
+        """What the provider does not tell of, on this connection."""
+        return frozenset(one for one, thread in self._threads.items() if thread.state is State.REFUSED)
+
     # the line
 
     @property

@@ -3,6 +3,7 @@
 from bot.messages.bursts import LIFE, Burst
 from bot.messages.outbox import Lane, Notice
 
+_WITHOUT_BUTTONS = "/alerts shows the rules they come from, and stops one."
 _MINUTES = int(LIFE.total_seconds()) // 60
 
 
@@ -15,7 +16,10 @@ def card(burst: Burst) -> Notice:
     if burst.dropped:
         lines.append(_not_shown(burst.dropped))
     step = burst.latest[0].next_step if burst.latest else ""
-    return Notice(Lane.PRICES, burst.chat_id, _title(burst, fresh), tuple(lines), next_step=step)
+    if not step and any(one.card is not None for one in burst.latest):
+        step = _WITHOUT_BUTTONS
+    thread = burst.latest[0].thread if burst.latest else None
+    return Notice(Lane.PRICES, burst.chat_id, _title(burst, fresh), tuple(lines), next_step=step, thread=thread)
 
 
 def _title(burst: Burst, fresh: int) -> str:

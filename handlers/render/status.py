@@ -50,6 +50,7 @@ def _bot(state: Status, pulse: Pulse) -> list[str]:
         f"Telegram: {pulse.mode}, last answer {asked}, last update {seen}",
         f"Updates: {pulse.taken} taken, {pulse.strangers} from strangers dropped, {refused} refused",
         f"Queues: {state.inbox_waiting} in, {state.outbox['waiting']} out, {_dead(state.outbox['dead'])}",
+        *(f"⚠ Second channel: {literal(way)} does not take it ({literal(why)})" for way, why in state.unpaged.items()),
         f"Database: {escape(pulse.database)} (checked {checked}), {state.database_bytes / 1e6:.1f} MB",
         f"Incidents since start: {pulse.incidents}{crash}",
     ]

@@ -151,7 +151,9 @@ def test_f46_what_comes_from_the_future_gives_no_alert_and_hides_none() -> None:
     engine = engine_with(rule(Test.ABOVE, 2400))
     assert engine.hear(1, quote(2410, NINE + timedelta(hours=1)), None, NINE) == []
     assert said(engine.hear(1, quote(2405, NINE + SECOND), None, NINE + SECOND)) == ["r1 up 2405"]
-    assert engine.ignored == {"ahead": 1}
+    assert engine.hear(1, quote(2404, NINE + timedelta(hours=1)), None, NINE + 2 * SECOND) == []
+    assert said(engine.hear(1, quote(2400, NINE + 3 * SECOND), None, NINE + 3 * SECOND)) == ["r1 over"]
+    assert engine.ignored == {"ahead": 2}
 
 
 def test_f46_a_crossing_inside_a_gap_gives_one_late_alert_though_it_is_back() -> None:
@@ -177,6 +179,7 @@ def test_f46_a_gap_that_is_filled_after_newer_quotes_came_gives_the_same_one_lat
     ticker.now = until
     assert ticker.tells(2391) == []
     assert ticker.fills(candle(2390, 2412, NINE + 3 * MINUTE), since, until) == ["r1 2412 late"]
+    assert ticker.fills(candle(2390, 2412, NINE + 3 * MINUTE), since, until) == []
     book = ticker.engine.book(GOLD)
     assert book is not None
     assert book.value == 2391

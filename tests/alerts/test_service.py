@@ -181,6 +181,15 @@ async def test_the_latest_value_is_known_after_a_restart(room: Room) -> None:
     assert await room.titles() == ["GOLD crosses 2400: 2410"]
 
 
+async def test_what_is_older_than_the_latest_value_is_still_older_after_a_restart(room: Room) -> None:
+    await room.sets(rule(Test.CROSSES, 2400, repeat=Repeat.EACH))
+    await room.tells(2390, 2391, 2392)
+    await room.restart()
+    room.alerts.observe(1, quote(2410, room.clock.now() - SECOND), outage=None)
+    await room.alerts.settled()
+    assert await room.titles() == []
+
+
 async def test_an_alert_is_edited_when_it_is_over(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400))
     await room.tells(2410, 2390)
@@ -275,7 +284,7 @@ async def test_whoever_may_not_read_the_connection_any_more_is_told_nothing(room
 
 
 async def test_a_group_is_told_a_price_and_no_balance(room: Room) -> None:
-    to_group = Target(chat=GROUP)
+    to_group = Target(chat=GROUP, thread=5)
     account = Source(1, Measure.BALANCE, "123 USD")
     await room.sets(rule(Test.ABOVE, 2400, target=to_group))
     await room.sets(rule(Test.BELOW, 1000, name="r2", source=account, currency="USD", target=to_group))
@@ -290,6 +299,7 @@ async def test_a_group_is_told_a_price_and_no_balance(room: Room) -> None:
     assert balance["title"] == "Balance below 1000.00 USD"
     assert "900.5" not in str(balance)
     assert "choices" not in price
+    assert price["thread"] == balance["thread"] == 5
     assert "Balance below 1000.00 USD: 900.50 USD" in await room.titles()
 
 

@@ -123,6 +123,7 @@ WHERE_A_FLOAT_IS_THE_PROTOCOL = {("wire.py", "double = float(number)")}
 """Crypto Capital signs the text of a binary double (M22): there it is made to be compared, and thrown away."""
 
 SECONDS = {"seconds", "quiet_seconds", "patience_seconds", "retry_after_seconds", "deadline", "pause"}
+SECONDS |= {"requests_per_second", "logins_per_second", "orders_per_hour", "per_second"}
 
 
 def _floats(path: Path) -> Iterator[str]:

@@ -8,7 +8,19 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.benchmarks import audit, capital, crm, cryptocapital, deriv, messages, moving, starting, strangers, vault
+from tests.benchmarks import (
+    alerts,
+    audit,
+    capital,
+    crm,
+    cryptocapital,
+    deriv,
+    messages,
+    moving,
+    starting,
+    strangers,
+    vault,
+)
 from tests.benchmarks.environments import CannotInstallError
 from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CannotMeasureError
@@ -37,6 +49,9 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "crm_report": crm.report,
     "approval_to_first_byte": moving.approval_to_first_byte,
     "request_cost": moving.request_cost,
+    "alerts_ticks": alerts.ticks,
+    "alerts_rules": alerts.among_many,
+    "alerts_memory": alerts.room,
 }
 
 

@@ -117,6 +117,38 @@ async def _service(side: Side, point: str, mark: str) -> None:
         await side.suffers({"action": "reset", "match": paying})
 
 
+async def _order(rooms: House, connection: Connection, side: Side, number: int) -> Wanted:
+    """Gold, of which something is open already; how much of it is the mark."""
+    size = f"{1 + number // 100}.{number % 100:02}"
+    parameters = {
+        **common(connection),
+        "account": "310441870023915201",
+        "target": "GOLD",
+        "symbol": "GOLD",
+        "name": "Gold",
+        "direction": "buy",
+        "size": size,
+        "size_unit": "units",
+        "type": "market",
+        "stop": "3900.00",
+        "amount": "4000.00",
+        "currency": "USD",
+    }
+    return Wanted(size, Wish(Kind.ORDER, parameters))
+
+
+async def _opened(side: Side, mark: str) -> int:
+    entries = (await side.told("ledger"))["entries"]
+    return sum(one["kind"] == "open" and one["currency"] == "GOLD" and one["amount"] == mark for one in entries)
+
+
+async def _broker(side: Side, point: str, mark: str) -> None:
+    """An order is confirmed at once, unless something is to happen in between."""
+    await side.does("options", confirm_delay_ms=17_000 if point == "CP12" else 0)
+    if point == "CP16":
+        await side.suffers({"action": "reset", "match": {"path": "/api/v1/positions", "method": "POST"}})
+
+
 FLOWS = (
     Flow(
         "Crypto Capital transfer",
@@ -147,5 +179,14 @@ FLOWS = (
         passes={"CP01": 3},
         silence_proves_nothing=True,
         impossible={"CP12": "its answer is final: nothing is acknowledged first"},
+    ),
+    Flow(
+        "Capital order",
+        "capital",
+        {},
+        _order,
+        _opened,
+        _broker,
+        away_seconds={"CP07": 130, "CP08": 130, "CP09": 130},
     ),
 )

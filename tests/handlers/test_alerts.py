@@ -1,10 +1,12 @@
 """/alert and /alerts: understood, shown, set, told, acknowledged, changed and removed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bot.alerts.engine import Happening
@@ -102,6 +104,19 @@ async def test_it_arrives_with_buttons_is_acknowledged_and_edited_when_it_is_ove
     await until(lambda: "Resolved" in desk.now(alert)["text"])
 
 
+async def test_it_does_not_wait_until_somebody_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = await set_below(desk, "each time")
+    monkeypatch.setattr("handlers.notifier._LOOK_SECONDS", 600.0)
+    await holds(desk, told, "9000")
+    await arrived(desk, "Balance below")
+    await until(lambda: not desk.work._notifier._sending)
+    for _ in range(3):  # whoever has sent something looks once more; then nobody does for ten minutes
+        await desk.rooms.outbox.depth()
+    await holds(desk, told, "12000")
+    await holds(desk, told, "8000")
+    await until(lambda: [each for each in desk.chat.from_bot(OLGA) if ": 8000" in each["text"]])
+
+
 async def test_it_is_muted_and_made_less_from_its_own_buttons(desk: Desk) -> None:
     told = await set_below(desk, "each time")
     await holds(desk, told, "9000")
@@ -151,6 +166,42 @@ async def test_what_takes_no_number_is_understood_after_two_presses(desk: Desk) 
     desk.rooms.alerts.happened(Happening(Occasion.DISK_LOW, "disk/1", "5 MB are free", desk.rooms.clock.now()))
     await desk.rooms.alerts.settled()
     assert "5 MB are free" in (await arrived(desk, "Disk low"))["text"]
+
+
+async def test_below_a_balance_a_quote_and_positions_there_is_a_button_for_it(desk: Desk) -> None:
+    (balance,) = await desk.says(OLGA, "/balance capital")
+    (tests,) = await desk.taps(OLGA, balance, "Alert…")
+    assert tests["text"] == "When is it to come?"
+    (quote,) = await desk.says(OLGA, "/quote GOLD")
+    (tests,) = await desk.taps(OLGA, quote, "Alert…")
+    assert tests["text"].replace("\u2060", "") == "capital/main GOLD: when is it to come?"
+    (number,) = await desk.taps(OLGA, tests, "Above")
+    assert number["text"] == "Which price? For example: 2400"
+    (shown,) = await desk.says(OLGA, "99,000")
+    assert shown["text"].startswith("Understood: GOLD at capital/main: above 99000")
+    (positions,) = await desk.says(OLGA, "/positions capital")
+    (about,) = await desk.taps(OLGA, positions, "Alert…")
+    (closed,) = await desk.taps(OLGA, about, "Position closed")
+    assert closed["text"].startswith("Understood: position closed at capital/main: whenever it happens")
+
+
+async def test_a_price_that_moves_past_it_is_told_by_the_stream(desk: Desk) -> None:
+    (shown,) = await desk.says(OLGA, "/alert gold > 99,000")
+    assert "GOLD at capital/main: above 99000" in shown["text"]
+    await desk.taps(OLGA, shown, "Set")
+    await desk.rooms.alerts.start()
+    tasks = [asyncio.create_task(one.run()) for one in (desk.rooms.watch, desk.rooms.alerts)]
+    try:
+        await until(lambda: desk.rooms.watch.watches)
+        price = {"epic": "GOLD", "bid": 99_010, "offer": 99_011}
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.post(f"{desk.sides['capital'].control}/price", json=price)
+            assert answer.status_code == 200, answer.text
+        assert "GOLD above 99000: 99010.5" in (await arrived(desk, "GOLD above"))["text"]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_several_things_that_may_be_meant_are_offered(desk: Desk) -> None:

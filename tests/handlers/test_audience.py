@@ -20,6 +20,12 @@ AUDIENCES: Mapping[str, str] = {
     "chart": "private",
     "market": "desk",
     "orders": "private",
+    "price": "private",
+    "profit": "private",
+    "sellexpired": "private",
+    "agents": "desk",
+    "cashier": "private",
+    "site": "desk",
     "account": "private",
     "watchlist": "private",
     "topup": "private",
@@ -73,6 +79,7 @@ AUDIENCES: Mapping[str, str] = {
     "digest": "public",  # in the private chat only
     "schedule": "private",
     "undelivered": "private",
+    "page": "desk",
     "whoami": "public",
     "people": "desk",
     "role": "public",  # in the private chat only, like the next two

@@ -390,10 +390,10 @@ async def _all_pages(desk: Desk, person: int, message: Message) -> list[str]:
 
 async def test_a_long_answer_has_pages_that_turn_in_place_and_nothing_is_cut(web: Desk) -> None:
     (message,) = await web.says(OLGA, "/positions crm")
-    assert list(buttons(message)) == ["Refresh · 1/2", "2 ›"]
+    assert list(buttons(message)) == ["Refresh · 1/2", "2 ›", "Alert…"]
     pages = await _all_pages(web, OLGA, message)
     assert len(pages) == 2
-    assert list(buttons(web.now(message))) == ["‹ 1", "Refresh · 2/2"]
+    assert list(buttons(web.now(message))) == ["‹ 1", "Refresh · 2/2", "Alert…"]
     assert len([line for page in pages for line in page.splitlines() if line.startswith(("▲ ", "▼ "))]) == 18
     await web.taps(OLGA, web.now(message), "‹ 1")
     assert web.now(message)["text"] == pages[0]

@@ -10,7 +10,7 @@ import pytest
 
 from bot.messages.outbox import File, Lane, Notice
 from bot.messages.quiet import QuietHours
-from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, Desk, at_work, configured, texts, until
+from tests.support.chatting import ADAM, ANNA, NO_PACING, OLGA, VERA, Chat, Desk, at_work, configured, texts, until
 from tests.support.desk import GROUP
 
 
@@ -60,6 +60,13 @@ async def test_what_comes_at_once_is_one_card_that_counts_and_is_edited(desk: De
     await _queue(desk, [alert(OLGA, "OIL below 69")])
     await _nothing_waits(desk)
     assert texts(desk.chat.from_bot(OLGA))[1:] == ["OIL below 69\nbid 2,400.10"]
+
+
+async def test_a_card_of_many_has_no_buttons_and_says_where_they_are(desk: Desk) -> None:
+    await _queue(desk, [alert(OLGA, title, card=7, choices=((("Mute", 1),),)) for title in ("a", "b")])
+    await _nothing_waits(desk)
+    (card,) = texts(desk.chat.from_bot(OLGA))
+    assert card.splitlines()[-1] == "/alerts shows the rules they come from, and stops one."
 
 
 async def test_what_waited_too_long_is_dropped_and_counted(desk: Desk) -> None:
@@ -149,6 +156,22 @@ def _counted(text: str) -> int:
         return 0
     number, _, rest = text.partition(" ")
     return int(number) if rest.startswith("alerts,") else 1
+
+
+async def test_groups_that_have_used_up_their_minute_hold_up_nobody(tmp_path: Path, chat: Chat) -> None:
+    """More of them than are written to side by side."""
+    groups = [-1_001_000_000_000 - number for number in range(30)]
+    await chat.play("people", groups=[{"id": group, "title": "G", "members": [OLGA]} for group in groups])
+    slow = NO_PACING.replace("group_per_minute = 0", "group_per_minute = 1")
+    async with at_work(configured(tmp_path, chat, more=slow), chat) as desk:
+        await _queue(desk, [Notice(Lane.EVENTS, group, f"e{number}") for number in range(2) for group in groups])
+        await until(lambda: all(chat.from_bot(group) for group in groups))
+        await _queue(desk, [Notice(Lane.EVENTS, VERA, "event"), Notice(Lane.DECISIONS, OLGA, "decide")])
+        await until(lambda: chat.from_bot(VERA) and chat.from_bot(OLGA))
+        assert [len(chat.from_bot(group)) for group in groups] == [1] * len(groups)
+        await desk.rooms.database.write(
+            lambda tables: tables.conn.execute("DELETE FROM outbox WHERE state = 'waiting'")  # enough is seen
+        )
 
 
 # who is to be left alone

@@ -84,11 +84,23 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         for person in (VERA, OLGA, ADAM)
     }
     everybody = {"balance", "positions", "statement", "connections", "status", "whoami", "help", "cancel", "pending"}
-    everybody |= {"quote", "chart", "market", "orders", "account", "watchlist", "quiet"}
+    everybody |= {
+        "quote",
+        "chart",
+        "market",
+        "orders",
+        "price",
+        "profit",
+        "agents",
+        "site",
+        "account",
+        "watchlist",
+        "quiet",
+    }
     everybody |= {"lock", "factor", "alert", "alerts", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
     everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy"}
     everybody |= {"digest", "schedule"}
-    dealing = {"topup", "openaccount", "buy", "sell", "close", "change", "cancelorder"}
+    dealing = {"sellexpired", "cashier", "topup", "openaccount", "buy", "sell", "close", "change", "cancelorder"}
     working = {"freeze", "thaw", "settle", "repeat"}
     linking = {"connect", "disconnect", "key", "register", "replace", "share", "unshare", "passphrase", "unlock"}
     assert told == {
@@ -97,7 +109,19 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         ADAM: everybody
         | linking
         | working
-        | {"people", "role", "suspend", "resume", "invite", "person", "approve", "reject", "delegate", "undelivered"},
+        | {
+            "people",
+            "role",
+            "suspend",
+            "resume",
+            "invite",
+            "person",
+            "approve",
+            "reject",
+            "delegate",
+            "undelivered",
+            "page",
+        },
     }
 
 

@@ -16,6 +16,10 @@ EVERYBODY = {
     "chart",
     "market",
     "orders",
+    "price",
+    "profit",
+    "agents",
+    "site",
     "account",
     "watchlist",
     "withdrawals",
@@ -51,6 +55,8 @@ ASKING = {
     "transfer",
     "payagent",
     "payout",
+    "sellexpired",
+    "cashier",
     "topup",
     "openaccount",
     "buy",
@@ -60,7 +66,7 @@ ASKING = {
     "cancelorder",
 }
 DECIDING = {"approve", "reject", "delegate"}
-PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered"}
+PEOPLE = {"people", "role", "suspend", "resume", "invite", "person", "undelivered", "page"}
 IN_PRIVATE = {
     ADAM: EVERYBODY | WORKING | LINKING | PEOPLE | DECIDING,
     OLGA: EVERYBODY | WORKING | LINKING | ASKING,

@@ -228,3 +228,21 @@ async def test_under_telegram_s_own_limits_every_answer_arrives_in_order(tmp_pat
             f"I do not know /no{number}x" for number in range(3)
         ]
         assert desk.rooms.pulse.incidents == 0
+
+
+async def test_ten_thousand_who_wait_elsewhere_are_not_gone_through_for_each_turn(
+    clock: HandClock, time_stands_still: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=1, overall_per_second=0, group_per_minute=0)), Calls()
+    tasks = [calls.through(pacer, "price", 1 + number % 10, Lane.PRICES) for number in range(10_000)]
+    await _whoever_can_goes()
+    assert len(calls.left) == 30
+    looked: list[Any] = []
+    look = pacer._may
+    monkeypatch.setattr(pacer, "_may", lambda chat_id: looked.append(chat_id) or look(chat_id))
+    tasks.append(calls.through(pacer, "decision", 99, Lane.DECISIONS))
+    await _passes(clock, 0.05)
+    assert calls.left[30:] == ["decision"]
+    assert len(looked) < 50
+    await _gone(tasks)
+    await pacer.shutdown()

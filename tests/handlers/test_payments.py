@@ -64,6 +64,12 @@ async def test_what_the_desk_cannot_do_there_is_said_before_anything_is_asked_fo
     assert await room.rows("SELECT id FROM requests") == []
 
 
+async def test_a_login_that_may_only_read_is_not_offered(room: Treasury) -> None:
+    await room.write("UPDATE connections SET powers = 'read', untold = ''")
+    for command in ("payagent", "payout", "transfer"):
+        assert "There is no login through which you may send." in await room.desk.said(OLGA, f"/{command}")
+
+
 async def test_own_accounts_are_offered_to_transfer_to(room: Treasury) -> None:
     (whom,) = await room.desk.says(OLGA, "/transfer")
     assert list(buttons(whom)) == ["CR900002 …0002"]

@@ -273,6 +273,7 @@ async def test_who_leaves_before_the_signature_does_not_get_it_any_more(two: Des
     await two.said(NEW, f"/start {code}")
     await two.said(NEW, "yes")
     shown = await prompt(two, VERA, "It ends when they leave the group that invited them.")
+    await until(lambda: any("Nora came by an invitation" in text for text in texts(two.chat.from_bot(VERA))))
     await two.happens({"chat_member": membership(NEW, "left")})
     assert texts(await two.taps(VERA, shown, "Approve")) == [
         "This has ended (called off: Nora has left the group). Nothing was changed."

@@ -107,6 +107,23 @@ async def test_what_is_wrong_with_one_is_told_and_the_next_comes(desk: Desk, mon
     await until(lambda: any("Capital.com" in text for text in texts(desk.chat.from_bot(OLGA))))
 
 
+async def test_a_database_that_refuses_the_end_gets_it_again(desk: Desk) -> None:
+    await desk.said(OLGA, f"/digest balances daily {soon(desk)} capital")
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE OF state ON schedule_runs WHEN NEW.state = 'done'"
+            " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    )
+    digests = Digests(desk.work.desk)
+    desk.clock.ahead += timedelta(minutes=3)
+    await digests.look()
+    await desk.rooms.database.write(lambda tables: tables.conn.execute("DROP TRIGGER refuse"))
+    assert len(desk.chat.from_bot(OLGA)) == 1
+    await digests.look()
+    assert (await comes(desk, OLGA, 2))[1]["text"].startswith("Balances of capital")
+
+
 async def test_who_was_suspended_gets_nothing_more(desk: Desk) -> None:
     await desk.said(VERA, f"/digest balances daily {soon(desk)}")
     await desk.said(ADAM, "/suspend Vera")

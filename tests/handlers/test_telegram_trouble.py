@@ -1,6 +1,7 @@
 """When Telegram is not there, or is somebody else's: nothing is lost, nothing is doubled, and people hear of it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from bot.errors import StartRefusedError
 from bot.messages.outbox import Lane, Notice
 from bot.operations.freezing import freezes_in
-from tests.support.chatting import NO_PACING, OLGA, VERA, Chat, Desk, at_work, configured, texts, until
+from tests.support.chatting import ADAM, NO_PACING, OLGA, VERA, Chat, Desk, at_work, configured, texts, until
 from tests.support.desk import write_secret
 from tests.support.postbox import Postbox, postbox
 
@@ -129,3 +130,46 @@ async def test_f38_a_token_that_is_revoked_freezes_money_is_paged_and_ends_it(
         secret = chat.token.partition(":")[2]
         assert secret not in str(box.posts) + str(refused.value) + caplog.text
     assert len([call for call in chat.simulator.api.delivered("", 0) if not call["ok"]]) < 10
+
+
+async def test_the_second_channel_is_tried_by_a_word_and_its_troubles_are_in_the_status(
+    config: Path, chat: Chat, box: Postbox
+) -> None:
+    async with at_work(config, chat) as desk:
+        assert (await desk.said(ADAM, "/page")).splitlines()[-1] == "● webhook: taken"
+        assert box.posts[0]["text"].endswith(" tries whether you are reached without Telegram. Nothing is wrong.")
+        box.refusing = True
+        assert (await desk.said(ADAM, "/page")).splitlines()[-1] == "✕ webhook: answered 503"
+        assert "Second channel" not in await desk.said(ADAM, "/status"), "a trial is not tried again"
+        desk.rooms.pulse.database = "not ok"
+        await desk.rooms.paging.look()
+        assert "⚠ Second channel: webhook does not take it (answered 503)" in await desk.said(ADAM, "/status")
+
+
+async def test_a_desk_without_a_second_channel_says_so(desk: Desk) -> None:
+    assert "this desk has no second channel" in (await desk.said(ADAM, "/page")).lower()
+
+
+async def test_where_updates_are_pushed_its_silence_is_noticed_too(config: Path, chat: Chat) -> None:
+    async with at_work(config, chat, polling=False) as desk:
+        asking = asyncio.create_task(desk.work.keep_asking())
+        pulse = desk.rooms.pulse
+        await chat.play("down", down=True)
+        desk.clock.ahead_by(61)
+        await _walking(desk, lambda: pulse.silent_since is not None)
+        await chat.play("down", down=False)
+        await _walking(desk, lambda: pulse.silent_since is None)
+        await chat.faults(_answered(401, _refused(401, "Unauthorized")))
+        await _walking(desk, asking.done)
+        with pytest.raises(StartRefusedError):
+            await asking
+
+
+async def _walking(desk: Desk, true: Callable[[], bool]) -> None:
+    """Until it is so, while time passes."""
+
+    def looked() -> bool:
+        desk.clock.ahead_by(1)
+        return true()
+
+    await until(looked)

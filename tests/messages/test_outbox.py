@@ -202,3 +202,45 @@ async def test_two_who_mark_at_once_count_one_try(outbox: Outbox, database: Data
     row = await first(outbox)
     await asyncio.gather(*(outbox.sent(row, number) for number in (1, 2, 3)))
     assert await database.read(lambda tables: tables.conn.execute("SELECT tries FROM outbox").fetchall()) == [(1,)]
+
+
+async def test_a_group_that_moved_is_reached_where_it_is_now(
+    outbox: Outbox, database: Database, clock: HandClock
+) -> None:
+    """Twice moved; whoever still has its first id written down reaches it, and what was to be left alone still is."""
+    await put(database, outbox, notice("waits", chat=-1))
+    await outbox.pause(-1, 30)
+
+    def move(tables: Tables) -> None:
+        tables.conn.execute("INSERT INTO group_moves VALUES (-1, -2, 0), (-2, -3, 0)")
+        outbox.redirecting(-1, -2)(tables)
+        outbox.redirecting(-2, -3)(tables)
+
+    await database.write(move)
+    await put(database, outbox, notice("comes later", chat=-1))
+    assert await outbox.paused() == {-3: 30.0}
+    assert await outbox.heads() == []
+    await clock.move(31)
+    assert {row.notice.chat_id for row in await outbox.due()} == {-3}
+
+
+async def test_of_each_chat_the_first_goes_by_lane_and_then_by_age(outbox: Outbox, database: Database) -> None:
+    await put(
+        database,
+        outbox,
+        notice("event", Lane.EVENTS, chat=9),
+        notice("price", Lane.PRICES, chat=3),
+        notice("price too", Lane.PRICES, chat=1),
+        notice("decision", Lane.DECISIONS, chat=3),
+        notice("security", Lane.SECURITY, chat=5),
+        notice("security too", Lane.SECURITY, chat=2),
+    )
+    heads = await outbox.heads()
+    assert [(head.lane, head.chat_id) for head in heads] == [
+        (Lane.DECISIONS, 3),
+        (Lane.SECURITY, 5),
+        (Lane.SECURITY, 2),
+        (Lane.EVENTS, 9),
+        (Lane.PRICES, 1),
+    ]
+    assert [head.chat_id for head in await outbox.heads(busy=[3, 5], hushed=[1, 2])] == [2, 9]

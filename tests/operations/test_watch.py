@@ -247,6 +247,19 @@ async def test_a_balance_that_no_stream_tells_is_polled_and_told_when_it_changed
         assert after.amount.amount - before.amount.amount == 5
 
 
+async def test_what_a_provider_refuses_to_tell_of_is_said_and_polled_instead(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        async with httpx.AsyncClient() as http:
+            epics = sorted((await http.get(f"{desk.sides['capital'].control}/quotes")).json())
+        rules.want(connection, *(Subject(Topic.QUOTE, epic) for epic in epics))
+        async with watching(desk, rules):
+            await until(lambda: {one.symbol for one, _ in rules.seen if isinstance(one, Quote)} >= set(epics[40:]))
+            await until(lambda: [one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("Not followed")])
+        said = next(one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("Not followed"))
+        assert f"{epics[40]}: it follows 40 markets already" in said
+
+
 async def test_money_that_comes_is_told_of_where_only_a_statement_knows(tmp_path: Path, chat: Chat) -> None:
     async with (
         providers("cryptocapital") as sides,
@@ -262,8 +275,7 @@ async def test_money_that_comes_is_told_of_where_only_a_statement_knows(tmp_path
         await control(desk, "cryptocapital", "deposit", amount="6.00", **deposit)
         async with watching(desk, rules):
             await until(lambda: len(rules.seen) == 2)
-        amounts = [one.amount.amount for one, _ in rules.seen if isinstance(one, Entry)]
-        assert amounts == [5, 6]
+        assert [one.amount.amount for one in entries(rules)] == [5, 6]
 
 
 async def begun(desk: Desk) -> None:
@@ -272,6 +284,26 @@ async def begun(desk: Desk) -> None:
     async with asyncio.timeout(15):
         while not (await desk.rooms.database.read(lambda tables: tables.conn.execute(question).fetchone()))[0]:
             await asyncio.sleep(0.02)  # what is waited for is a row
+
+
+def entries(rules: Rules) -> list[Entry]:
+    return [one for one, _ in rules.seen if isinstance(one, Entry)]
+
+
+async def test_on_one_socket_prices_balances_and_bookings_are_followed_side_by_side(tmp_path: Path, chat: Chat) -> None:
+    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("deriv"), Rules(desk)
+        wanted = (Topic.BALANCE, Topic.ENTRY, Topic.CONTRACT)
+        rules.want(connection, Subject(Topic.QUOTE, "R_100"), *(Subject(topic) for topic in wanted))
+        async with watching(desk, rules):
+            await until(lambda: rules.surveys and [one for one, _ in rules.seen if isinstance(one, Quote)], 30)
+            async with asyncio.timeout(30):
+                while not entries(rules):  # a feed without lines begins unseen: what comes before is no news
+                    await control(desk, "deriv", "deposit", loginid="CR900001", amount="12.50")
+                    with contextlib.suppress(TimeoutError):
+                        await until(lambda: entries(rules), 1)
+            await until(lambda: [one for one, _ in rules.seen if isinstance(one, Balance)])
+        assert {one.amount.amount for one in entries(rules)} == {Decimal("12.50")}
 
 
 async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
@@ -305,6 +337,7 @@ def alerts(desk: Desk) -> list[str]:
 
 
 async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_path: Path, chat: Chat) -> None:
+    """F46."""
     async with providers("capital") as sides:
         config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
         async with at_work(config, chat, sides) as desk, alerting(desk):
@@ -333,6 +366,30 @@ async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_
             (alert,) = alerts(desk)
             assert "During outage" in alert
             assert len(cards(desk)) == 1
+
+
+async def test_a_line_that_tells_of_money_has_the_same_card(tmp_path: Path, chat: Chat) -> None:
+    async with providers("cryptocapital") as sides:
+        config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
+        async with at_work(config, chat, sides) as desk, alerting(desk):
+            await desk.link("cryptocapital")
+            announcing = asyncio.create_task(desk.rooms.announcing.run())
+            feeds = "SELECT 1 FROM feeds"
+            async with asyncio.timeout(15):
+                while not await desk.rooms.database.read(lambda tables: tables.conn.execute(feeds).fetchone()):
+                    await asyncio.sleep(0.02)  # what is waited for is a row
+            await control(desk, "cryptocapital", "down", down=True)
+            await control(desk, "cryptocapital", "hangup")
+            await until(lambda: cards(desk), 30)
+            await control(desk, "cryptocapital", "down", down=False)
+            report = next(iter(desk.rooms.watch.reports.all))
+            await until(lambda: report.spell.up_at is not None, 30)
+            desk.clock.ahead_by(11)
+            await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+            assert len(cards(desk)) == 1
+            announcing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await announcing
 
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ from tests.support.claims import claims, is_there, unfounded
 
 FOLDER = Path(bot.providers.capital.__file__).parent
 FILES = {
-    name: f"tests/providers/test_capital_{name}.py" for name in ("auth", "calls", "client", "seam", "sessions", "wire")
+    name: f"tests/providers/test_capital_{name}.py"
+    for name in ("auth", "calls", "client", "seam", "sessions", "streaming", "streaming_wire", "wire")
 }
 CLAIMS = claims(FOLDER / "README.md")
 OPERATIONS = """

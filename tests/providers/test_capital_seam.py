@@ -6,14 +6,20 @@ The simulator's opening: GOLD at 4112.30/4112.80 with a long of 5 (stop 4010, li
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from bot.clock import to_millis
 from bot.errors import BusyError, ConflictError, InputError, SilentError, UnreachableError
 from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital.client import Capital
+from bot.providers.capital.seam.terms import Terms
+from bot.providers.capital.seam.verdicts import verdict_in
+from bot.providers.capital.seam.wired import Before
+from bot.providers.capital.wire.orders import parse_confirm
 from tests.providers.test_capital_client import LOGIN, Desk, desk_at
 from tests.providers.test_capital_sessions import EUR_ACCOUNT, USD_ACCOUNT
 
@@ -264,6 +270,16 @@ async def test_what_is_sent_was_prepared_in_the_same_turn_and_goes_once(capital:
     assert len(await gold(capital)) == 2
 
 
+async def test_what_took_long_to_get_ready_does_not_leave(desk: Desk, capital: Capital) -> None:
+    before = await gold(capital)
+    async with capital.money.turn():
+        one = await capital.money.prepare(order())
+        desk.clock.seconds += 21
+        receipt = await capital.money.send(one)
+    assert (receipt.outcome, receipt.detail) == (Outcome.NOT_SENT, "it took too long until it could be sent")
+    assert await gold(capital) == before
+
+
 async def test_orders_keep_their_distance_and_the_hours_limit_on_demo(desk: Desk, capital: Capital) -> None:
     await prepared(capital, order())
     kept = capital._line.kept  # the very object: filling it by five hundred orders would take minutes
@@ -340,6 +356,35 @@ async def test_the_old_confirmation_of_a_position_is_not_that_of_its_close(desk:
     assert receipt.detail.startswith("closed at")
 
 
+NOON = datetime(2024, 5, 14, 12, tzinfo=UTC)
+CLOSED = Terms(ActKind.CLOSE, "", "d1", "GOLD", "BUY", None, None, None, None, "")
+AMENDED = Terms(ActKind.CHANGE, "position", "d1", "GOLD", "BUY", None, None, Decimal(4000), None, "")
+
+
+@pytest.mark.parametrize(
+    ("terms", "told", "accepted"),
+    [
+        (CLOSED, {"dealStatus": "ACCEPTED", "status": "CLOSED"}, True),
+        (CLOSED, {"dealStatus": "ACCEPTED", "affectedDeals": [{"dealId": "d1", "status": "FULLY_CLOSED"}]}, True),
+        (CLOSED, {"dealStatus": "REJECTED"}, False),
+        (CLOSED, {"dealStatus": "ACCEPTED", "status": "OPEN"}, None),
+        (CLOSED, {"dealStatus": "ACCEPTED", "status": "CLOSED", "date": "2024-05-14T11:59:00.000"}, None),
+        (CLOSED, {"dealStatus": "REJECTED", "date": "2024-05-14T11:59:00.000"}, None),
+        (CLOSED, {"dealStatus": "REJECTED", "date": None}, None),
+        (CLOSED, {"status": "CLOSED"}, None),
+        (AMENDED, {"dealStatus": "ACCEPTED", "status": "AMENDED"}, True),
+        (AMENDED, {"dealStatus": "ACCEPTED", "status": "AMENDED", "date": "2024-05-14T11:00:00.000"}, None),
+        (AMENDED, {"dealStatus": "ACCEPTED", "status": "OPEN"}, None),
+    ],
+)
+def test_what_comes_under_a_positions_reference_counts_when_it_is_new_and_of_the_kind(
+    terms: Terms, told: dict[str, Any], accepted: bool | None
+) -> None:
+    body = json.dumps({"date": "2024-05-14T12:00:01.000", "dealId": "d1", "epic": "GOLD", **told}).encode()
+    verdict = verdict_in(parse_confirm(body), terms, Before(to_millis(NOON)), "p_d1")
+    assert (None if verdict is None else verdict.accepted) == accepted
+
+
 # about the session
 
 
@@ -412,7 +457,7 @@ async def test_an_answer_that_proves_nothing_is_unknown_and_nothing_is_repeated(
     assert receipt.outcome is Outcome.UNKNOWN
     assert await posts() == 0
     assert (await capital.money.find(one)).outcome is Outcome.UNKNOWN
-    desk.clock.seconds += 90
+    desk.clock.seconds += 120
     assert (await capital.money.find(one)).outcome is Outcome.NOT_SENT
 
 
@@ -484,7 +529,7 @@ async def test_a_deal_that_was_done_is_found_after_a_restart(desk: Desk, capital
     assert evidence.outcome is Outcome.SUCCEEDED, evidence
 
 
-async def test_a_deal_that_was_not_done_is_known_not_to_have_been_after_a_minute_and_a_half(
+async def test_a_deal_that_was_not_done_is_known_not_to_have_been_after_two_minutes(
     desk: Desk, capital: Capital, lost: Act
 ) -> None:
     async with capital.money.turn():
@@ -495,7 +540,7 @@ async def test_a_deal_that_was_not_done_is_known_not_to_have_been_after_a_minute
     later = await a_stranger(desk)
     evidence = await later.money.find(one)
     assert (evidence.outcome, evidence.alike) == (Outcome.UNKNOWN, ())
-    desk.clock.seconds += 90
+    desk.clock.seconds += 120
     assert (await later.money.find(one)).outcome is Outcome.NOT_SENT
 
 
@@ -580,7 +625,7 @@ async def test_a_rejection_nobody_heard_of_is_found_in_activity(desk: Desk, capi
     await desk.misfortune("reset", POSITIONS, "POST")
     one, _ = await sent(capital, order())
     assert (await capital.money.find(one)).outcome is Outcome.UNKNOWN, "it might be somebody else's"
-    desk.clock.seconds += 90
+    desk.clock.seconds += 120
     assert (await capital.money.find(one)).outcome is Outcome.FAILED
 
 
@@ -616,5 +661,5 @@ async def test_a_bracket_that_somebody_else_changed_since_is_for_a_person(desk: 
     await desk.misfortune("refuse", f"{POSITIONS}/{deal}", "PUT")
     one, _ = await sent(capital, change("position", deal, stop="4050"))
     await done(desk.link(), change("position", deal, stop="4020"))
-    desk.clock.seconds += 90
+    desk.clock.seconds += 120
     assert (await capital.money.find(one)).outcome is Outcome.UNKNOWN

@@ -112,3 +112,24 @@ async def test_tokens_that_changed_meanwhile_cost_no_login(desk: Desk) -> None:
     await provider.check()
     assert await reads() == 1
     assert (await desk.sessions())["logins"] == 1
+
+
+async def test_after_a_switch_its_own_tokens_count_whatever_came_meanwhile(desk: Desk) -> None:
+    provider = desk.link()
+    ticket = await provider.sessions.ticket()
+    await desk.misfortune("delay", LOGIN, "PUT", seconds=0.2)
+    switching = asyncio.create_task(provider.sessions.switch(EUR_ACCOUNT))
+    await desk.struck()
+    assert ticket.session.adopt(ticket.tokens, {"X-SECURITY-TOKEN": "of-the-account-before"})
+    await switching
+    assert (await provider.account.session()).account_id == EUR_ACCOUNT
+    assert (await desk.sessions())["logins"] == 1
+
+
+async def test_an_account_that_a_later_login_does_not_have_is_read_no_more(desk: Desk) -> None:
+    provider = desk.link()
+    await provider.sessions.switch(EUR_ACCOUNT)
+    provider.sessions.home = "310441870023915299"
+    await desk.tell("/expire", {})
+    await provider.check()
+    assert {one.account for one in (await provider.positions()).items} == {USD_ACCOUNT}

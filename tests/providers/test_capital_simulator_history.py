@@ -204,8 +204,9 @@ async def test_navigation_leads_from_groups_to_markets(desk: Desk) -> None:
     roots = (await desk.get("/marketnavigation/"))["nodes"]
     assert {"id": "hierarchy_v1.commodities_group", "name": "commodities_group"} in roots
     branch = await desk.get("/marketnavigation/hierarchy_v1.commodities_group")
-    assert [node["name"] for node in branch["nodes"]] == ["metals", "energies"]
-    leaf = await desk.get(f"/marketnavigation/{branch['nodes'][0]['id']}?limit=2")
+    assert [node["name"] for node in branch["nodes"]] == ["Commodities", "Metals", "Energies"]
+    assert (await desk.get("/marketnavigation/hierarchy_v1.commodities_group?limit=1"))["nodes"] == branch["nodes"][:1]
+    leaf = await desk.get(f"/marketnavigation/{branch['nodes'][1]['id']}?limit=2")
     assert leaf["nodes"] == []
     assert [row["epic"] for row in leaf["markets"]] == ["GOLD", "SILVER"]
     currencies = await desk.get("/marketnavigation/hierarchy_v1.currencies_group")
@@ -216,6 +217,7 @@ async def test_navigation_leads_from_groups_to_markets(desk: Desk) -> None:
     ("path", "expected"),
     [
         ("/marketnavigation/nowhere", (404, "error.not-found.nodeId")),
+        ("/marketnavigation/hierarchy_v1.", (404, "error.not-found.nodeId")),
         ("/marketnavigation/hierarchy_v1.indices_group?limit=0", (400, "error.invalid.limit")),
         ("/marketnavigation/hierarchy_v1.indices_group?limit=501", (400, "error.invalid.limit")),
         ("/clientsentiment", (400, "error.null.marketIds")),

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -49,7 +49,9 @@ class Ear:
     async def end(self) -> int:
         """The code with which the other side ends."""
         async with asyncio.timeout(5):
-            await self.socket.wait_closed()
+            with suppress(websockets.ConnectionClosed):
+                async for _ in self.socket:
+                    pass
         assert self.socket.close_code is not None
         return self.socket.close_code
 
@@ -321,3 +323,13 @@ async def test_a_burst_repeats_the_prices_with_growing_times(desk: Desk) -> None
             ("GOLD", 2),
         ]
         assert (await desk.http.get("/_sim/streams")).json()["sockets"][0]["sent"] == 3
+
+
+async def test_a_cut_socket_is_written_to_no_more(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    async with listening(desk) as ear:
+        await ear.ask("marketData.subscribe", {"epics": ["GOLD"]})
+        await desk.sim("walk", on=True, step_ms=10)
+        await desk.sim("cut", each_seconds=1)
+        desk.clock.pass_by(1)  # a hundred steps and the cut, all before anything is written
+        assert await ear.end() == 1006
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bot.clock import SystemClock
-from bot.errors import RefusedError, StreamsFullError
+from bot.errors import ProviderError, RefusedError, StreamsFullError
 from bot.loopback.server import Listening, serving
 from bot.providers.base import Login, Provider, Surroundings
 from bot.providers.capital import SPEC
@@ -22,7 +22,7 @@ from bot.providers.capital.simulator import make
 from bot.providers.following import Following
 from bot.providers.records import Candle, Environment
 from bot.providers.standing import Figures
-from bot.providers.streams import Subject, Topic, Wish
+from bot.providers.streams import Subject, Told, Topic, Wish
 from bot.secret import Secret
 from tests.support.listening import Heard
 
@@ -142,6 +142,52 @@ async def test_the_forty_first_market_gets_a_sentence_and_the_forty_are_followed
         assert len(full) == len(epics) - 40 > 0
 
 
+async def test_a_minute_is_told_when_it_is_over(desk: Desk) -> None:
+    minutes = Subject(Topic.CANDLE, "GOLD")
+    async with desk.following(minutes):
+        await desk.price("GOLD", "4300")
+        await desk.tell("clock", seconds=61)
+        await until(lambda: desk.heard.of(minutes))
+        candle = desk.heard.of(minutes)[-1]
+        assert isinstance(candle, Candle)
+        assert (candle.high, candle.close) == (Decimal("4300.5"), Decimal("4300.5"))
+
+
+class Pulse:
+    """An ear for signs of life only."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def connected(self) -> None:
+        pass
+
+    def acknowledged(self, subject: Subject) -> None:
+        pass
+
+    def refused(self, subject: Subject, error: ProviderError) -> None:
+        pass
+
+    def heard(self, subject: Subject, told: Told) -> None:
+        pass
+
+    def alive(self) -> None:
+        self.count += 1
+
+
+async def test_the_socket_is_pinged_and_each_answer_is_a_sign_of_life(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.providers.capital.client.streaming.PING_SECONDS", 0.01)
+    pulse = Pulse()
+    streaming = asyncio.create_task(desk.adapter.stream(Wish([GOLD]), pulse))
+    await until(lambda: pulse.count > 20 or streaming.done())  # among them are two pings of the session
+    assert not streaming.done()
+    streaming.cancel()
+    with suppress(asyncio.CancelledError):
+        await streaming
+
+
 async def test_new_tokens_and_a_dead_session_do_not_end_what_is_told(desk: Desk) -> None:
     async with desk.following(GOLD):
         await desk.tell("expire")
@@ -180,6 +226,7 @@ async def test_after_many_cuts_with_forty_markets_what_is_known_is_what_is_true(
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 async def test_after_two_minutes_of_cuts_every_three_seconds_what_is_known_is_what_is_true(desk: Desk) -> None:
+    """F44."""
     await cut_again_and_again(desk, seconds=120, each=3)
 
 

@@ -181,6 +181,28 @@ async def test_nothing_is_prepared_or_sent_outside_its_turn_and_nothing_twice(bo
     assert len(cashier.ledger) == 1
 
 
+async def test_a_line_that_broke_before_the_first_byte_is_dialled_anew_and_it_leaves_once(
+    both: tuple[Cashier, Deriv],
+) -> None:
+    cashier, deriv = both
+    seam = seam_of(deriv)
+    async with seam.turn():
+        prepared = await seam.prepare(payment())
+        await deriv.line.forget_login()
+        receipt = await seam.send(prepared)
+    assert (receipt.outcome, cashier.connections, cashier.count(PAY)) == (Outcome.SUCCEEDED, 2, 1)
+
+
+async def test_what_finds_nobody_there_was_not_sent() -> None:
+    async with a_cashier() as (cashier, deriv):
+        seam = seam_of(deriv)
+        async with seam.turn():
+            prepared = await seam.prepare(payment())
+            await deriv.line.close()
+            receipt = await seam.send(prepared)
+        assert (receipt.outcome, cashier.count(PAY)) == (Outcome.NOT_SENT, 0)
+
+
 # -------- what an answer proves
 
 
@@ -369,6 +391,14 @@ async def test_one_that_another_program_may_have_made_settles_nothing(
     evidence = await seam_of(deriv).find(prepared)
     alike = () if app is not None else ("540000001",)
     assert (evidence.outcome, evidence.alike) == (Outcome.UNKNOWN, alike)
+
+
+async def test_one_that_was_booked_much_later_settles_nothing(both: tuple[Cashier, Deriv]) -> None:
+    cashier, deriv = both
+    prepared = await lost(cashier, deriv, OWN, "transfer_between_accounts")
+    cashier.ledger[0]["transaction_time"] += 3600
+    evidence = await seam_of(deriv).find(prepared)
+    assert (evidence.outcome, evidence.alike) == (Outcome.UNKNOWN, ("540000001",))
 
 
 async def test_of_two_alike_none_is_taken(both: tuple[Cashier, Deriv]) -> None:

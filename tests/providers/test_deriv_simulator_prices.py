@@ -181,6 +181,7 @@ async def test_history_survives_a_restart(tmp_path: Path) -> None:
 
 async def test_the_controls_are_listed(desk: Desk) -> None:
     listed = (await desk.get(""))["controls"]
+    assert any(line.startswith("POST /_sim/cut") and line.endswith("0 ends that") for line in listed)
     named = {line.split()[1].removeprefix("/_sim/") for line in listed}
     assert {"move", "price", "rate", "hold", "release", "burst", "cut", "twist", "mailbox", "clock"} <= named
     for name in named - {"", "mailbox", "connections", "tokens", "calls"}:

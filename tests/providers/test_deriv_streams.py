@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -105,10 +106,11 @@ async def test_two_who_follow_the_same_share_a_subscription_until_the_last_one_l
     calls = desk.count('"ticks"')
     provider, first, second = desk.link(), Heard(), Heard()
     async with following(provider, [VOL_100], first):
-        async with following(provider, [VOL_100], second):
-            assert calls() == 1
+        async with following(provider, [VOL_100, VOL_50], second):
+            assert calls() == 2  # one for each symbol, however many follow it
+            assert await desk.streams() == 2
             await desk.tell("price", symbol="R_100", quote="1234.50")
-            await until(lambda: Decimal("1234.50") in first.prices(VOL_100) and first.told[1:] == second.told)
+            await until(lambda: Decimal("1234.50") in first.prices(VOL_100) and second.prices(VOL_100)[-1] == 1234.5)
         await desk.tell("price", symbol="R_100", quote="1300.25")
         await until(lambda: Decimal("1300.25") in first.prices(VOL_100))
         assert Decimal("1300.25") not in second.prices(VOL_100)
@@ -149,6 +151,20 @@ async def test_money_that_comes_is_told_as_the_balance_it_makes_and_the_line_it_
         )
         written = (await provider.statement(limit=1)).items[0]
         assert (written.id, written.at, written.amount) == (entry.id, entry.at, entry.amount)
+
+
+async def test_the_balance_of_one_account_tells_of_no_other(desk: Desk) -> None:
+    provider, ear = desk.link("token_oauth"), Heard()
+    own, other = Subject(Topic.BALANCE, "CR900001"), Subject(Topic.BALANCE, "CR900002")
+    async with following(provider, [own, other], ear):
+        assert ear.refusals == {}
+        await desk.tell("deposit", loginid="CR900001", amount="1.00")
+        await desk.tell("deposit", loginid="CR900002", amount="0.01")
+        await until(lambda: len(ear.of(own)) > 1 and len(ear.of(other)) > 1)
+        for subject in (own, other):
+            assert {told.account for told in ear.of(subject) if isinstance(told, Balance)} == {subject.name}
+            (now,) = (await provider.missed(subject, START, LATE)).items
+            assert now == replace(ear.of(subject)[-1], as_of=now.as_of)  # type: ignore[type-var]
 
 
 async def test_a_contract_is_followed_to_its_end(desk: Desk) -> None:

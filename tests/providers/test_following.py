@@ -210,6 +210,7 @@ async def test_a_late_frame_of_an_old_line_is_not_listened_to(desk: Desk) -> Non
 
 
 async def test_what_is_silent_while_its_price_moves_is_dialled_again_though_pings_are_answered(desk: Desk) -> None:
+    """F45: data for all but one subscription."""
     line = await begun(desk)
     line.ear.heard(GOLD, desk.price(100))
     line.ear.heard(SILVER, desk.price(100, "SILVER"))
@@ -226,13 +227,16 @@ async def test_what_is_silent_while_its_price_moves_is_dialled_again_though_ping
         await asyncio.sleep(0)
     assert len(desk.provider.lines) == 1
     desk.provider.price = Decimal(130)
+    moved_at = desk.clock.now()
     await desk.pass_until(lambda: lives() or len(desk.provider.lines) == 2)
+    assert desk.clock.now() - moved_at <= timedelta(seconds=30 + 5)
     (await desk.line(2)).greets()
     await desk.pass_until(lambda: len(desk.provider.asked) == 4)
     assert desk.provider.asked[2][1] <= silent_since
 
 
 async def test_a_line_without_any_sign_of_life_is_given_up(desk: Desk) -> None:
+    """F45: half-open."""
     line = await begun(desk)
     await desk.pass_until(lambda: len(desk.provider.lines) == 2)
     assert line.over.cancelled()
@@ -255,6 +259,25 @@ async def test_what_is_refused_is_said_and_the_rest_stands(desk: Desk) -> None:
     await desk.pass_until(lambda: desk.notes.events)
 
 
+async def test_what_was_refused_is_asked_for_again_later_for_a_market_may_have_been_closed(desk: Desk) -> None:
+    line = await desk.line(1)
+    line.greets(SILVER)
+    asked: list[frozenset[Subject]] = [line.wish.subjects]
+
+    def alive() -> bool:
+        line.ear.alive()
+        if line.wish.subjects != asked[-1]:
+            asked.append(line.wish.subjects)
+        return len(asked) == 3
+
+    await desk.pass_until(alive)
+    assert asked == [{GOLD, SILVER}, {GOLD}, {GOLD, SILVER}]
+    line.ear.acknowledged(SILVER)
+    line.ear.heard(SILVER, right := desk.price(7, "SILVER"))
+    await desk.pass_until(lambda: desk.notes.events)
+    assert desk.notes.events == [(right, None)]
+
+
 async def test_a_locked_connection_rests_in_silence_and_wakes_by_itself(desk: Desk) -> None:
     line = await begun(desk)
     desk.is_locked = True
@@ -271,11 +294,32 @@ async def test_a_changed_wish_changes_what_is_listened_to(desk: Desk) -> None:
     line.ear.heard(SILVER, desk.price(1, "SILVER"))
     copper = Subject(Topic.QUOTE, "COPPER")
     desk.wish.want([GOLD, copper])
+    await desk.pass_until(lambda: line.wish.subjects == {GOLD, copper})
     line.ear.acknowledged(copper)
     line.ear.heard(SILVER, desk.price(2, "SILVER"))
     line.ear.heard(copper, desk.price(3, "COPPER"))
     await desk.pass_until(lambda: len(desk.notes.events) == 2)
     assert [one.symbol for one, _ in desk.notes.events if isinstance(one, Quote)] == ["SILVER", "COPPER"]
+
+
+async def test_only_so_many_lines_log_in_at_once() -> None:
+    clock, doors = HandClock(), asyncio.Semaphore(2)
+    desks = [Desk(clock, Scripted(clock), Notes(), Wish([GOLD])) for _ in range(5)]
+    tasks = [
+        asyncio.create_task(Following(one.session, one.wish, one.notes, clock, gate=lambda: doors).run())
+        for one in desks
+    ]
+    greeted = 0
+    while greeted < 5:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        at_the_door = [one for one in desks if one.provider.lines and not one.notes.said]
+        assert len(at_the_door) == min(2, 5 - greeted)
+        at_the_door[0].provider.lines[0].greets()
+        greeted += 1
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_how_far_it_was_told_is_written_down_within_a_second_and_again_after_a_full_disk(desk: Desk) -> None:

@@ -1,4 +1,7 @@
-"""Whatever happens to a line, each event is handed on once, in order, and what nobody heard is learnt afterwards."""
+"""Whatever happens to a line, each event is handed on once, in order, and what nobody heard is learnt afterwards.
+
+SAFETY R01 to R07; what is old, repeated, reversed or of the future is F46's.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -249,6 +252,7 @@ def test_where_the_price_stands_is_told_at_the_beginning_and_not_how_it_got_ther
 
 
 def test_ticks_that_are_old_reversed_repeated_or_of_the_future_change_nothing() -> None:
+    """F46."""
     desk = Desk(ticks)
     desk.pass_(3600)
     desk.begins()
@@ -334,6 +338,7 @@ def test_what_is_not_acknowledged_or_gives_no_sign_of_life_is_dead_and_a_ping_is
 
 
 def test_silence_is_a_stall_only_when_the_market_is_open_and_its_price_is_another() -> None:
+    """F45."""
     desk = Desk(ticks)
     desk.begins()
     desk.moves(100)

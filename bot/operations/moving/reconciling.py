@@ -193,6 +193,9 @@ class Reconciling:
                 self._incidents.compare(tables, request, evidence)
             return request.state
         sendings = records.sendings_of(tables, request_id)
+        if evidence is not None and evidence.by_nature and records.another_did_it(tables, request, evidence.reference):
+            said = "another request of ours could have done what looks like it"
+            evidence = Evidence(Outcome.UNKNOWN, "", said, evidence.seen_at, alike=(evidence.reference,))
         if evidence is not None:
             records.note_sighting(tables, request_id, evidence, now)
             settled = proof_in(evidence)

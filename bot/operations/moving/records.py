@@ -160,6 +160,23 @@ def sightings_of(tables: Tables, request_id: str) -> list[Sighting]:
     ]
 
 
+def another_did_it(tables: Tables, request: Request, reference: str) -> bool:
+    """Whether an effect that carries no mark may be, or is, that of another request."""
+    same = request.stake.same if request.stake is not None else None
+    under_way = tables.conn.execute(
+        "SELECT 1 FROM requests WHERE id != ? AND same = ? AND state IN ('sending', 'acked', 'unknown')",
+        (request.id, same),
+    ).fetchone()
+    claimed = tables.conn.execute(
+        "SELECT 1 FROM requests JOIN sendings ON sendings.request_id = requests.id"
+        " LEFT JOIN sightings ON sightings.request_id = requests.id AND sightings.outcome = 'succeeded'"
+        " WHERE requests.id != ? AND json_extract(requests.parameters, '$.provider') = ?"
+        " AND (sendings.receipt = ? AND sendings.outcome = 'succeeded' OR sightings.reference = ?)",
+        (request.id, request.parameters["provider"], reference, reference),
+    ).fetchone()
+    return under_way is not None or claimed is not None
+
+
 def note_case(tables: Tables, request_id: str, case: Case, policy: int, tier: str) -> None:
     """What the limits count from now on, unless it ends without effect."""
     amount = case.amount

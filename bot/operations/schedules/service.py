@@ -5,6 +5,7 @@ ended when the program stopped is begun again at the next start: what it tells c
 once.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -19,6 +20,8 @@ from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
 from bot.store.columns import at, moment
 
+_log = logging.getLogger(__name__)
+_A_DAY = timedelta(days=1)
 LATE = timedelta(minutes=5)
 MOST = 20
 """Of one person."""
@@ -112,7 +115,7 @@ class Schedules:
                 f"SELECT {_COLUMNS} FROM schedules WHERE NOT is_paused AND (next_at <= ? OR ?)",  # noqa: S608  # ours
                 (at(now), anew),
             ).fetchall()
-            new = [_claimed(tables, _schedule(row), now) for row in rows]
+            new = [_if_it_can_be(tables, _schedule(row), now) for row in rows]
             return [*left, *(run for run in new if run is not None)]
 
         found = await self._database.write(change)
@@ -141,6 +144,16 @@ def _next(cron: str, zone: str, now: datetime) -> datetime:
     while slots.instant(slot, zone) <= now:
         slot = slots.following(cron, slot)
     return slots.instant(slot, zone)
+
+
+def _if_it_can_be(tables: Tables, one: Schedule, now: datetime) -> Run | None:
+    """One whose zone this machine does not know any more stops no other; it is looked at again in a day."""
+    try:
+        return _claimed(tables, one, now)
+    except (ValueError, LookupError) as error:
+        _log.warning("schedule cannot be reckoned", extra={"schedule": one.id, "error": type(error).__name__})
+        tables.conn.execute("UPDATE schedules SET next_at = ? WHERE id = ?", (at(now + _A_DAY), one.id))
+        return None
 
 
 def _claimed(tables: Tables, one: Schedule, now: datetime) -> Run | None:

@@ -36,7 +36,7 @@ class Spell:
     patience: timedelta
     since: datetime | None = None
     up_at: datetime | None = None
-    """Since when it stands again."""
+    """Since when it stands; None while it does not, or nobody knows."""
     row: int | None = None
     """The outage that was told of."""
     said: int = 0
@@ -49,11 +49,16 @@ class Spell:
         self.why = why or self.why
 
     def up(self, now: datetime) -> None:
-        if self.since is not None and self.up_at is None:
+        if self.up_at is None:
             self.up_at = now
 
+    def rest(self) -> None:
+        """Nobody tries, for whoever locked it knows: what was not told is forgotten."""
+        if self.row is None:
+            self.over()
+
     def over(self) -> None:
-        self.since = self.up_at = self.row = None
+        self.since = self.row = None
         self.said, self.why = 0, ""
 
     def due(self, now: datetime) -> Step | None:
@@ -130,6 +135,11 @@ def open_outage(tables: Tables, connection: int) -> tuple[int, datetime] | None:
         "SELECT id, since FROM outages WHERE connection_id = ? AND until IS NULL", (connection,)
     ).fetchone()
     return None if row is None else (row[0], moment(row[1]))
+
+
+def given_up(tables: Tables, connection: int, now: datetime) -> None:
+    """Nobody will find out any more when it was over."""
+    tables.conn.execute("UPDATE outages SET until = ? WHERE connection_id = ? AND until IS NULL", (at(now), connection))
 
 
 def _opened(tables: Tables, connection: int, since: datetime) -> int:

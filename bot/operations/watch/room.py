@@ -1,4 +1,7 @@
-"""Which connections are watched, and for what: as the rules of alerts say, whenever that changes."""
+"""Which connections are watched, and for what: as the rules of alerts say, whenever that changes.
+
+How the lines stand that tell of arriving money is reported here, too: one card for each outage, whoever noticed it.
+"""
 
 import asyncio
 import logging
@@ -9,26 +12,23 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from bot.access.service import Access
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
-from bot.operations.linked import Connection
 from bot.operations.watch import marks
-from bot.operations.watch.outages import Cards, Step, open_outage
-from bot.operations.watch.watching import Means, Rules, Watching, reason_of
+from bot.operations.watch.reporting import Reports
+from bot.operations.watch.watching import Means, Rules, Watching
+from bot.providers.base import Ability
 from bot.providers.following import Gate
 from bot.providers.standing import Figures
-from bot.store import Database, Tables
+from bot.store import Database
 
 LOOK_SECONDS = 5.0
 """So often it is seen whether there are new connections, or some have gone."""
 LOGINS_AT_ONCE = 4
 LOGINS_AT_ONCE_EACH = 2
 """At one provider. How often one login may log in is kept by its adapter."""
-_MOST_LINES = 10
 _log = logging.getLogger(__name__)
 
 
@@ -55,12 +55,9 @@ class Watch:
         """
         self._database = database
         self._connections = connections
-        self._access = access
-        self._outbox = outbox
         self._rules = rules
         self._clock = clock
-        self._cards = Cards(outbox, zone)
-        self._patience = timedelta(seconds=patience_seconds)
+        self.reports = Reports(database, access, outbox, rules, clock, zone, timedelta(seconds=patience_seconds))
         self._all_logins = asyncio.Semaphore(LOGINS_AT_ONCE)
         self._logins: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(LOGINS_AT_ONCE_EACH))
         self._means = Means(database, connections, rules, clock, figures or Figures(), poll_seconds, self._gate_of)
@@ -69,7 +66,7 @@ class Watch:
 
     async def run(self) -> None:
         """Until cancelled."""
-        telling = asyncio.create_task(self._tell())
+        telling = asyncio.create_task(self.reports.run())
         try:
             while True:
                 changed = self._rules.changed
@@ -106,24 +103,20 @@ class Watch:
                 continue
             watching = self.watches.get(number)
             if watching is None:
-                watching = self.watches[number] = Watching(there[number], subjects, self._means, self._patience)
-                await self._take_up(watching)
-            watching.connection = there[number]
+                report = self.reports.of(there[number])
+                watching = self.watches[number] = Watching(report, subjects, self._means)
+            self.reports.of(there[number])
             watching.want(subjects)
             if number not in self._tasks:
                 self._tasks[number] = asyncio.create_task(watching.run())
-
-    async def _take_up(self, watching: Watching) -> None:
-        """An outage that was told of before the start is the same one, until it stands again."""
-        found = await self._database.read(lambda tables: open_outage(tables, watching.connection.id))
-        if found is not None:
-            watching.spell.row, watching.spell.since = found
 
     async def _end(self, number: int) -> None:
         task = self._tasks.pop(number)
         task.cancel()
         await asyncio.wait([task])
-        del self.watches[number]
+        watching = self.watches.pop(number)
+        if Ability.ARRIVALS not in watching.connection.spec.abilities:  # another line of it stands
+            await self.reports.drop(number)
 
     def _gate_of(self, provider: str) -> Gate:
         @asynccontextmanager
@@ -132,77 +125,6 @@ class Watch:
                 yield
 
         return gate
-
-    # what is told of it
-
-    async def _tell(self) -> None:
-        while True:
-            await self._clock.sleep(1.0)
-            for watching in list(self.watches.values()):
-                with suppress(StoreError):  # it is told later
-                    await self._tell_of(watching)
-
-    async def _tell_of(self, watching: Watching) -> None:
-        now, spell = self._clock.now(), watching.spell
-        step = spell.due(now)
-        holes, refusals = list(watching.holes), dict(watching.refusals)
-        if step is None and not holes and not refusals:
-            if spell.row is not None and spell.up_at is None:
-                self._lasts(watching)  # a rule may say how long
-            return
-        connection, chats = watching.connection, self._chats(watching.connection)
-
-        def change(tables: Tables) -> int | None:
-            row = None if step is None else self._cards.tell(tables, connection, chats, spell, step, now)
-            for notice in self._notices(watching, chats):
-                self._outbox.put(tables, notice)
-            return row
-
-        row = await self._database.write(change)
-        del watching.holes[: len(holes)]
-        for subject in refusals:
-            watching.refusals.pop(subject, None)
-        match step:
-            case Step.OPEN:
-                spell.row = row
-                self._lasts(watching)
-            case Step.LASTING:
-                spell.said += 1
-            case Step.CLOSE:
-                spell.over()
-                await self._rules.over(connection.id, Occasion.STREAM_DOWN, f"outage/{row}")
-
-    def _lasts(self, watching: Watching) -> None:
-        """Rules may wait for that, too."""
-        connection, spell = watching.connection, watching.spell
-        if spell.row is not None and spell.since is not None:
-            detail, key = f"{connection.name} tells nothing", f"outage/{spell.row}"
-            self._rules.happened(Happening(Occasion.STREAM_DOWN, key, detail, spell.since, connection.id))
-
-    def _notices(self, watching: Watching, chats: list[int]) -> list[Notice]:
-        name, notices = watching.connection.name, list[Notice]()
-        if watching.holes:
-            first = watching.holes[0]
-            time = self._cards.time
-            lines = [
-                f"{one.subject.name or one.subject.topic}: {time(one.since)} to {time(one.until)}"
-                for one in watching.holes
-            ]
-            shown = (f"{name}: what happened then cannot be had any more.", *lines[:_MOST_LINES])
-            if len(lines) > _MOST_LINES:
-                shown += (f"and {len(lines) - _MOST_LINES} more.",)
-            key = f"hole/{watching.connection.id}/{first.subject.topic}/{first.subject.name}/{first.since.isoformat()}"
-            notices += [Notice(Lane.EVENTS, chat, "No data", shown, dedupe=f"{key}/{chat}") for chat in chats]
-        day = self._clock.now().date().isoformat()
-        for subject, error in watching.refusals.items():
-            line = f"{name} does not tell of {subject.name or subject.topic}: {reason_of(error)}."
-            key = f"refused/{watching.connection.id}/{subject.topic}/{subject.name}/{day}"
-            notices += [Notice(Lane.EVENTS, chat, "Not followed", (line,), dedupe=f"{key}/{chat}") for chat in chats]
-        return notices
-
-    def _chats(self, connection: Connection) -> list[int]:
-        people = [one for one in self._access.roster.people if connection.may_read(one)]
-        return sorted(chat for one in people for chat in one.telegram_ids)
 
 
 def _given_up(task: asyncio.Task[None]) -> None:

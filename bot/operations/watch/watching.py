@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.errors import (
     ConnectionLockedError,
     CountersignError,
     OwnerSuspendedError,
     ProviderError,
-    StreamsFullError,
 )
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
-from bot.operations.watch.outages import Spell
+from bot.operations.watch.reporting import Report, WaitsForOutages, reason_of
 from bot.providers.base import KeepsStatements, Provider
 from bot.providers.following import LOOK_SECONDS, Following, Gate
 from bot.providers.markets import TellsPrices
@@ -39,7 +36,7 @@ _log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 
-class Rules(Protocol):
+class Rules(WaitsForOutages, Protocol):
     """Whoever is told, and knows what they need: the rules of alerts."""
 
     def observe(self, connection_id: int, told: Told, *, outage: tuple[datetime, datetime] | None) -> None:
@@ -47,12 +44,6 @@ class Rules(Protocol):
 
     async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
         """All that is open there, at one moment."""
-
-    def happened(self, what: Happening) -> None:
-        """Something began, and lasts. Told again it is nothing new."""
-
-    async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
-        """It is over."""
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         """What was observed is written down, and `also` in the same commit."""
@@ -82,19 +73,20 @@ class Means:
 class Watching:
     """One connection, as long as `run` runs."""
 
-    def __init__(self, connection: Connection, subjects: frozenset[Subject], means: Means, patience: timedelta) -> None:
-        self.connection = connection
-        self.spell = Spell(patience)
-        self.holes: list[Hole] = []
-        """Gaps that stay, not told yet."""
-        self.refusals: dict[Subject, ProviderError] = {}
-        """What is not told of, and why; not told to anybody yet."""
+    def __init__(self, report: Report, subjects: frozenset[Subject], means: Means) -> None:
+        self.report = report
         self._means = means
         self._subjects = subjects
         self._wish = Wish()
         self._polled: frozenset[Subject] = frozenset()
         self._news: dict[Subject, News] = {}
+        self._unheard: set[Subject] = set()
+        """What the provider refused to tell of: polled, as if there were no such stream."""
         self._changed = asyncio.Event()
+
+    @property
+    def connection(self) -> Connection:
+        return self.report.connection
 
     @property
     def subjects(self) -> frozenset[Subject]:
@@ -115,8 +107,9 @@ class Watching:
             while True:
                 self._changed.clear()
                 await self._means.database.write(rows.wanting(self.connection.id, self._subjects))
-                self._wish.want(one for one in self._subjects if one.topic in streamed and not _is_survey(one))
+                self._wish.want(one for one in self._subjects if one.topic in streamed)
                 self._polled = self._subjects
+                self.report.has_line |= bool(self._wish.subjects)
                 if self._wish.subjects and following is None:
                     following = asyncio.create_task(self._follow())
                 elif not self._wish.subjects and following is not None:
@@ -159,6 +152,8 @@ class Watching:
     # as `bot.providers.following.Listener` says
 
     def told(self, subject: Subject, told: Told, outage: Outage | None) -> None:
+        if self._unheard:
+            self._unheard.discard(subject)
         window = None if outage is None else (outage.since, outage.until)
         self._means.rules.observe(self.connection.id, told, outage=window)
 
@@ -167,21 +162,22 @@ class Watching:
         await self._means.rules.settled(rows.keeping(self.connection.id, marks))
 
     def hole(self, hole: Hole) -> None:
-        self.holes.append(hole)
+        self.report.holes.append(hole)
 
     def refused(self, subject: Subject, error: ProviderError) -> None:
-        self.refusals[subject] = error
+        self.report.refusals[subject] = error
+        self._unheard.add(subject)
 
     def up(self) -> None:
-        self.spell.up(self._means.clock.now())
+        self._means.connections.answered(self.connection)
+        self.report.spell.up(self._means.clock.now())
 
     def down(self, since: datetime, why: CountersignError | None) -> None:
-        self.spell.down(since, "" if why is None else reason_of(why))
+        self.report.spell.down(since, "" if why is None else reason_of(why))
 
     def resting(self) -> None:
         """Nobody is told: whoever locked it knows."""
-        if self.spell.row is None:
-            self.spell.over()
+        self.report.spell.rest()
 
     # polls
 
@@ -190,9 +186,13 @@ class Watching:
         turn = 0
         while True:
             seldom = turn % STREAMED_POLLED_EVERY == 0
-            due = [one for one in sorted(self._polled) if seldom or one.topic not in streamed or _is_survey(one)]
+            due = [
+                one
+                for one in sorted(self._polled)
+                if seldom or one.topic not in streamed or _is_survey(one) or one in self._unheard
+            ]
             if due:
-                await self._ask(due, tells_by_itself=bool(self._wish.subjects))
+                await self._ask(due, tells_by_itself=self.report.has_line)
             turn += 1
             await self._means.clock.sleep(self._means.poll_seconds if self._polled else 1.0)
 
@@ -207,7 +207,7 @@ class Watching:
         except (CountersignError, TimeoutError) as error:
             _log.info("poll failed", extra={"connection": self.connection.id, "error": type(error).__name__})
             if not tells_by_itself:
-                self.spell.down(now, reason_of(error))
+                self.report.spell.down(now, reason_of(error))
         else:
             if not tells_by_itself:
                 self.up()
@@ -224,12 +224,15 @@ class Watching:
                 await self._means.rules.surveyed(self.connection.id, reading.items, reading.as_of)
         if isinstance(provider, KeepsStatements):
             for one in due:
-                if one.topic is Topic.ENTRY and one not in self._wish.subjects:
+                if one.topic is Topic.ENTRY and not self._is_heard(one):
                     await self._look_through(one, provider)
         if isinstance(provider, TellsPrices):
             for one in due:
-                if one.topic is Topic.QUOTE and one not in self._wish.subjects:
+                if one.topic is Topic.QUOTE and not self._is_heard(one):
                     self._observe(one, await provider.quote(one.name))
+
+    def _is_heard(self, subject: Subject) -> bool:
+        return subject in self._wish.subjects and subject not in self._unheard
 
     async def _look_through(self, subject: Subject, provider: KeepsStatements) -> None:
         """New lines of a statement. The first time nothing is told: that is where the feed begins."""
@@ -254,22 +257,8 @@ class Watching:
 
 
 def _is_survey(subject: Subject) -> bool:
-    """All that is open: asked for, as no stream tells of what it does not know."""
+    """All that is open: asked for as well, as what opens and closes shows in the whole only."""
     return subject.topic is Topic.CONTRACT and not subject.name
-
-
-def reason_of(error: BaseException) -> str:
-    """In a few plain words; what a provider said is in its code."""
-    code = getattr(error, "code", "")
-    if isinstance(error, StreamsFullError):
-        return f"it follows {error.most} markets already"
-    kind = type(error).__name__.removesuffix("Error").lower()
-    words = {
-        "unreachable": "it cannot be reached",
-        "silent": "it gives no sign of life",
-        "timeout": "no answer in time",
-    }
-    return words.get(kind, f"it said {code}" if code else "it did not answer as it should")
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

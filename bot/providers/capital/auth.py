@@ -56,6 +56,10 @@ class Tokens:
         """The pair after a reply: what it brings replaces, what it leaves out or leaves empty stays."""
         return Tokens(_token(headers, "CST") or self.client, _token(headers, "X-SECURITY-TOKEN") or self.account)
 
+    def are_in(self, headers: Mapping[str, str]) -> bool:
+        """Whether a reply brings this very pair, as most do."""
+        return headers.get("CST") == self.client.reveal() and headers.get("X-SECURITY-TOKEN") == self.account.reveal()
+
     def headers(self) -> dict[str, str]:
         """As every request carries them."""
         return {"CST": self.client.reveal(), "X-SECURITY-TOKEN": self.account.reveal()}
@@ -83,10 +87,10 @@ class Session:
 
         An old request's late reply may repeat old tokens, even those of an account that is no longer active.
         """
-        if self.tokens is not sent:
+        if self.tokens is not sent or sent.are_in(headers):
             return False
         renewed = sent.renewed(headers)
-        if renewed.headers() == sent.headers():
+        if renewed.are_in(sent.headers()):
             return False
         self.tokens = renewed
         return True

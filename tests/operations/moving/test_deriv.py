@@ -1,5 +1,8 @@
 """Payments at Deriv through the whole money room, while Deriv misbehaves: M30 to M33, and F03, F05 and F15 for it."""
 
+import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -7,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from bot.approvals.model import Request, State
+from bot.approvals.model import Kind, Request, State
+from bot.approvals.service import Wish
 from bot.errors import ConflictError, InputError, NotFoundError
+from bot.operations.moving.matters import common
 from bot.providers.base import PayWay
 from bot.secret import Secret
 from tests.support.chatting import ANNA, OLGA, Chat, until
@@ -144,6 +149,30 @@ async def test_a_transfer_between_own_accounts_carries_no_mark_and_is_known_all_
     assert await desk.outcomes() == ["unknown"]
 
 
+async def test_what_another_request_did_is_not_taken_for_what_nobody_answered(desk: MoneyDesk) -> None:
+    await desk.faults({"action": "disconnect", "match": {"kind": "ws", "contains": '"account_to"'}})
+    first = await desk.approves(await desk.pays("10.00", PayWay.OWN, "CR900002"))
+    await desk.becomes(first, State.UNKNOWN)
+    await desk.write("UPDATE requests SET blocks = NULL WHERE id = ?", first.id)  # as two people let it be repeated
+    second = await desk.approves(await desk.pays("10.00", PayWay.OWN, "CR900002"))
+    await desk.becomes(second, State.SUCCEEDED)
+    ((receipt,),) = await desk.rows("SELECT receipt FROM sendings WHERE request_id = ?", second.id)
+    assert await seen_alike(desk, first) == [receipt]
+    assert await desk.state(first) is State.UNKNOWN
+
+
+async def seen_alike(desk: MoneyDesk, request: Request) -> list[str]:
+    """What looks like it, as soon as something does."""
+    async with asyncio.timeout(20):
+        while True:
+            rows = await desk.rows("SELECT alike FROM sightings WHERE request_id = ? AND alike != '[]'", request.id)
+            if rows:
+                found: list[str] = json.loads(rows[0][0])
+                return found
+            desk.later(0.5)
+            await asyncio.sleep(0.01)  # what is waited for is a row
+
+
 async def code_in_mailbox(desk: MoneyDesk, request: Request) -> str:
     async def mailed() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = (await desk.control("mailbox", "GET"))["mails"]
@@ -178,3 +207,47 @@ async def test_a_payout_is_sent_once_its_code_is_handed_in_and_the_code_is_kept_
         await desk.rows("SELECT action, details FROM audit")
     )
     assert code not in everything
+
+
+def deal(desk: MoneyDesk, kind: Kind, target: str, **words: str) -> Wish:
+    parameters = {**common(desk.connection), "account": "CR900001", "target": target, "symbol": "R_100", **words}
+    return Wish(kind, parameters)
+
+
+async def deals(desk: MoneyDesk, wish: Wish) -> Request:
+    request = await desk.rooms.approvals.ask(desk.person(OLGA), wish, telegram_id=OLGA)
+    return await desk.approves(request)
+
+
+def buying(desk: MoneyDesk) -> Wish:
+    terms = {"contract_type": "CALL", "duration": "5m", "price": "10.00"}
+    return deal(desk, Kind.ORDER, "R_100", type="contract", amount="10.00", currency="USD", **terms)
+
+
+async def test_a_contract_is_bought_and_sold_again(desk: MoneyDesk) -> None:
+    bought = await desk.becomes(await deals(desk, buying(desk)), State.SUCCEEDED)
+    told = re.fullmatch(r"contract (\d+), bought for 10(?:\.00)? USD, transaction \d+", bought.outcome)
+    assert told is not None
+    sold = await desk.becomes(await deals(desk, deal(desk, Kind.CLOSE, told[1])), State.SUCCEEDED)
+    assert re.fullmatch(rf"contract {told[1]}, sold for [\d.]+, transaction \d+", sold.outcome)
+    again = await desk.becomes(await deals(desk, deal(desk, Kind.CLOSE, told[1], least="0.01")), State.FAILED)
+    assert again.outcome.startswith("the provider refused it: ")
+
+
+@pytest.mark.parametrize("executed", [True, False])
+async def test_a_purchase_that_is_never_answered_is_adopted_when_it_is_surely_ours(
+    desk: MoneyDesk, executed: bool
+) -> None:
+    before = len(await ledger(desk))
+    match = {"kind": "ws", "contains": '"buy":"1"'}
+    await desk.faults({"action": "reset" if executed else "disconnect", "match": match})
+    request = await deals(desk, buying(desk))
+    if executed:
+        done = await desk.becomes(request, State.SUCCEEDED)
+        assert "the only one like it since it was prepared" in done.outcome
+    else:
+        await desk.becomes(request, State.UNKNOWN)
+        await desk.looked_for(request, 2, pace=0.5)
+        assert await desk.state(request) is State.UNKNOWN
+    assert (len(await ledger(desk)) > before) is executed
+    assert await desk.outcomes() == ["unknown"]

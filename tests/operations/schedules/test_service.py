@@ -138,6 +138,17 @@ async def test_a_clock_that_is_set_back_runs_nothing_twice_and_one_set_ahead_sto
     assert await ran(house) == [("2026-03-03T10:00", False, 0)]
 
 
+async def test_one_that_cannot_be_reckoned_stops_no_other(house: House, clock: HandClock) -> None:
+    """A time zone may leave the machine's list."""
+    await made(house, "0 10 * * *")
+    await made(house, "0 10 * * *")
+    await house.database.write(
+        lambda tables: tables.conn.execute("UPDATE schedules SET zone = 'Mars/Base' WHERE id = 1")
+    )
+    await clock.move(3600)
+    assert await ran(house) == [("2026-03-02T10:00", False, 0)]
+
+
 async def test_what_rests_is_not_made_up(house: House, clock: HandClock) -> None:
     one = await made(house, "0 10 * * *")
     await house.schedules.pause(adam(house), one.id, paused=True, telegram_id=ADMIN)

@@ -269,7 +269,8 @@ class Sessions:
                 finally:
                     limits.logged_in(clock)
         self._session = session
-        self.home = self.home or session.account.account_id
+        if self.home not in {one.account_id for one in session.listed}:
+            self.home = session.account.account_id
         self._stir()
         return session
 

@@ -16,9 +16,18 @@ a documented word about the session that nothing was done, and the same bytes go
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from bot.clock import Clock
-from bot.errors import CountersignError, InputError, ProviderError, RefusedError, ReplyError, SilentError
+from bot.errors import (
+    CountersignError,
+    InputError,
+    ProviderError,
+    RefusedError,
+    ReplyError,
+    SilentError,
+    UnreachableError,
+)
 from bot.network.rest import Answer
 from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital import wire
@@ -37,6 +46,8 @@ from bot.providers.capital.wire.session import build_time, parse_time
 
 DECIDED_WITHIN_SECONDS = 15.0
 ASKED_EVERY_SECONDS = 0.5
+STALE_AFTER = timedelta(seconds=20)
+"""What was prepared so long ago does not leave: its account was slow to be confirmed, and prices have moved."""
 _KINDS = frozenset({ActKind.ORDER, ActKind.CLOSE, ActKind.CHANGE})
 _log = logging.getLogger(__name__)
 
@@ -81,7 +92,7 @@ class Seam:
             self._line.kept.check_orders(self._clock)
         now = parse_time((await self._sessions.read_bound(build_time(), act.account)).body)
         request, before = await composed(terms, act.account, Deals(self._sessions, held=True), now)
-        prepared = Prepared(act, f"{before.at}", None, wired(request, before), self._clock.now())
+        prepared = Prepared(act, act.request_id, None, wired(request, before), self._clock.now())
         self._prepared = prepared
         return prepared
 
@@ -119,6 +130,7 @@ class Seam:
             if prepared.act.kind is ActKind.ORDER:
                 await self._line.kept.order(self._clock)
             ticket = await self._sessions.verified(account)
+            self._check_fresh(prepared)
         except CountersignError as error:
             return Receipt(Outcome.NOT_SENT, prepared.reference, type(error).__name__, _why(error))
         answer = await self._exchange(request, prepared, ticket)
@@ -126,9 +138,14 @@ class Seam:
             return answer
         try:
             ticket = await self._sessions.verified(account, instead_of=ticket)
+            self._check_fresh(prepared)
         except CountersignError as error:  # it was refused, and nothing was done
             return Receipt(Outcome.NOT_SENT, prepared.reference, type(error).__name__, _why(error))
         return await self._exchange(request, prepared, ticket)
+
+    def _check_fresh(self, prepared: Prepared) -> None:
+        if self._clock.now() - prepared.prepared_at > STALE_AFTER:
+            raise UnreachableError(wire.NAME, "it took too long until it could be sent")
 
     async def _exchange(self, request: wire.Request, prepared: Prepared, ticket: Ticket) -> Answer | Receipt:
         try:

@@ -2,8 +2,8 @@
 
 Ours is what was not there before it, of the same account, market, direction and size, and came within two minutes
 of it. One such thing is taken for ours; of several, or of one that is only like it, a person is told. That it was not
-executed is said when, a minute and a half later, it is in none of the three: they are lists that are told whole, and
-activity, the slowest of them, is said to be up to a minute late.
+executed is said when, two minutes later, it is in none of the three: they are lists that are told whole, activity, the
+slowest of them, is said to be up to a minute late, and nothing is sent that was prepared long before.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from bot.providers.capital.seam.wired import Before
 from bot.providers.capital.wire.history import Activity
 from bot.providers.capital.wire.orders import OrderRow
 
-ABSENT_AFTER = timedelta(seconds=90)
+ABSENT_AFTER = timedelta(minutes=2)
 CAME_WITHIN = timedelta(minutes=2)
 _GONE = {
     "SL": "was closed by its stop",

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 
 from bot.providers.capital.simulator.past import MINUTE_MS, Past
-from bot.providers.capital.simulator.state import Bar, Quote, Recorded, Side, State
+from bot.providers.capital.simulator.state import Quote, State
+from bot.providers.capital.simulator.tape import Bar, Recorded, Side
 
 _MOST_MINUTES = 1500
 """Recorded minutes of one epic; the hours are kept for good."""

@@ -18,7 +18,7 @@
     POST /_sim/cut       {} or {"each_seconds"}       every socket is cut, now or each so often; 0 = no longer
     POST /_sim/hold      {"epic", "quotes", "bars"}   true: they change and are not streamed, until false
     POST /_sim/burst     {"quotes"}                   so many to each listener, as fast as it takes them; prices stay
-    POST /_sim/options   any of `state.Options`       behaviour that is disputed or rare; {} tells how it stands
+    POST /_sim/options   any of `options.Options`       behaviour that is disputed or rare; {} tells how it stands
 
 A body that cannot be meant is 400 `{"error": …}` and changes nothing.
 
@@ -43,9 +43,10 @@ from bot.network.strictjson import Json
 from bot.providers.capital.simulator.banking import Banking
 from bot.providers.capital.simulator.calls import Refused, flag, json_object, number, text
 from bot.providers.capital.simulator.market import INSTRUMENTS
+from bot.providers.capital.simulator.options import Options
 from bot.providers.capital.simulator.quotes import MOST_STEPS, Quotes
 from bot.providers.capital.simulator.sessions import Sessions
-from bot.providers.capital.simulator.state import Options, Rejecting
+from bot.providers.capital.simulator.state import Rejecting
 from bot.providers.capital.simulator.streaming import Streaming
 from bot.providers.capital.simulator.world import World, cents
 

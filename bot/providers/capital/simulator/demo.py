@@ -13,7 +13,6 @@ from bot.providers.capital.simulator.state import (
     Direction,
     Filed,
     Leverage,
-    Origin,
     Position,
     Quote,
     State,
@@ -21,6 +20,7 @@ from bot.providers.capital.simulator.state import (
     User,
     Watchlist,
 )
+from bot.providers.capital.simulator.tape import Origin
 
 API_KEY = "k7Qm2ZtX9pLw4RbC"
 IDENTIFIER = "desk@harbourfield.example"

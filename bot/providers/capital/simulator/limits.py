@@ -1,4 +1,4 @@
-"""The request limits of the reference, section General. Off at first, see `state.LIMITS_ON_AT_START`."""
+"""The request limits of the reference, section General. Off at first, see `options.LIMITS_ON_AT_START`."""
 
 from bot.providers.capital.simulator.calls import Refused
 from bot.providers.capital.simulator.world import World

@@ -1,7 +1,7 @@
 """One client's socket as the broker sees it: on whose session it listens, to what, and what is still to be sent."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -27,6 +27,10 @@ class Burst(msgspec.Struct, frozen=True):
     frames: tuple[str, ...]
     """Each with one `%d` for the time; they take turns."""
 
+    def __iter__(self) -> Iterator[str]:
+        turns = len(self.frames)
+        return (self.frames[number % turns] % (self.begin_ms + number) for number in range(self.quotes))
+
 
 class Listener:
     """The state of one socket."""
@@ -43,6 +47,8 @@ class Listener:
         self.outbox: asyncio.Queue[str | Burst] = asyncio.Queue()
         self.sent = 0
         """Events, without the replies."""
+        self.is_cut = False
+        """Nothing more may be written."""
 
     @property
     def epics(self) -> set[str]:
@@ -75,7 +81,9 @@ class Listener:
     def cut(self) -> None:
         """Without a close frame: the client sees 1006."""
         self.fall_silent()
-        cut(self._scope)
+        if not self.is_cut:
+            self.is_cut = True
+            cut(self._scope)
 
 
 def encode(body: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
 """A user's watchlists."""
 
 from bot.network.strictjson import Json
-from bot.providers.capital.simulator import replies
+from bot.providers.capital.simulator import listings
 from bot.providers.capital.simulator.calls import Call, Refused, Reply, text
 from bot.providers.capital.simulator.market import INSTRUMENTS
 from bot.providers.capital.simulator.research import known
@@ -30,7 +30,7 @@ class Lists:
 
     def all(self, _: Call, access: Access) -> Reply:
         rows = (row for row in self.world.state.watchlists.values() if row.owner == access.user.identifier)
-        return Reply({"watchlists": [replies.watchlist(row) for row in rows]})
+        return Reply({"watchlists": [listings.watchlist(row) for row in rows]})
 
     def create(self, call: Call, access: Access) -> Reply:
         name, epics = call.body.get("name"), _named(call.body.get("epics"))
@@ -47,11 +47,11 @@ class Lists:
 
     def one(self, call: Call, access: Access) -> Reply:
         row = self._row(call, access, "error.invalid.watchlist")
-        return Reply({"markets": [replies.market(self.world, epic) for epic in row.epics]})
+        return Reply({"markets": [listings.market(self.world, epic) for epic in row.epics]})
 
     def add(self, call: Call, access: Access) -> Reply:
-        row = self._own(call, access)
         epic = known(text(call.body, "epic"))
+        row = self._own(call, access)
         if epic not in row.epics:
             row.epics.append(epic)
         return Reply({"status": "SUCCESS"})
@@ -61,7 +61,7 @@ class Lists:
         return Reply({"status": "SUCCESS"})
 
     def take_out(self, call: Call, access: Access) -> Reply:
-        row, epic = self._own(call, access), call.path["epic"]
+        row, epic = self._own(call, access, "error.not-found.epic"), call.path["epic"]
         if epic not in row.epics:
             raise Refused(404, "error.not-found.epic")
         row.epics.remove(epic)
@@ -73,8 +73,8 @@ class Lists:
             raise Refused(404, code)
         return row
 
-    def _own(self, call: Call, access: Access) -> Watchlist:
-        row = self._row(call, access, "error.not-found.watchlist")
+    def _own(self, call: Call, access: Access, code: str = "error.not-found.watchlist") -> Watchlist:
+        row = self._row(call, access, code)
         if not row.editable:
             raise Refused(400, "error.not-editable.watchlist")
         return row

@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import blake2b
 
 from bot.providers.capital.simulator.market import INSTRUMENTS, WEEK_MINUTES, is_open, open_minutes
-from bot.providers.capital.simulator.state import Bar, Origin, Side
+from bot.providers.capital.simulator.tape import Bar, Origin, Side
 
 MINUTE_MS = 60_000
 DEPTH_MINUTES = timedelta(days=730) // timedelta(minutes=1)

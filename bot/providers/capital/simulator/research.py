@@ -5,13 +5,13 @@ from datetime import datetime
 from itertools import islice
 
 from bot.clock import to_millis
-from bot.providers.capital.simulator import replies
+from bot.providers.capital.simulator import listings
 from bot.providers.capital.simulator.bars import Bars, Resolution
 from bot.providers.capital.simulator.calls import Call, Refused, Reply, moment, whole
 from bot.providers.capital.simulator.market import INSTRUMENTS
 from bot.providers.capital.simulator.past import MINUTE_MS
 from bot.providers.capital.simulator.sessions import Access, Authenticated
-from bot.providers.capital.simulator.state import Bar
+from bot.providers.capital.simulator.tape import Bar
 from bot.providers.capital.simulator.world import World
 
 MOST_EPICS = 50
@@ -22,19 +22,30 @@ MOST_NODES = 500
 
 _ROOT = "hierarchy_v1"
 _GROUPS = {
-    f"{_ROOT}.commodities_group": "COMMODITIES",
-    f"{_ROOT}.currencies_group": "CURRENCIES",
-    f"{_ROOT}.indices_group": "INDICES",
-    f"{_ROOT}.crypto_currencies_group": "CRYPTOCURRENCIES",
-    f"{_ROOT}.shares_group": "SHARES",
+    "commodities": "COMMODITIES",
+    "currencies_group": "CURRENCIES",
+    "indices_group": "INDICES",
+    "crypto_currencies_group": "CRYPTOCURRENCIES",
+    "shares_group": "SHARES",
 }
+"""Leaves that hold all instruments of one kind."""
 _LEAVES = {
-    f"{_ROOT}.commons.most_traded": ("GOLD", "US100", "EURUSD", "BTCUSD", "OIL_CRUDE"),
-    f"{_ROOT}.commodities.metals": ("GOLD", "SILVER", "PLATINUM", "PALLADIUM", "COPPER"),
-    f"{_ROOT}.commodities.energies": ("OIL_CRUDE", "OIL_BRENT", "NATURALGAS"),
+    "commons.most_traded": ("GOLD", "US100", "EURUSD", "BTCUSD", "OIL_CRUDE"),
+    "commons.top_gainers": ("GOLD", "NVDA", "SILVER"),
+    "commodities.metals": ("GOLD", "SILVER", "PLATINUM", "PALLADIUM", "COPPER"),
+    "commodities.energies": ("OIL_CRUDE", "OIL_BRENT", "NATURALGAS"),
 }
 _BRANCHES = {
-    f"{_ROOT}.commodities_group": (f"{_ROOT}.commodities.metals", f"{_ROOT}.commodities.energies"),
+    "": ("commons_group", "commodities_group", *list(_GROUPS)[1:]),
+    "commons_group": ("commons.most_traded", "commons.top_gainers"),
+    "commodities_group": ("commodities", "commodities.metals", "commodities.energies"),
+}
+_NAMES = {
+    "commons.most_traded": "Most Traded",
+    "commons.top_gainers": "Top Risers",
+    "commodities": "Commodities",
+    "commodities.metals": "Metals",
+    "commodities.energies": "Energies",
 }
 
 
@@ -56,7 +67,7 @@ class Research:
         ]
 
     def market(self, call: Call, access: Access) -> Reply:
-        return Reply(replies.details(self.world, access.account, known(call.path["epic"])))
+        return Reply(listings.details(self.world, access.account, known(call.path["epic"])))
 
     def markets(self, call: Call, access: Access) -> Reply:
         """A search term wins over epics, whose answer has another key; unknown epics are left out of it."""
@@ -74,13 +85,13 @@ class Research:
         if len(wanted) > MOST_EPICS:
             raise Refused(400, "error.invalid.epics")
         found = [epic for epic in wanted if epic in INSTRUMENTS]
-        return Reply({"marketDetails": [replies.details(self.world, access.account, epic) for epic in found]})
+        return Reply({"marketDetails": [listings.details(self.world, access.account, epic) for epic in found]})
 
-    def _summaries(self, epics: Iterable[str]) -> list[replies.Body]:
-        return [replies.market(self.world, epic) for epic in epics]
+    def _summaries(self, epics: Iterable[str]) -> list[listings.Body]:
+        return [listings.market(self.world, epic) for epic in epics]
 
     def roots(self, _: Call, __: Access) -> Reply:
-        return Reply({"nodes": _nodes([f"{_ROOT}.commons.most_traded", *_GROUPS])})
+        return Reply({"nodes": _nodes("")})
 
     def node(self, call: Call, _: Access) -> Reply:
         """Branches have nodes, leaves have markets; the limit counts either."""
@@ -88,24 +99,22 @@ class Research:
         limit = MOST_NODES if limit is None else limit
         if not 0 < limit <= MOST_NODES:
             raise Refused(400, "error.invalid.limit")
-        node = call.path["node"]
-        if node in _BRANCHES:
-            return Reply({"nodes": _nodes(_BRANCHES[node])[:limit]})
-        epics = _LEAVES.get(node)
-        if epics is None and node in _GROUPS:
-            epics = tuple(epic for epic, one in INSTRUMENTS.items() if one.kind == _GROUPS[node])
-        if epics is None:
+        root, _dot, node = call.path["node"].partition(".")
+        if root != _ROOT or not (node in _GROUPS or node in _LEAVES or (node and node in _BRANCHES)):
             raise Refused(404, "error.not-found.nodeId")
+        if node in _BRANCHES:
+            return Reply({"nodes": _nodes(node)[:limit]})
+        epics = _LEAVES.get(node) or [epic for epic, one in INSTRUMENTS.items() if one.kind == _GROUPS[node]]
         return Reply({"nodes": [], "markets": self._summaries(epics[:limit])})
 
     def sentiments(self, call: Call, _: Access) -> Reply:
         named = call.query.get("marketIds")
         if not named:
             raise Refused(400, "error.null.marketIds")
-        return Reply({"clientSentiments": [replies.sentiment(known(epic)) for epic in named.split(",")]})
+        return Reply({"clientSentiments": [listings.sentiment(known(epic)) for epic in named.split(",")]})
 
     def sentiment(self, call: Call, _: Access) -> Reply:
-        return Reply(replies.sentiment(known(call.path["epic"])))
+        return Reply(listings.sentiment(known(call.path["epic"])))
 
     def prices(self, call: Call, _: Access) -> Reply:
         epic = known(call.path["epic"])
@@ -127,7 +136,7 @@ class Research:
         rows = _bars(self.world.bars, epic, resolution, start, end or now, most)
         if not rows:
             raise Refused(404, "error.prices.not-found")
-        bodies = [replies.price(minute, bar) for minute, bar in rows]
+        bodies = [listings.price(minute, bar) for minute, bar in rows]
         return Reply({"prices": bodies, "instrumentType": INSTRUMENTS[epic].kind})
 
 
@@ -163,8 +172,8 @@ def _moment(call: Call, name: str) -> datetime | None:
     return found
 
 
-def _nodes(ids: Sequence[str]) -> list[dict[str, str]]:
-    return [{"id": node, "name": node.rpartition(".")[2]} for node in ids]
+def _nodes(branch: str) -> list[dict[str, str]]:
+    return [{"id": f"{_ROOT}.{node}", "name": _NAMES.get(node, node)} for node in _BRANCHES[branch]]
 
 
 def _fits(epic: str, term: str) -> bool:

@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.loopback.server import LedgerEntry
-
-LIMITS_ON_AT_START = False
-"""The documented request limits are implemented, and off until the control side turns them on."""
+from bot.providers.capital.simulator.options import Options
+from bot.providers.capital.simulator.tape import Origin, Recorded
 
 
 class Direction(StrEnum):
@@ -170,52 +169,6 @@ class Watchlist:
 
 
 @dataclass(slots=True)
-class Side:
-    """How one side of the quote went in one stretch of time."""
-
-    opened: Decimal
-    high: Decimal
-    low: Decimal
-    closed: Decimal
-
-    @classmethod
-    def of(cls, price: Decimal) -> "Side":
-        return cls(price, price, price, price)
-
-    def add(self, later: "Side") -> None:
-        self.high, self.low, self.closed = max(self.high, later.high), min(self.low, later.low), later.closed
-
-
-@dataclass(slots=True)
-class Bar:
-    bid: Side
-    ask: Side
-    ticks: int
-
-    def add(self, later: "Bar") -> None:
-        self.bid.add(later.bid)
-        self.ask.add(later.ask)
-        self.ticks += later.ticks
-
-
-@dataclass(slots=True)
-class Recorded:
-    """The bars of one epic since the world began, by the epoch minute or hour in which they open."""
-
-    minutes: dict[int, Bar] = field(default_factory=dict)
-    hours: dict[int, Bar] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where the invented past of one epic ends and its recorded bars begin."""
-
-    at_ms: int
-    bid: Decimal
-    spread: Decimal
-
-
-@dataclass(slots=True)
 class Walk:
     """Prices moving by themselves."""
 
@@ -276,45 +229,6 @@ class Session:
     used_ms: int
     tokens: dict[str, str] = field(repr=False)
     """Account token → account id; switching adds one, and the older keep naming their account."""
-
-
-@dataclass(slots=True)
-class Options:
-    """Behaviour that is disputed or rare; the control side sets it."""
-
-    rates: bool = LIMITS_ON_AT_START
-    raw_password: bool = True
-    """Also accept ciphertext made without the inner base64."""
-    rotate_tokens: bool = False
-    """Each authenticated reply brings a new pair, and the old one is dead."""
-    one_session: bool = False
-    """A login ends the user's other sessions."""
-    environments: Literal["both", "live", "demo"] = "both"
-    """Where its users have active accounts, as a login tells it."""
-    session_cap_seconds: int = 0
-    """A session dies this long after login however much it is used; 0 = never."""
-    confirm_delay_ms: int = 0
-    """A new reference is not found for so long."""
-    confirm_misses: int = 0
-    """A new reference is not found by its first so many readers."""
-    position_delay_ms: int = 0
-    """A new position is listed, and not found by its id for so long."""
-    listing_delay_ms: int = 0
-    """New positions and orders are not listed for so long."""
-    activity_delay_ms: int = 0
-    """What was dealt shows in the history so much later."""
-    zero_levels: bool = False
-    """The confirmation of an opening names the level 0, as it now and then does."""
-    partial_brackets: bool = False
-    """Changing a position leaves alone what the body does not name."""
-    one_stream: bool = False
-    """A second socket's subscriptions are refused while another one of the account has some."""
-    switch_cuts: bool = True
-    """Changing the account cuts the sockets of the session; else they fall silent."""
-    stream_idle_seconds: int = 600
-    """A socket that sends nothing for so long is cut."""
-    stale_closes: int = 0
-    """After a close the first so many readers of `p_…` still get the opening's confirmation."""
 
 
 @dataclass(slots=True)

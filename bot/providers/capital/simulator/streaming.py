@@ -19,7 +19,8 @@ from bot.providers.capital.simulator.dialogue import Dialogue
 from bot.providers.capital.simulator.listener import Burst, Kept, Listener, encode
 from bot.providers.capital.simulator.past import MINUTE_MS
 from bot.providers.capital.simulator.sessions import Sessions
-from bot.providers.capital.simulator.state import Bar, Quote, Session
+from bot.providers.capital.simulator.state import Quote, Session
+from bot.providers.capital.simulator.tape import Bar
 from bot.providers.capital.simulator.world import World
 
 _PULSE_SECONDS = 0.05
@@ -102,10 +103,11 @@ class Streaming:
                 listener.fall_silent()
 
     def cut(self) -> int:
-        """Cut every socket."""
-        for listener in self.listeners:
+        """Cut every socket; how many there were."""
+        standing = [one for one in self.listeners if not one.is_cut]
+        for listener in standing:
             listener.cut()
-        return len(self.listeners)
+        return len(standing)
 
     def cut_each(self, each_ms: int) -> None:
         self.cutting = Cutting(each_ms, self.world.now_ms() + each_ms)
@@ -155,12 +157,10 @@ async def _write(socket: WebSocket, listener: Listener) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):  # it went away while something was being sent
         while True:
             item = await listener.outbox.get()
-            if isinstance(item, str):
-                await socket.send_text(item)
-            else:
-                for number in range(item.quotes):
-                    frame = item.frames[number % len(item.frames)]
-                    await socket.send_text(frame % (item.begin_ms + number))
+            for frame in [item] if isinstance(item, str) else item:
+                if listener.is_cut:
+                    return
+                await socket.send_text(frame)
 
 
 def _quote(epic: str, quote: Quote, at_ms: int) -> Mapping[str, object]:

@@ -43,6 +43,9 @@ LONGEST_PACING_SECONDS = 10.0
 _OUTCOME = (Call.PORTFOLIO, Call.STATEMENT, Call.PROFIT_TABLE)
 _FREE = (Call.PING, Call.TIME)
 """Asked as often as one likes."""
+_SLOW = (Call.NEW_ACCOUNT_VIRTUAL, Call.NEW_ACCOUNT_REAL, Call.CASHIER, Call.SELL_EXPIRED)
+"""Here several back ends take part: their answer is waited for twice as long."""
+_PAUSE_SECONDS = 0.1
 
 
 class DerivLine:
@@ -110,7 +113,7 @@ class DerivLine:
             except (SilentError, FaultError):
                 if loop.time() - asked_at > AGAIN_WITHIN_SECONDS:
                     raise
-                await self.clock.sleep(0.1 + backoff(0, base_seconds=0.2))
+                await self.clock.sleep(_PAUSE_SECONDS + backoff(0, base_seconds=0.2))
                 answer = await self._read_logged_in(request)
         except ProviderError as error:
             self._weigh(error)
@@ -215,7 +218,8 @@ class DerivLine:
 
     async def _ask(self, line: Line, request: Request, number: int | None = None) -> Body:
         number = self.number() if number is None else number
-        body: Body = (await line.ask(request.frame(number), [number]))[0]
+        seconds = self._settings.answer_seconds * (2 if request.call in _SLOW else 1)
+        body: Body = (await line.ask(request.frame(number), [number], timeout_seconds=seconds))[0]
         refused = grammar.refusal(request.call, body)
         if refused is not None:
             raise refused

@@ -287,7 +287,7 @@ class Seam:
         loginid = await self._admitted(act, Call.STATEMENT)
         rows = await self._rows(act, loginid, since=prepared.prepared_at - OVERLAP)
         looked_at = self._line.clock.now()
-        known = Known(prepared.reference, kept.after, kept.app)
+        known = Known(prepared.reference, kept.after, kept.app, prepared.prepared_at)
         found = traces.evidence_in(rows, act, known, looked_at)
         if found is not None and (found.outcome is not Outcome.UNKNOWN or found.differing):
             return found

@@ -102,8 +102,8 @@ class Streaming:
                 return await self._balance(subject.name)
 
     async def _balance(self, name: str) -> Reading[Told]:
-        request = _balance_of(self._line, await self._other(name))
-        session, body = await self._line.read(request)
+        session = await self._line.logged_in()
+        session, body = await self._line.read(_balance_of(self._line, name, session.own.id))
         as_of = self._clock.now()
         return Reading(balances.parse_balance_change(body, session, as_of), as_of)
 
@@ -250,7 +250,7 @@ def _request(subject: Subject, session: Session, line: DerivLine) -> Request:
         case Topic.CANDLE:
             return markets.build_candles(subject.name, 60, None, None, 1).streamed()
         case Topic.BALANCE:
-            return _balance_of(line, other).streamed()
+            return _balance_of(line, subject.name, session.own.id).streamed()
         case Topic.ENTRY:
             return books.build_transaction().of(other)
         case Topic.CONTRACT:
@@ -263,11 +263,13 @@ def _number(subject: Subject) -> int:
     return int(subject.name)
 
 
-def _balance_of(line: DerivLine, other: str | None) -> Request:
-    """All accounts where the login may see them; another one is named as the login may name it."""
-    if line.sees_all:
-        return balances.build_balance(balances.ALL if other is None else other)
-    return balances.build_balance().of(other)
+def _balance_of(line: DerivLine, name: str, own: str) -> Request:
+    """All accounts where the login may see them and none is named; another one is named as the login may name it."""
+    if not name and line.sees_all:
+        return balances.build_balance(balances.ALL)
+    if name in ("", own):
+        return balances.build_balance()
+    return balances.build_balance(name) if line.sees_all else balances.build_balance().of(name)
 
 
 def _told(reading: Reading[Any]) -> Reading[Told]:

@@ -2,21 +2,25 @@
 
 A payment to or through an agent carries our reference in its description, which the statement repeats (M31). A transfer
 between own accounts, a purchase and a sale carry none. They are known by what else they are: booked after everything
-that was there when the act was prepared, by our app, in every field what was approved, and the only one that is.
-Whatever lacks one of these is shown to people, and settles nothing.
+that was there when the act was prepared, and soon, by our app, in every field what was approved, and the only one that
+is. Whatever lacks one of these is shown to people, and settles nothing; whether another request of ours could have done
+it is for the money room to say (`Evidence.by_nature`).
 
 Source: Deriv WebSocket API v3, call `statement`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from bot.money import Money
 from bot.providers.base import Act, ActKind, Evidence, Outcome, PayWay
 from bot.providers.deriv.client import payments
 from bot.providers.deriv.wire.books import Row
 
+SOON = timedelta(minutes=15)
+"""What carries no mark is ours only when it was booked so soon."""
 _LEAVES = {"withdrawal", "transfer"}
 
 
@@ -28,6 +32,7 @@ class Known:
     after: int
     """The newest transaction of the account then; 0 for none."""
     app_id: int
+    prepared_at: datetime
 
 
 def is_booked(rows: Sequence[Row], reference: str) -> bool:
@@ -72,13 +77,14 @@ def _by_mark(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> 
 
 def _by_nature(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> Evidence | None:
     likes = [row for row in _new(rows, known) if _fits(row, act) and row.app_id in (known.app_id, None)]
-    ours = [row for row in likes if row.app_id == known.app_id]
+    until = known.prepared_at + SOON
+    ours = [one for one in likes if one.app_id == known.app_id and one.at <= until and one.amount == -_worth(act)]
     if len(ours) != 1 or len(likes) != 1:
         return _alike(likes, seen_at)
     (row,) = ours
     contract = f", contract {row.contract_id}" if row.contract_id is not None else ""
     said = f"in the statement as transaction {row.id}{contract}, the only one like it since it was prepared"
-    return Evidence(Outcome.SUCCEEDED, str(row.id), said, seen_at)
+    return Evidence(Outcome.SUCCEEDED, str(row.id), said, seen_at, by_nature=True)
 
 
 def _of_sale(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> Evidence | None:
@@ -100,7 +106,7 @@ def _of_sale(rows: Sequence[Row], act: Act, known: Known, seen_at: datetime) -> 
     if row.amount.amount < least:
         return Evidence(Outcome.UNKNOWN, number, "sold, but not as approved", seen_at, differing=("price",))
     said = f"contract {act.target}, sold for {row.amount}, transaction {number}"
-    return Evidence(Outcome.SUCCEEDED, number, said, seen_at)
+    return Evidence(Outcome.SUCCEEDED, number, said, seen_at, by_nature=True)
 
 
 def _end_of(row: Row) -> int | None:
@@ -129,6 +135,13 @@ def _fits(row: Row, act: Act) -> bool:
         and row.source in ("", act.account)
         and row.target in ("", act.target)
     )
+
+
+def _worth(act: Act) -> Money:
+    """What it is about. An act without an amount fits no row, and never comes here."""
+    if act.amount is None:
+        raise ValueError("an act without an amount")
+    return act.amount
 
 
 def _alike(rows: Sequence[Row], seen_at: datetime) -> Evidence | None:

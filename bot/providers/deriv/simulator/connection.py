@@ -38,11 +38,12 @@ class Stream:
     kind: str
     """The name `forget_all` knows it by."""
     subject: str
-    """Login id, `all`, or symbol; a kind and a subject make the identity."""
+    """Login id, `all`, symbol, contract or what a proposal asks for; a kind and a subject make the identity."""
     envelope: Body = field(repr=False)
     grant: Grant | None = None
     """Whose login it lives on; None for public streams."""
     last_second: int = 0
+    """Of the newest tick it was told."""
     symbol: Symbol | None = None
     """Whose prices it follows."""
     width: int = 0

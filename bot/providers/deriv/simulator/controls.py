@@ -30,6 +30,7 @@ from bot.providers.deriv.simulator.state import CURRENCIES
 
 _SITE = ("up", "down", "updating")
 _LARGEST_DEPOSIT = Decimal(10**9)
+_CONTINUED = " " * 20
 _DAY, _YEAR = 86400, 366 * 86400
 
 
@@ -159,6 +160,10 @@ class Controls:
 
 def listed() -> Mapping[str, object]:
     """What can be done here, as the heads of the three files say it."""
-    heads = (__doc__, markets.__doc__, misdeeds.__doc__)
-    lines = [line for head in heads for line in (head or "").splitlines()]
-    return {"controls": [" ".join(line.split()) for line in lines if line.startswith(("GET ", "POST "))]}
+    told: list[str] = []
+    for line in "\n".join(filter(None, (__doc__, markets.__doc__, misdeeds.__doc__))).splitlines():
+        if line.startswith(("GET ", "POST ")):
+            told.append(line)
+        elif line.startswith(_CONTINUED):
+            told[-1] += line
+    return {"controls": [" ".join(line.split()) for line in told]}

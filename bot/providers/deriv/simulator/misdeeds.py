@@ -1,6 +1,7 @@
 """Misfortunes that are this service's own, below `/_sim/`; those of the wire are `/_sim/faults`.
 
-POST /_sim/cut    {"every"?}   every line breaks without a close frame: now, or each so many real seconds; 0 ends that
+POST /_sim/cut    {"every"?}   every line breaks without a close frame: now, or each so many real seconds, counted from
+                               the first line there is; 0 ends that
 POST /_sim/twist  {"call","when"?,"times"?,"carry_out"?,"lose"?,"late"?,"cut"?,"hold"?,"set"?,"drop"?}   another answer
 POST /_sim/twist  {"call": ""}   no more twists
 POST /_sim/doors  {"seconds"}    a connection so soon after another is answered 503 (0: none is; the service: 1)

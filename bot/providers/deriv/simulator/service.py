@@ -63,7 +63,10 @@ class DerivSimulator:
         self.idle_seconds = seconds
 
     def cut_every(self, seconds: float) -> None:
-        """From now on every line breaks each so many seconds of real time; 0 stops that."""
+        """From now on every line breaks each so many seconds of real time; 0 stops that.
+
+        The seconds count from the first line on: nobody is cut off in the middle of a handshake because he came late.
+        """
         self._cutting = seconds
         self._next_cut = asyncio.get_running_loop().time() + seconds
 
@@ -160,6 +163,7 @@ class DerivSimulator:
     def _beat(self) -> None:
         """Start the pulse; a heart that was told to stop does not count."""
         if self._heart is None or self._heart.cancelling() or self._heart.done():
+            self._next_cut = asyncio.get_running_loop().time() + self._cutting
             self._heart = asyncio.create_task(self._pulse())
 
     async def _pulse(self) -> None:

@@ -185,6 +185,16 @@ class World:
         gave.fee = took.fee = fee
         return gave
 
+    def transfers_today(self, account: Account) -> int:
+        """How often money has left it for another account of its person since midnight."""
+        since = self.now() - self.now() % 86400
+        return sum(
+            (movement.act, movement.loginid) == ("transfer_between_accounts", account.loginid)
+            and not movement.mirrors
+            and movement.at >= since
+            for movement in self.state.movements
+        )
+
     def buy(self, account: Account, terms: Terms, app_id: int | None) -> tuple[Contract, Movement]:
         """Take the price from the balance and open the contract.
 

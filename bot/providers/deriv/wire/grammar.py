@@ -156,10 +156,15 @@ class Request:
 
     def frame(self, req_id: int, passthrough: Mapping[str, Value] | None = None) -> str:
         """What is sent. `passthrough` comes back on the reply as it is."""
-        more = {} if passthrough is None else {"passthrough": passthrough}
-        return _ENCODER.encode(_plain({**self.fields, **more, "req_id": req_id})).decode()
+        said = {**self.fields, "req_id": req_id}
+        if passthrough is not None:
+            said["passthrough"] = passthrough
+        if any(type(value) not in _AS_IT_IS for value in said.values()):
+            said = {key: _plain(value) for key, value in said.items()}
+        return _ENCODER.encode(said).decode()
 
 
+_AS_IT_IS = (int, str)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 

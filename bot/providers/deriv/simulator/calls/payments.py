@@ -26,10 +26,10 @@ from bot.providers.deriv.simulator.shapes import (
     VERIFICATION_PATTERN,
     call,
 )
-from bot.providers.deriv.simulator.state import CURRENCIES, Account, Movement
+from bot.providers.deriv.simulator.state import CURRENCIES, Account
 from bot.providers.deriv.simulator.tariff import TRANSFERS_A_DAY, fee_percent, transfer_bounds
 
-_REPEAT_SECONDS, _DAY = 120, 86400
+_REPEAT_SECONDS = 120
 _DONE, _WOULD_BE_DONE = 1, 2
 
 
@@ -129,9 +129,9 @@ def transfer_between_accounts(request: Request) -> Sequence[Body]:
         rows = [shown.transferable(account) for account in siblings.values() if not account.disabled]
         return [{"transfer_between_accounts": 0, "accounts": rows}]
     source, target = _ends(own, siblings, asked.text("account_from"), asked.text("account_to"))
+    _real_and_open(source)
     amount = asked.number("amount")
     fee = _transferable(request, source, target, amount)
-    _real_and_open(source)
     gave = request.world.carry(source, target, amount, fee, request.connection.app_id)
     return [
         {
@@ -170,30 +170,18 @@ def _transferable(request: Request, source: Account, target: Account, amount: De
     digits = CURRENCIES[currency].digits
     if amount <= 0 or not contracts.fits(amount, digits):
         raise RefusalError("TransferInvalidAmount", f"Provided amount is not valid; {digits} decimals at most.")
-    if source.currency != target.currency and {CURRENCIES[source.currency].kind, CURRENCIES[target.currency].kind} == {
-        "fiat"
-    }:
+    kinds = {CURRENCIES[account.currency].kind for account in (source, target)}
+    if source.currency != target.currency and kinds == {"fiat"}:
         raise RefusalError("DifferentFiatCurrencies", "Account transfers are not available for fiat to fiat.")
     least, most = transfer_bounds(currency)
     if not least <= amount <= most:
         raise RefusalError("AmountNotAllowed", f"The amount must be between {least:f} and {most:f} {currency}.")
     if amount > source.balance:
         raise RefusalError("AmountExceedsBalance", "The maximum amount you may transfer is your balance.")
-    if len(_moves_of_today(request, source)) >= TRANSFERS_A_DAY:
+    if request.world.transfers_today(source) >= TRANSFERS_A_DAY:
         raise RefusalError("MaximumTransfers", f"You can only perform up to {TRANSFERS_A_DAY} transfers a day.")
     step = Decimal(1).scaleb(-digits)
     return (amount * fee_percent(source.currency, target.currency) / 100).quantize(step, ROUND_HALF_UP)
-
-
-def _moves_of_today(request: Request, account: Account) -> list[Movement]:
-    since = request.world.now() - request.world.now() % _DAY
-    return [
-        movement
-        for movement in request.world.state.movements
-        if (movement.act, movement.loginid) == ("transfer_between_accounts", account.loginid)
-        and not movement.mirrors
-        and movement.at >= since
-    ]
 
 
 def cashier(request: Request) -> Sequence[Body]:

@@ -48,18 +48,10 @@ def _midnight(day: str) -> int:
 
 def account_limits(world: World, account: Account) -> Payload:
     """Limits of trading, and of withdrawal where there is any."""
-    today = world.now() - world.now() % 86400
-    made = sum(
-        (movement.act, movement.loginid) == ("transfer_between_accounts", account.loginid)
-        and not movement.mirrors
-        and movement.at >= today
-        for movement in world.state.movements
-    )
+    left = tariff.TRANSFERS_A_DAY - world.transfers_today(account)
     shown: Payload = {
         "account_balance": 300000,
-        "daily_transfers": {
-            "internal": {"allowed": tariff.TRANSFERS_A_DAY, "available": tariff.TRANSFERS_A_DAY - made}
-        },
+        "daily_transfers": {"internal": {"allowed": tariff.TRANSFERS_A_DAY, "available": left}},
         "daily_turnover": 50000,
         "market_specific": {
             "synthetic_index": [

@@ -1,0 +1,132 @@
+"""/profit, /sellexpired, /agents, /cashier and /site: what Deriv tells and does beside accounts and markets."""
+
+import csv
+import io
+import re
+from html import escape
+from zoneinfo import ZoneInfo
+
+from telegram import InputFile
+
+from bot.access.model import Right
+from bot.csvtext import inert
+from bot.errors import InputError
+from bot.providers.deriv.wire.books import Closed
+from bot.providers.records import Reading
+from handlers.context import DeskContext
+from handlers.doors import Door, Words, at_most_one, taste_of
+from handlers.pages import Audience, Reply, privately
+from handlers.render import derivs as render
+from handlers.statement import read
+
+PROFIT, AGENTS, CASHIER = "/profit 20", "/agents id USD", "/cashier deriv/main"
+_HEAD = (
+    "account",
+    "contract",
+    "type",
+    "symbol",
+    "bought",
+    "sold",
+    "paid",
+    "received",
+    "profit",
+    "currency",
+    "said",
+)
+_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Za-z]{3,5}", re.ASCII)
+
+
+async def profit(context: DeskContext, words: Words) -> Reply | None:
+    """`[connection] [how many | since DAY] [csv]`"""
+    left, as_file = (words[:-1], True) if words and words[-1].lower() == "csv" else (words, False)
+    word, limit, since = read(left, context.services.clock.now(), ZoneInfo(context.services.config.desk.time_zone))
+    connection, reading = await context.services.derivs.profits(context.person, word, most=limit, since=since)
+    if not as_file or not reading.items:
+        blocks = render.profits(connection, reading, taste_of(context))
+        return Reply(
+            blocks,
+            " ".join(["/profit", *words]),
+            () if as_file else [("As a file", f"/profit {' '.join([*left, 'csv'])}")],
+        )
+    file = InputFile(_csv_of(reading).encode(), f"profit-{reading.as_of:%Y-%m-%d}.csv")
+
+    async def say(chat_id: int) -> None:
+        await context.bot.send_document(chat_id, file, protect_content=True)
+
+    await privately(context, say)
+    return None
+
+
+async def sell_expired(context: DeskContext, words: Words) -> Reply:
+    word = at_most_one(words, "/sellexpired deriv/main")
+    connection, count = await context.services.derivs.sell_expired(
+        context.person, word, telegram_id=context.where.telegram_id
+    )
+    some = f"{count} contract{'s' if count > 1 else ''} settled" if count else "Nothing had run out unsettled"
+    return Reply([f"{some} at <code>{escape(connection.name)}</code>."])
+
+
+async def agents(context: DeskContext, words: Words) -> Reply:
+    """`[country] [currency]`"""
+    country = next((word for word in words if _COUNTRY.fullmatch(word)), "")
+    currency = next((word for word in words if _CURRENCY.fullmatch(word)), "")
+    if len(words) > 2 or set(words) - {country, currency}:
+        raise InputError("a country by its two letters, and a currency", AGENTS)
+    connection, code, found = await context.services.derivs.agents(context.person, country, currency)
+    return Reply(render.agents(connection, code, found, taste_of(context)))
+
+
+async def cashier(context: DeskContext, words: Words) -> Reply:
+    word = at_most_one(words, CASHIER)
+    connection, address = await context.services.derivs.cashier(
+        context.person, word, telegram_id=context.where.telegram_id
+    )
+    return Reply(render.cashier(connection, address))
+
+
+async def site(context: DeskContext, words: Words) -> Reply:
+    at_most_one(words, "/site")
+    status, reckoned = await context.services.derivs.site(context.person)
+    return Reply(render.site(status, reckoned, taste_of(context)), again="/site")
+
+
+def _csv_of(reading: Reading[Closed]) -> str:
+    text = io.StringIO()
+    lines = csv.writer(text)
+    lines.writerow(_HEAD)
+    for one in reading.items:
+        cells = (
+            one.account,
+            one.contract_id,
+            one.contract_type,
+            one.symbol,
+            one.bought_at.isoformat() if one.bought_at else "",
+            one.sold_at.isoformat() if one.sold_at else "",
+            one.paid.text(),
+            one.received.text(),
+            one.profit.text(),
+            one.paid.currency,
+            one.description,
+        )
+        lines.writerow([inert(cell) for cell in cells])
+    return text.getvalue()
+
+
+DOORS = (
+    Door("profit", "Contracts that are over, and what they gave", PROFIT, Right.READ, profit, Audience.PRIVATE),
+    Door(
+        "sellexpired", "Settle contracts that have run out", "/sellexpired", Right.ASK, sell_expired, Audience.PRIVATE
+    ),
+    Door("agents", "Payment agents of a country", AGENTS, Right.READ, agents, Audience.DESK),
+    Door(
+        "cashier",
+        "The web cashier of your own login",
+        CASHIER,
+        Right.ASK,
+        cashier,
+        Audience.PRIVATE,
+        only_in_private=True,
+    ),
+    Door("site", "How Deriv is, and its clock", "/site", Right.READ, site, Audience.DESK),
+)

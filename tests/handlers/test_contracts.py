@@ -1,0 +1,99 @@
+"""Contracts at Deriv in the chat: priced, watched, bought once, sold back; and what Deriv tells besides."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.approvals.model import Decision, State
+from bot.errors import InputError
+from bot.operations.contract_line import Line, read
+from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers
+from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
+    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as opened:
+        one = Treasury(opened, await opened.link("deriv"))
+        await one.policy(ONE_APPROVER)
+        async with money_at_work(opened):
+            yield one
+
+
+async def with_buttons(desk: Treasury, line: str) -> Message:
+    told = await desk.desk.says(OLGA, line)
+    return next(one for one in told if "inline_keyboard" in one.get("reply_markup", {}))
+
+
+async def signed(desk: Treasury, kind: str) -> State:
+    ((number,),) = await desk.rows("SELECT id FROM requests WHERE kind = ? AND state = 'pending'", kind)
+    request = await desk.rooms.approvals.find(number)
+    await desk.says(ANNA, Decision.APPROVE, request)
+    return (await desk.comes_to(request, State.SUCCEEDED, State.FAILED, State.UNKNOWN)).state
+
+
+async def ledger(desk: Treasury) -> list[str]:
+    side = desk.desk.sides["deriv"]
+    async with httpx.AsyncClient() as http:
+        return [one["kind"] for one in (await http.get(f"{side.control}/ledger")).json()["entries"]]
+
+
+async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury) -> None:
+    card = await with_buttons(desk, "/price rise R_100 10 USD 15m")
+    assert re.search(r"Costs 10\.00 USD, pays 1\d\.\d\d USD\.", card["text"]), card["text"]
+    assert list(buttons(card)) == ["Buy for 10.00", "Refresh"]
+    before = (await ledger(desk)).count("buy")
+    told = await desk.desk.taps(OLGA, card, "Buy for 10.00")
+    (last_look,) = [one for one in told if "Ask" in buttons(one)]
+    assert "Contract: CALL" in last_look["text"]
+    assert "Price at most: 10.00" in last_look["text"]
+    await desk.desk.taps(OLGA, last_look, "Ask")
+    assert await signed(desk, "order") is State.SUCCEEDED
+    assert (await ledger(desk)).count("buy") == before + 1
+
+
+async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:
+    told = await with_buttons(desk, "/profit 5")
+    assert "Contracts that are over" in told["text"]
+    (file,) = await desk.desk.says(OLGA, "/profit 5 csv")
+    assert "document" in file or "None." in file["text"]
+
+
+async def test_what_deriv_says_of_itself(desk: Treasury) -> None:
+    text = await desk.desk.said(OLGA, "/site")
+    assert re.search(r"^Deriv is up\.$", text, re.M), text
+    assert re.search(r"Its clock shows \d\d:\d\d:\d\d, ", text)
+    assert "settled" in await desk.desk.said(OLGA, "/sellexpired") or "Nothing had run out" in await desk.desk.said(
+        OLGA, "/sellexpired"
+    )
+    assert "Payment agents" in await desk.desk.said(OLGA, "/agents id")
+    assert "Limits at Deriv deriv/main" in await desk.desk.said(OLGA, "/limits deriv")
+
+
+async def test_the_cashier_is_for_its_owner_in_private(desk: Treasury) -> None:
+    text = await desk.desk.said(OLGA, "/cashier")
+    assert "https://" in text or "refused" in text, text
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("rise R_100 10 USD 5m", Line("CALL", "R_100", "10", "USD", lasts="5m")),
+        ("FALL R_50 2.50 10t payout", Line("PUT", "R_50", "2.50", basis="payout", lasts="10t")),
+        ("matches 7 R_10 1 5t", Line("DIGITMATCH", "R_10", "1", lasts="5t", barriers=("7",))),
+        ("touch R_100 10 5m +0.5", Line("ONETOUCH", "R_100", "10", lasts="5m", barriers=("+0.5",))),
+        ("up R_100 10 x50", Line("MULTUP", "R_100", "10", multiplier="50")),
+        ("EXPIRYRANGE R_100 10 1d +5 -5", Line("EXPIRYRANGE", "R_100", "10", lasts="1d", barriers=("+5", "-5"))),
+    ],
+)
+def test_a_line_comes_apart(words: str, line: Line) -> None:
+    assert read(words.split()) == line
+
+
+@pytest.mark.parametrize("words", ["", "hope R_100 10", "rise 10", "rise R_100", "rise R_100 10 20 30"])
+def test_half_a_line_says_what_is_missing(words: str) -> None:
+    with pytest.raises(InputError):
+        read(words.split())
