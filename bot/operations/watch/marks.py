@@ -1,6 +1,7 @@
 """The desired state of the streams, as rows: what is followed for each connection, and how far it was told."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from bot.providers.news import Mark
@@ -67,6 +68,19 @@ def keeping(connection: int, marks: Mapping[Subject, Mark]) -> Callable[[Tables]
         )
 
     return change
+
+
+def streams_in(tables: Tables) -> dict[int, tuple[int, datetime | None, datetime | None]]:
+    """By connection: how much of it is followed, when that told anything last, since when it is known to be silent."""
+    rows = tables.conn.execute(
+        "SELECT connection_id, count(*), max(told_at),"
+        " (SELECT min(since) FROM outages WHERE outages.connection_id = streams.connection_id AND until IS NULL)"
+        " FROM streams GROUP BY connection_id"
+    ).fetchall()
+    return {
+        connection: (count, None if told_at is None else moment(told_at), None if since is None else moment(since))
+        for connection, count, told_at, since in rows
+    }
 
 
 def _number(text: str | None) -> Decimal | None:
