@@ -130,6 +130,9 @@ class Position:
     """Whether the provider would take it back now; None where that was not told."""
     status: str = ""
     """The provider's own word for how it stands, for showing only."""
+    overnight: Money | None = None
+    """What holding it for the next night brings, or costs; looked up where that was asked for."""
+    overnight_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

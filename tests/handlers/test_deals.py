@@ -206,6 +206,21 @@ async def test_another_stop_for_what_is_open(desk: Treasury) -> None:
     assert {one["id"]: one["stop"] for one in await positions(desk)}[first["id"]] == "1.01"
 
 
+async def test_what_is_changed_can_be_tapped_and_to_what_is_typed(desk: Treasury) -> None:
+    first = next(one for one in await positions(desk) if one["symbol"] == "EURUSD")
+    (which,) = await desk.desk.says(OLGA, "/change")
+    assert which["text"] == "Change which one?"
+    (terms,) = await desk.desk.taps(OLGA, which, next(one for one in labels(which) if one.startswith("EUR/USD")))
+    assert terms["text"].startswith("Send what is to be other: stop 4000")
+    (wrong,) = await desk.desk.says(OLGA, "higher")
+    assert (
+        wrong["text"].startswith("There is no open position or order ") or "say what to change" in wrong["text"].lower()
+    )
+    (look,) = await desk.desk.says(OLGA, "stop 1.01 limit none")
+    assert f"Change the position {first['id']}" in look["text"]
+    assert labels(look) == ["Ask", "Cancel"]
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

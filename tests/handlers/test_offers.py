@@ -29,10 +29,21 @@ async def test_an_answer_with_several_markets_offers_nothing_but_to_be_asked_aga
 
 async def test_positions_offer_to_close_one_to_those_who_may_ask_for_it(linked: Desk) -> None:
     mine = await _answer(linked, OLGA, "/positions capital")
-    assert list(buttons(mine)) == ["Refresh", "Close…", "Alert…"]
+    assert list(buttons(mine)) == ["Refresh", "Close…", "Change…", "Alert…"]
     (question,) = await linked.taps(OLGA, mine, "Close…")
     assert question["text"] == "Close which one?"
     assert list(buttons(await _answer(linked, VERA, "/positions capital"))) == ["Refresh", "Alert…"]
+
+
+async def test_without_a_market_those_that_are_held_can_be_tapped(linked: Desk) -> None:
+    for command, begins in (("/quote", "Prices"), ("/market", "Markets")):
+        which = await _answer(linked, OLGA, command)
+        assert which["text"].startswith("Which market? Tap one of yours")
+        (told,) = await linked.taps(OLGA, which, "EUR/USD")
+        assert told["text"].startswith(begins)
+        assert "EURUSD EUR/USD" in told["text"]
+    (picture,) = await linked.taps(OLGA, await _answer(linked, OLGA, "/chart"), "EUR/USD")
+    assert picture["caption"].startswith("EUR/USD (EURUSD): ")
 
 
 async def test_a_refreshed_answer_offers_the_same(linked: Desk) -> None:

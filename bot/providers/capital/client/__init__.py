@@ -97,6 +97,9 @@ class Capital:
         items = wire.parse_positions(answer.body, ticket.account, now)
         return Reading(items, now, _one_account_only(ticket))
 
+    async def with_nights(self, positions: Reading[Position]) -> Reading[Position]:
+        return await self.markets.with_nights(positions)
+
     async def orders(self) -> Reading[Order]:
         """What waits for its price on the account that is read on."""
         answer, ticket = await self.sessions.read(build_orders(), await self.sessions.at_home())
