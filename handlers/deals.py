@@ -112,7 +112,11 @@ async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[Lef
     """One plan has the usual last look; several are looked at together. What is left out is named first."""
     if left:
         said = render.left_out([(one.what, failures.sentence(one.why)) for one in left])
-        await pages.privately(context, lambda chat_id: context.say(said, chat_id=chat_id, protected=True))
+
+        async def say_left(chat_id: int) -> None:
+            await context.say(said, chat_id=chat_id, protected=True)
+
+        await pages.privately(context, say_left)
     if len(plans) == 1:
         await asking.offer(context, plans[0], said_whole=not left)
         return
