@@ -5,10 +5,11 @@ What could mean several things comes back as several; a person picks.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -104,12 +105,8 @@ class Alerting:
         answers = await asyncio.gather(
             *(self._ask(person, said, one, rest, target) for one in chosen), return_exceptions=True
         )
-        found, troubles = list[Proposal](), list[BaseException]()
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                troubles.append(answer)
-            else:
-                found += answer
+        troubles = [one for one in answers if isinstance(one, BaseException)]
+        found = _in_turn([one for one in answers if not isinstance(one, BaseException)])
         unforeseen = [one for one in troubles if not isinstance(one, _NO_ANSWER)]
         if unforeseen or (troubles and not found):
             raise (unforeseen or troubles)[0]
@@ -215,6 +212,11 @@ class _Subject:
 
 
 _NO_ANSWER = (ProviderError, RecordUnreadableError, OwnerSuspendedError, NotFoundError)
+
+
+def _in_turn(answers: Sequence[Sequence[Proposal]]) -> list[Proposal]:
+    """The first of each connection, then the second of each: one with much does not hide the others."""
+    return [one for row in zip_longest(*answers) for one in row if one is not None]
 
 
 def _check_said(occasion: Occasion, rest: tuple[str, ...]) -> None:

@@ -17,14 +17,12 @@ def marks_of(tables: Tables, connection: int) -> dict[Subject, Mark]:
         " WHERE connection_id = ? AND told_at IS NOT NULL",
         (connection,),
     )
-    return {
-        Subject(Topic(topic), name): Mark(
-            moment(told_at), moment(until), _number(price), _number(low), _number(high), tuple(keys.split("\n"))
-        )
-        if keys
-        else Mark(moment(told_at), moment(until), _number(price), _number(low), _number(high))
-        for topic, name, told_at, until, price, low, high, keys in rows
-    }
+    return {Subject(Topic(topic), name): _mark(*columns) for topic, name, *columns in rows}
+
+
+def _mark(told_at: int, until: int, price: str | None, low: str | None, high: str | None, keys: str | None) -> Mark:
+    lines = tuple(keys.split("\n")) if keys else ()
+    return Mark(moment(told_at), moment(until), _number(price), _number(low), _number(high), lines)
 
 
 def wanting(connection: int, subjects: Iterable[Subject]) -> Callable[[Tables], None]:

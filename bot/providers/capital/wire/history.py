@@ -25,8 +25,16 @@ from bot.providers.capital.wire.grammar import (
 )
 from bot.providers.capital.wire.orders import Word
 from bot.providers.capital.wire.positions import Side
-from bot.providers.records import Entry, StoppedOut, Way
+from bot.providers.records import Direction, Entry, Happening, StoppedOut, Way
 
+_SOURCES = {
+    "USER": "by its owner",
+    "SL": "by its stop",
+    "TP": "by its limit",
+    "CLOSE_OUT": "for want of margin",
+    "DEALER": "by the broker",
+    "SYSTEM": "by the broker's machine",
+}
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,18})?", re.ASCII)
 _Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
@@ -148,4 +156,23 @@ def entry_of(one: Transaction, account: str) -> Entry:
         narrative=one.note or "",
         at=one.at,
         kind=", ".join(filter(None, (one.transaction_type.lower().replace("_", " "), one.instrument_name))),
+    )
+
+
+def happening_of(one: Activity, account: str) -> Happening:
+    """An activity as what happened on the account."""
+    told = one.told
+    what = " ".join(filter(None, (one.type, one.status))).lower().replace("_", " ")
+    source = _SOURCES.get(one.source, one.source.lower().replace("_", " "))
+    directions = {"BUY": Direction.LONG, "SELL": Direction.SHORT, None: None}
+    return Happening(
+        account=account,
+        at=one.at,
+        what=", ".join(filter(None, (what, source))),
+        id=one.deal_id or "",
+        symbol=one.epic or "",
+        name=told.market_name or one.epic or "",
+        direction=directions[told.direction],
+        size=plain(told.size),
+        level=plain(told.level),
     )
