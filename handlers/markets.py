@@ -9,7 +9,7 @@ from bot.errors import InputError
 from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
 from bot.providers.records import Market
-from handlers import alert_steps
+from handlers import alert_steps, completing
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply, privately
@@ -43,6 +43,8 @@ def _offers(sheet: Sheet[Market]) -> list[tuple[str, str]]:
     if len(found) != 1:
         return []
     ((connection, market),) = found
+    if not completing.is_a_word(market.symbol):
+        return []
     named = f"{connection.name} {market.symbol}"
     return [
         ("Chart", f"/chart {named}"),
