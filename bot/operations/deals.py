@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from bot.money import Currency, Money
 from bot.operations.connections import Connections
 from bot.operations.deal_line import Line
 from bot.operations.linked import Connection
-from bot.operations.markets import the_one
+from bot.operations.markets import MOST_FOUND, the_one
 from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
 from bot.providers.base import Ability, ActKind, Provider
@@ -82,17 +82,9 @@ class DealDesk:
         connection = await self._through(by, line.on)
         async with self._connections.session(connection) as provider:
             prices, deals = _prices(provider), _deals(provider)
-            market = await prices.market((await the_one(prices, line.what)).symbol)
-            quote = market.quote or await prices.quote(market.symbol)
+            market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
-        price = quote.ask if side == "buy" else quote.bid
-        kind = _type_of(side, line, price, market)
-        _check_size(size, market)
-        if market.currency is None or not market.currency.known:
-            said = f"{connection.spec.title} does not say in which currency {market.name} is"
-            raise InputError(f"{said}, and what nobody can weigh is not asked for", example)
-        terms = self._terms(line)
-        _check_bracket(side, Decimal(terms.get("level", price)), terms)
+        kind, price, terms = self._checked(side, line, market)
         parameters = {
             **common(connection),
             "account": account,
@@ -103,9 +95,43 @@ class DealDesk:
             "size": f"{size:f}",
             "type": kind,
             **terms,
-            **_worth(size, Decimal(terms.get("level", price)), market.currency),
+            **_worth(size, price, market.currency),
         }
         return await self._plan(by, connection, Kind.ORDER, parameters, where)
+
+    def check(self, side: str, line: Line, market: Market, *, may_wait: bool) -> None:
+        """Whether a deal that is not whole yet could become one.
+
+        Args:
+            market: With its price.
+            may_wait: Nobody has said yet whether it is to be done at once.
+        Raises:
+            InputError: What is there of it would be refused.
+        """
+        self._checked(side, line, market, may_wait=may_wait)
+
+    async def markets_called(self, connection: Connection, text: str) -> tuple[Market, ...]:
+        """The one that is meant, with its price; or the several that could be.
+
+        Raises:
+            NotFoundError: None could be.
+        """
+        async with self._connections.session(connection) as provider:
+            prices = _prices(provider)
+            found = (await prices.find_markets(text, most=MOST_FOUND)).items
+            exact = [one for one in found if text.casefold() in (one.symbol.casefold(), one.name.casefold())]
+            if not found:
+                raise NotFoundError("market", text)
+            if len(exact) != 1 and len(found) > 1:
+                return found
+            return (await _with_price(prices, (exact or found)[0].symbol),)
+
+    async def markets_dealt_in(self, connection: Connection) -> tuple[Market, ...]:
+        """Those in which something is open or waits."""
+        async with self._connections.session(connection) as provider:
+            held = {one.symbol: one.name for one in (await provider.positions()).items}
+            waiting = {one.symbol: one.name for one in (await _deals(provider).orders()).items}
+        return tuple(Market(symbol, name) for symbol, name in {**held, **waiting}.items())
 
     async def closing(self, by: Person, line: Line, where: Where) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
         """Close what the words name: an id, a market, or `all`; one plan for each. What stands against one of several
@@ -198,6 +224,14 @@ class DealDesk:
         wish = Wish(kind, dict(parameters), where.asked_in, where.chat_id)
         return await self._planning.plan(by, connection, wish)
 
+    async def ordering(self, by: Person, word: str = "") -> list[Connection]:
+        """Those to order through; never none.
+
+        Raises:
+            NotFoundError: There is no such thing.
+        """
+        return await self._dealing(by, word, Ability.ORDERS)
+
     async def _dealing(self, by: Person, word: str, ability: Ability | None) -> list[Connection]:
         """Those to deal through; with an ability, where they need one."""
         seen = await (self._connections.named(by, word) if word else self._connections.visible_to(by))
@@ -208,11 +242,29 @@ class DealDesk:
         return [one for one in able if one.may_act(by)] or able
 
     async def _through(self, by: Person, word: str) -> Connection:
-        able = await self._dealing(by, word, Ability.ORDERS)
+        able = await self.ordering(by, word)
         if len(able) > 1:
             names = " or ".join(one.name for one in able)
             raise InputError(f"name the connection: {names}", f"{BUY} on {able[0].name}")
         return able[0]
+
+    def _checked(
+        self, side: str, line: Line, market: Market, *, may_wait: bool = False
+    ) -> tuple[str, Decimal, dict[str, str]]:
+        """Which kind of order it is, the price it would be done at, and its terms."""
+        if market.quote is None:
+            raise InputError(f"{market.name} has no price now", "")
+        if market.currency is None or not market.currency.known:
+            said = f"it is not told in which currency {market.name} is dealt in"
+            raise InputError(f"{said}, and what nobody can weigh is not asked for", "")
+        terms = self._terms(line)
+        price = market.quote.ask if side == "buy" else market.quote.bid
+        kind = "" if may_wait and not line.level else _type_of(side, line, price, market)
+        if line.size:
+            _check_size(number_of(line.size, "a size", BUY if side == "buy" else SELL), market)
+        price = Decimal(terms.get("level", price))
+        _check_bracket(side, price, terms)
+        return kind, price, terms
 
     def _terms(self, line: Line, *, may_be_none: bool = False) -> dict[str, str]:
         """Level, stop, limit and time, digit for digit."""
@@ -336,6 +388,11 @@ def _only(found: tuple[Open, ...] | list[Open], word: str, what: str = "open pos
     if len(called) > 1:
         raise InputError(f"{len(called)} are called so; name one by its number", called[0].item.id)
     return called[0]
+
+
+async def _with_price(prices: TellsPrices, symbol: str) -> Market:
+    market = await prices.market(symbol)
+    return market if market.quote is not None else replace(market, quote=await prices.quote(symbol))
 
 
 def _prices(provider: Provider) -> TellsPrices:

@@ -103,7 +103,7 @@ async def test_what_the_broker_would_refuse_is_said_before_anybody_signs(desk: T
 async def test_what_the_policy_cannot_weigh_is_not_asked_for(desk: Treasury, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a currency it has no worth, and every limit and every band would let it pass."""
     monkeypatch.setattr(markets, "_currency", lambda word: None)
-    assert "does not say in which currency" in await desk.desk.said(OLGA, "/buy 1000 EURUSD")
+    assert "not told in which currency" in await desk.desk.said(OLGA, "/buy 1000 EURUSD")
     assert await desk.rows("SELECT * FROM requests") == []
 
 
@@ -128,6 +128,47 @@ async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) ->
     await desk.comes_to(await desk.rooms.approvals.find(number), State.SUCCEEDED)
     await desk.desk.settled()
     assert "Nothing waits." in (await desk.desk.says(OLGA, "/orders"))[-1]["text"]
+
+
+async def test_what_was_not_said_is_asked_for_step_by_step(desk: Treasury) -> None:
+    says, taps = desk.desk.says, desk.desk.taps
+    (which,) = await says(OLGA, "/buy")
+    assert which["text"].startswith("Buy what? Tap it, or send its symbol")
+    (size,) = await taps(OLGA, which, "EUR/USD (EURUSD)")
+    assert re.search(r"EUR/USD \(EURUSD\) 1\.\d+ / 1\.\d+ · .*\nBuy how many units\? At least 100, ", size["text"]), (
+        size
+    )
+    assert labels(size) == ["100", "1,000", "10,000"]
+    assert (await says(OLGA, "1"))[-1]["text"].startswith("One deal in EUR/USD is of 100 units at least")
+    (price,) = await taps(OLGA, size, "1,000")
+    assert desk.desk.now(size)["text"].endswith("1,000")
+    (stop,) = await says(OLGA, "1.05")
+    assert stop["text"].split("\n")[0].endswith(", to wait for 1.05")
+    assert (await says(OLGA, "1.06"))[-1]["text"].startswith("To buy, a stop lies below the price, which is 1.05")
+    (limit,) = await says(OLGA, "1.01")
+    (till,) = await taps(OLGA, limit, "No limit")
+    (look,) = await taps(OLGA, till, "Until it is taken back")
+    assert "Buy 1000 EUR/USD (EURUSD), limit order\nPrice: 1.05\nStop: 1.01\nWorth about 1050.00 USD" in look["text"]
+    assert await desk.rows("SELECT * FROM requests") == []
+    await taps(OLGA, look, "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    assert "limit at 1.05" in await desk.desk.said(OLGA, "/orders")
+    (over,) = await taps(OLGA, price, "At once")
+    assert over["text"] == "That question is over. /buy begins anew."
+
+
+async def test_a_part_of_a_name_leads_to_those_it_could_be_and_at_once_asks_for_no_day(desk: Treasury) -> None:
+    says, taps = desk.desk.says, desk.desk.taps
+    (which,) = await says(OLGA, "/sell us")
+    assert len(labels(which)) > 1
+    chosen = labels(which)[0]
+    (size,) = await taps(OLGA, which, chosen)
+    assert size["text"].startswith(chosen)
+    (price,) = await taps(OLGA, size, labels(size)[0])
+    (stop,) = await taps(OLGA, price, "At once")
+    (limit,) = await taps(OLGA, stop, "No stop")
+    (look,) = await taps(OLGA, limit, "No limit")
+    assert re.search(r"\nSell .+, at once\nWorth about", look["text"]), look["text"]
 
 
 async def test_an_order_is_weighed_by_the_price_it_is_to_wait_for(desk: Treasury) -> None:
@@ -190,6 +231,21 @@ async def test_another_stop_for_what_is_open(desk: Treasury) -> None:
     await desk.desk.taps(OLGA, message, "Ask")
     assert await signed(desk) is State.SUCCEEDED
     assert {one["id"]: one["stop"] for one in await positions(desk)}[first["id"]] == "1.01"
+
+
+async def test_what_is_changed_can_be_tapped_and_to_what_is_typed(desk: Treasury) -> None:
+    first = next(one for one in await positions(desk) if one["symbol"] == "EURUSD")
+    (which,) = await desk.desk.says(OLGA, "/change")
+    assert which["text"] == "Change which one?"
+    (terms,) = await desk.desk.taps(OLGA, which, next(one for one in labels(which) if one.startswith("EUR/USD")))
+    assert terms["text"].startswith("Send what is to be other: stop 4000")
+    (wrong,) = await desk.desk.says(OLGA, "higher")
+    assert (
+        wrong["text"].startswith("There is no open position or order ") or "say what to change" in wrong["text"].lower()
+    )
+    (look,) = await desk.desk.says(OLGA, "stop 1.01 limit none")
+    assert f"Change the position {first['id']}" in look["text"]
+    assert labels(look) == ["Ask", "Cancel"]
 
 
 @pytest.mark.parametrize(

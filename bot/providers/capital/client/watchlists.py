@@ -6,12 +6,13 @@ from bot.errors import InputError, NotFoundError, RefusedError
 from bot.providers.capital import wire
 from bot.providers.capital.client.sessions import Sessions
 from bot.providers.capital.wire import watchlists
+from bot.providers.capital.wire.failures import NO_MARKET
 from bot.providers.capital.wire.markets import Summary, parse_markets
 from bot.providers.capital.wire.session import parse_status
 
 
 class Watchlists:
-    """The section Watchlists. Wherever a list or a market is not there: `NotFoundError`."""
+    """The section Watchlists. Wherever a list or a market is not there: `NotFoundError`, which says which."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -41,19 +42,21 @@ class Watchlists:
         return watchlists.parse_made(answer.body)
 
     async def add(self, number: str, epic: str) -> None:
-        await self._changed(watchlists.build_addition(number, epic), f"{number}/{epic}")
+        await self._changed(watchlists.build_addition(number, epic), number, epic)
 
     async def take_off(self, number: str, epic: str) -> None:
-        await self._changed(watchlists.build_removal(number, epic), f"{number}/{epic}")
+        await self._changed(watchlists.build_removal(number, epic), number, epic)
 
     async def delete(self, number: str) -> None:
         await self._changed(watchlists.build_deletion(number), number)
 
-    async def _changed(self, request: wire.Request, name: str) -> None:
+    async def _changed(self, request: wire.Request, number: str, epic: str = "") -> None:
         try:
             answer = await self._sessions.change(request)
         except RefusedError as refused:
-            raise _missing(refused, name) from None
+            if epic and refused.code == NO_MARKET:
+                raise NotFoundError("market", epic) from None
+            raise _missing(refused, number) from None
         parse_status(answer.body)
 
 
