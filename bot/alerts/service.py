@@ -274,7 +274,13 @@ class Alerts:
         return entry
 
     async def set(self, person: Person, rule: Rule, *, telegram_id: int) -> None:
-        """A new rule, or one of theirs as it is to be from now on: it begins anew."""
+        """A new rule, or one of theirs as it is to be from now on: it begins anew.
+
+        Raises:
+            NotAllowedError: They may not read that, or not tell others, (any more).
+            NotFoundError: It is not theirs.
+            ConflictError: They have very many.
+        """
         await self.start()
         there = self.engine.entry(rule.id)
         if rule.owner != person.id or (there is not None and there.rule.owner != person.id):
@@ -289,6 +295,8 @@ class Alerts:
         def change(tables: Tables) -> None:
             if there is None and records.count_of(tables, person.id) >= MOST_RULES:
                 raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
+            if there is None:
+                self._telling.check(Desk(tables, self._find, self._groups()), rule)
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
             self._audit.record(tables, deed)
