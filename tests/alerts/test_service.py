@@ -324,6 +324,20 @@ async def test_what_was_proposed_is_set_only_by_who_still_may(room: Room) -> Non
     assert not room.alerts.wanted()
 
 
+async def test_rules_rest_when_their_connection_is_not_shared_any_more(room: Room) -> None:
+    """Nobody goes on using a login that was taken from them; and they hear of it once."""
+    await room.sets(rule(Test.ABOVE, 2400), by=2)
+    room.login.readers.discard(2)
+    await room.alerts.look()
+    await room.alerts.look()
+    assert not room.alerts.wanted()
+    assert await room.titles(VERA) == ["Alerts paused"]
+    assert [deed.action for deed in room.deeds] == ["alert.set", "alert.paused"]
+    await room.restart()
+    (entry,) = await room.alerts.of(await room.person(2))
+    assert entry.rule.is_paused
+
+
 async def test_a_group_that_is_not_the_desks_any_more_is_told_nothing(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400, target=Target(chat=GROUP)))
     room.groups.clear()
