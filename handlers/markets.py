@@ -121,7 +121,8 @@ def _caption(path: Path) -> str:
     first, last = path.candles[0].open, path.candles[-1].close
     low, high = min(one.low for one in path.candles), max(one.high for one in path.candles)
     change = (last - first) / first * 100 if first else last - first
-    return f"{_title(path)}: {last:f}, {change:+.2f} % in {_CALLED[path.span.name]}, between {low:f} and {high:f}"
+    went = f"{change:+.2f} % in {_CALLED[path.span.name]}"
+    return f"{_title(path)}: {last:,f}, {went}, between {low:,f} and {high:,f}"
 
 
 DOORS = (
