@@ -5,16 +5,18 @@ from html import escape
 
 from bot.access.model import Right
 from bot.errors import InputError
-from bot.operations.brokerage import ACCOUNT, TOPUP, WATCHLIST
+from bot.operations.brokerage import ACCOUNT, TOPUP, WATCHLIST, Standing
 from bot.providers.registry import PROVIDERS
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, taste_of
 from handlers.pages import Audience, Reply
 from handlers.render import brokerage as render
 from handlers.render import literal
+from handlers.render.text import visible
 
 _DOINGS = ("add", "remove", "delete", "make")
 _SWITCH = {"on": True, "off": False}
+_MOST_BUTTONS, _LABEL = 24, 24
 
 
 async def account(context: DeskContext, words: Words) -> Reply:
@@ -24,7 +26,8 @@ async def account(context: DeskContext, words: Words) -> Reply:
     match [rest[0].lower(), *rest[1:]] if rest else []:
         case []:
             standing = await desk.standing(context.person, word)
-            return Reply(render.standing(standing, taste_of(context)), again=" ".join(["/account", *words]))
+            again = " ".join(["/account", *words])
+            return Reply(render.standing(standing, taste_of(context)), again, _changes(context, standing))
         case ["switch", number]:
             connection = await desk.switch(context.person, word, number, telegram_id=telegram_id)
             return Reply([f"{escape(connection.name)} reads and deals on account <code>{literal(number)}</code> now."])
@@ -51,10 +54,13 @@ async def watchlist(context: DeskContext, words: Words) -> Reply:
     at = next((place for place, one in enumerate(rest) if one.lower() in _DOINGS and place), None)
     if not rest:
         connection, lists = await desk.lists(context.person, word)
-        return Reply(render.lists(connection, lists), again=again)
+        offers = [(visible(one.name, _LABEL), f"/watchlist {connection.name} {one.name}") for one in lists]
+        return Reply(render.lists(connection, lists), again, offers[:_MOST_BUTTONS])
     if at is None:
         connection, found = await desk.watched(context.person, word, " ".join(rest))
-        return Reply(render.watched(connection, found, taste), again=again)
+        markets = (found.markets or ())[:_MOST_BUTTONS]
+        offers = [(visible(one.symbol, _LABEL), f"/quote {connection.name} {one.symbol}") for one in markets]
+        return Reply(render.watched(connection, found, taste), again, offers)
     name, doing, what = " ".join(rest[:at]), rest[at].lower(), " ".join(rest[at + 1 :])
     if doing in ("add", "remove") and not what:
         raise InputError("say which market, by its symbol", WATCHLIST)
@@ -74,6 +80,19 @@ async def topup(context: DeskContext, words: Words) -> Reply:
     )
     holds = f"{literal(held.account)} holds {taste_of(context).money(held.amount)} of play money now."
     return Reply([f"{escape(connection.name)}: {holds}"])
+
+
+def _changes(context: DeskContext, standing: Standing) -> list[tuple[str, str]]:
+    """Another account, and the other way of hedging: for who may act through the connection."""
+    if not (context.person.may(Right.ASK) and standing.connection.may_act(context.person)):
+        return []
+    named, other = f"/account {standing.connection.name}", "off" if standing.hedging else "on"
+    others = [one for one in standing.accounts if one.account != standing.active][: _MOST_BUTTONS - 1]
+    named_so = [f"To {visible(one.name, _LABEL)} …{one.account[-4:]}".replace("  ", " ") for one in others]
+    return [
+        *((label, f"{named} switch {one.account}") for label, one in zip(named_so, others, strict=True)),
+        (f"Hedging {other}", f"{named} hedging {other}"),
+    ]
 
 
 def _connection_in(words: Words, verbs: tuple[str, ...]) -> tuple[str | None, list[str]]:

@@ -1,11 +1,12 @@
 """/buy, /sell, /close, /change and /cancelorder: guarded deals, each with its last look.
 
-What is asked for together, as /close all, is looked at together and becomes one request each.
+/buy and /sell ask for what they were not told. What is asked for together, as /close all, is looked at together and
+becomes one request each.
 """
 
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,40 +15,44 @@ from telegram.error import TelegramError
 from bot.access.model import Right
 from bot.approvals.model import Proof
 from bot.approvals.service import Shown, Wish
-from bot.errors import InputError
+from bot.errors import CountersignError, InputError
 from bot.messages.cards import Card, Draft
 from bot.operations import deal_line
-from bot.operations.deals import ALL, BUY, CHANGE, CLOSE, SELL, Where
+from bot.operations.deal_steps import DealSteps, Sketch, Step
+from bot.operations.deals import ALL, BUY, CHANGE, CLOSE, SELL, LeftOut, Open, Where
 from bot.operations.moving.plans import Plan
-from bot.providers.records import Position
-from handlers import asking, pages
+from bot.providers.base import ActKind
+from bot.providers.records import Order, Position
+from handlers import asking, failures, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
 from handlers.freshness import check_fresh
 from handlers.pages import Audience
+from handlers.render import deal_steps as steps
 from handlers.render import deals as render
+from handlers.walking import Walk
 
 TOGETHER: Final = "deals"
 CHOOSING: Final = "deals/choose"
+CHANGING: Final = "deals/change"
 CANCEL_ORDER = "/cancelorder <id>"
 _ASK, _CANCEL = 1, 2
 _MOST_BUTTONS = 24
+_CHANGED: Final[dict[str, Callable[[Open], bool]]] = {
+    "close": lambda one: isinstance(one.item, Position),
+    "cancelorder": lambda one: isinstance(one.item, Order),
+    "change": lambda one: ActKind.CHANGE in one.connection.spec.acts,
+}
+"""What each command is about."""
 _OVER = "That is over; nothing was asked for. Begin anew if you still want it."
 
 
-async def buy(context: DeskContext, words: Words) -> None:
-    await _order(context, "buy", words)
+def _walk(side: str) -> Walk[Sketch, Step]:
+    return Walk(side, lambda services: DealSteps(services.deals, side), Sketch, steps.question, steps.labels)
 
 
-async def sell(context: DeskContext, words: Words) -> None:
-    await _order(context, "sell", words)
-
-
-async def _order(context: DeskContext, side: str, words: Words) -> None:
-    check_fresh(context)
-    plan = await context.services.deals.order(context.person, side, deal_line.read(words), _where(context))
-    await asking.offer(context, plan, said_whole=True)
+WALKS: Final = (_walk("buy"), _walk("sell"))
 
 
 async def close(context: DeskContext, words: Words) -> None:
@@ -55,14 +60,17 @@ async def close(context: DeskContext, words: Words) -> None:
     if not words:
         return await _choose(context, "close")
     line = deal_line.read(words)
-    await _offer(context, await context.services.deals.closing(context.person, line, _where(context)))
+    await _offer(context, *await context.services.deals.closing(context.person, line, _where(context)))
     return None
 
 
 async def change(context: DeskContext, words: Words) -> None:
     check_fresh(context)
+    if not words:
+        return await _choose(context, "change")
     plan = await context.services.deals.change(context.person, deal_line.read(words), _where(context))
     await asking.offer(context, plan, said_whole=True)
+    return None
 
 
 async def cancel_order(context: DeskContext, words: Words) -> None:
@@ -77,9 +85,9 @@ async def cancel_order(context: DeskContext, words: Words) -> None:
 async def _choose(context: DeskContext, command: str) -> None:
     """What there is, a button each."""
     found = await context.services.deals.open_to(context.person)
-    wanted = [one for one in found if isinstance(one.item, Position) == (command == "close")]
+    wanted = [one for one in found if _CHANGED[command](one)]
     if not wanted:
-        await context.say("Nothing is open." if command == "close" else "No order waits.")
+        await context.say("No order waits." if command == "cancelorder" else "Nothing is open.")
         return
     shown, taste = wanted[:_MOST_BUTTONS], taste_of(context)
     body = {"command": command, "ids": [f"{one.item.id} on {one.connection.name}" for one in shown]}
@@ -101,17 +109,35 @@ async def _chosen(context: DeskContext, card: Card, choice: int, message_id: int
     desk, where = context.services.deals, _where(context)
     if card.body["command"] == "close":
         words = ids[choice] if choice < len(ids) else ALL
-        await _offer(context, await desk.closing(context.person, deal_line.read(words.split()), where))
+        await _offer(context, *await desk.closing(context.person, deal_line.read(words.split()), where))
+    elif card.body["command"] == "change":
+        await context.services.linking.cancel(context.person)  # one thing is asked at a time
+        await context.services.cards.save(Draft(context.person.id, CHANGING, {"id": ids[choice]}))
+        await context.say(render.CHANGING)
     else:
         plan = await desk.withdrawn(context.person, deal_line.read(ids[choice].split()), where)
         await asking.offer(context, plan)
     return None
 
 
-async def _offer(context: DeskContext, plans: Sequence[Plan]) -> None:
-    """One plan has the usual last look; several are looked at together."""
+async def _changed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+    """The rest of the line for what was chosen."""
+    words = [*str(draft.body["id"]).split(), *text.split()]
+    plan = await context.services.deals.change(context.person, deal_line.read(words), _where(context))
+    await asking.offer(context, plan)
+
+
+async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[LeftOut] = ()) -> None:
+    """One plan has the usual last look; several are looked at together. What is left out is named first."""
+    if left:
+        said = render.left_out([(one.what, failures.sentence(one.why)) for one in left])
+
+        async def say_left(chat_id: int) -> None:
+            await context.say(said, chat_id=chat_id, protected=True)
+
+        await pages.privately(context, say_left)
     if len(plans) == 1:
-        await asking.offer(context, plans[0], said_whole=True)
+        await asking.offer(context, plans[0], said_whole=not left)
         return
     if any(not plan.rule.seats and plan.rule.proof is not Proof.NONE for plan in plans):
         raise InputError("the policy wants a proof for each of them; close one by one", CLOSE)
@@ -141,11 +167,15 @@ async def _said(context: DeskContext, card: Card, choice: int, message_id: int) 
     await services.cards.drop(context.person.id)
     if choice == _CANCEL:
         return "Stopped; nothing was asked for."
+    left: list[tuple[str, str]] = []
     for body in draft.body["wishes"]:
-        shown = Shown(Proof.NONE, services.timekeeping.looking())
-        await services.money.planning.ask(
-            context.person, asking.wish_of(body), telegram_id=context.where.telegram_id, shown=shown
-        )
+        wish, shown = asking.wish_of(body), Shown(Proof.NONE, services.timekeeping.looking())
+        try:
+            await services.money.planning.ask(context.person, wish, telegram_id=context.where.telegram_id, shown=shown)
+        except CountersignError as error:  # it keeps none of the others from being asked for
+            left.append((f"{wish.parameters['name']} {wish.parameters['target']}", failures.sentence(error)))
+    if left:
+        await context.say(render.left_out(left), protected=True)
     return None  # each request's own card says the rest
 
 
@@ -170,11 +200,19 @@ def _where(context: DeskContext) -> Where:
 
 
 DOORS = (
-    Door("buy", "Buy at a broker, at once or at a price", BUY, Right.ASK, buy, Audience.PRIVATE),
-    Door("sell", "Sell at a broker, at once or at a price", SELL, Right.ASK, sell, Audience.PRIVATE),
+    Door("buy", "Buy at a broker, at once or at a price", BUY, Right.ASK, WALKS[0].begin, Audience.PRIVATE),
+    Door("sell", "Sell at a broker, at once or at a price", SELL, Right.ASK, WALKS[1].begin, Audience.PRIVATE),
     Door("close", "Close what is open", CLOSE, Right.ASK, close, Audience.PRIVATE),
     Door("change", "Another stop, limit or price", CHANGE, Right.ASK, change, Audience.PRIVATE),
     Door("cancelorder", "Take back an order that waits", CANCEL_ORDER, Right.ASK, cancel_order, Audience.PRIVATE),
 )
-TAPS = (TapDoor(TOGETHER, Right.ASK, _said), TapDoor(CHOOSING, Right.ASK, _chosen))
-ANSWERS = (AnswerDoor(TOGETHER, Right.ASK, _typed),)
+TAPS = (
+    TapDoor(TOGETHER, Right.ASK, _said),
+    TapDoor(CHOOSING, Right.ASK, _chosen),
+    *(TapDoor(one.kind, Right.ASK, one.tapped) for one in WALKS),
+)
+ANSWERS = (
+    AnswerDoor(TOGETHER, Right.ASK, _typed),
+    AnswerDoor(CHANGING, Right.ASK, _changed),
+    *(AnswerDoor(one.kind, Right.ASK, one.typed) for one in WALKS),
+)

@@ -9,6 +9,7 @@ from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
+from bot.providers.base import Ability
 from bot.providers.records import Market
 from handlers import alert_steps
 from handlers.context import DeskContext
@@ -20,20 +21,23 @@ from handlers.render.text import literal, visible
 
 _QUOTE, _MARKET, _CHART, _ORDERS = "/quote GOLD", "/market US500", "/chart GOLD 1d", "/orders capital"
 _USUAL = "1d"
+_MOST_BUTTONS, _LABEL = 12, 24
 _SPANS = {span.name: span for span in SPANS}
 _LIKE_A_SPAN = re.compile(r"[0-9]{1,4}(?:min|mo|[hdwmy])", re.ASCII | re.IGNORECASE)
 _CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo": "a month", "1y": "a year"}
 
 
 async def quote(context: DeskContext, words: Words) -> Reply:
-    _some(words, _QUOTE)
+    if not words:
+        return await _which(context, _QUOTE)
     sheet = await context.services.markets.quoted(context.person, words)
     again = " ".join(["/quote", *words])
     return Reply(render.quotes(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet))
 
 
 async def market(context: DeskContext, words: Words) -> Reply:
-    _some(words, _MARKET)
+    if not words:
+        return await _which(context, _MARKET)
     sheet = await context.services.markets.described(context.person, words)
     again = " ".join(["/market", *words])
     return Reply(render.markets(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet, is_whole=True))
@@ -52,11 +56,15 @@ def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, 
         return []
     ((connection, market),) = found
     named = f"{connection.name} {market.symbol}"
-    return [
+    offers = [
         ("Chart", f"/chart {named}"),
         *([] if is_whole else [("Everything", f"/market {named}")]),
         alert_steps.offer(connection.name, market.symbol),
     ]
+    if Ability.ORDERS in connection.spec.abilities:
+        deal = f"{market.symbol} on {connection.name}"
+        offers += [("Buy…", f"/buy {deal}"), ("Sell…", f"/sell {deal}")]
+    return offers
 
 
 async def orders(context: DeskContext, words: Words) -> Reply:
@@ -69,6 +77,8 @@ async def orders(context: DeskContext, words: Words) -> Reply:
 
 async def chart(context: DeskContext, words: Words) -> Reply | None:
     """A picture, to the asker's private chat."""
+    if not words:
+        return await _which(context, _CHART)
     names, span, as_line = read(words)
     path = await context.services.markets.path(context.person, names, span)
     if not path.candles:
@@ -105,6 +115,20 @@ def read(words: Words) -> tuple[Words, Span, bool]:
     if len(left) > 1 and _LIKE_A_SPAN.fullmatch(left[-1]):
         raise InputError(f"how long? One of {', '.join(_SPANS)}", _CHART)
     return left, span, as_line
+
+
+async def _which(context: DeskContext, example: str) -> Reply:
+    """A button for each market in which something is open."""
+    found = await context.services.markets.held(context.person)
+    if not found:
+        _some([], example)
+    command = example.split()[0]
+    offers = [
+        (visible(market.name or market.symbol, _LABEL), f"{command} {connection.name} {market.symbol}")
+        for connection, market in found[:_MOST_BUTTONS]
+    ]
+    told = f"Which market? Tap one of yours, or name any, by a part of its name: <code>{example}</code>"
+    return Reply([told], None, offers)
 
 
 def _some(words: Words, example: str) -> None:

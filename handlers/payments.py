@@ -15,11 +15,11 @@ from handlers import pages
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, Door, TapDoor, Words
 from handlers.pages import Audience
-from handlers.transfers import Walk
+from handlers.transfers import walk
 
 CODE: Final = "payout/code"
-TO_CLIENT: Final = Walk("payagent", lambda money: money.payment_steps[PayWay.AGENT])
-OUT: Final = Walk("payout", lambda money: money.payment_steps[PayWay.PAYOUT])
+TO_CLIENT: Final = walk("payagent", lambda money: money.payment_steps[PayWay.AGENT])
+OUT: Final = walk("payout", lambda money: money.payment_steps[PayWay.PAYOUT])
 TO_CLIENT_EXAMPLE = "/payagent 250.00 USD from main CR90000001 to Harbour for Invoice 4711"
 OUT_EXAMPLE = "/payout 250.00 USD from main CR90000001 to Corner Exchange"
 _CODE_EXAMPLE = "/payout code k3n7q2xw5z"
@@ -76,8 +76,8 @@ DOORS = (
         Audience.PRIVATE,
     ),
 )
-TAPS = tuple(TapDoor(walk.kind, Right.ASK, walk.tapped) for walk in (TO_CLIENT, OUT))
+TAPS = tuple(TapDoor(one.kind, Right.ASK, one.tapped) for one in (TO_CLIENT, OUT))
 ANSWERS = (
-    *(AnswerDoor(walk.kind, Right.ASK, walk.typed) for walk in (TO_CLIENT, OUT)),
+    *(AnswerDoor(one.kind, Right.ASK, one.typed) for one in (TO_CLIENT, OUT)),
     AnswerDoor(CODE, Right.ASK, _code, secret=True),
 )

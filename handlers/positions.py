@@ -10,6 +10,8 @@ from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
 from handlers.render import positions as render
 
+_DEALS = ((ActKind.CLOSE, "Close…", "/close"), (ActKind.CHANGE, "Change…", "/change"))
+
 
 async def positions(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, "/positions capital")
@@ -18,15 +20,17 @@ async def positions(context: DeskContext, words: Words) -> Reply:
 
 
 def _offers(sheet: Sheet[Position], words: Words) -> list[tuple[str, str]]:
-    """To close, where something is open that could be closed here; and to be told of what is."""
+    """To close or change, where something is open that this could be done to; and to be told of what is."""
     if not sheet.answers:
         return []
-    dealt = [
-        answer.connection.name
+    acts = {
+        act
         for answer in sheet.answers
-        if answer.reading is not None and answer.reading.items and ActKind.CLOSE in answer.connection.spec.acts
-    ]
-    return [*([("Close…", "/close")] if dealt else []), alert_steps.offer(alert_steps.POSITION, *words)]
+        if answer.reading is not None and answer.reading.items
+        for act in answer.connection.spec.acts
+    }
+    dealt = [(label, line) for act, label, line in _DEALS if act in acts]
+    return [*dealt, alert_steps.offer(alert_steps.POSITION, *words)]
 
 
 DOORS = (

@@ -1,25 +1,34 @@
 """/statement: what came and went."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from telegram import InputFile
 
 from bot.access.model import Right
 from bot.errors import InputError
+from bot.operations.balances import Sheet
+from bot.providers.records import Entry, Happening
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, taste_of
 from handlers.pages import Audience, Reply, privately
 from handlers.render.digests import csv_of
+from handlers.render.statement import activity as happenings
+from handlers.render.statement import csv_of_activity
 from handlers.render.statement import statement as rendered
 
 USUAL, MOST = 10, 200
+ACTIVITY = "/statement capital activity since 2026-03-01"
+FURTHEST_ACTIVITY = timedelta(days=31)
+"""The provider tells a day at a time."""
 EXAMPLE, ONE = "/statement cryptocapital 20", "/statement cryptocapital no 4795"
 
 
 async def statement(context: DeskContext, words: Words) -> Reply | None:
     zone = ZoneInfo(context.services.config.desk.time_zone)
+    if any(word.lower() == "activity" for word in words):
+        return await _activity(context, words, zone)
     if words and words[-1].lower() == "csv":
         return await _file(context, words[:-1], zone)
     if len(words) >= 2 and words[-2].lower().rstrip(".") == "no":
@@ -37,15 +46,45 @@ async def _file(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply | N
     sheet = await services.statements.statement(context.person, word, limit=limit, since=since)
     if not any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
         return Reply(rendered(sheet, "as a file", taste_of(context)))
+    await _hand_over(context, csv_of(sheet), _named("statement", sheet, zone), _without(sheet))
+    return None
+
+
+def _named(what: str, sheet: Sheet[Entry] | Sheet[Happening], zone: ZoneInfo) -> str:
+    return f"{what}-{sheet.asked_at.astimezone(zone):%Y-%m-%d}.csv"
+
+
+def _without(sheet: Sheet[Entry] | Sheet[Happening]) -> str | None:
     silent = [answer.connection.name for answer in sheet.answers if answer.reading is None]
-    caption = f"Without {', '.join(silent)}: no answer from there." if silent else None
-    file = InputFile(csv_of(sheet).encode(), f"statement-{sheet.asked_at.astimezone(zone):%Y-%m-%d}.csv")
+    return f"Without {', '.join(silent)}: no answer from there." if silent else None
+
+
+async def _hand_over(context: DeskContext, text: str, name: str, caption: str | None) -> None:
+    file = InputFile(text.encode(), name)
 
     async def say(chat_id: int) -> None:
         await context.bot.send_document(chat_id, file, caption=caption, protect_content=True)
 
     await privately(context, say)
-    return None
+
+
+async def _activity(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply | None:
+    """`[connection] activity [since DAY] [csv]`: what happened, whether money was booked for it or not."""
+    services = context.services
+    now, as_file = services.clock.now(), words[-1].lower() == "csv"
+    left = [word for word in words if word.lower() not in ("activity", "csv")]
+    if left and left[-1].isdecimal():
+        raise InputError("activity is told since a day", ACTIVITY)
+    word, _, day = read(left, now, zone)
+    since = day or now - timedelta(days=1)
+    if now - since > FURTHEST_ACTIVITY:
+        raise InputError(f"activity is told of the last {FURTHEST_ACTIVITY.days} days", ACTIVITY)
+    sheet = await services.statements.activity(context.person, word, since)
+    if as_file and any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
+        await _hand_over(context, csv_of_activity(sheet), _named("activity", sheet, zone), _without(sheet))
+        return None
+    what = f"activity since {left[-1]}" if day is not None else "activity of a day"
+    return Reply(happenings(sheet, what, taste_of(context)), again=" ".join(["/statement", *words]))
 
 
 async def _entry(context: DeskContext, words: Words) -> Reply:

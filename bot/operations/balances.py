@@ -18,6 +18,7 @@ from bot.money import Currency, Money
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.providers.base import Provider
+from bot.providers.markets import ReckonsNights
 from bot.providers.records import Balance, Environment, Position, Reading
 
 Item = TypeVar("Item")
@@ -54,7 +55,7 @@ class Balances:
 
     async def positions(self, person: Person, word: str | None = None) -> Sheet[Position]:
         """The same for what is open."""
-        return await self._ask(person, word, lambda provider: provider.positions())
+        return await self._ask(person, word, _with_nights)
 
     async def _ask(
         self, person: Person, word: str | None, question: Callable[[Provider], Awaitable[Reading[Item]]]
@@ -77,6 +78,11 @@ class Balances:
                 return Answer(connection, await question(provider))
         except (ProviderError, RecordUnreadableError, OwnerSuspendedError) as error:
             return Answer(connection, None, error)
+
+
+async def _with_nights(provider: Provider) -> Reading[Position]:
+    reading = await provider.positions()
+    return await provider.with_nights(reading) if isinstance(provider, ReckonsNights) and reading.items else reading
 
 
 class Holding(StrEnum):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_UP, Decimal
 from zoneinfo import ZoneInfo
@@ -11,12 +11,12 @@ from bot.access.model import Person
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.clock import Clock
-from bot.errors import InputError, NotFoundError, UnsupportedError
+from bot.errors import CountersignError, InputError, NotFoundError, UnsupportedError
 from bot.money import Currency, Money
 from bot.operations.connections import Connections
 from bot.operations.deal_line import Line
 from bot.operations.linked import Connection
-from bot.operations.markets import the_one
+from bot.operations.markets import MOST_FOUND, the_one
 from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
 from bot.providers.base import Ability, ActKind, Provider
@@ -48,6 +48,14 @@ class Open:
     item: Position | Order
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was named and cannot be closed, or a connection that did not say what is open, and why."""
+
+    what: str
+    why: CountersignError
+
+
 class DealDesk:
     """Looks at the market and at what is open, then makes the plan."""
 
@@ -74,14 +82,12 @@ class DealDesk:
         connection = await self._through(by, line.on)
         async with self._connections.session(connection) as provider:
             prices, deals = _prices(provider), _deals(provider)
-            market = await prices.market((await the_one(prices, line.what)).symbol)
-            quote = market.quote or await prices.quote(market.symbol)
+            market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
-        price = quote.ask if side == "buy" else quote.bid
-        kind = _type_of(side, line, price, market)
-        _check_size(size, market)
-        terms = self._terms(line)
-        _check_bracket(side, Decimal(terms.get("level", price)), terms)
+        if market.currency is None or not market.currency.known:
+            said = f"{connection.spec.title} does not say in which currency {market.name} is"
+            raise InputError(f"{said}, and what nobody can weigh is not asked for", example)
+        kind, price, terms = self._checked(side, line, market)
         parameters = {
             **common(connection),
             "account": account,
@@ -92,34 +98,79 @@ class DealDesk:
             "size": f"{size:f}",
             "type": kind,
             **terms,
-            **_worth(size, Decimal(terms.get("level", price)), market.currency),
+            **_worth(size, price, market.currency),
         }
         return await self._plan(by, connection, Kind.ORDER, parameters, where)
 
-    async def closing(self, by: Person, line: Line, where: Where) -> tuple[Plan, ...]:
-        """Close what the words name: an id, a market, or `all`; one plan for each.
+    def check(self, side: str, line: Line, market: Market, *, may_wait: bool) -> None:
+        """Whether a deal that is not whole yet could become one.
+
+        Args:
+            market: With its price.
+            may_wait: Nobody has said yet whether it is to be done at once.
+        Raises:
+            InputError: What is there of it would be refused.
+        """
+        self._checked(side, line, market, may_wait=may_wait)
+
+    async def markets_called(self, connection: Connection, text: str) -> tuple[Market, ...]:
+        """The one that is meant, with its price; or the several that could be.
+
+        Raises:
+            NotFoundError: None could be.
+        """
+        async with self._connections.session(connection) as provider:
+            prices = _prices(provider)
+            found = (await prices.find_markets(text, most=MOST_FOUND)).items
+            exact = [one for one in found if text.casefold() in (one.symbol.casefold(), one.name.casefold())]
+            if not found:
+                raise NotFoundError("market", text)
+            if len(exact) != 1 and len(found) > 1:
+                return found
+            return (await _with_price(prices, (exact or found)[0].symbol),)
+
+    async def markets_dealt_in(self, connection: Connection) -> tuple[Market, ...]:
+        """Those in which something is open or waits."""
+        async with self._connections.session(connection) as provider:
+            held = {one.symbol: one.name for one in (await provider.positions()).items}
+            waiting = {one.symbol: one.name for one in (await _deals(provider).orders()).items}
+        return tuple(Market(symbol, name) for symbol, name in {**held, **waiting}.items())
+
+    async def closing(self, by: Person, line: Line, where: Where) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
+        """Close what the words name: an id, a market, or `all`; one plan for each. What stands against one of several
+        keeps no other open.
 
         What is taken back at a price is bound to the price of now, or to the one that is said.
 
         Raises:
             NotFoundError: Nothing of that name is open.
+            CountersignError: What stands against closing it, where nothing is left that can be closed.
         """
         if not line.what:
             raise InputError("say what to close: its number, its market, or all", CLOSE)
-        found = [one for one in await self.open_to(by, line.on) if isinstance(one.item, Position)]
+        found, left = await self._looked(by, line.on)
+        found = [one for one in found if isinstance(one.item, Position)]
         wanted = [one for one in found if line.what == ALL or _is_called(one.item, line.what)]
-        if not wanted:
-            known = list(dict.fromkeys(one.item.symbol for one in found))
-            raise NotFoundError("open position", line.what, known)
         plans = []
         for one in wanted:
-            if line.size and number_of(line.size, "a size", CLOSE) != one.item.size:
-                held = f"{one.item.size:f}" if one.item.size is not None else "it"
-                said = f"{one.connection.spec.title} closes a position whole, and this one has {held} units"
-                raise InputError(f"{said}; leave the size out", CLOSE)
-            parameters = {**_about(one, _worth_of(one.item)), **_least(one, line)}
-            plans.append(await self._plan(by, one.connection, Kind.CLOSE, parameters, where))
-        return tuple(plans)
+            try:
+                plans.append(await self._to_close(by, one, line, where))
+            except CountersignError as error:
+                left.append(LeftOut(f"{one.item.name} {one.item.id}", error))
+        if not plans and left:
+            raise left[-1].why
+        if not plans:
+            known = list(dict.fromkeys(one.item.symbol for one in found))
+            raise NotFoundError("open position", line.what, known)
+        return tuple(plans), tuple(left)
+
+    async def _to_close(self, by: Person, one: Open, line: Line, where: Where) -> Plan:
+        if line.size and number_of(line.size, "a size", CLOSE) != one.item.size:
+            held = f"{one.item.size:f}" if one.item.size is not None else "it"
+            said = f"{one.connection.spec.title} closes a position whole, and this one has {held} units"
+            raise InputError(f"{said}; leave the size out", CLOSE)
+        parameters = {**_about(one, _worth_of(one.item)), **_least(one, line)}
+        return await self._plan(by, one.connection, Kind.CLOSE, parameters, where)
 
     async def change(self, by: Person, line: Line, where: Where) -> Plan:
         """Another stop, limit, price or time of what is open or waits; `none` takes a stop or limit away."""
@@ -129,10 +180,14 @@ class DealDesk:
         is_order = isinstance(one.item, Order)
         if not is_order and (line.level or line.till):
             raise InputError("a position has a stop and a limit; a price and a time belong to an order", CHANGE)
+        terms = self._terms(line, may_be_none=True)
+        worth = _worth_of(one.item, terms.get("level"))
+        if "level" in terms and not worth:
+            raise InputError("nobody can weigh what it is worth there: its currency is not told", CHANGE)
         parameters = {
-            **_about(one, _worth_of(one.item)),
+            **_about(one, worth),
             "what": "order" if is_order else "position",
-            **self._terms(line, may_be_none=True),
+            **terms,
         }
         return await self._plan(by, one.connection, Kind.CHANGE, parameters, where)
 
@@ -145,19 +200,40 @@ class DealDesk:
 
     async def open_to(self, by: Person, word: str = "") -> tuple[Open, ...]:
         """Everything open or waiting that this person could close or change."""
-        found: list[Open] = []
-        for connection in await self._dealing(by, word, None):
-            async with self._connections.session(connection) as provider:
-                found += [Open(connection, one) for one in (await provider.positions()).items]
-                if isinstance(provider, KeepsOrders):
-                    found += [Open(connection, one) for one in (await provider.orders()).items]
+        found, left = await self._looked(by, word)
+        if left:
+            raise left[0].why
         return tuple(found)
+
+    async def _looked(self, by: Person, word: str) -> tuple[list[Open], list[LeftOut]]:
+        """The same as far as it could be read."""
+        found: list[Open] = []
+        left: list[LeftOut] = []
+        for connection in await self._dealing(by, word, None):
+            try:
+                async with self._connections.session(connection) as provider:
+                    items: list[Position | Order] = [*(await provider.positions()).items]
+                    if isinstance(provider, KeepsOrders):
+                        items += (await provider.orders()).items
+            except CountersignError as error:
+                left.append(LeftOut(connection.name, error))
+            else:
+                found += [Open(connection, one) for one in items]
+        return found, left
 
     async def _plan(
         self, by: Person, connection: Connection, kind: Kind, parameters: Mapping[str, str], where: Where
     ) -> Plan:
         wish = Wish(kind, dict(parameters), where.asked_in, where.chat_id)
         return await self._planning.plan(by, connection, wish)
+
+    async def ordering(self, by: Person, word: str = "") -> list[Connection]:
+        """Those to order through; never none.
+
+        Raises:
+            NotFoundError: There is no such thing.
+        """
+        return await self._dealing(by, word, Ability.ORDERS)
 
     async def _dealing(self, by: Person, word: str, ability: Ability | None) -> list[Connection]:
         """Those to deal through; with an ability, where they need one."""
@@ -169,11 +245,26 @@ class DealDesk:
         return [one for one in able if one.may_act(by)] or able
 
     async def _through(self, by: Person, word: str) -> Connection:
-        able = await self._dealing(by, word, Ability.ORDERS)
+        able = await self.ordering(by, word)
         if len(able) > 1:
             names = " or ".join(one.name for one in able)
             raise InputError(f"name the connection: {names}", f"{BUY} on {able[0].name}")
         return able[0]
+
+    def _checked(
+        self, side: str, line: Line, market: Market, *, may_wait: bool = False
+    ) -> tuple[str, Decimal, dict[str, str]]:
+        """Which kind of order it is, the price it would be done at, and its terms."""
+        if market.quote is None:
+            raise InputError(f"{market.name} has no price now", "")
+        terms = self._terms(line)
+        price = market.quote.ask if side == "buy" else market.quote.bid
+        kind = "" if may_wait and not line.level else _type_of(side, line, price, market)
+        if line.size:
+            _check_size(number_of(line.size, "a size", BUY if side == "buy" else SELL), market)
+        price = Decimal(terms.get("level", price))
+        _check_bracket(side, price, terms)
+        return kind, price, terms
 
     def _terms(self, line: Line, *, may_be_none: bool = False) -> dict[str, str]:
         """Level, stop, limit and time, digit for digit."""
@@ -260,9 +351,10 @@ def _least(one: Open, line: Line) -> dict[str, str]:
     return {"least": one.item.worth.text()}
 
 
-def _worth_of(item: Position | Order) -> dict[str, str]:
+def _worth_of(item: Position | Order, level: str | None = None) -> dict[str, str]:
+    """`level`: the price that an order is to wait for instead; it is weighed by that one."""
     if isinstance(item, Order):
-        return _worth(item.size, item.level, item.currency)
+        return _worth(item.size, item.level if level is None else Decimal(level), item.currency)
     if item.worth is not None:
         return {"amount": item.worth.text(), "currency": item.worth.currency.code} if item.worth.amount > 0 else {}
     price = item.now or item.entry
@@ -296,6 +388,11 @@ def _only(found: tuple[Open, ...] | list[Open], word: str, what: str = "open pos
     if len(called) > 1:
         raise InputError(f"{len(called)} are called so; name one by its number", called[0].item.id)
     return called[0]
+
+
+async def _with_price(prices: TellsPrices, symbol: str) -> Market:
+    market = await prices.market(symbol)
+    return market if market.quote is not None else replace(market, quote=await prices.quote(symbol))
 
 
 def _prices(provider: Provider) -> TellsPrices:

@@ -90,6 +90,20 @@ class MarketDesk:
         chosen = await self._with(person, Ability.ORDERS, word)
         return await self._ask(chosen, waiting)
 
+    async def held(self, person: Person) -> list[tuple[Connection, Market]]:
+        """Those in which something is open; who cannot say so just now has none."""
+
+        async def open_there(provider: Provider) -> Reading[Position]:
+            return await provider.positions()
+
+        sheet = await self._ask(await self._with(person, Ability.MARKETS, None), open_there)
+        found = {
+            (answer.connection.id, one.symbol): (answer.connection, Market(one.symbol, one.name))
+            for answer in sheet.answers
+            for one in (answer.reading.items if answer.reading is not None else ())
+        }
+        return list(found.values())
+
     async def path(self, person: Person, words: Sequence[str], span: Span) -> Path:
         """How the price of the one market that answers to the words went, at the first connection that has it.
 

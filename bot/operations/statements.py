@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import TypeVar
 
 from bot.access.model import Person, Right
 from bot.clock import Clock
@@ -10,9 +11,10 @@ from bot.errors import NotAllowedError, OwnerSuspendedError, ProviderError, Reco
 from bot.operations.balances import Answer, Sheet
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
-from bot.providers.base import Ability, FindsEntries, KeepsStatements, Provider, unsupported
-from bot.providers.records import Entry, Reading
+from bot.providers.base import Ability, FindsEntries, KeepsActivity, KeepsStatements, Provider, unsupported
+from bot.providers.records import Entry, Happening, Reading
 
+Item = TypeVar("Item")
 ANSWER_SECONDS = 60.0
 """Where a statement has no end mark, its end is a silence, and each account has one of its own."""
 
@@ -56,6 +58,20 @@ class Statements:
             answers = [one for one in answers if not isinstance(one.trouble, UnsupportedError)]
         return Sheet(tuple(answers), asked_at)
 
+    async def activity(self, person: Person, word: str | None, since: datetime) -> Sheet[Happening]:
+        """What happened since then, at the connections called `word` or at all that keep such a thing."""
+        chosen, asked_at = await self._chosen(person, word), self._clock.now()
+
+        async def of(provider: Provider) -> Reading[Happening]:
+            if not isinstance(provider, KeepsActivity):
+                raise UnsupportedError(provider.spec.name, "activity")
+            return await provider.activity(since)
+
+        answers = await asyncio.gather(*(self._one(connection, of) for connection in chosen))
+        if word is None:
+            answers = [one for one in answers if not isinstance(one.trouble, UnsupportedError)]
+        return Sheet(tuple(answers), asked_at)
+
     async def _chosen(self, person: Person, word: str | None) -> list[Connection]:
         if not person.may(Right.READ):
             raise NotAllowedError(Right.READ)
@@ -63,7 +79,7 @@ class Statements:
             return await self._connections.named(person, word)
         return [one for one in await self._connections.visible_to(person) if Ability.STATEMENT in one.spec.abilities]
 
-    async def _one(self, connection: Connection, of: Callable[[Provider], Awaitable[Reading[Entry]]]) -> Answer[Entry]:
+    async def _one(self, connection: Connection, of: Callable[[Provider], Awaitable[Reading[Item]]]) -> Answer[Item]:
         try:
             async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
                 return Answer(connection, await of(provider))

@@ -55,11 +55,12 @@ class Step:
 
     @property
     def values(self) -> list[str]:
-        """What each choice stands for, in order."""
+        """What each choice stands for, in order; an empty text: nothing."""
         return [
             *(one.name for one in self.connections),
             *(one.account for one in self.accounts),
             *(one.account for one in self.payees),
+            *([""] if self.asking is Asking.NOTE else ()),
         ]
 
 
@@ -134,14 +135,14 @@ class TransferSteps:
             chat_id=chat_id,
         )
 
-    async def answered(self, by: Person, sketch: Sketch, asking: Asking, text: str) -> Sketch:
+    async def answered(self, by: Person, sketch: Sketch, asking: str, text: str) -> Sketch:
         """The sketch with one answer more, typed or tapped.
 
         Raises:
             NotFoundError, InputError: It is none.
             ProviderError: It could not be looked up.
         """
-        match asking:
+        match Asking(asking):
             case Asking.CONNECTION:
                 found = _connections_called(await self._transfers.through(by), text)
                 if len(found) != 1:

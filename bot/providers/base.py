@@ -18,7 +18,7 @@ from bot.clock import Clock
 from bot.errors import UnsupportedError
 from bot.money import Money
 from bot.providers.nonces import PROCESS_NONCES, Nonces
-from bot.providers.records import Account, Balance, Entry, Environment, Findings, Position, Power, Reading
+from bot.providers.records import Account, Balance, Entry, Environment, Findings, Happening, Position, Power, Reading
 from bot.providers.redirecting import Redirect
 from bot.secret import Secret
 
@@ -192,6 +192,14 @@ class FindsEntries(Protocol):
         Raises:
             InputError: No entry here has such a number.
         """
+
+
+@runtime_checkable
+class KeepsActivity(Protocol):
+    """A provider that keeps what happened on an account, beside what was booked."""
+
+    async def activity(self, since: datetime) -> Reading[Happening]:
+        """All of it up to now, oldest first. It may be written a minute late."""
 
 
 @runtime_checkable

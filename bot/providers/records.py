@@ -130,6 +130,9 @@ class Position:
     """Whether the provider would take it back now; None where that was not told."""
     status: str = ""
     """The provider's own word for how it stands, for showing only."""
+    overnight: Money | None = None
+    """What holding it for the next night brings, or costs; looked up where that was asked for."""
+    overnight_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,25 @@ class Entry:
     """The provider's own word, for showing only."""
     reference: str = ""
     """What it belongs to, in the provider's numbers: a contract, a deal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened on an account, whether money was booked for it or not."""
+
+    account: str
+    at: datetime
+    what: str
+    """In plain words: "position accepted, by its stop"."""
+    id: str = ""
+    """Of the position or order it happened to."""
+    symbol: str = ""
+    name: str = ""
+    direction: Direction | None = None
+    """Of the deal: a long is closed by a short one."""
+    size: Decimal | None = None
+    level: Decimal | None = None
+    """The price it happened at, or is to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +262,21 @@ class Order:
     created_at: datetime | None = None
     good_till: datetime | None = None
     currency: Currency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoppedOut:
+    """A position that its stop closed, or the provider because its margin was used up."""
+
+    account: str
+    id: str
+    """The position's."""
+    symbol: str
+    at: datetime
+    level: Decimal | None = None
+    """The price it was closed at, where that was told."""
+    by_provider: bool = False
+    """For want of margin, and not by its stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,11 @@ from handlers.render.plans import seat_in_words
 from handlers.render.text import Taste, bold, literal, visible
 
 _LINE = 300
+_CHOOSING = {"close": "Close which one?", "cancelorder": "Take back which one?", "change": "Change which one?"}
+CHANGING = (
+    "Send what is to be other: <code>stop 4000</code>, <code>limit 4200</code> or <code>none</code> behind either to "
+    "take it away; for an order also <code>at 4050</code> and <code>till 2026-12-01</code>. (/cancel stops.)"
+)
 _SIDES = {Direction.LONG: "long", Direction.SHORT: "short", None: ""}
 _ORDERED = {Direction.LONG: "buy", Direction.SHORT: "sell", None: ""}
 
@@ -22,9 +27,14 @@ def button(item: Position | Order, taste: Taste) -> str:
 
 
 def choosing(command: str, found: int, shown: int) -> str:
-    what = "Close which one?" if command == "close" else "Take back which one?"
+    what = _CHOOSING[command]
     left = f"\n{found - shown} more are not shown; name one: <code>/{command} …</code>" if found > shown else ""
     return what + left
+
+
+def left_out(found: Sequence[tuple[str, str]]) -> str:
+    """What was not asked for, and why; each why is a sentence of ours, as plain text."""
+    return "\n".join([bold("Left out:"), *(f"• {literal(what, 80)}: {literal(why, _LINE)}" for what, why in found)])
 
 
 def together(plans: Sequence[Plan], taste: Taste) -> str:

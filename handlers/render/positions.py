@@ -86,6 +86,9 @@ def _facts(item: Position, taste: Taste) -> list[str]:
         facts.append(f"stop {price(item.stop)}")
     if item.limit is not None:
         facts.append(f"limit {price(item.limit)}")
+    if item.overnight is not None:
+        when = f" at {taste.time(item.overnight_at)}" if item.overnight_at is not None else ""
+        facts.append(f"over night {taste.signed(item.overnight)}{when}")
     if item.worth is not None and item.is_open:
         back = " if sold now" if item.can_be_closed is not False else ", not to be sold now"
         facts.append(f"gives {taste.money(item.worth)}{back}")

@@ -33,13 +33,14 @@ def question(step: Step, taste: Taste) -> str:
 def labels(step: Step, taste: Taste) -> list[str]:
     """One for each of the step's values."""
     return [
-        *(_connection(one) for one in step.connections),
+        *(connection(one) for one in step.connections),
         *(_account(one, taste) for one in step.accounts),
         *(_payee(one) for one in step.payees),
+        *(["Skip"] if step.asking is Asking.NOTE else ()),
     ]
 
 
-def _connection(one: Connection) -> str:
+def connection(one: Connection) -> str:
     return visible(f"{one.spec.title} {one.label} · {one.environment.upper()}", _LABEL)
 
 

@@ -96,6 +96,7 @@ async def test_one_word_narrows_it(linked: Desk) -> None:
         text = await linked.said(OLGA, f"/positions {word}")
         assert "▲ EUR/USD · +240.00 USD\n    long 50,000 units · 1.1534 → 1.1582 · " in text
         assert "margin 1,930.33 USD · limit 1.175" in text
+        assert re.search(r" · limit 1\.175\d* · over night [-+]\d+\.\d\d USD at \d\d:\d\d:\d\d$", text, re.M), text
         assert ("Broctagon CRM" in text) == (word == "main")
 
 

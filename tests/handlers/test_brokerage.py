@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.providers.records import Environment
-from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work, configured, providers
+from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work, buttons, configured, providers
 
 
 @pytest.fixture
@@ -53,8 +53,30 @@ async def test_a_list_is_made_filled_shown_and_deleted(desk: Desk) -> None:
     assert "Bullion" not in (await desk.said(OLGA, "/watchlist")).split("What is on one")[0]
 
 
+async def test_what_can_be_switched_and_looked_into_has_a_button(desk: Desk) -> None:
+    (standing,) = await desk.says(OLGA, "/account")
+    switch, hedging = list(buttons(standing))[-2:]
+    assert switch.startswith("To Reserve EUR …")
+    assert hedging == "Hedging on"
+    (done,) = await desk.taps(OLGA, standing, hedging)
+    assert done["text"] == "Hedging is on at capital/main."
+    await desk.taps(OLGA, standing, "Refresh")
+    assert "Hedging off" in buttons(desk.now(standing))
+    (done,) = await desk.taps(OLGA, desk.now(standing), switch)
+    assert "reads and deals on account" in done["text"]
+    await desk.taps(OLGA, desk.now(standing), "Refresh")
+    assert switch not in buttons(desk.now(standing))
+
+    await desk.said(OLGA, "/watchlist Bullion make GOLD")
+    (lists,) = await desk.says(OLGA, "/watchlist")
+    (shown,) = await desk.taps(OLGA, lists, "Bullion")
+    (price,) = await desk.taps(OLGA, shown, "GOLD")
+    assert "Buy…" in buttons(price)
+
+
 async def test_who_may_only_read_changes_nothing(desk: Desk) -> None:
-    assert "Hedging" in await desk.said(VERA, "/account")
+    (standing,) = await desk.says(VERA, "/account")
+    assert list(buttons(standing)) == ["Refresh"]
     assert "needs the right" in await desk.said(VERA, "/account hedging on")
     assert "Hedging off" in await desk.said(VERA, "/account")
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,20 @@ import pytest
 
 from bot.approvals.model import Decision, State
 from bot.operations.deal_line import Line, read
+from bot.providers.capital.wire import markets
 from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, configured, providers
 from tests.support.treasury import CONFIRM, ONE_APPROVER, Treasury, money_at_work
+
+SMALL_ALONE = (
+    """
+[[rules]]
+name = "small"
+tier = "confirm"
+currencies = ["USD"]
+below = "1000"
+"""
+    + ONE_APPROVER
+)
 
 
 @pytest.fixture
@@ -87,6 +100,13 @@ async def test_what_the_broker_would_refuse_is_said_before_anybody_signs(desk: T
     assert await desk.rows("SELECT * FROM requests") == []
 
 
+async def test_what_the_policy_cannot_weigh_is_not_asked_for(desk: Treasury, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a currency it has no worth, and every limit and every band would let it pass."""
+    monkeypatch.setattr(markets, "_currency", lambda word: None)
+    assert "does not say in which currency" in await desk.desk.said(OLGA, "/buy 1000 EURUSD")
+    assert await desk.rows("SELECT * FROM requests") == []
+
+
 async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) -> None:
     await desk.policy(CONFIRM, 2)
     message = await looked_at(desk, "/buy 1000 EURUSD at 1.05 till 2099-01-31")
@@ -110,6 +130,62 @@ async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) ->
     assert "Nothing waits." in (await desk.desk.says(OLGA, "/orders"))[-1]["text"]
 
 
+async def test_what_was_not_said_is_asked_for_step_by_step(desk: Treasury) -> None:
+    says, taps = desk.desk.says, desk.desk.taps
+    (which,) = await says(OLGA, "/buy")
+    assert which["text"].startswith("Buy what? Tap it, or send its symbol")
+    (size,) = await taps(OLGA, which, "EUR/USD (EURUSD)")
+    assert re.search(r"EUR/USD \(EURUSD\) 1\.\d+ / 1\.\d+ · .*\nBuy how many units\? At least 100, ", size["text"]), (
+        size
+    )
+    assert labels(size) == ["100", "1,000", "10,000"]
+    assert (await says(OLGA, "1"))[-1]["text"].startswith("One deal in EUR/USD is of 100 units at least")
+    (price,) = await taps(OLGA, size, "1,000")
+    assert desk.desk.now(size)["text"].endswith("1,000")
+    (stop,) = await says(OLGA, "1.05")
+    assert stop["text"].split("\n")[0].endswith(", to wait for 1.05")
+    assert (await says(OLGA, "1.06"))[-1]["text"].startswith("To buy, a stop lies below the price, which is 1.05")
+    (limit,) = await says(OLGA, "1.01")
+    (till,) = await taps(OLGA, limit, "No limit")
+    (look,) = await taps(OLGA, till, "Until it is taken back")
+    assert "Buy 1000 EUR/USD (EURUSD), limit order\nPrice: 1.05\nStop: 1.01\nWorth about 1050.00 USD" in look["text"]
+    assert await desk.rows("SELECT * FROM requests") == []
+    await taps(OLGA, look, "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    assert "limit at 1.05" in await desk.desk.said(OLGA, "/orders")
+    (over,) = await taps(OLGA, price, "At once")
+    assert over["text"] == "That question is over. /buy begins anew."
+
+
+async def test_a_part_of_a_name_leads_to_those_it_could_be_and_at_once_asks_for_no_day(desk: Treasury) -> None:
+    says, taps = desk.desk.says, desk.desk.taps
+    (which,) = await says(OLGA, "/sell us")
+    assert len(labels(which)) > 1
+    chosen = labels(which)[0]
+    (size,) = await taps(OLGA, which, chosen)
+    assert size["text"].startswith(chosen)
+    (price,) = await taps(OLGA, size, labels(size)[0])
+    (stop,) = await taps(OLGA, price, "At once")
+    (limit,) = await taps(OLGA, stop, "No stop")
+    (look,) = await taps(OLGA, limit, "No limit")
+    assert re.search(r"\nSell .+, at once\nWorth about", look["text"]), look["text"]
+
+
+async def test_an_order_is_weighed_by_the_price_it_is_to_wait_for(desk: Treasury) -> None:
+    """One that waits for next to nothing is small; that it is moved to the market is as large as buying there."""
+    await desk.policy(SMALL_ALONE, 2)
+    message = await looked_at(desk, "/buy 10000 EURUSD at 0.05")
+    await desk.desk.taps(OLGA, message, "Send it")
+    ((number,),) = await desk.rows("SELECT id FROM requests")
+    await desk.comes_to(await desk.rooms.approvals.find(number), State.SUCCEEDED)
+    async with desk.rooms.connections.session(desk.connection) as provider:
+        (waiting,) = [one for one in (await provider.orders()).items if one.level == Decimal("0.05")]
+
+    message = await looked_at(desk, f"/change {waiting.id} at 1.05")
+    assert "Worth about 10500.00 USD" in message["text"], message["text"]
+    assert labels(message) == ["Ask", "Cancel"]
+
+
 async def test_a_position_is_closed_whole_by_its_number(desk: Treasury) -> None:
     first, *_ = await positions(desk)
     message = await looked_at(desk, f"/close {first['id']}")
@@ -128,6 +204,25 @@ async def test_all_is_looked_at_together_and_is_a_request_each(desk: Treasury) -
     assert len(await desk.rows("SELECT * FROM requests WHERE kind = 'close'")) == count
 
 
+async def test_one_that_cannot_be_asked_for_keeps_none_of_the_others_open(desk: Treasury) -> None:
+    first, *others = await positions(desk)
+    await desk.desk.taps(OLGA, await looked_at(desk, f"/close {first['id']}"), "Ask")
+    message = await looked_at(desk, "/close all")
+    told = await desk.desk.taps(OLGA, message, f"Ask for all {len(others) + 1}")
+    assert any("Left out" in one["text"] and first["id"] in one["text"] for one in told), told
+    asked_for = await desk.rows("SELECT parameters ->> 'target' FROM requests WHERE kind = 'close' ORDER BY asked_at")
+    assert {one for (one,) in asked_for} == {first["id"], *(one["id"] for one in others)}
+
+
+async def test_a_login_that_does_not_answer_keeps_nothing_open_at_the_others(desk: Treasury) -> None:
+    count = len(await positions(desk))
+    spare = await desk.desk.link("capital", label="spare")
+    await desk.write("UPDATE sealed SET record = x'00' WHERE subject = ?", spare.subject.name)
+    told = await desk.desk.says(OLGA, "/close all")
+    assert any("Left out" in one["text"] and "capital/spare" in one["text"] for one in told), told
+    assert any(f"{count} requests, each by itself" in one["text"] for one in told), told
+
+
 async def test_another_stop_for_what_is_open(desk: Treasury) -> None:
     first = next(one for one in await positions(desk) if one["symbol"] == "EURUSD")
     message = await looked_at(desk, f"/change {first['id']} stop 1.01 limit none")
@@ -136,6 +231,21 @@ async def test_another_stop_for_what_is_open(desk: Treasury) -> None:
     await desk.desk.taps(OLGA, message, "Ask")
     assert await signed(desk) is State.SUCCEEDED
     assert {one["id"]: one["stop"] for one in await positions(desk)}[first["id"]] == "1.01"
+
+
+async def test_what_is_changed_can_be_tapped_and_to_what_is_typed(desk: Treasury) -> None:
+    first = next(one for one in await positions(desk) if one["symbol"] == "EURUSD")
+    (which,) = await desk.desk.says(OLGA, "/change")
+    assert which["text"] == "Change which one?"
+    (terms,) = await desk.desk.taps(OLGA, which, next(one for one in labels(which) if one.startswith("EUR/USD")))
+    assert terms["text"].startswith("Send what is to be other: stop 4000")
+    (wrong,) = await desk.desk.says(OLGA, "higher")
+    assert (
+        wrong["text"].startswith("There is no open position or order ") or "say what to change" in wrong["text"].lower()
+    )
+    (look,) = await desk.desk.says(OLGA, "stop 1.01 limit none")
+    assert f"Change the position {first['id']}" in look["text"]
+    assert labels(look) == ["Ask", "Cancel"]
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,19 @@ async def _answer(desk: Desk, who: int, line: str) -> Message:
     return message
 
 
-async def test_a_price_offers_a_picture_everything_and_an_alert(linked: Desk) -> None:
+async def test_a_price_offers_a_picture_everything_an_alert_and_a_deal(linked: Desk) -> None:
     price = await _answer(linked, OLGA, "/quote GOLD")
-    assert list(buttons(price)) == ["Refresh", "Chart", "Everything", "Alert…"]
+    assert list(buttons(price)) == ["Refresh", "Chart", "Everything", "Alert…", "Buy…", "Sell…"]
     (picture,) = await linked.taps(OLGA, price, "Chart")
     assert picture["caption"].startswith("Gold (GOLD): ")
     (whole,) = await linked.taps(OLGA, price, "Everything")
     assert "Sizes go in steps of" in whole["text"]
     (question,) = await linked.taps(OLGA, price, "Alert…")
     assert question["text"].replace("\u2060", "") == "capital/main GOLD: when is it to come?"
+    (size,) = await linked.taps(OLGA, price, "Sell…")
+    assert "\nSell how many units? " in size["text"]
+    assert size["text"].startswith("Gold (GOLD) ")
+    assert list(buttons(await _answer(linked, VERA, "/quote GOLD")))[-1] == "Alert…"
 
 
 async def test_an_answer_with_several_markets_offers_nothing_but_to_be_asked_again(linked: Desk) -> None:
@@ -25,13 +29,24 @@ async def test_an_answer_with_several_markets_offers_nothing_but_to_be_asked_aga
 
 async def test_positions_offer_to_close_one_to_those_who_may_ask_for_it(linked: Desk) -> None:
     mine = await _answer(linked, OLGA, "/positions capital")
-    assert list(buttons(mine)) == ["Refresh", "Close…", "Alert…"]
+    assert list(buttons(mine)) == ["Refresh", "Close…", "Change…", "Alert…"]
     (question,) = await linked.taps(OLGA, mine, "Close…")
     assert question["text"] == "Close which one?"
     assert list(buttons(await _answer(linked, VERA, "/positions capital"))) == ["Refresh", "Alert…"]
 
 
+async def test_without_a_market_those_that_are_held_can_be_tapped(linked: Desk) -> None:
+    for command, begins in (("/quote", "Prices"), ("/market", "Markets")):
+        which = await _answer(linked, OLGA, command)
+        assert which["text"].startswith("Which market? Tap one of yours")
+        (told,) = await linked.taps(OLGA, which, "EUR/USD")
+        assert told["text"].startswith(begins)
+        assert "EURUSD EUR/USD" in told["text"]
+    (picture,) = await linked.taps(OLGA, await _answer(linked, OLGA, "/chart"), "EUR/USD")
+    assert picture["caption"].startswith("EUR/USD (EURUSD): ")
+
+
 async def test_a_refreshed_answer_offers_the_same(linked: Desk) -> None:
     price = await _answer(linked, OLGA, "/quote GOLD")
     await linked.taps(OLGA, price, "Refresh")
-    assert list(buttons(linked.now(price))) == ["Refresh", "Chart", "Everything", "Alert…"]
+    assert list(buttons(linked.now(price))) == ["Refresh", "Chart", "Everything", "Alert…", "Buy…", "Sell…"]

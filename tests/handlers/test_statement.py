@@ -1,8 +1,10 @@
 """/statement in the chat: what it reads from its words, and what it shows."""
 
+import csv
+import io
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -141,3 +143,34 @@ async def test_what_is_no_number_of_an_entry_is_answered_with_an_example(desk: D
 async def test_in_a_group_it_is_answered_privately(desk: Desk) -> None:
     await desk.link("cryptocapital")
     assert texts(await desk.says(OLGA, "/statement 1", GROUP)) == ["Sent to you privately."]
+
+
+async def test_what_happened_is_told_beside_what_was_booked(desk: Desk) -> None:
+    await desk.link("capital")
+    await desk.link("cryptocapital")
+    day = f"{datetime.now(UTC) - timedelta(days=20):%Y-%m-%d}"
+    text = await desk.said(VERA, f"/statement activity since {day}")
+    assert re.search(
+        r"^\d{4}-\d\d-\d\d \d\d:\d\d UTC  EUR/USD (?:buy|sell) [\d,]+ at 1\.\d+\n"
+        r"    position accepted, by its owner · 00[0-9a-f-]{34}$",
+        text,
+        re.M,
+    ), text
+    times = re.findall(r"^(\d{4}-\d\d-\d\d \d\d:\d\d) ", text, re.M)
+    assert len(times) > 1
+    assert times == sorted(times, reverse=True)
+    assert "Crypto Capital" not in text
+    assert "has no activity" in await desk.said(VERA, "/statement cryptocapital activity")
+
+    (message,) = await desk.says(VERA, f"/statement capital activity since {day} csv")
+    stored = desk.chat.simulator.world.files[message["document"]["file_id"]]
+    rows = list(csv.reader(io.StringIO(stored.content.decode())))
+    assert rows[0] == ["connection", "account", "at", "market", "deal", "size", "price", "what", "number"]
+    assert [row[7] for row in rows[1:]] == ["position accepted, by its owner"] * len(times)
+    assert [row[2][:16].replace("T", " ") for row in rows[1:]] == sorted(times)
+
+
+async def test_activity_is_asked_for_by_the_day(desk: Desk) -> None:
+    await desk.link("capital")
+    assert (await desk.said(VERA, "/statement activity 20")).startswith("Activity is told since a day. For example: ")
+    assert "the last 31 days" in await desk.said(VERA, "/statement activity since 2020-01-01")

@@ -355,14 +355,15 @@ async def test_a_watchlist_is_made_changed_and_deleted(capital: Capital) -> None
 
 
 async def test_what_is_not_on_a_watchlist_or_none_is_said(capital: Capital) -> None:
-    for wrong in (
-        capital.watchlists.markets("999"),
-        capital.watchlists.delete("999"),
-        capital.watchlists.add("502", "TULIPS"),
-        capital.watchlists.take_off("502", "TULIPS"),
+    for wrong, what, name in (
+        (capital.watchlists.markets("999"), "watchlist", "999"),
+        (capital.watchlists.delete("999"), "watchlist", "999"),
+        (capital.watchlists.add("502", "TULIPS"), "market", "TULIPS"),
+        (capital.watchlists.take_off("502", "TULIPS"), "market", "TULIPS"),
     ):
-        with pytest.raises(NotFoundError):
+        with pytest.raises(NotFoundError) as raised:
             await wrong
+        assert (raised.value.what, raised.value.name) == (what, name)
     for name in ("", "x" * 21):
         with pytest.raises(InputError, match="20 characters"):
             await capital.watchlists.make(name)

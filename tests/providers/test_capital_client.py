@@ -30,6 +30,7 @@ from bot.providers.base import Login, Surroundings
 from bot.providers.capital import SPEC
 from bot.providers.capital.client import Capital, Settings
 from bot.providers.capital.simulator import make
+from bot.providers.markets import ReckonsNights
 from bot.providers.records import Direction, Environment, Power
 from bot.secret import Secret
 from tests.providers.test_capital_wire import sample
@@ -82,8 +83,8 @@ class Desk:
         self.made.append(provider)
         return provider
 
-    async def tell(self, path: str, body: Any) -> None:
-        (await self.control.post(path, json=body)).raise_for_status()
+    async def tell(self, path: str, body: Any) -> Any:
+        return (await self.control.post(path, json=body)).raise_for_status().json()
 
     async def misfortune(self, action: str, path: str, method: str = "GET", **options: Any) -> None:
         await self.tell("/faults", {"action": action, "match": {"path": path, "method": method}, **options})
@@ -170,6 +171,25 @@ async def test_positions_show_the_price_they_would_be_closed_at(desk: Desk) -> N
     now = {position.symbol: position for position in (await provider.positions()).items}
     assert (now["GOLD"].direction, now["GOLD"].now) == (Direction.LONG, Decimal("4100.10"))
     assert (now["US100"].direction, now["US100"].now) == (Direction.SHORT, Decimal("25002.5"))
+
+
+async def test_what_the_next_night_costs_is_told_of_each_position(desk: Desk) -> None:
+    provider = desk.link()
+    positions = await provider.positions()
+    assert isinstance(provider, ReckonsNights)
+    told = {one.id: one.overnight for one in (await provider.with_nights(positions)).items}
+    booked = (await desk.tell("/overnight", {}))["booked"]
+    assert len(told) > 1
+    for number, money in told.items():
+        assert money == Money(Decimal(booked[number]), Currency("USD"))
+
+
+async def test_positions_are_told_without_nights_when_markets_are_not(desk: Desk) -> None:
+    provider = desk.link()
+    positions = await provider.positions()
+    assert isinstance(provider, ReckonsNights)
+    await desk.misfortune("status", "/markets", status=500, body={}, times=2)
+    assert await provider.with_nights(positions) == positions
 
 
 async def test_positions_belong_to_the_active_account_and_say_so(desk: Desk) -> None:

@@ -301,12 +301,16 @@ async def test_orders_keep_their_distance_and_the_hours_limit_on_demo(desk: Desk
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [
-        (400, "error.invalid.stoploss.minvalue: 4010.5", "the stop is too low: at least 4010.5"),
-        (400, "error.invalid.takeprofit.maxvalue", "the limit is too high"),
-        (400, "error.invalid.size.minvalue", "the size is less than this market allows"),
-        (400, "error.validation.stop.price", "the price is on the wrong side of the market, or too near it"),
+        (400, "error.invalid.stoploss.minvalue: 4010.5", "the stop is too low: at least 4010.5; ask with such a one"),
+        (400, "error.invalid.takeprofit.maxvalue", "the limit is too high; ask with another"),
+        (400, "error.invalid.size.minvalue", "the size is less than this market allows; ask for more"),
+        (
+            400,
+            "error.validation.stop.price",
+            "the price is on the wrong side of the market, or too near it; look at the price and ask for another",
+        ),
         (400, "error.null.direction", "error.null.direction"),
-        (404, "error.not-found.epic", "there is no such market"),
+        (404, "error.not-found.epic", "there is no such market; look for it by a part of its name"),
     ],
 )
 async def test_a_documented_refusal_is_final_and_told_in_words(
@@ -322,9 +326,16 @@ async def test_f16_what_was_taken_and_then_rejected_has_failed(desk: Desk, capit
     await desk.tell("/options", {"confirm_misses": 10})
     await desk.tell("/reject", {"reason": "INSUFFICIENT_FUNDS"})
     one, receipt = await sent(capital, order())
-    assert (receipt.outcome, receipt.detail) == (Outcome.FAILED, "rejected: insufficient funds")
+    said = "the account has not enough free money for it; ask for less, close something, or pay in"
+    assert (receipt.outcome, receipt.detail) == (Outcome.FAILED, said)
     assert (await capital.money.find(replace(one, answered=receipt.reference))).outcome is Outcome.FAILED
     assert await gold(capital) == before
+
+
+async def test_a_reason_that_nobody_knows_is_told_in_its_own_words(desk: Desk, capital: Capital) -> None:
+    await desk.tell("/reject", {"reason": "CR_SPACING"})
+    _, receipt = await sent(capital, order())
+    assert (receipt.outcome, receipt.detail) == (Outcome.FAILED, "rejected: cr spacing")
 
 
 async def test_f16_ten_times_not_known_and_then_accepted_is_one_position(desk: Desk, capital: Capital) -> None:

@@ -34,12 +34,14 @@ from bot.providers.records import (
     Candle,
     Entry,
     Findings,
+    Happening,
     Market,
     Order,
     Position,
     Power,
     Quote,
     Reading,
+    StoppedOut,
 )
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 
@@ -96,6 +98,9 @@ class Capital:
         items = wire.parse_positions(answer.body, ticket.account, now)
         return Reading(items, now, _one_account_only(ticket))
 
+    async def with_nights(self, positions: Reading[Position]) -> Reading[Position]:
+        return await self.markets.with_nights(positions)
+
     async def orders(self) -> Reading[Order]:
         """What waits for its price on the account that is read on."""
         answer, ticket = await self.sessions.read(build_orders(), await self.sessions.at_home())
@@ -110,6 +115,14 @@ class Capital:
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """What was booked on the account that is read on."""
         return await self.history.statement(limit=limit, since=since)
+
+    async def activity(self, since: datetime) -> Reading[Happening]:
+        """What happened on the account that is read on."""
+        return await self.history.activity(since)
+
+    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
+        """What stops, or a want of margin, closed on the account that is read on."""
+        return await self.history.stopped_out(since)
 
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)
@@ -133,6 +146,10 @@ class Capital:
     def most_subjects(self) -> int:
         """Markets: a quote and the minutes of the same one count once."""
         return 40
+
+    @property
+    def begins_at_once(self) -> frozenset[Topic]:
+        return frozenset()
 
     async def stream(self, wish: Wish, ear: Ear) -> None:
         await self._streaming.stream(wish, ear)

@@ -10,7 +10,7 @@ from bot.network.rest import TOO_LARGE
 from bot.providers.capital import wire
 from bot.providers.capital.client.sessions import Sessions
 from bot.providers.capital.wire import history
-from bot.providers.records import Entry, Reading
+from bot.providers.records import Entry, Happening, Reading, StoppedOut
 
 DAY = timedelta(days=1) - timedelta(seconds=2)
 MONTH = timedelta(days=30)
@@ -66,6 +66,13 @@ class History:
             rows += part
         return _each_once(rows, _booked, since, until)
 
+    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
+        """As `bot.providers.markets.TellsStops` says, of the account that is read on."""
+        account, now = await self._sessions.at_home(), self._clock.now()
+        rows = await self.activities(since, account=account)
+        found = (history.stopped_out_of(row, account) for row in rows)
+        return Reading(tuple(one for one in found if one is not None), now)
+
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """As `bot.providers.base.KeepsStatements` says, of the account that is read on."""
         account, now = await self._sessions.at_home(), self._clock.now()
@@ -79,11 +86,21 @@ class History:
                 break
         found = _each_once(rows, _booked, begin, None)
         kept = found if limit is None else found[-limit:]
-        notes = (f"Of account {account} only: Capital.com shows one account at a time.",)
         is_short = since is None and (limit is None or len(found) < limit)
         reach = (f"Nothing older than {begin:%Y-%m-%d} was looked for.",) if is_short else ()
+        notes = await self._one_account(account)
+        return Reading(tuple(history.entry_of(row, account) for row in kept), now, (*notes, *reach))
+
+    async def activity(self, since: datetime) -> Reading[Happening]:
+        """As `bot.providers.base.KeepsActivity` says, of the account that is read on."""
+        account = await self._sessions.at_home()
+        rows = await self.activities(since, account=account)
+        notes = await self._one_account(account)
+        return Reading(tuple(history.happening_of(row, account) for row in rows), self._clock.now(), notes)
+
+    async def _one_account(self, account: str) -> tuple[str, ...]:
         single = (await self._sessions.ticket()).session.accounts < 2
-        return Reading(tuple(history.entry_of(row, account) for row in kept), now, (*(() if single else notes), *reach))
+        return () if single else (f"Of account {account} only: Capital.com shows one account at a time.",)
 
     async def _windows(
         self,

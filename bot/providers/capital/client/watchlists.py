@@ -6,12 +6,13 @@ from bot.errors import InputError, NotFoundError, RefusedError
 from bot.providers.capital import wire
 from bot.providers.capital.client.sessions import Sessions
 from bot.providers.capital.wire import watchlists
+from bot.providers.capital.wire.failures import NO_MARKET
 from bot.providers.capital.wire.markets import Summary, parse_markets
 from bot.providers.capital.wire.session import parse_status
 
 
 class Watchlists:
-    """The section Watchlists. Wherever a list or a market is not there: `NotFoundError`."""
+    """The section Watchlists. Wherever a list or a market is not there: `NotFoundError`, which says which."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
@@ -26,7 +27,7 @@ class Watchlists:
         try:
             answer, _ = await self._sessions.read(watchlists.build_watchlist(number))
         except RefusedError as refused:
-            raise _missing(refused, "watchlist", number) from None
+            raise _missing(refused, number) from None
         return parse_markets(answer.body)
 
     async def make(self, name: str, epics: Sequence[str] = ()) -> watchlists.Made:
@@ -41,21 +42,23 @@ class Watchlists:
         return watchlists.parse_made(answer.body)
 
     async def add(self, number: str, epic: str) -> None:
-        await self._changed(watchlists.build_addition(number, epic), "market", epic)
+        await self._changed(watchlists.build_addition(number, epic), number, epic)
 
     async def take_off(self, number: str, epic: str) -> None:
-        await self._changed(watchlists.build_removal(number, epic), "market", epic)
+        await self._changed(watchlists.build_removal(number, epic), number, epic)
 
     async def delete(self, number: str) -> None:
-        await self._changed(watchlists.build_deletion(number), "watchlist", number)
+        await self._changed(watchlists.build_deletion(number), number)
 
-    async def _changed(self, request: wire.Request, what: str, name: str) -> None:
+    async def _changed(self, request: wire.Request, number: str, epic: str = "") -> None:
         try:
             answer = await self._sessions.change(request)
         except RefusedError as refused:
-            raise _missing(refused, what, name) from None
+            if epic and refused.code == NO_MARKET:
+                raise NotFoundError("market", epic) from None
+            raise _missing(refused, number) from None
         parse_status(answer.body)
 
 
-def _missing(refused: RefusedError, what: str, name: str) -> RefusedError | NotFoundError:
-    return NotFoundError(what, name) if wire.is_missing(refused) else refused
+def _missing(refused: RefusedError, name: str) -> RefusedError | NotFoundError:
+    return NotFoundError("watchlist", name) if wire.is_missing(refused) else refused

@@ -40,8 +40,9 @@ from bot.providers.capital.seam.finding import Finding, is_reference
 from bot.providers.capital.seam.terms import Terms, terms_of
 from bot.providers.capital.seam.verdicts import Verdict, verdict_in
 from bot.providers.capital.seam.wired import Before, unwired, wired
-from bot.providers.capital.wire.failures import is_before_any_effect, words_of
+from bot.providers.capital.wire.failures import is_before_any_effect
 from bot.providers.capital.wire.orders import parse_taken
+from bot.providers.capital.wire.reasons import words_of
 from bot.providers.capital.wire.session import build_time, parse_time
 
 DECIDED_WITHIN_SECONDS = 15.0

@@ -13,6 +13,7 @@ from bot.providers.base import ActKind
 from bot.providers.capital.seam.terms import Terms, order_type
 from bot.providers.capital.seam.wired import Before
 from bot.providers.capital.wire.orders import Confirmation
+from bot.providers.capital.wire.reasons import reason_of
 
 SLACK = timedelta(seconds=2)
 """How far apart the clocks behind one provider's calls may stand."""
@@ -38,7 +39,7 @@ def verdict_in(told: Confirmation | None, terms: Terms, before: Before, referenc
     if is_shared and (told.at is None or told.at < before.moment - SLACK):
         return None
     if told.deal_status == "REJECTED":
-        return Verdict(False, reference, _rejected(told))
+        return Verdict(False, reference, reason_of(told.why))
     if not _is_of_the_kind(told, terms):
         return None
     deal = _deal(told, terms) or reference
@@ -81,10 +82,6 @@ def _said(told: Confirmation, terms: Terms, deal: str) -> str:
             return "the order is taken back"
         case _:
             return "changed"
-
-
-def _rejected(told: Confirmation) -> str:
-    return f"rejected: {told.why.lower().replace('_', ' ')}"
 
 
 def _differing(told: Confirmation, terms: Terms) -> tuple[str, ...]:

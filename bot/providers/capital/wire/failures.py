@@ -21,6 +21,8 @@ NO_PRICES = "error.prices.not-found"
 NOT_YET = "error.not-found.dealReference"
 """No such reference, or not yet: a deal that was done may be known by its reference a moment later only."""
 NO_DEAL = "error.not-found.dealId"
+NO_MARKET = "error.not-found.epic"
+"""Of a list: no such market, or it is not on it."""
 SESSION_OVER = frozenset({"error.invalid.session.token", "error.null.client.token"})
 """Documented: the request was refused for its tokens, before anything was done."""
 _CREDENTIAL_CODES = {
@@ -37,21 +39,6 @@ _MISSING = re.compile(r"error\.not-found\.(?:epic|dealId|nodeId|watchlist)|error
 _BEFORE_ANY_EFFECT = re.compile(
     r"error\.(?:null|invalid|not-found|not-in-future|size|validation)\.[A-Za-z0-9._-]+(?:: ?[0-9.]+)?", re.ASCII
 )
-
-
-_WORDS = {
-    "error.invalid.stoploss.minvalue": "the stop is too low",
-    "error.invalid.stoploss.maxvalue": "the stop is too high",
-    "error.invalid.takeprofit.minvalue": "the limit is too low",
-    "error.invalid.takeprofit.maxvalue": "the limit is too high",
-    "error.invalid.size.minvalue": "the size is less than this market allows",
-    "error.invalid.size.maxvalue": "the size is more than this market allows",
-    "error.invalid.size": "the size is not a multiple of this market's step",
-    "error.validation.stop.price": "the price is on the wrong side of the market, or too near it",
-    "error.not-in-future.goodTillDate": "the time it is good till is over",
-    "error.not-found.epic": "there is no such market",
-    NO_DEAL: "it is not there any more",
-}
 
 
 class _Failure(msgspec.Struct, frozen=True, rename="camel"):
@@ -87,15 +74,6 @@ def is_session_over(error: RefusedError) -> bool:
 def is_before_any_effect(status: int, code: str) -> bool:
     """Whether a money call was refused as documented, for what it says, and nothing was done."""
     return status in (400, 404) and code not in _CREDENTIAL_CODES and _BEFORE_ANY_EFFECT.fullmatch(code) is not None
-
-
-def words_of(code: str) -> str:
-    """Why a deal was refused, for people; a price that came along is the furthest that would do."""
-    name, _, price = (part.strip() for part in code.partition(":"))
-    words = _WORDS.get(name, name)
-    if not price:
-        return words
-    return f"{words}: at {'least' if name.endswith('minvalue') else 'most'} {price}"
 
 
 def _code(body: bytes) -> str | None:

@@ -9,11 +9,32 @@ import msgspec
 
 from bot.errors import ReplyError
 from bot.money import Currency, Money
-from bot.providers.capital.wire.grammar import BASE, NAME, Code, Id, Name, Number, Request, asked, fit, moment, sure
+from bot.providers.capital.wire.grammar import (
+    BASE,
+    NAME,
+    Code,
+    Id,
+    Name,
+    Number,
+    Request,
+    asked,
+    fit,
+    moment,
+    plain,
+    sure,
+)
 from bot.providers.capital.wire.orders import Word
 from bot.providers.capital.wire.positions import Side
-from bot.providers.records import Entry, Way
+from bot.providers.records import Direction, Entry, Happening, StoppedOut, Way
 
+_SOURCES = {
+    "USER": "by its owner",
+    "SL": "by its stop",
+    "TP": "by its limit",
+    "CLOSE_OUT": "for want of margin",
+    "DEALER": "by the broker",
+    "SYSTEM": "by the broker's machine",
+}
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,18})?", re.ASCII)
 _Text = Annotated[str, msgspec.Meta(max_length=1000)]
 
@@ -50,6 +71,20 @@ class Activity(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def told(self) -> Details:
         return self.details or Details()
+
+
+_STOPS = {"SL": False, "CLOSE_OUT": True}
+"""What closes a position against its holder's hopes, and whether that is Capital.com itself."""
+
+
+def stopped_out_of(row: Activity, account: str) -> StoppedOut | None:
+    """None for anything else that happened."""
+    by_provider = _STOPS.get(row.source)
+    if by_provider is None or row.type != "POSITION" or row.deal_id is None or row.epic is None:
+        return None
+    if row.status in ("REJECTED", "CANCELLED", "CANCEL_REJECT", "MODIFIED", "MODIFY_REJECT"):
+        return None
+    return StoppedOut(account, row.deal_id, row.epic, row.at, plain(row.told.level), by_provider)
 
 
 class Transaction(msgspec.Struct, frozen=True, rename="camel"):
@@ -121,4 +156,23 @@ def entry_of(one: Transaction, account: str) -> Entry:
         narrative=one.note or "",
         at=one.at,
         kind=", ".join(filter(None, (one.transaction_type.lower().replace("_", " "), one.instrument_name))),
+    )
+
+
+def happening_of(one: Activity, account: str) -> Happening:
+    """An activity as what happened on the account."""
+    told = one.told
+    what = " ".join(filter(None, (one.type, one.status))).lower().replace("_", " ")
+    source = _SOURCES.get(one.source, one.source.lower().replace("_", " "))
+    directions = {"BUY": Direction.LONG, "SELL": Direction.SHORT, None: None}
+    return Happening(
+        account=account,
+        at=one.at,
+        what=", ".join(filter(None, (what, source))),
+        id=one.deal_id or "",
+        symbol=one.epic or "",
+        name=told.market_name or one.epic or "",
+        direction=directions[told.direction],
+        size=plain(told.size),
+        level=plain(told.level),
     )

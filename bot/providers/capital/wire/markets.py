@@ -4,13 +4,14 @@ Source: reference, Markets and Client sentiment.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated
 
 import msgspec
 
-from bot.money import Currency
+from bot.money import Currency, Money
 from bot.providers.capital.wire.grammar import (
     BASE,
     Id,
@@ -25,7 +26,7 @@ from bot.providers.capital.wire.grammar import (
     utc,
 )
 from bot.providers.capital.wire.orders import Word
-from bot.providers.records import Market, Quote
+from bot.providers.records import Direction, Market, Position, Quote
 
 MOST_EPICS = 50
 MOST_IN_A_NODE = 500
@@ -299,6 +300,16 @@ def _overnight(fee: Overnight | None) -> tuple[str, ...]:
         return ()
     due = f", next at {fee.next_at:%Y-%m-%d %H:%M} UTC" if fee.next_at is not None else ""
     return (f"Over night {fee.long_rate:+f}% for a long, {fee.short_rate:+f}% for a short{due}.",)
+
+
+def over_night(held: Position, fee: Overnight | None) -> Position:
+    """With what the next night brings or costs: the rate of what it is worth now, in the position's currency."""
+    rate = None if fee is None else fee.long_rate if held.direction is Direction.LONG else fee.short_rate
+    if fee is None or rate is None or held.size is None or held.now is None or held.profit is None:
+        return held
+    currency = held.profit.currency
+    due = (held.size * held.now * Decimal(rate) / 100).quantize(Decimal(1).scaleb(-currency.digits), ROUND_HALF_UP)
+    return replace(held, overnight=Money.reading(due, currency), overnight_at=fee.next_at)
 
 
 def _divided(sentiment: Sentiment | None) -> tuple[str, ...]:

@@ -1,0 +1,92 @@
+"""Why a deal was refused, and what to do next, in words. Pure.
+
+A refusal comes as an `errorCode` right away, or as a `rejectReason` in the confirmation. Both sets are open.
+
+Source: Capital.com Public API reference, each section; the enumerations of its Java sample; see README.md.
+"""
+
+_FUNDS = "the account has not enough free money for it; ask for less, close something, or pay in"
+_CLOSED = "the market is closed; ask again when it is open, or for an order at a price"
+_AWAY = "the market is not to be had there just now; look at it again later"
+_SMALL = "the size is less than this market allows; ask for more"
+_BIG = "the size is more than this market allows; ask for less"
+_STEP = "the size is not a multiple of this market's step; ask for one that is"
+_SIDE = "the price is on the wrong side of the market, or too near it; look at the price and ask for another"
+_LEGS = "the stop or the limit is on the wrong side of the price, or too near it; ask with others"
+_MOVED = "the price has moved too far meanwhile; look at it and ask anew"
+_NEARER = "so near the price it can be moved away only, not nearer"
+_GONE = "it is not there any more; look at what is open and what waits"
+_OPPOSITE = "something is open the other way; close it first, or turn hedging on"
+_LATE = "the day it is good till is over; ask with a later one"
+_NO_MARKET = "there is no such market; look for it by a part of its name"
+
+_CODES = {
+    "error.invalid.stoploss.minvalue": "the stop is too low",
+    "error.invalid.stoploss.maxvalue": "the stop is too high",
+    "error.invalid.takeprofit.minvalue": "the limit is too low",
+    "error.invalid.takeprofit.maxvalue": "the limit is too high",
+    "error.invalid.size.minvalue": _SMALL,
+    "error.invalid.size.maxvalue": _BIG,
+    "error.invalid.size": _STEP,
+    "error.validation.stop.price": _SIDE,
+    "error.not-in-future.goodTillDate": _LATE,
+    "error.not-found.epic": _NO_MARKET,
+    "error.not-found.dealId": _GONE,
+}
+_REASONS = {
+    "INSUFFICIENT_FUNDS": _FUNDS,
+    "MARGIN_ERROR": _FUNDS,
+    "RISK_CHECK": "it did not pass the broker's check of risk; mostly the free margin is too small: ask for less",
+    "ACCOUNT_NOT_ENABLED_TO_TRADING": "the account may not deal; deal on another, or ask the broker why",
+    "MARKET_CLOSED": _CLOSED,
+    "MARKET_CLOSED_WITH_EDITS": _CLOSED,
+    "MARKET_CLOSING": _CLOSED,
+    "MARKET_OFFLINE": _AWAY,
+    "MARKET_ROLLED": _AWAY,
+    "EXCHANGE_MANUAL_OVERRIDE": _AWAY,
+    "MARKET_PHONE_ONLY": "the market is dealt in by telephone only; call the broker",
+    "MARKET_UNAVAILABLE_TO_CLIENT": "the market is not open to this account; ask the broker why",
+    "MARKET_NOT_BORROWABLE": "it cannot be sold now, as the broker cannot borrow it; only buying is possible",
+    "MARKET_ORDERS_NOT_ALLOWED_ON_INSTRUMENT": "this market takes nothing at once; ask for an order at a price",
+    "CLOSING_ONLY_TRADES_ACCEPTED_ON_THIS_MARKET": "in this market only what is open can be closed now",
+    "INSTRUMENT_NOT_FOUND": _NO_MARKET,
+    "MINIMUM_ORDER_SIZE_ERROR": _SMALL,
+    "SIZE_INCREMENT": _STEP,
+    "MAX_AUTO_SIZE_EXCEEDED": _BIG,
+    "OVER_NORMAL_MARKET_SIZE": _BIG,
+    "ATTACHED_ORDER_LEVEL_ERROR": _LEGS,
+    "STOP_REQUIRED_ERROR": "this market wants a stop; ask with one",
+    "STOP_OR_LIMIT_NOT_ALLOWED": "this market takes no stop and no limit; ask without",
+    "CANNOT_REMOVE_STOP": "the stop cannot be taken away; ask for another price of it",
+    "LEVEL_TOLERANCE_ERROR": _MOVED,
+    "ORDER_DECLINED": _MOVED,
+    "LIMIT_ORDER_WRONG_SIDE_OF_MARKET": _SIDE,
+    "WRONG_SIDE_OF_MARKET": _SIDE,
+    "MOVE_AWAY_ONLY_LIMIT": _NEARER,
+    "MOVE_AWAY_ONLY_STOP": _NEARER,
+    "MOVE_AWAY_ONLY_TRIGGER_LEVEL": _NEARER,
+    "GOOD_TILL_DATE_IN_THE_PAST": _LATE,
+    "OPPOSING_DIRECTION_ORDERS_NOT_ALLOWED": _OPPOSITE,
+    "OPPOSING_POSITIONS_NOT_ALLOWED": _OPPOSITE,
+    "POSITION_ALREADY_EXISTS_IN_OPPOSITE_DIRECTION": _OPPOSITE,
+    "POSITION_NOT_FOUND": _GONE,
+    "POSITION_NOT_AVAILABLE_TO_CLOSE": _GONE,
+    "POSITION_NOT_AVAILABLE_TO_CANCEL": _GONE,
+    "ORDER_NOT_FOUND": _GONE,
+    "ORDER_LOCKED": "the order is being done just now; look at what is open and what waits",
+}
+
+
+def words_of(code: str) -> str:
+    """Of an `errorCode`; a price that came along is the furthest that would do."""
+    name, _, price = (part.strip() for part in code.partition(":"))
+    words = _CODES.get(name, name)
+    if price:
+        return f"{words}: at {'least' if name.endswith('minvalue') else 'most'} {price}; ask with such a one"
+    is_leg = name.startswith(("error.invalid.stoploss.", "error.invalid.takeprofit."))
+    return f"{words}; ask with another" if is_leg else words
+
+
+def reason_of(reason: str) -> str:
+    """Of a `rejectReason`."""
+    return _REASONS.get(reason, f"rejected: {reason.lower().replace('_', ' ')}")
