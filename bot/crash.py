@@ -40,6 +40,9 @@ def moving(wire: bytes) -> Iterator[None]:
         _moving.reset(token)
 
 
-def moves_money(content: bytes) -> bool:
+def moves_money(content: bytes | str) -> bool:
     """Whether these bytes are the ones; never, unless some point is named."""
-    return bool(content) and content in _moving.get()
+    moving = _moving.get()
+    if not moving or not content:
+        return False
+    return (content.encode() if isinstance(content, str) else content) in moving

@@ -35,6 +35,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
             "outbox": await house.outbox.prune(),
             "cards": await house.cards.prune(),
             "half_logins": await house.linking.prune(),
+            "half_accounts": await house.account_opening.prune(),
             "links": await house.entries.prune(),
             "factors": await house.factors.void(),
         }

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bot.messages.quiet import Quiet
     from bot.messages.second_channel import Way
     from bot.messages.undelivered import Undelivered
+    from bot.operations.account_opening import AccountOpening
     from bot.operations.accounts import Accounts
     from bot.operations.alerting import Alerting
     from bot.operations.allowances import Allowances
@@ -350,6 +351,22 @@ class House:
         from bot.operations.derivs import DerivDesk
 
         return DerivDesk(self.connections, self.changing, self.clock)
+
+    @cached_property
+    def account_opening(self) -> "AccountOpening":
+        from bot.operations.account_opening import AccountOpening
+
+        return AccountOpening(
+            self.database,
+            self.cards,
+            self.vault,
+            self.audit,
+            self.connections,
+            self.linking,
+            self.changing,
+            self.derivs,
+            self.clock,
+        )
 
     @cached_property
     def deals(self) -> "DealDesk":

@@ -9,7 +9,7 @@ from bot.alerts.model import Measure, Occasion
 from bot.alerts.sentences import begun, parse, says_test
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
-from handlers import alert_setting, pages
+from handlers import alert_setting, completing, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, TapDoor
@@ -47,10 +47,6 @@ _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"),
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
 
 
-MORE: Final = "…"
-"""The last word of a sentence that is only begun."""
-
-
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is to be said next: by one of these buttons, each a label and its words, or, without any, by typing."""
@@ -61,7 +57,7 @@ class Question:
 
 def offer(*said: str) -> tuple[str, str]:
     """A button below an answer: an alert that begins with these words."""
-    return "Alert…", " ".join(["/alert", *said, MORE])
+    return completing.offer("Alert…", "/alert", *said)
 
 
 async def begin(context: DeskContext, said: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from bot.alerts.sentences import EXAMPLE, number
 from bot.alerts.telling import ACKNOWLEDGE, CARD, LESS, MUTE_1H, MUTE_4H, MUTE_HELD
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
-from handlers import alert_setting, alert_steps, pages
+from handlers import alert_setting, alert_steps, completing, pages
 from handlers.alert_setting import REPEAT, SEVERITY, Rows, redraw, turned, turns
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
@@ -31,7 +31,7 @@ _EXAMPLE = "/alerts pause ab3de"
 
 
 async def alert(context: DeskContext, words: Words) -> None:
-    if words and words[-1] != alert_steps.MORE:
+    if words and not completing.is_begun(words):
         await alert_setting.propose(context, words)
     else:
         await alert_steps.begin(context, words[:-1])

@@ -7,6 +7,7 @@ from bot.errors import InputError
 from bot.money import Currency
 from bot.operations.beneficiaries import EXAMPLE, Beneficiary
 from bot.providers.registry import PROVIDERS
+from handlers import completing
 from handlers.asked import asked_for
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, taste_of
@@ -14,11 +15,20 @@ from handlers.pages import Reply
 from handlers.render import bold, literal
 
 _REMOVE = "/beneficiaries remove Harbour Logistics"
+_WHICH = (
+    "The provider, the account, whose it is, and a currency if it is for one only. For example: "
+    "<code>cryptocapital 9120007013 Harbour Logistics USD</code>"
+)
+_WHOM = "Who is to be taken out? The name as it stands in the book."
 
 
-async def beneficiaries(context: DeskContext, words: Words) -> Reply:
+async def beneficiaries(context: DeskContext, words: Words) -> Reply | None:
     if not words:
         return await _shown(context)
+    if completing.is_begun(words):
+        question = _WHICH if words[0] == "add" else _WHOM
+        await completing.ask(context, question, "beneficiaries", *words[:-1])
+        return None
     match words[0].casefold():
         case "add":
             return await _add(context, words[1:])
@@ -31,11 +41,19 @@ async def beneficiaries(context: DeskContext, words: Words) -> Reply:
 async def _shown(context: DeskContext) -> Reply:
     book = await context.services.money.beneficiaries.listed()
     if not book:
-        return Reply([f"The book is empty: no transfer can be made.\nTo ask for an entry: <code>{EXAMPLE}</code>"])
+        empty = f"The book is empty: no transfer can be made.\nTo ask for an entry: <code>{EXAMPLE}</code>"
+        return Reply([empty], offers=_offers(context)[:1])
     blocks = [bold("Beneficiaries")]
     for provider, entries in groupby(book, key=lambda one: one.provider):
         blocks.append("\n".join([bold(PROVIDERS[provider].title), *(_line(context, one) for one in entries)]))
-    return Reply(blocks)
+    return Reply(blocks, offers=_offers(context))
+
+
+def _offers(context: DeskContext) -> list[tuple[str, str]]:
+    if not context.person.may(Right.ASK):
+        return []
+    enter = completing.offer("Enter one…", "/beneficiaries", "add")
+    return [enter, completing.offer("Take one out…", "/beneficiaries", "remove")]
 
 
 def _line(context: DeskContext, one: Beneficiary) -> str:

@@ -12,12 +12,14 @@ from bot.errors import CountersignError, StoreError
 from handlers import (
     alerts,
     asking,
+    completing,
     deals,
     enclosing,
     factor,
     failures,
     linking,
     locking,
+    openaccount,
     payments,
     policy,
     requests,
@@ -34,11 +36,13 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     *transfers.ANSWERS,
     *deals.ANSWERS,
     *payments.ANSWERS,
+    *openaccount.ANSWERS,
     *asking.ANSWERS,
     *withdrawals.ANSWERS,
     *policy.ANSWERS,
     *enclosing.ANSWERS,
     *alerts.ANSWERS,
+    *completing.ANSWERS,
 )
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 

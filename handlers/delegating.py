@@ -3,14 +3,21 @@
 from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.delegating import EXAMPLE
+from handlers import completing
 from handlers.context import DeskContext
 from handlers.doors import Door, Words
 from handlers.pages import Audience, Reply
 from handlers.render import bold, literal
 
+_HAND_ON = completing.offer("Hand mine on…", "/delegate")
+_WHO = f"To whom, and from which day to which? For example: <code>{literal(EXAMPLE.removeprefix('/delegate '))}</code>"
 
-async def delegate(context: DeskContext, words: Words) -> Reply:
+
+async def delegate(context: DeskContext, words: Words) -> Reply | None:
     room, telegram_id = context.services.delegating, context.where.telegram_id
+    if completing.is_begun(words):
+        await completing.ask(context, _WHO, "delegate", *words[:-1])
+        return None
     if not words:
         return await _standing(context)
     if [word.lower() for word in words] == ["end"]:
@@ -22,6 +29,7 @@ async def delegate(context: DeskContext, words: Words) -> Reply:
     people = {one.id: one.name for one in context.services.access.roster.people}
     name = literal(people.get(made.delegate_id, ""))
     lines = [f"{name} stands in for you {room.when(made)}, in your approver groups, and you do not sign there."]
+    lines.append("What you signed in them and still waits counts only while you sit there yourself: /pending shows it.")
     return Reply(["\n".join([*lines, "/delegate end takes that back."])])
 
 
@@ -34,8 +42,9 @@ async def _standing(context: DeskContext) -> Reply:
         for one in await room.standing()
     ]
     if not lines:
-        return Reply([f"Nobody is out of office. For example: <code>{literal(EXAMPLE)}</code>"])
-    return Reply(["\n".join([bold("Out of office"), *lines])], again="/delegate")
+        return Reply([f"Nobody is out of office. For example: <code>{literal(EXAMPLE)}</code>"], offers=[_HAND_ON])
+    offers = [_HAND_ON, ("Take mine back", "/delegate end")]
+    return Reply(["\n".join([bold("Out of office"), *lines])], again="/delegate", offers=offers)
 
 
 DOORS = (

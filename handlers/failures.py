@@ -133,6 +133,9 @@ def _not_found(error: NotFoundError) -> str:
     if error.what == "invitation":
         return "That invitation is not known, was used already, or is too old. Ask an admin for a new one."
     known = f" There is: {_some(error.known)}." if error.known else ""
+    if error.what == "market" and error.known:
+        fitting = f"{_some(error.known)} answer to “{visible_word(error.name)}”"
+        return f"{fitting}. Name one of them by its symbol."
     near = _nearest(error.name, error.known)
     if near:
         known = f" Did you mean {near}?{known}"
@@ -207,6 +210,8 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
                 f"{which}: another program uses the same key and was ahead of us. Try again; if that is not yours, "
                 "register a new key at once (/key new)."
             )
+        case RefusedError() if reason := _reason(error):
+            return f"{which} refused: {reason}."
         case RefusedError():
             return f"{which} refused ({visible_word(error.code, 64)}). If that is unexpected, tell an admin."
         case FaultError():
@@ -219,6 +224,15 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{title} has no {error.ability}. /connections says what each can do."
         case _:
             return f"{which} did not answer as it should. Try again in a minute."
+
+
+def _reason(error: RefusedError) -> str:
+    """What a provider's code means and what would help, where that is known beyond the code; empty otherwise."""
+    if error.provider != "deriv":
+        return ""
+    from bot.providers.deriv.wire.reasons import REASONS, in_words  # with the first refusal: most starts meet none
+
+    return in_words(error.code) if error.code in REASONS else ""
 
 
 def _of_step_up(error: StepUpError) -> str:

@@ -1,6 +1,7 @@
 """/quote, /market, /chart, /orders: what things cost, and what waits for its price."""
 
 import asyncio
+import re
 
 from telegram import InputFile
 
@@ -22,6 +23,7 @@ _QUOTE, _MARKET, _CHART, _ORDERS = "/quote GOLD", "/market US500", "/chart GOLD 
 _USUAL = "1d"
 _MOST_BUTTONS, _LABEL = 12, 24
 _SPANS = {span.name: span for span in SPANS}
+_LIKE_A_SPAN = re.compile(r"[0-9]{1,4}(?:min|mo|[hdwmy])", re.ASCII | re.IGNORECASE)
 _CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo": "a month", "1y": "a year"}
 
 
@@ -30,7 +32,7 @@ async def quote(context: DeskContext, words: Words) -> Reply:
         return await _which(context, _QUOTE)
     sheet = await context.services.markets.quoted(context.person, words)
     again = " ".join(["/quote", *words])
-    return Reply(render.quotes(sheet, taste_of(context), words[-1]), again, _offers(sheet))
+    return Reply(render.quotes(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet))
 
 
 async def market(context: DeskContext, words: Words) -> Reply:
@@ -38,10 +40,16 @@ async def market(context: DeskContext, words: Words) -> Reply:
         return await _which(context, _MARKET)
     sheet = await context.services.markets.described(context.person, words)
     again = " ".join(["/market", *words])
-    return Reply(render.markets(sheet, taste_of(context), words[-1]), again, _offers(sheet))
+    return Reply(render.markets(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet, is_whole=True))
 
 
-def _offers(sheet: Sheet[Market]) -> list[tuple[str, str]]:
+def _asked(sheet: Sheet[Market], words: Words) -> str:
+    """The market's words; a connection's name before them is not one of them."""
+    names = {name for one in sheet.answers for name in (one.connection.name, *one.connection.name.split("/"))}
+    return " ".join(words[1:] if len(words) > 1 and words[0].lower() in names else words)
+
+
+def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, str]]:
     """What one may want of a market, when it is one."""
     found = [(one.connection, item) for one in sheet.answers if one.reading is not None for item in one.reading.items]
     if len(found) != 1:
@@ -50,7 +58,7 @@ def _offers(sheet: Sheet[Market]) -> list[tuple[str, str]]:
     named = f"{connection.name} {market.symbol}"
     offers = [
         ("Chart", f"/chart {named}"),
-        ("Everything", f"/market {named}"),
+        *([] if is_whole else [("Everything", f"/market {named}")]),
         alert_steps.offer(connection.name, market.symbol),
     ]
     if Ability.ORDERS in connection.spec.abilities:
@@ -104,6 +112,8 @@ def read(words: Words) -> tuple[Words, Span, bool]:
         else:
             as_line = last == "line"
     _some(left, _CHART)
+    if len(left) > 1 and _LIKE_A_SPAN.fullmatch(left[-1]):
+        raise InputError(f"how long? One of {', '.join(_SPANS)}", _CHART)
     return left, span, as_line
 
 

@@ -57,6 +57,11 @@ async def enter(context: DeskContext, door: Door, words: list[str]) -> None:
         await pages.show(context, reply, door.audience)
 
 
+async def line(context: DeskContext, command: str, words: list[str]) -> None:
+    """A command that was put together in steps."""
+    await enter(context, rooms.BY_COMMAND[command], words)
+
+
 async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Reply | None:
     permit(context, door.right)
     async with context.typing(context.where.chat_id):

@@ -33,6 +33,7 @@ from handlers import (
     linking,
     locking,
     markets,
+    openaccount,
     paging,
     payments,
     people,
@@ -56,7 +57,7 @@ from handlers.doors import Door, TapDoor
 
 SECTIONS: Final[tuple[tuple[str, tuple[Door, ...]], ...]] = (
     ("Accounts", (*balances.DOORS, *positions.DOORS, *statement.DOORS, *schedules.DOORS, *status.DOORS)),
-    ("Markets", (*markets.DOORS, *deals.DOORS, *contracts.DOORS, *derivs.DOORS, *brokerage.DOORS)),
+    ("Markets", (*markets.DOORS, *deals.DOORS, *contracts.DOORS, *derivs.DOORS, *brokerage.DOORS, *openaccount.DOORS)),
     ("Alerts", alerts.DOORS),
     (
         "Money",
@@ -91,6 +92,7 @@ TAPS: Final[tuple[TapDoor, ...]] = (
     *deals.TAPS,
     *contracts.TAPS,
     *payments.TAPS,
+    *openaccount.TAPS,
     *asking.TAPS,
     *withdrawals.TAPS,
     *leads.TAPS,

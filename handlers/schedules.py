@@ -88,7 +88,8 @@ def _described(one: Schedule, next_at: datetime) -> str:
     if one.is_paused:
         return f"{first}\n    paused"
     there = next_at.astimezone(ZoneInfo(one.zone))
-    return f"{first}\n    next {there:%a %Y-%m-%d %H:%M %Z}, {next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    in_utc = f", {next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if there.tzname() != "UTC" else ""
+    return f"{first}\n    next {there:%a %Y-%m-%d %H:%M %Z}{in_utc}"
 
 
 DOORS = (

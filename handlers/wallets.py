@@ -2,7 +2,7 @@
 
 from bot.access.model import Right
 from bot.errors import InputError
-from handlers import bookings
+from handlers import bookings, completing
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply
@@ -10,24 +10,41 @@ from handlers.render import crm as render
 
 _WALLET = "/wallet u7h2k9d0"
 _MT = "/mt conn0001/500123"
+_WHOSE = "Whose wallets? An id, a name or an e-mail address, for example: u7h2k9d0"
+_HOW_MUCH = "How much, and what for? For example: 250.00 USD for bonus"
 
 
 async def wallet(context: DeskContext, words: Words) -> Reply | None:
     """The wallets and bank cards of the one client that fits; several to choose from."""
+    if completing.is_begun(words):
+        await completing.ask(context, _HOW_MUCH, "wallet", *words[:-1])
+        return None
     if await bookings.wallet(context, words):
         return None
     if not words:
-        raise InputError("an id, a name or an e-mail address", _WALLET)
+        await completing.ask(context, _WHOSE, "wallet")
+        return None
     hits = await context.services.clients.search(context.person, " ".join(words))
     if len(hits.clients) != 1:
         return Reply(render.found(hits))
     (client,) = hits.clients
     holds = await context.services.clients.holdings(context.person, client.id)
-    return Reply(render.holdings(client, holds, taste_of(context)), again=f"/wallet {client.id}")
+    line = f"/wallet {client.id}"
+    return Reply(render.holdings(client, holds, taste_of(context)), again=line, offers=_bookings(context, line))
+
+
+def _bookings(context: DeskContext, line: str) -> list[tuple[str, str]]:
+    """What this person may ask for here."""
+    if not context.person.may(Right.ASK):
+        return []
+    return [completing.offer("Deposit…", line, "deposit"), completing.offer("Withdraw…", line, "withdraw")]
 
 
 async def mt(context: DeskContext, words: Words) -> Reply | None:
     """Every trading account, or one with its last trades."""
+    if completing.is_begun(words):
+        await completing.ask(context, _HOW_MUCH, "mt", *words[:-1])
+        return None
     if await bookings.trading(context, words):
         return None
     place = at_most_one(words, _MT)
@@ -38,7 +55,7 @@ async def mt(context: DeskContext, words: Words) -> Reply | None:
     if not (server and login.isdecimal()):
         raise InputError("a server and a login", _MT)
     found = await context.services.clients.account(context.person, server, login)
-    return Reply(render.account(found, taste), again=f"/mt {place}")
+    return Reply(render.account(found, taste), again=f"/mt {place}", offers=_bookings(context, f"/mt {place}"))
 
 
 DOORS = (

@@ -28,7 +28,7 @@ async def _falls_due(scheduler: AsyncIOScheduler, job: str) -> None:
 
     scheduler.add_listener(heard, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
     scheduler.modify_job(job, next_run_time=datetime.now(UTC))
-    event = await asyncio.wait_for(ran, 15)
+    event = await asyncio.wait_for(ran, 60)
     scheduler.remove_listener(heard)
     assert event.exception is None
 

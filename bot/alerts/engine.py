@@ -57,6 +57,8 @@ class Happening:
     since: datetime
     connection: int = 0
     subject: str = ""
+    number: str = ""
+    """Of the position it is about."""
     until: datetime | None = None
     """When it will be over by itself, such as a request that expires."""
     amount: Decimal | None = None
@@ -233,7 +235,7 @@ class Engine:
                 Occasion.MONEY_IN if came else Occasion.MONEY_OUT,
                 f"line/{line.account}/{line.id}",
                 f"{line.amount} {'came to' if came else 'left'} {line.account}{other}",
-                datetime.combine(line.on, time.max, UTC),
+                line.at or datetime.combine(line.on, time.max, UTC),
                 connection,
                 line.account,
                 amount=abs(line.amount.amount),
@@ -322,7 +324,10 @@ def _moved(turn: Turn, span: Span, outage: Outage | None) -> Moved:
 
 def _fits(rule: Rule, what: Happening, now: datetime) -> bool:
     """Whether this is what the rule waits for, and has lasted, or is yet to last, as long as it says."""
-    if rule.source.subject not in ("", what.subject) or rule.currency not in ("", what.currency):
+    if (rule.source.subject and rule.source.subject not in (what.subject, what.number)) or rule.currency not in (
+        "",
+        what.currency,
+    ):
         return False
     if what.amount is not None and what.amount < rule.threshold:
         return False
@@ -330,7 +335,7 @@ def _fits(rule: Rule, what: Happening, now: datetime) -> bool:
         return what.until - now <= rule.window
     if rule.window:
         return now - what.since >= rule.window
-    return what.since >= rule.created_at or what.occasion.lasts
+    return what.since >= rule.created_at.replace(microsecond=0) or what.occasion.lasts  # many tell whole seconds
 
 
 def _subject(source: Source) -> Subject | None:

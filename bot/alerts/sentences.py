@@ -59,6 +59,7 @@ _NUMBER = re.compile(r"([+-]?)(\d+|\d{1,3}(?:[,'_]\d{3})+)(\.\d+)?([km]?)(%?)", 
 _SPAN = re.compile(r"(\d{1,4})(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)", re.ASCII | re.IGNORECASE)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_NO_NAMES = frozenset(["longer", "than", "left", "client", "about", "is", "my", "of", "on", "at", "in", "any", "the"])
 _DEFAULT_WINDOW = {
     Occasion.WITHDRAWAL_WAITING: timedelta(hours=1),
     Occasion.REQUEST_WAITING: timedelta(minutes=30),
@@ -207,7 +208,7 @@ def _happening(
     occasion: Occasion, around: tuple[str, ...], rest: Sequence[str], said: Sentence, has_sign: bool
 ) -> Sentence:
     """`stream down main 5min`, `transfer in main > 1000 USD`, `withdrawals waiting longer than 2h`."""
-    names = [word for word in around if word.lower() not in ("longer", "than", "left", "client", "about", "is", "my")]
+    names = [word for word in around if word.lower() not in _NO_NAMES]
     words = [*names, *rest] if has_sign else names
     spans = [span for word in words if (span := _span(word)) is not None]
     names = [word for word in names if not _is_span(word)]

@@ -41,16 +41,16 @@ def differences(connection: int, before: Known, positions: Iterable[Position], a
     for one in now.values():
         if one.id not in before:
             said = _said(_body(one))
-            found.append(Happening(Occasion.OPENED, f"opened/{one.id}", f"Opened: {said}", at, connection, one.symbol))
+            key = f"opened/{one.id}"
+            found.append(Happening(Occasion.OPENED, key, f"Opened: {said}", at, connection, one.symbol, one.id))
     for number, body in before.items():
         if number in now or number == _SEEN:
             continue
-        found.append(
-            Happening(Occasion.CLOSED, f"closed/{number}", f"Closed: {_said(body)}", at, connection, body["symbol"])
-        )
+        symbol, said = body["symbol"], _said(body)
+        found.append(Happening(Occasion.CLOSED, f"closed/{number}", f"Closed: {said}", at, connection, symbol, number))
         if _was_at_stop(body):
-            detail = f"Stopped out, as it seems: {_said(body)}"
-            found.append(Happening(Occasion.STOPPED, f"stopped/{number}", detail, at, connection, body["symbol"]))
+            detail = f"Stopped out, as it seems: {said}"
+            found.append(Happening(Occasion.STOPPED, f"stopped/{number}", detail, at, connection, symbol, number))
     return found
 
 

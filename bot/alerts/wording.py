@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from bot.alerts.model import Firing, Measure, Occasion, Outage, Repeat, Rule, Side, Source, Test
 from bot.money import Currency, Money
 
+_PERCENT_DIGITS = 4
 _WENT = {Side.UP: "up", Side.DOWN: "down", Side.NONE: ""}
 
 
@@ -76,18 +77,22 @@ def why(firing: Firing, connection: str, owner: str, alert_id: str, zone: ZoneIn
 
 
 def outage(gap: Outage, zone: ZoneInfo) -> str:
-    """`14:02–14:09`; with the days when it is not of one."""
+    """`14:02–14:09`; with the days when it is not of one, with the seconds when it is of one minute."""
     since, until = gap.since.astimezone(zone), gap.until.astimezone(zone)
     if since.date() != until.date():
         return f"{since:%Y-%m-%d %H:%M}–{until:%Y-%m-%d %H:%M}"
-    return f"{since:%H:%M}–{until:%H:%M}"
+    form = "%H:%M" if f"{since:%H:%M}" != f"{until:%H:%M}" else "%H:%M:%S"
+    return f"{since:{form}}–{until:{form}}"
 
 
 def number(source: Source, value: Decimal, currency: str = "") -> str:
     """`2400`, `10000.00 USD`, `150 %`."""
     if currency:
         return str(Money(value, Currency(currency)))
-    return f"{plain(value)} %" if isinstance(source.what, Measure) and source.what.is_percent else plain(value)
+    if isinstance(source.what, Measure) and source.what.is_percent:
+        is_reckoned = len(plain(value).partition(".")[2]) > _PERCENT_DIGITS  # nobody types so many
+        return f"{plain(round(value, 2) if is_reckoned else value)} %"
+    return plain(value)
 
 
 def plain(value: Decimal) -> str:

@@ -267,7 +267,10 @@ def ended_as(request: Request) -> str:
     """ "done: Vera is approver now", "denied by Anna"."""
     if not request.outcome:
         return _STATES[request.state]
-    return f"{_STATES[request.state]}{' ' if request.outcome.startswith('by ') else ': '}{request.outcome}"
+    state = _STATES[request.state]
+    if request.outcome.startswith(f"{state} "):
+        return request.outcome  # "done as …" says it already
+    return f"{state}{' ' if request.outcome.startswith('by ') else ': '}{request.outcome}"
 
 
 def state_in_words(state: State) -> str:

@@ -24,7 +24,9 @@ class Group:
 
 
 TRANSFER = "/transfer 250.00 USD from Treasury Operating to Harbour Freight for Invoice 4711"
-READING = ("/balance", "/positions", "/connections", "/status", "/help")
+PAYMENT = "/payagent 40.00 USD from CR900001 to Budi Santoso for Commission October"
+READING = ("/balance", "/positions", "/quote GOLD", "/chart GOLD", "/connections", "/status", "/help")
+DEALING = ("/alert", "/buy 1 GOLD", "/close")
 
 PEOPLE = (
     Person(
@@ -33,7 +35,7 @@ PEOPLE = (
         "operator",
         "Operator",
         ("operator",),
-        ("/transfer", TRANSFER, *READING, "/withdrawals", "/history", "/connect", "/factor"),
+        ("/transfer", *READING[:4], *DEALING, TRANSFER, PAYMENT, "/withdrawals", "/history", "/connect", *READING[4:]),
     ),
     Person(710_002, "Anna", "approver", "Approver", ("approver", "viewer"), (*READING, "/withdrawals", "/pending")),
     Person(

@@ -63,7 +63,15 @@ def _capital(_: Provider) -> list[Act]:
 
     return [
         Act("gold-up", "capital", "Gold rises 1.5 %", "move", {"epic": "GOLD", "percent": "1.5"}, said),
-        Act("gold-down", "capital", "Gold falls 1.5 %", "move", {"epic": "GOLD", "percent": "-1.5"}, said),
+        Act(
+            "gold-down",
+            "capital",
+            "Gold falls 1.5 %",
+            "move",
+            {"epic": "GOLD", "percent": "-1.5"},
+            said,
+            "Take it down and let gold rise and fall: what an alert missed comes late, and says so.",
+        ),
     ]
 
 
@@ -75,12 +83,19 @@ def _deriv(provider: Provider) -> list[Act]:
         holds = f"which now holds {answer['balance']}"
         return f"250.00 USD arrived on {answer['loginid']}, {holds}. Ask /balance deriv to see it"
 
+    def mailed(answer: Obj) -> str:
+        if not answer["mails"]:
+            return "Deriv has mailed nothing yet; /openaccount and /payout have it mail a code"
+        newest = answer["mails"][-1]
+        return f"To {newest['to']}: your code is {newest['code']}"
+
     return [
         Act("volatility-up", "deriv", "Vol. 100 +2 %", "move", {"symbol": "R_100", "percent": "2"}, moved),
         Act("volatility-down", "deriv", "Vol. 100 −2 %", "move", {"symbol": "R_100", "percent": "-2"}, moved),
         Act(
             "deriv-deposit", "deriv", "250 USD arrive", "deposit", {"loginid": provider.account, "amount": "250"}, paid
         ),
+        Act("deriv-mail", "deriv", "Read Deriv's last mail", "mailbox", {}, mailed, method="GET"),
     ]
 
 

@@ -22,8 +22,14 @@ LABEL = "main"
 HOOK_SECRET = "crm-webhook.secret"
 WITH_DEMO_LOGIN = {"capital"}
 """Whose simulator gives a login of the provider's own demo environment; the others know real accounts only."""
-BOOK = (("9120007013", "Harbour Freight", "USD"), ("9120007020", "Nordlicht Handels GmbH", "EUR"))
-"""Whom the desk pays: account, name, currency."""
+BOOK = (
+    ("cryptocapital", "9120007013", "Harbour Freight", "USD"),
+    ("cryptocapital", "9120007020", "Nordlicht Handels GmbH", "EUR"),
+    ("deriv", "CR900010", "Budi Santoso", "USD"),
+)
+"""Whom the desk pays: provider, account, name, currency."""
+STREAMS = {"backoff_cap": 3.0, "tell_after": 4.0}
+"""Shorter than a desk would want them: an outage that is played is told within seconds."""
 SHARED_WITH = ["viewer", "operator", "approver", "admin"]
 
 
@@ -37,9 +43,10 @@ def config_text(telegram: Listening, providers: Mapping[str, Listening], web_por
         lines += ["", "[[people.members]]", f"id = {person.id}", f"name = {_text(person.name)}", f"roles = {roles}"]
     lines += ["", "[key]", 'file = "master.key"']
     lines += ["", "[policy]", 'file = "policy.toml"']
-    for account, name, currency in BOOK:
-        lines += ["", "[[policy.beneficiaries]]", 'provider = "cryptocapital"', f"account = {_text(account)}"]
+    for provider, account, name, currency in BOOK:
+        lines += ["", "[[policy.beneficiaries]]", f"provider = {_text(provider)}", f"account = {_text(account)}"]
         lines += [f"name = {_text(name)}", f"currency = {_text(currency)}"]
+    lines += ["", "[streams]", *(f"{key} = {seconds}" for key, seconds in STREAMS.items())]
     here = f"127.0.0.1:{web_port}"
     lines += ["", "[web]", f"public_url = {_text(f'http://{here}')}", f"listen = {_text(here)}"]
     for name, listening in providers.items():

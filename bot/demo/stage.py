@@ -34,6 +34,8 @@ from bot.errors import StartRefusedError
 from bot.loopback.server import Listening, running, serving
 from bot.providers.registry import PROVIDERS
 
+WALK_MS = 2000
+"""Between two prices at Capital.com; those at Deriv move by themselves."""
 CRM_NODES = 2
 """Approval nodes of a withdrawal in the demo: the back office's, then the desk's."""
 
@@ -132,11 +134,13 @@ def _free_port() -> int:
 async def _furnish(
     client: httpx.AsyncClient, telegram: Listening, providers: Mapping[str, Listening], web_port: int, secret: str
 ) -> None:
-    """The people walk in, the CRM gets its approval nodes and learns where its webhooks go, and Deriv where our app's
-    people come back to."""
+    """The people walk in, prices begin to move, the CRM gets its approval nodes and learns where its webhooks go, and
+    Deriv where our app's people come back to."""
     people = [{"id": person.id, "first_name": person.name, "username": person.name.lower()} for person in PEOPLE]
     group = {"id": GROUP.id, "title": GROUP.title, "members": [person.id for person in PEOPLE]}
     answer = await client.post(f"{telegram.control}/people", json={"people": people, "groups": [group]})
+    answer.raise_for_status()
+    answer = await client.post(f"{providers['capital'].control}/walk", json={"on": True, "step_ms": WALK_MS})
     answer.raise_for_status()
     answer = await client.post(f"{providers['crm'].control}/settings", json={"levels": CRM_NODES})
     answer.raise_for_status()

@@ -110,12 +110,13 @@ class Cards:
 
     async def save(self, draft: Draft) -> None:
         """Write the draft, replacing the person's earlier one."""
-        now = at(self._clock.now())
-        await self._database.write(
-            lambda tables: tables.conn.execute(
-                "INSERT OR REPLACE INTO drafts VALUES (?, ?, ?, ?)",
-                (draft.person_id, draft.kind, packed(draft.body), now),
-            )
+        await self._database.write(lambda tables: self.saving(tables, draft))
+
+    def saving(self, tables: Tables, draft: Draft) -> None:
+        """The same inside the caller's transaction."""
+        tables.conn.execute(
+            "INSERT OR REPLACE INTO drafts VALUES (?, ?, ?, ?)",
+            (draft.person_id, draft.kind, packed(draft.body), at(self._clock.now())),
         )
 
     async def drop(self, person_id: int) -> bool:

@@ -20,6 +20,7 @@ import httpx
 
 from bot.crash import crashpoint, moves_money
 from bot.errors import ReplyError, SilentError, UnreachableError
+from bot.network.overhearing import overheard_http
 
 MAX_BODY_BYTES = 1 << 20
 TOO_LARGE = "answer larger than 1 MiB"
@@ -112,6 +113,7 @@ class Rest:
             raise UnreachableError(self._provider, kind) from None
         if response.is_redirect:
             raise ReplyError(self._provider, f"redirect ({response.status_code}) not followed")
+        overheard_http(response.status_code, body)
         return Answer(response.status_code, response.headers, body)
 
     async def _whole(self, response: httpx.Response) -> bytes:

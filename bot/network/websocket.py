@@ -19,13 +19,17 @@ from typing import Any, Protocol
 
 import websockets.asyncio.client
 import websockets.exceptions
+from websockets.protocol import State
 
 from bot import crash
 from bot.clock import Clock
 from bot.errors import CountersignError, ProviderError, ReplyError, SilentError, UnreachableError
 from bot.network.dialogue import Dialogue, Waiting
+from bot.network.overhearing import overheard_message
 
 MAX_FRAME_BYTES = 1 << 20
+ROOM_WITHIN_SECONDS = 15.0
+"""Another side that reads nothing for so long, while there is more to say than the system holds, is given up on."""
 _UNREADABLE = {1002: "not WebSocket as documented", 1007: "text that is not UTF-8", 1009: "frame larger than 1 MiB"}
 """Codes with which *we* end a connection because of what arrived (RFC 6455, section 7.4.1)."""
 
@@ -49,7 +53,7 @@ class Socket(Protocol):
     """What a line needs of a connection: the library's own fits, and so does one with another framing around it."""
 
     @property
-    def state(self) -> websockets.State:
+    def state(self) -> State:
         """Frames are written in OPEN only; otherwise `send` raises and no byte leaves."""
 
     async def send(self, message: str, /) -> None:
@@ -71,6 +75,8 @@ KeepAlive = Callable[["Line"], Awaitable[None]]
 TurnedAway = Callable[[int], ProviderError | None]
 _DYING: ContextVar[bool] = ContextVar("dying", default=False)
 """Whether the frame that is written here is the one in the middle of which the process is to die."""
+_AT_ONCE: ContextVar[bool] = ContextVar("at_once", default=False)
+"""Whether what is written here is to have left when it is written: a test is to kill the process afterwards."""
 _GREETING: ContextVar["_Talk | None"] = ContextVar("greeting", default=None)
 """The connection that is being greeted here. Tasks the greeting starts inherit it, and nobody else has it."""
 
@@ -289,14 +295,38 @@ class _Connect(websockets.asyncio.client.connect):
 
 
 class _Connection(websockets.asyncio.client.ClientConnection):
-    """The library's own, which can be killed in the middle of a frame."""
+    """The library's own; frames of one turn of the loop leave in one write, and it can be killed in the middle of one.
+
+    A write for each frame is most of what a question costs where many are asked at once.
+    """
+
+    _gathers = False
 
     def send_data(self) -> None:
         if _DYING.get():
             frame = b"".join(self.protocol.data_to_send())
             self.transport.write(frame[: len(frame) // 2])  # goes out at once: nothing waits before it
             crash.crashpoint("CP09")
-        super().send_data()
+        if _AT_ONCE.get() or self.state is not State.OPEN:
+            super().send_data()
+        elif not self._gathers:
+            self._gathers = True
+            self.loop.call_soon(self._send_gathered)
+
+    async def drain(self) -> None:
+        """Wait until there is room again; the library ends the connection when this raises."""
+        if self.paused:
+            async with asyncio.timeout(ROOM_WITHIN_SECONDS):
+                await super().drain()
+
+    def _send_gathered(self) -> None:
+        self._gathers = False
+        if self.state is not State.OPEN:
+            super().send_data()
+            return
+        gathered = b"".join(self.protocol.data_to_send())
+        if gathered and not self.transport.is_closing():
+            self.transport.write(gathered)
 
 
 class _Talk:
@@ -326,32 +356,43 @@ class _Talk:
     async def ask(
         self, text: str, expect: Sequence[Hashable], seconds: float, deadline: float, written: Callable[[], None]
     ) -> list[Any]:
-        if self.over or self._socket.state is not websockets.State.OPEN:
+        if self.over or self._socket.state is not State.OPEN:
             raise UnreachableError(self._provider, "not connected")
         asked = [self._dialogue.expect(key, deadline) for key in expect]
-        futures = [asyncio.get_running_loop().create_future() for _ in asked]
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in asked]
         self._futures.update(zip(asked, futures, strict=True))
+        time_is_up = loop.call_later(seconds, self._give_up, futures)
         try:
-            async with asyncio.timeout(seconds):
-                await self._write(text)
-                written()
-                return [await futures[0]] if len(futures) == 1 else await asyncio.gather(*futures)
-        except (TimeoutError, websockets.exceptions.WebSocketException, OSError) as error:
+            await self._write(text)
+            written()
+            answers = [await futures[0]] if len(futures) == 1 else await asyncio.gather(*futures)
+        except (websockets.exceptions.WebSocketException, OSError) as error:
             raise SilentError(self._provider, type(error).__name__) from None
         finally:
+            time_is_up.cancel()
             for waiting, future in zip(asked, futures, strict=True):
                 self._dialogue.forget(waiting)
                 self._futures.pop(waiting, None)
                 if future.done() and not future.cancelled():
                     future.exception()  # seen here, so that asyncio does not report it as never retrieved
                 future.cancel()
+        for answer in answers:
+            overheard_message(answer)
+        return answers
+
+    def _give_up(self, futures: Iterable[asyncio.Future[Any]]) -> None:
+        for future in futures:
+            if not future.done():
+                future.set_exception(SilentError(self._provider, "TimeoutError"))
 
     async def _write(self, text: str) -> None:
-        is_money = crash.moves_money(text.encode())
+        is_money = crash.moves_money(text)
         if not is_money:
             await self._socket.send(text)
             return
         crash.crashpoint("CP08")
+        _AT_ONCE.set(True)
         _DYING.set(crash.armed("CP09"))
         await self._socket.send(text)
         crash.crashpoint("CP10")

@@ -5,10 +5,11 @@ What could mean several things comes back as several; a person picks.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -37,6 +38,8 @@ ANSWER_SECONDS: Final = 20.0
 MOST_OFFERED: Final = 6
 _OF_CRM = (Occasion.WITHDRAWAL_NEW, Occasion.WITHDRAWAL_WAITING)
 _OF_ACCOUNTS = (Measure.BALANCE, Measure.FREE_MARGIN, Measure.MARGIN_LEVEL)
+_OF_POSITIONS = (Occasion.OPENED, Occasion.CLOSED, Occasion.STOPPED)
+_OF_LINES = (Occasion.MONEY_IN, Occasion.MONEY_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Alerting:
             raise NotAllowedError(Right.READ)
         target = self._target(person, said, roster, place)
         if isinstance(said.what, Occasion) and said.what.of_desk:
+            _check_said(said.what, said.names)
             return [Proposal(self._rule(person, said, Source(0, said.what), target), "")]
         chosen, rest = await self._chosen(person, said)
         self._check_reach(target, chosen, roster)
@@ -93,19 +97,16 @@ class Alerting:
         self, person: Person, said: Sentence, chosen: list[Connection], rest: tuple[str, ...], target: Target
     ) -> list[Proposal]:
         if isinstance(said.what, Occasion):
-            named = " ".join(rest)
-            return [
-                Proposal(self._rule(person, said, Source(one.id, said.what, named), target), one.name) for one in chosen
-            ]
+            _check_said(said.what, rest)
+            if not rest:
+                return [
+                    Proposal(self._rule(person, said, Source(one.id, said.what), target), one.name) for one in chosen
+                ]
         answers = await asyncio.gather(
             *(self._ask(person, said, one, rest, target) for one in chosen), return_exceptions=True
         )
-        found, troubles = list[Proposal](), list[BaseException]()
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                troubles.append(answer)
-            else:
-                found += answer
+        troubles = [one for one in answers if isinstance(one, BaseException)]
+        found = _in_turn([one for one in answers if not isinstance(one, BaseException)])
         unforeseen = [one for one in troubles if not isinstance(one, _NO_ANSWER)]
         if unforeseen or (troubles and not found):
             raise (unforeseen or troubles)[0]
@@ -121,6 +122,10 @@ class Alerting:
                 subjects = await _markets(provider, " ".join(rest))
             elif said.what in _OF_ACCOUNTS:
                 subjects = await _accounts(provider, said, rest)
+            elif said.what in _OF_LINES:
+                subjects = await _receiving(provider, said, rest)
+            elif said.what in _OF_POSITIONS:
+                subjects = await _dealt(provider, said, rest)
             else:
                 subjects = await _positions(provider, said, rest)
         return [
@@ -145,7 +150,7 @@ class Alerting:
             if named:
                 at = said.names.index(word)
                 return named, (*said.names[:at], *said.names[at + 1 :])
-        if isinstance(said.what, Occasion) and said.names:
+        if isinstance(said.what, Occasion) and said.names and said.what not in (*_OF_POSITIONS, *_OF_LINES):
             raise NotFoundError("connection", " ".join(said.names), tuple(one.name for one in visible))
         return visible, said.names
 
@@ -209,6 +214,17 @@ class _Subject:
 _NO_ANSWER = (ProviderError, RecordUnreadableError, OwnerSuspendedError, NotFoundError)
 
 
+def _in_turn(answers: Sequence[Sequence[Proposal]]) -> list[Proposal]:
+    """The first of each connection, then the second of each: one with much does not hide the others."""
+    return [one for row in zip_longest(*answers) for one in row if one is not None]
+
+
+def _check_said(occasion: Occasion, rest: tuple[str, ...]) -> None:
+    """`InputError` when these words name a part of what has none: a rule for it would wait for ever."""
+    if rest and occasion not in (*_OF_POSITIONS, *_OF_LINES):
+        raise InputError(f"{occasion.value} is not about {' '.join(rest)}", f"/alert {occasion.value}")
+
+
 async def _markets(provider: Provider, text: str) -> list[_Subject]:
     if not isinstance(provider, TellsPrices):
         return []
@@ -235,6 +251,28 @@ async def _accounts(provider: Provider, said: Sentence, rest: tuple[str, ...]) -
 def _is_called(balance: Balance, rest: tuple[str, ...]) -> bool:
     words = " ".join(rest).casefold()
     return not words or words in (balance.account.casefold(), balance.name.casefold(), balance.owner.casefold())
+
+
+async def _receiving(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:
+    """The accounts that are called so; a statement names them by their numbers."""
+    balances = (await provider.balances()).items
+    names = {
+        one.account: one.name
+        for one in balances
+        if said.currency in ("", one.amount.currency.code) and _is_called(one, rest)
+    }
+    return [_Subject(account, name) for account, name in names.items()]
+
+
+async def _dealt(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:
+    """One position by its number, or those of a market; whether any is open there or not."""
+    words = " ".join(rest).casefold()
+    for position in (await provider.positions()).items:
+        if words == position.id.casefold() and said.what is not Occasion.OPENED:
+            return [_Subject(position.id, position.name)]
+        if words in (position.symbol.casefold(), position.name.casefold()):
+            return [_Subject(position.symbol, position.name)]
+    return [replace(market, now=None) for market in await _markets(provider, " ".join(rest))]
 
 
 async def _positions(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:

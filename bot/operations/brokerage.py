@@ -10,6 +10,7 @@ from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError
 from bot.operations.changing import Changing
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
+from bot.operations.markets import the_one
 from bot.operations.transfers import amount_of
 from bot.providers import capital
 from bot.providers.base import Ability
@@ -115,7 +116,7 @@ class Brokerage:
         about = {"list": name[:40], "doing": doing, **({"market": what[:40]} if what else {})}
         async with self._changed(person, connection, "watchlist.changed", about, telegram_id) as broker:
             if doing == "make":
-                made = await broker.watchlists.make(name, what.split() if what else ())
+                made = await broker.watchlists.make(name, what.upper().split())
                 return f"{name} is made." + ("" if made.is_whole else " Some of it is no market, and was left off.")
             one = await _called(broker, name)
             if not one.is_own:
@@ -123,11 +124,12 @@ class Brokerage:
             if doing == "delete":
                 await broker.watchlists.delete(one.id)
                 return f"{one.name} is deleted."
+            symbol = (await the_one(broker, what)).symbol
             if doing == "add":
-                await broker.watchlists.add(one.id, what)
-                return f"{what} is on {one.name} now."
-            await broker.watchlists.take_off(one.id, what)
-            return f"{what} is off {one.name}."
+                await broker.watchlists.add(one.id, symbol)
+                return f"{symbol} is on {one.name} now."
+            await broker.watchlists.take_off(one.id, symbol)
+            return f"{symbol} is off {one.name}."
 
     async def top_up(
         self, person: Person, word: str | None, amount: str, account: str, *, telegram_id: int

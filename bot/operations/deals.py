@@ -158,10 +158,11 @@ class DealDesk:
         is_order = isinstance(one.item, Order)
         if not is_order and (line.level or line.till):
             raise InputError("a position has a stop and a limit; a price and a time belong to an order", CHANGE)
+        terms = self._terms(line, may_be_none=True)
         parameters = {
-            **_about(one, _worth_of(one.item)),
+            **_about(one, _worth_of(one.item, terms.get("level"))),
             "what": "order" if is_order else "position",
-            **self._terms(line, may_be_none=True),
+            **terms,
         }
         return await self._plan(by, one.connection, Kind.CHANGE, parameters, where)
 
@@ -312,9 +313,10 @@ def _least(one: Open, line: Line) -> dict[str, str]:
     return {"least": one.item.worth.text()}
 
 
-def _worth_of(item: Position | Order) -> dict[str, str]:
+def _worth_of(item: Position | Order, level: str | None = None) -> dict[str, str]:
+    """`level`: the price that an order is to wait for instead; it is weighed by that one."""
     if isinstance(item, Order):
-        return _worth(item.size, item.level, item.currency)
+        return _worth(item.size, item.level if level is None else Decimal(level), item.currency)
     if item.worth is not None:
         return {"amount": item.worth.text(), "currency": item.worth.currency.code} if item.worth.amount > 0 else {}
     price = item.now or item.entry

@@ -135,6 +135,8 @@ class Freezing:
         )
         if cursor.rowcount != 1:
             return False
+        if scope == DESK:
+            _void(tables, now)
         number = by.id if by is not None else None
         self._audit.record(tables, Deed("freeze.begun", f"freeze/{scope}", number, telegram_id, {"reason": reason}))
         self._tell(tables, Freeze(scope, now, number, reason, by.name if by is not None else "this program"))
@@ -188,6 +190,21 @@ class Freezing:
         for number in person.telegram_ids:
             notice = Notice(Lane.SECURITY, number, title, lines, f"{dedupe}/{number}", next_step=step)
             self._outbox.put(tables, notice)
+
+
+def _void(tables: Tables, now: datetime) -> None:
+    """What was begun before is begun anew afterwards: drafts are gone, their buttons lose, links to pages are over.
+
+    Prompts to sign stay: a signature is no movement of money, and whoever looks into it needs them. So do pages of
+    answers: reading goes on.
+    """
+    tables.conn.execute("DELETE FROM drafts")
+    tables.conn.execute(
+        "UPDATE cards SET version = version + 1"
+        " WHERE expires_at > ? AND kind NOT IN ('pages', 'freeze') AND kind NOT LIKE 'request%'",
+        (at(now),),
+    )
+    tables.conn.execute("UPDATE entry_links SET expires_at = min(expires_at, ?) WHERE used_at IS NULL", (at(now),))
 
 
 def _open(tables: Tables, scope: str) -> list[Request]:

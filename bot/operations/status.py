@@ -20,6 +20,7 @@ from bot.operations.linked import Connection
 from bot.operations.paging import troubles_in
 from bot.operations.pulse import Pulse
 from bot.operations.timekeeping import doubt_in
+from bot.operations.watch.marks import streams_in
 from bot.store import Database
 
 FRESH = timedelta(minutes=1)
@@ -34,6 +35,12 @@ class ConnectionStatus:
     health: Health
     locked: bool = False
     """It waits for its owner's passphrase."""
+    followed: int = 0
+    """So much of it is followed for alerts."""
+    told_at: datetime | None = None
+    """When anything of that told something last."""
+    silent_since: datetime | None = None
+    """An outage that people were told of, and that is not over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +101,13 @@ class StatusDesk:
         await asyncio.gather(*(self._ask(one) for one in visible))
         health = self._connections.health
         seen = {one.id for one in visible}
-        freezes, doubt, unknown, unpaged = await self._database.read(
+        freezes, doubt, unknown, unpaged, streams = await self._database.read(
             lambda tables: (
                 freezes_in(tables),
                 doubt_in(tables),
                 requests.standing(tables, (State.UNKNOWN,)),
                 troubles_in(tables),
+                streams_in(tables),
             )
         )
         return Status(
@@ -107,7 +115,10 @@ class StatusDesk:
             now=self._clock.now(),
             pulse=self._pulse,
             connections=tuple(
-                ConnectionStatus(one, health.get(one.id, Health()), self._connections.is_locked(one)) for one in visible
+                ConnectionStatus(
+                    one, health.get(one.id, Health()), self._connections.is_locked(one), *streams.get(one.id, ())
+                )
+                for one in visible
             ),
             inbox_waiting=max(0, await self._inbox.waiting() - 1),  # the question itself is one
             outbox=await self._outbox.depth(),

@@ -102,10 +102,6 @@ class Following:
         self._down_since = clock.now()
         self._is_up = False
 
-    @property
-    def is_up(self) -> bool:
-        return self._is_up
-
     async def run(self) -> None:
         """Until cancelled; only a slip of ours ends it otherwise."""
         self._want(self._wish.subjects)
@@ -198,7 +194,7 @@ class Following:
 
     def _connected(self, ear: "_Ear") -> None:
         if ear is self._ear:
-            self._standing.connected()
+            self._standing.connected(frozenset() if self._streams is None else self._streams.begins_at_once)
             self._stands()
 
     def _acknowledged(self, ear: "_Ear", subject: Subject) -> None:

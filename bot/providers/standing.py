@@ -6,7 +6,7 @@
 
 A subject is *behind* until its gap is filled from the provider's history: what it tells meanwhile is held back, so
 that everything is handed on once, and in order. The first time nothing of the history is told but where a price stands:
-that is where the feed begins.
+that is where the feed begins. Where the stream itself says so at once, the first time is live with its first frame.
 
 The driver with the provider under it is `following.py`; what of a subject is news is `news.py`.
 """
@@ -132,6 +132,7 @@ class Standing:
         self._figures = figures
         self._stored = dict(marks or {})
         self._threads: dict[Subject, _Thread] = {}
+        self._at_once: frozenset[Topic] = frozenset()
         self._is_connected = False
         self._connected_at = 0.0
         self._alive_at = 0.0
@@ -177,8 +178,9 @@ class Standing:
         thread = self._threads.get(subject)
         return None if thread is None else thread.state
 
-    def connected(self) -> None:
-        """There is a new connection; everything is asked for anew."""
+    def connected(self, begins_at_once: frozenset[Topic] = frozenset()) -> None:
+        """There is a new connection; everything is asked for anew. What begins at once, see `Streams`."""
+        self._at_once = begins_at_once
         self._is_connected = True
         self._connected_at = self._alive_at = self._clock.monotonic()
         for thread in self._threads.values():
@@ -217,7 +219,7 @@ class Standing:
         self.alive()
         now = self._clock.now()
         thread.outage = None if thread.live_until is None else Outage(thread.live_until, max(now, thread.live_until))
-        if subject.topic not in _HAVE_HISTORY:
+        if subject.topic not in _HAVE_HISTORY or (thread.held and self._begins(subject, thread)):
             return self._go_live(subject, thread)
         thread.state, thread.since = State.BEHIND, self._clock.monotonic()
         thread.fill_tries, thread.fill_not_before = 0, 0.0
@@ -240,6 +242,8 @@ class Standing:
         self._attempt = 0
         if isinstance(told, _DATED) and told.at > self._believed_until and not self._believes(told.at):
             return False
+        if thread.state is State.BEHIND and self._begins(subject, thread):
+            thread.state, thread.since = State.LIVE, thread.heard_at
         if thread.state is State.LIVE:
             is_news = thread.news.takes(told)
             thread.is_touched |= is_news
@@ -247,6 +251,10 @@ class Standing:
         if thread.state in (State.ASKED, State.BEHIND):
             self._hold(thread, told)
         return False
+
+    def _begins(self, subject: Subject, thread: _Thread) -> bool:
+        """Whether its first frame is the beginning of the feed."""
+        return thread.outage is None and subject.topic in self._at_once
 
     def _hold(self, thread: _Thread, told: Told) -> None:
         if len(thread.held) >= HELD:

@@ -101,6 +101,13 @@ class Streams(Protocol):
     def most_subjects(self) -> int | None:
         """How many one login may follow at once; None where nobody says. Beyond it, `refused` gets a sentence."""
 
+    @property
+    def begins_at_once(self) -> frozenset[Topic]:
+        """Of what the first frame says how it stands, and history knows each event by itself.
+
+        Nothing need be read from history where such a feed begins.
+        """
+
     async def stream(self, wish: Wish, ear: Ear) -> None:
         """Follow the wish until the connection is over.
 

@@ -757,3 +757,22 @@ CREATE TABLE schedule_runs (
 CREATE INDEX schedule_runs_begun ON schedule_runs (due_at) WHERE state = 'begun';
 """,
     )
+
+
+@MIGRATIONS()
+def m016_answers(tables: sqlite_utils.Database) -> None:
+    """What a provider answered to a sending, and to the look that settled it."""
+    _run(
+        tables,
+        """
+CREATE TABLE answers (
+    request_id TEXT NOT NULL REFERENCES requests (id),
+    at INTEGER NOT NULL,
+    asked TEXT NOT NULL CHECK (asked IN ('sent', 'looked')),
+    body TEXT NOT NULL,
+    PRIMARY KEY (request_id, at, asked)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER answers_are_final BEFORE UPDATE ON answers BEGIN SELECT RAISE(ABORT, 'answers are final'); END;
+CREATE TRIGGER answers_stay BEFORE DELETE ON answers BEGIN SELECT RAISE(ABORT, 'answers stay'); END;
+""",
+    )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from bot.alerts.book import Entry
 from bot.alerts.model import Measure, Occasion, Phase, Rule, Target, Test
 from bot.alerts.wording import condition, number, subject_of, terms
-from bot.operations.alerting import Proposal
+from bot.operations.alerting import MOST_OFFERED, Proposal
 from handlers.render.text import Taste, ago, bold, literal
 
 _STANDS = {
@@ -27,15 +27,16 @@ def proposal(one: Proposal, hearer: str, taste: Taste) -> str:
     """What was understood, and how it stands now."""
     rule = one.rule
     said = [f"{bold('Understood')}: {line(rule, one.connection)}", literal(f"Comes {terms(rule, taste.zone)}.", 200)]
-    if one.name:
-        said.append(literal(one.name, 120))
     if hearer:
         said.append(f"Told: {literal(hearer)}")
     if one.now is not None:
-        now = f"Now: {number(rule.source, one.now, rule.currency)}"
+        name = f"{one.name} now" if one.name else "Now"
+        now = f"{name}: {number(rule.source, one.now, rule.currency)}"
         said.append(
-            literal(now + (". It is so already: it comes with the next value." if _is_so(rule, one.now) else ""))
+            literal(now + (". It is so already: it comes with the next value." if _is_so(rule, one.now) else ""), 240)
         )
+    elif one.name:
+        said.append(literal(one.name, 120))
     return "\n".join(said)
 
 
@@ -45,7 +46,8 @@ def proposals(found: Sequence[Proposal]) -> str:
         f"{place}. {line(one.rule, one.connection)}{f' · {literal(one.name)}' if one.name else ''}"
         for place, one in enumerate(found, 1)
     ]
-    return "\n".join([bold("Which one is meant?"), *lines])
+    more = ["Not among them? Name the connection, the account or the market more exactly."]
+    return "\n".join([bold("Which one is meant?"), *lines, *(more if len(found) == MOST_OFFERED else [])])
 
 
 def listing(entries: Sequence[Entry], first: int, names: Mapping[int, str], now: datetime) -> str:

@@ -7,7 +7,11 @@ from html import escape
 from bot.access.model import Person, Role
 from bot.operations.findings import listed
 from bot.operations.linked import Connection, Scope, Share
+from bot.providers.base import Ability
 from handlers.render.text import Taste, ago, bold, literal
+
+_NOT_READ = frozenset({Ability.STREAMS, Ability.TOP_UP})
+"""What a login does beside being read."""
 
 
 def connection(one: Connection, viewer: Person, names: Mapping[int, str], taste: Taste, *, locked: bool) -> str:
@@ -15,7 +19,7 @@ def connection(one: Connection, viewer: Person, names: Mapping[int, str], taste:
     state = " · " + bold("LOCKED") if locked else ""
     rests = "" if one.owner_active else " · rests: its owner is suspended"
     head = f"<code>{escape(one.name)}</code> · {one.spec.title} · {one.environment} · {_whose(one, viewer, names)}"
-    can = ", ".join(sorted(one.spec.abilities))
+    can = ", ".join(sorted(one.spec.abilities - _NOT_READ))
     return f"{head}{state}{rests}\n    reads {can} · linked {taste.date_time(one.created_at)}"
 
 

@@ -62,7 +62,16 @@ def _dead(count: int) -> str:
 
 def _connection(one: ConnectionStatus, now: datetime) -> str:
     odd = "".join(f"\n    ⚠ {count} × {escape(oddity)}" for oddity, count in sorted(one.health.oddities.items()))
-    return _answering(one, now) + odd
+    return _answering(one, now) + _following(one, now) + odd
+
+
+def _following(one: ConnectionStatus, now: datetime) -> str:
+    """What alerts need of it, and when that told anything last (R48)."""
+    if one.silent_since is not None:
+        return f"\n    ⚠ has told nothing by itself for {span_between(one.silent_since, now)}"
+    if not one.followed or one.locked:
+        return ""
+    return f"\n    {one.followed} followed, " + (f"last told {ago(now, one.told_at)}" if one.told_at else "nothing yet")
 
 
 def _answering(one: ConnectionStatus, now: datetime) -> str:

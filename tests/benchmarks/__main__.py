@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.benchmarks import (
     alerts,
+    arriving,
     audit,
     capital,
     crm,
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "alerts_ticks": alerts.ticks,
     "alerts_rules": alerts.among_many,
     "alerts_memory": alerts.room,
+    "alerts_latency": arriving.latency,
 }
 
 

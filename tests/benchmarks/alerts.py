@@ -39,16 +39,16 @@ _BAND = range(2_000, 2_400)
 _BEGINS = 2_200
 
 
-class _Prices(msgspec.Struct):
+class Prices(msgspec.Struct):
     epic: str
     bid: float
     ofr: float
     timestamp: int
 
 
-class _Frame(msgspec.Struct):
+class Frame(msgspec.Struct):
     destination: str
-    payload: _Prices
+    payload: Prices
 
 
 async def ticks(folder: Path) -> list[Figure]:
@@ -72,7 +72,7 @@ async def _ours(rooms: House, port: int) -> float:
         rooms.cards,
         rooms.audit,
         rooms.clock,
-        find=lambda _, __: _Login(),
+        find=lambda _, __: Login(),
         zone=rooms.alerts.zone,
     )
     await alerts.start()
@@ -96,7 +96,7 @@ async def _ours(rooms: House, port: int) -> float:
 
 
 async def _bare(port: int) -> float:
-    decoder, heard = msgspec.json.Decoder(_Frame), 0
+    decoder, heard = msgspec.json.Decoder(Frame), 0
     async with connect(f"ws://127.0.0.1:{port}", compression=None) as line:
         await line.send("go")
         begun = time.process_time()
@@ -115,7 +115,7 @@ async def _desk(folder: Path) -> AsyncIterator[House]:
         yield rooms
 
 
-class _Login:
+class Login:
     name = "capital/main"
 
     def may_read(self, _: object) -> bool:

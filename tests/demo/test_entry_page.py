@@ -115,11 +115,11 @@ def test_opened_from_the_chat_it_needs_no_code_and_the_result_is_in_both_places(
 def test_a_mistake_is_said_beside_its_field_and_nothing_typed_is_lost(desk: Desk) -> None:
     page = desk.opened(desk.offer("deriv live typo"))
     page.get_by_label("App ID").fill("1089")
-    page.get_by_label("API token").fill("not a token")
+    page.get_by_label("API token").fill("not a token!")
     page.get_by_role("button", name="Try it and link it").click()
     expect(page.get_by_text("That does not look like the API token.")).to_be_visible()
     expect(page.get_by_label("API token")).to_be_focused()
-    assert page.get_by_label("API token").input_value() == "not a token"
+    assert page.get_by_label("API token").input_value() == "not a token!"
     page.get_by_label("API token").fill("wrongtoken12345")
     page.get_by_role("button", name="Try it and link it").click()
     expect(page.get_by_role("status")).to_contain_text("Nothing was kept.", timeout=ANSWER_MS)

@@ -29,3 +29,10 @@ def test_each_act_that_changes_what_accounts_are_worth_names_a_command_that_show
     assert found == asked
     assert command.removeprefix("/") in BY_COMMAND
     assert connection == act.provider
+
+
+def test_the_newest_mail_of_deriv_is_read_and_none_says_what_would_send_one() -> None:
+    mail = ACTS["deriv-mail"].said
+    assert "/openaccount" in mail({"mails": []})
+    sent = [{"to": "old@example.org", "code": "firstone"}, {"to": "new@example.org", "code": "second_one"}]
+    assert mail({"mails": sent}) == "To new@example.org: your code is second_one"

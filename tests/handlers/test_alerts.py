@@ -185,6 +185,41 @@ async def test_below_a_balance_a_quote_and_positions_there_is_a_button_for_it(de
     assert closed["text"].startswith("Understood: position closed at capital/main: whenever it happens")
 
 
+@pytest.mark.parametrize(
+    ("words", "understood"),
+    [
+        ("position closed gold", "position closed (GOLD) at capital/main"),
+        ("gold position stopped on main", "position stopped out (GOLD) at capital/main"),
+        ("position closed on main", "position closed at capital/main"),
+    ],
+)
+async def test_positions_of_a_market_are_meant_as_people_write_it(desk: Desk, words: str, understood: str) -> None:
+    (shown,) = await desk.says(OLGA, f"/alert {words}")
+    assert shown["text"].startswith(f"Understood: {understood}: whenever it happens")
+
+
+async def test_one_position_and_one_account_are_meant_by_their_numbers(desk: Desk) -> None:
+    connection = (await desk.rooms.connections.everything())[0]
+    sheet = await desk.rooms.balances.positions(desk.person(OLGA))
+    assert sheet.answers[0].reading is not None
+    open_ = sheet.answers[0].reading.items
+    (shown,) = await desk.says(OLGA, f"/alert position closed {open_[0].id}")
+    await desk.taps(OLGA, shown, "Set")
+    told = await account(desk)
+    (shown,) = await desk.says(OLGA, f"/alert transfer in {told.account}")
+    assert f"transfer in ({told.account}) at capital/main" in shown["text"]
+    for left in (open_, open_[:1], ()):
+        await desk.rooms.alerts.surveyed(connection.id, left, desk.rooms.clock.now())
+    await arrived(desk, "Position closed")
+    closed = [text for text in texts(desk.chat.from_bot(OLGA)) if text.startswith("Position closed")]
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize("words", ["disk low main", "key old main tomorrow", "position closed UNOBTAINIUM"])
+async def test_what_would_wait_for_ever_is_not_set(desk: Desk, words: str) -> None:
+    assert "Understood" not in await desk.said(OLGA, f"/alert {words}")
+
+
 async def test_a_price_that_moves_past_it_is_told_by_the_stream(desk: Desk) -> None:
     (shown,) = await desk.says(OLGA, "/alert gold > 99,000")
     assert "GOLD at capital/main: above 99000" in shown["text"]

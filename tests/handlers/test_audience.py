@@ -29,6 +29,7 @@ AUDIENCES: Mapping[str, str] = {
     "account": "private",
     "watchlist": "private",
     "topup": "private",
+    "openaccount": "private",  # in the private chat only
     "buy": "private",
     "sell": "private",
     "close": "private",

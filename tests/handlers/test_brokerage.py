@@ -45,7 +45,9 @@ async def test_a_list_is_made_filled_shown_and_deleted(desk: Desk) -> None:
     shown = await desk.said(OLGA, "/watchlist bullion")
     assert re.search(r"^GOLD Gold\n    [\d,]+\.\d+ / [\d,]+\.\d+ · \d\d:\d\d:\d\d$", shown, re.M), shown
     assert "EURUSD EUR/USD" in shown
-    assert await desk.said(OLGA, "/watchlist bullion remove GOLD") == "GOLD is off Bullion."
+    assert "OIL_BRENT" in (vague := await desk.said(OLGA, "/watchlist bullion add oil")), vague
+    assert "answer to “oil”" in vague
+    assert await desk.said(OLGA, "/watchlist bullion remove gold") == "GOLD is off Bullion."
     assert "GOLD" not in await desk.said(OLGA, "/watchlist bullion")
     assert await desk.said(OLGA, "/watchlist bullion delete") == "Bullion is deleted."
     assert "Bullion" not in (await desk.said(OLGA, "/watchlist")).split("What is on one")[0]

@@ -105,7 +105,9 @@ async def test_what_a_login_can_do_is_told_when_it_is_linked_and_shown_later(des
     )
     shown = (await desk.said(OLGA, "/connections")).splitlines()
     assert shown[2] == "deriv/main · Deriv · live · yours"
-    assert re.fullmatch(r"    reads accounts, balances, positions · linked \d{4}-\d\d-\d\d \d\d:\d\d UTC", shown[3])
+    assert re.fullmatch(
+        r"    reads accounts, balances, markets, positions, statement · linked \d{4}-\d\d-\d\d \d\d:\d\d UTC", shown[3]
+    )
     assert shown[4] == "    key since today · last used never · can read, trade, pay out and manage the account"
     await desk.said(OLGA, "/balance")
     desk.clock.ahead_by(3 * 86400 + 7200)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,17 @@ from bot.approvals.model import Decision, State
 from bot.operations.deal_line import Line, read
 from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, configured, providers
 from tests.support.treasury import CONFIRM, ONE_APPROVER, Treasury, money_at_work
+
+SMALL_ALONE = (
+    """
+[[rules]]
+name = "small"
+tier = "confirm"
+currencies = ["USD"]
+below = "1000"
+"""
+    + ONE_APPROVER
+)
 
 
 @pytest.fixture
@@ -149,6 +161,21 @@ async def test_a_part_of_a_name_leads_to_those_it_could_be_and_at_once_asks_for_
     (limit,) = await taps(OLGA, stop, "No stop")
     (look,) = await taps(OLGA, limit, "No limit")
     assert re.search(r"\nSell .+, at once\nWorth about", look["text"]), look["text"]
+
+
+async def test_an_order_is_weighed_by_the_price_it_is_to_wait_for(desk: Treasury) -> None:
+    """One that waits for next to nothing is small; that it is moved to the market is as large as buying there."""
+    await desk.policy(SMALL_ALONE, 2)
+    message = await looked_at(desk, "/buy 10000 EURUSD at 0.05")
+    await desk.desk.taps(OLGA, message, "Send it")
+    ((number,),) = await desk.rows("SELECT id FROM requests")
+    await desk.comes_to(await desk.rooms.approvals.find(number), State.SUCCEEDED)
+    async with desk.rooms.connections.session(desk.connection) as provider:
+        (waiting,) = [one for one in (await provider.orders()).items if one.level == Decimal("0.05")]
+
+    message = await looked_at(desk, f"/change {waiting.id} at 1.05")
+    assert "Worth about 10500.00 USD" in message["text"], message["text"]
+    assert labels(message) == ["Ask", "Cancel"]
 
 
 async def test_a_position_is_closed_whole_by_its_number(desk: Treasury) -> None:

@@ -193,6 +193,15 @@ def test_a_login_that_has_no_name_yet_is_to_be_given_again() -> None:
     )
 
 
+def test_a_refusal_whose_code_is_documented_says_what_it_means_and_what_would_help() -> None:
+    assert sentence(errors.RefusedError("deriv", "MarketIsClosed"), "deriv/main") == (
+        "Deriv (deriv/main) refused: this market is closed now; try again when it is open (MarketIsClosed)."
+    )
+    assert sentence(errors.RefusedError("deriv", "SomethingNew"), "deriv/main") == (
+        "Deriv (deriv/main) refused (SomethingNew). If that is unexpected, tell an admin."
+    )
+
+
 @pytest.mark.parametrize(
     "error",
     [

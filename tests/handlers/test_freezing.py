@@ -64,6 +64,17 @@ async def test_one_word_freezes_and_another_persons_tap_thaws(desk: Treasury) ->
     await until(lambda: any(text.startswith("Thawed: the desk") for text in texts(desk.desk.chat.from_bot(ADAM))))
 
 
+async def test_what_was_begun_before_a_freeze_cannot_be_sent_after_it(desk: Treasury) -> None:
+    """N9: a last look that lies open is over, whoever has the phone."""
+    told = await desk.desk.says(OLGA, "/transfer 10.00 USD from 9120004471 to Harbour")
+    look = next(one for one in told if "Ask" in buttons(one))
+    await desk.desk.says(ADAM, "/freeze a phone was stolen")
+    await desk.write("DELETE FROM freezes")
+    await desk.desk.taps(OLGA, look, "Ask")
+    assert await desk.rows("SELECT * FROM requests") == []
+    assert await desk.rows("SELECT * FROM drafts") == []
+
+
 async def test_one_provider_is_frozen_by_its_name_and_in_the_group(desk: Treasury) -> None:
     answer = await said(desk, OLGA, "/freeze CryptoCapital odd transfers", GROUP)
     assert answer.startswith("Crypto Capital is frozen: from now on no money leaves.")

@@ -27,6 +27,8 @@ async def test_both_providers_are_asked_and_one_can_be_named(linked: Desk) -> No
 async def test_what_nobody_has_is_said_once(linked: Desk) -> None:
     text = await linked.said(OLGA, "/quote unobtainium")
     assert text.endswith("Nothing at Capital.com, Deriv is called unobtainium. A part of the name is enough."), text
+    assert "is called gold unobtainium." in await linked.said(OLGA, "/quote gold unobtainium")
+    assert "Nothing at Deriv is called gold." in await linked.said(OLGA, "/quote deriv gold")
 
 
 async def test_a_market_with_hours_and_facts(linked: Desk) -> None:
@@ -53,6 +55,7 @@ async def test_a_picture_with_the_accounts_own_entries(linked: Desk) -> None:
 async def test_a_picture_of_something_that_several_markets_are_called_names_them(linked: Desk) -> None:
     text = await linked.said(OLGA, "/chart deriv volatility")
     assert "R_100" in text
+    assert text.endswith("answer to “volatility”. Name one of them by its symbol."), text
 
 
 @pytest.mark.parametrize(
@@ -72,3 +75,8 @@ def test_what_is_drawn(words: list[str], meant: tuple[list[str], timedelta, bool
 def test_a_span_alone_is_no_market() -> None:
     with pytest.raises(InputError, match="which market"):
         read(["1d"])
+
+
+def test_a_span_that_there_is_not_is_no_part_of_the_name() -> None:
+    with pytest.raises(InputError, match="One of 1h, 6h, 1d, 1w, 1mo, 1y"):
+        read(["GOLD", "2d"])

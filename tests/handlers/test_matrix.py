@@ -76,6 +76,7 @@ DOORS = {
     "account": (ALL, READ, PRIVATELY),
     "watchlist": (ALL, READ, PRIVATELY),
     "topup": ({"operator"}, ASK, PRIVATELY),
+    "openaccount": ({"operator"}, ASK, NEVER),
     "buy": ({"operator"}, ASK, PRIVATELY),
     "sell": ({"operator"}, ASK, PRIVATELY),
     "close": ({"operator"}, ASK, PRIVATELY),
@@ -150,6 +151,7 @@ TAPS = {
     "sell": ({"operator"}, ASK),
     "payagent": ({"operator"}, ASK),
     "payout": ({"operator"}, ASK),
+    "openaccount": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
     "withdrawals": (ALL, READ),
     "withdrawal": (ALL, READ),
@@ -172,6 +174,7 @@ TAPS = {
 }
 """Kind of card → who may press its buttons."""
 ANSWERS = {
+    "complete": (ALL, TALK),
     "passphrase": (LINKERS, LINK),
     "factor/enrol": (ALL, TALK),
     "factor/replace": (ALL, TALK),
@@ -185,6 +188,8 @@ ANSWERS = {
     "payagent": ({"operator"}, ASK),
     "payout": ({"operator"}, ASK),
     "payout/code": ({"operator"}, ASK),
+    "openaccount": ({"operator"}, ASK),
+    "openaccount/secret": ({"operator"}, ASK),
     "ask": ({"operator"}, ASK),
     "ask/code": ({"operator"}, ASK),
     "withdrawal/reject": (ALL, READ),
@@ -196,6 +201,7 @@ ANSWERS = {
 }
 """Kind of draft → who may answer it."""
 NO_SECRET = {
+    "complete",
     "alert",
     "alert/threshold",
     "attach",
@@ -206,6 +212,7 @@ NO_SECRET = {
     "sell",
     "payagent",
     "payout",
+    "openaccount",
     "ask",
     "withdrawal/reject",
     "policy/propose",

@@ -58,6 +58,7 @@ ASKING = {
     "sellexpired",
     "cashier",
     "topup",
+    "openaccount",
     "buy",
     "sell",
     "close",

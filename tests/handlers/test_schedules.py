@@ -36,9 +36,9 @@ async def passes(desk: Desk, **time: float) -> None:
 
 
 async def comes(desk: Desk, person: int, count: int) -> list[Message]:
-    """What comes next, by itself."""
+    """The first that were said to them, when there are so many."""
     await until(lambda: len(desk.chat.from_bot(person)) >= count)
-    return desk.chat.from_bot(person)[-count:]
+    return desk.chat.from_bot(person)[:count]
 
 
 async def test_balances_come_with_a_picture_and_nobody_passes_them_on(desk: Desk) -> None:
@@ -149,7 +149,9 @@ async def test_they_are_listed_rested_and_removed(desk: Desk) -> None:
     await desk.said(OLGA, "/digest balances weekly mon 08:00 capital")
     await desk.said(VERA, "/digest positions monthly 1 09:00")
     listed = await desk.said(OLGA, "/schedule")
-    assert "1 · balances of capital, weekly mon 08:00 (UTC)\n    next Mon " in listed
+    assert re.search(
+        r"1 · balances of capital, weekly mon 08:00 \(UTC\)\n    next Mon [\d-]{10} 08:00 UTC$", listed, re.M
+    )
     assert "positions" not in listed
     assert "    paused" in await desk.said(OLGA, "/schedule 1 pause")
     assert "    next Mon " in await desk.said(OLGA, "/schedule 1 resume")

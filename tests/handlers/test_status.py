@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 
 from bot.operations import status
+from bot.operations.watch.marks import keeping, wanting
 from bot.providers.capital.client import Capital
+from bot.providers.news import Mark
 from bot.providers.records import Environment
+from bot.providers.streams import Subject, Topic
+from bot.store.columns import at
 from tests.support.chatting import OLGA, VERA, Chat, Desk, at_work, configured, providers, texts, until
 from tests.support.process import run
 
@@ -116,3 +120,20 @@ async def _last_line(chat: Chat) -> str:
     await chat.play("send", **{"from": OLGA, "chat": OLGA, "text": "/status"})
     await until(lambda: len(chat.from_bot(OLGA)) > before)
     return texts(chat.from_bot(OLGA))[-1].splitlines()[-1]
+
+
+async def test_what_is_followed_says_when_it_told_anything_last_and_how_long_it_is_silent(desk: Desk) -> None:
+    await desk.says(OLGA, "/status")
+    capital = (await desk.rooms.connections.everything())[0].id
+    gold, silver, now = Subject(Topic.QUOTE, "GOLD"), Subject(Topic.QUOTE, "SILVER"), desk.rooms.clock.now()
+    await desk.rooms.database.write(wanting(capital, [gold, silver]))
+    assert _connections(await desk.said(OLGA, "/status"))[1] == "    2 followed, nothing yet"
+    await desk.rooms.database.write(keeping(capital, {gold: Mark(now, now)}))
+    assert _connections(await desk.said(OLGA, "/status"))[1] == "    2 followed, last told n s ago"
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute(
+            "INSERT INTO outages (connection_id, since) VALUES (?, ?)", (capital, at(now))
+        )
+    )
+    desk.clock.ahead_by(600)
+    assert _connections(await desk.said(OLGA, "/status"))[1] == "    ⚠ has told nothing by itself for 10 min"

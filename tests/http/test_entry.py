@@ -313,7 +313,7 @@ async def test_a_provider_that_is_away_keeps_nothing_and_the_link_stays(tmp_path
 async def test_each_field_says_what_is_wrong_with_it_without_repeating_it(tmp_path: Path) -> None:
     async with site(tmp_path) as pages:
         issued = await pages.offered("deriv live main")
-        form = {"code": issued.code.reveal(), "f.app_id": "app-canary", "f.token": "two words canary"}
+        form = {"code": issued.code.reveal(), "f.app_id": "app-canary", "f.token": "two words, canary!"}
         answer = await pages.asked(pages.path(issued), form)
         assert answer["fields"] == {
             "f.app_id": "That does not look like the App ID.",

@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
+from websockets.asyncio.server import ServerConnection, serve
 
 from bot.clock import SystemClock
 from bot.errors import CredentialRefusedError, ProviderError, ReplyError, SilentError, UnreachableError
@@ -199,6 +200,35 @@ async def test_no_answer_in_time_is_silence_and_the_late_answer_settles_nothing_
         with pytest.raises(SilentError):
             await line.ask("hush", ["a"], timeout_seconds=0.05)
         assert await line.ask("say b=2", ["b"]) == ["2"]
+
+
+async def test_another_side_that_reads_nothing_is_given_up_on(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.network.websocket.ROOM_WITHIN_SECONDS", 0.1)
+    over = asyncio.Event()
+
+    async def deaf(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await over.wait()
+
+    async with serve(deaf, "127.0.0.1", 0) as server:
+        other.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with line_to(other) as line:
+            await line.open()
+            with pytest.raises(SilentError):
+                await line.ask("x" * (32 << 20), ["a"], timeout_seconds=0.1)  # more than the system holds
+            with pytest.raises(SilentError):
+                await line.ask("say b=2", ["b"])
+            await until(lambda: not line.connected)
+        over.set()
+
+
+async def test_what_is_asked_in_one_turn_arrives_whole_and_in_its_order(other: Other) -> None:
+    async with line_to(other) as line:
+        await line.open()
+        keys = [f"k{number}" for number in range(200)]
+        answers = await asyncio.gather(*(line.ask(f"say {key}={key}", [key]) for key in keys))
+        assert [answer for (answer,) in answers] == keys
+        assert other.heard == [f"say {key}={key}" for key in keys]
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011])

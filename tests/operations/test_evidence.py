@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import html
 import io
 import json
 import subprocess
@@ -113,13 +114,15 @@ async def test_the_pack_holds_and_says_what_it_cannot_show(house: Treasury, tmp_
     assert "cannot be shown by this: that the provider told the truth" in said
 
 
-async def test_of_the_answers_it_has_what_its_readme_names_and_says_that_it_has_no_more(house: Treasury) -> None:
+async def test_the_providers_answer_is_in_it_and_the_readme_says_how_much_of_it(house: Treasury) -> None:
     members = unpacked(await taken(house, OLGA, await decided(house)))
     words = " ".join(members["README.txt"].decode().split())
-    assert (
-        "Of what the provider answered, the outcome, its reference (`receipt`), the code and the detail were kept, and"
-        " they are here; its raw answers are not kept."
-    ) in words
+    assert "What the provider answered to the sending, and to the look that settled it, is here word for word" in words
+    answers = json.loads(members["request.json"])["answers"]
+    assert {"sent"} <= {one["to"] for one in answers}
+    page = html.unescape(members["request.html"].decode())
+    assert "What the provider answered" in page
+    assert all(one["text"].split()[0] in page for one in answers)
     (sending,) = json.loads(members["request.json"])["sendings"]
     ours = {"attempt", "connection_id", "reference", "nonce", "wire_sha256", "wire_bytes", "prepared_at", "begun_at"}
     assert set(sending) - ours == {"outcome", "receipt", "code", "detail"}

@@ -52,6 +52,16 @@ async def told_of(linked: CryptoCapital, count: int = 1) -> None:
 # -------- the plain way
 
 
+async def test_money_sent_back_with_our_words_in_it_is_no_second_transfer(branch: Branch) -> None:
+    linked = branch.link()
+    prepared, _ = await make_transfer(linked.money, act())
+    await told_of(linked)
+    back = {"account": OPERATING, "amount": "10.00", "sender": HARBOUR, "narrative": REFERENCE}
+    await branch.post("deposit", **back)
+    await told_of(linked, 2)
+    assert (await linked.money.find(prepared)).outcome is Outcome.SUCCEEDED
+
+
 async def test_a_transfer_is_acknowledged_and_settled_by_its_signed_end(branch: Branch) -> None:
     linked = branch.link()
     await branch.post("misbehave", mode="late", seconds=0.05, kind="transfer")

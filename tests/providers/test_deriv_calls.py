@@ -251,6 +251,27 @@ async def test_an_open_contract_tells_what_it_is_worth_and_one_that_is_none_is_n
         await provider.contracts.one(5)
 
 
+async def test_however_many_contracts_are_open_each_tells_what_it_is_worth(desk: Desk) -> None:
+    bought = {str((await buy(desk, amount=1))["contract_id"]) for _ in range(17)}
+    provider, one_by_one = desk.link(), desk.count('"contract_id"')
+    reading = await provider.positions()
+    assert bought <= {one.id for one in reading.items}
+    assert [one.id for one in reading.items if one.worth is None or one.now is None] == []
+    assert reading.notes == ("Only the contracts of CR900001.",)
+    assert one_by_one() == 0
+
+
+async def test_a_contract_that_does_not_tell_what_it_is_worth_is_listed_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.providers.deriv.client.contracts.MOST_PRICED", 0)
+    await buy(desk, amount=20)
+    desk.answer_instead('"proposal_open_contract"', '{"req_id": 3, "msg_type": "proposal_open_contract", "error": 7}')
+    reading = await desk.link().positions()
+    assert {one.worth for one in reading.items} == {None}
+    assert any("was not read" in note for note in reading.notes)
+
+
 # -- markets --
 
 

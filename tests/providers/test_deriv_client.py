@@ -505,6 +505,15 @@ async def test_portfolios_keep_to_the_twenty_five_a_minute_the_service_allows() 
         assert desk.clock.seconds == pytest.approx(180)
 
 
+async def test_a_login_is_one_of_the_calls_that_are_counted(desk: Desk) -> None:
+    provider = desk.link("token")
+    for _ in range(29):
+        await provider.opening.residences()
+    assert desk.clock.seconds == 0
+    await provider.opening.residences()  # thirty may follow one another, and the login was the first
+    assert desk.clock.seconds > 0
+
+
 async def test_who_would_wait_too_long_for_his_turn_is_told_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "LONGEST_PACING_SECONDS", 2.0)
     provider = desk.link("token")

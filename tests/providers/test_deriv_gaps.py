@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from bot.clock import SystemClock
-from bot.loopback.server import serving
+from bot.loopback.server import Listening, serving
 from bot.providers.base import Login, Provider, Surroundings
 from bot.providers.deriv import SPEC
 from bot.providers.deriv.settings import Settings
@@ -55,6 +55,7 @@ async def cut_again_and_again(*, symbols: int, seconds: float, each: float) -> N
 
         address = f"{sim.ws}/websockets/v3?app_id={sim.credentials['app_id']}"
         await control.post("rate", json={"seconds": 1})
+        ticks, begun = count(sim, '"ticks":'), SystemClock().monotonic()
         async with connect(address) as other:
             subjects = [Subject(Topic.QUOTE, one) for one in await never_closed(other, symbols)]
         heard = Heard()
@@ -73,12 +74,23 @@ async def cut_again_and_again(*, symbols: int, seconds: float, each: float) -> N
             await provider.close()
         assert heard.ups >= 3
         assert heard.holes == []
-        assert (await control.get("connections")).json()["authorizations"] <= len(heard.downs) + 2
+        assert heard.refusals == {}
+        logins = (await control.get("connections")).json()["authorizations"]
+        assert logins <= len(heard.downs) + 2
+        minutes = (SystemClock().monotonic() - begun) // 60 + 1
+        assert logins + ticks() <= 180 * minutes
         await control.post("limits", json={"lifted": True})
         async with connect(address) as other:
             for one in subjects:
                 told = [(int(quote.at.timestamp()), quote.mid) for quote in heard.quotes(one)]
                 assert told == await truth(other, one.name, told[0][0], told[-1][0])
+
+
+def count(sim: Listening, contains: str) -> Callable[[], int]:
+    """From now on, how many frames with this in them reach the other side."""
+    sim.misfortunes.add({"action": "delay", "match": {"kind": "ws", "contains": contains}, "seconds": 0, "times": 0})
+    step = sim.misfortunes.steps[-1]
+    return lambda: step.seen
 
 
 def last_at(heard: Heard, subject: Subject) -> datetime:

@@ -1,6 +1,7 @@
 """Deriv's frames: what is built, what is read, and what is refused."""
 
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from bot.errors import (
 )
 from bot.money import Currency, Money
 from bot.providers.deriv import wire
-from bot.providers.deriv.wire import Body, Call, Session, balances, contracts, grammar, logins, service
+from bot.providers.deriv.wire import Body, Call, Session, balances, contracts, grammar, logins, reasons, service
 from bot.providers.records import Account, Balance, Direction, Environment, Position
 
 SAMPLES = Path(wire.__file__).parent.parent / "samples"
@@ -443,3 +444,11 @@ def test_a_portfolio_without_the_right_names_the_scope() -> None:
 def test_too_many_portfolios_are_a_wish_to_slow_down() -> None:
     with pytest.raises(BusyError):
         contracts.parse_portfolio(body(sample("error_rate_limit")), "CR220051", NOON)
+
+
+def test_each_reason_of_a_refusal_says_what_it_means_and_then_what_would_help() -> None:
+    for code, words in reasons.REASONS.items():
+        assert re.fullmatch(r"[A-Za-z]+", code)
+        assert re.fullmatch(r"[^;.]+; [^;.]+", words), code
+    assert reasons.in_words("PriceMoved").endswith("ask anew (PriceMoved)")
+    assert reasons.in_words("SomethingNew") == "SomethingNew"

@@ -60,6 +60,7 @@ class Scripted:
     money = None
     topics = frozenset({Topic.QUOTE})
     most_subjects = None
+    begins_at_once: frozenset[Topic] = frozenset()
 
     def __init__(self, clock: HandClock) -> None:
         self.clock = clock

@@ -66,6 +66,8 @@ class Desk:
     market: list[Quote] = field(default_factory=list)
     told: list[Handed] = field(default_factory=list)
     holes: list[Hole] = field(default_factory=list)
+    says_at_once: bool = False
+    """Whether the first frame of each line says where the price stands."""
     is_connected: bool = False
     asked: list[tuple[Gap, list[Told]]] = field(default_factory=list)
     """What history was asked, and what it had to say then."""
@@ -87,9 +89,11 @@ class Desk:
             self.told.append(Handed(GOLD, one))
 
     def connects(self) -> None:
-        self.standing.connected()
+        self.standing.connected(frozenset({Topic.QUOTE}) if self.says_at_once else frozenset())
         self.is_connected = True
         self.told += self.standing.acknowledged(GOLD)
+        if self.says_at_once:
+            self.hears(self.market[-1])
 
     def cut(self) -> None:
         self.is_connected = False
@@ -163,6 +167,43 @@ def test_with_a_history_of_ticks_every_tick_is_handed_on_once_and_in_order(steps
     happen(desk, steps)
     assert [one.told for one in desk.told] == desk.market
     assert desk.holes == []
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_where_the_stream_says_how_it_stands_every_tick_since_then_is_handed_on_once_and_in_order(
+    steps: list[tuple[str, int]],
+) -> None:
+    desk = Desk(ticks, says_at_once=True)
+    desk.moves(99)
+    desk.pass_(10)
+    desk.moves(100)
+    desk.connects()
+    happen(desk, steps)
+    assert [one.told for one in desk.told] == desk.market[1:]
+    assert desk.holes == []
+
+
+def test_where_the_stream_says_how_it_stands_nothing_is_read_from_history_to_begin() -> None:
+    desk = Desk(ticks, says_at_once=True)
+    desk.moves(100)
+    desk.connects()
+    assert desk.standing.state_of(GOLD) is State.LIVE
+    assert desk.standing.next_gap() is None
+    desk.cut()
+    desk.connects()
+    assert desk.standing.next_gap() is not None
+
+
+def test_what_was_said_before_it_was_acknowledged_is_a_beginning_too() -> None:
+    desk = Desk(ticks)
+    desk.standing.connected(frozenset({Topic.QUOTE}))
+    desk.hears(quote(0, 100))
+    desk.hears(quote(1, 101))
+    assert desk.told == []
+    handed = desk.standing.acknowledged(GOLD)
+    assert [one.told for one in handed] == [quote(0, 100), quote(1, 101)]
+    assert desk.standing.next_gap() is None
 
 
 @settings(deadline=None)

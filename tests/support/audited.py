@@ -35,6 +35,7 @@ UNAUDITED: Mapping[str, str] = {
     "outages": "when nothing was heard; nothing was decided",
     "number_misses": "single wrong numbers; each is recorded with what it was picked for",
     "cases": "what a request is to the limits; the request is recorded",
+    "answers": "what the provider answered, word for word; what follows from it is recorded",
     "sightings": "what looking at the provider showed; what follows from it is recorded",
     "crm_events": "what the CRM told by itself; a reason to read, and nothing was decided",
     "crm_withdrawals": "what was read of it; a person who adds a request is recorded",

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.approvals.enclosures import Enclosure, Remark
 from bot.approvals.model import Request
-from bot.operations.moving.records import Sending, Sighting
+from bot.operations.moving.records import Said, Sending, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class Dossier:
     policy: PolicyText | None
     sendings: tuple[Sending, ...]
     sightings: tuple[Sighting, ...]
+    answers: tuple[Said, ...]
     remarks: tuple[Remark, ...]
     files: tuple[tuple[Enclosure, bytes], ...]
     log: tuple[LogRow, ...]

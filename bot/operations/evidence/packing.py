@@ -95,6 +95,7 @@ def told(dossier: Dossier) -> dict[str, Any]:
         "votes": [_vote(dossier, vote) for vote in request.votes],
         "sendings": [_sending(one) for one in dossier.sendings],
         "sightings": [_sighting(one) for one in dossier.sightings],
+        "answers": [{"at": _time(one.at), "to": one.asked.value, "text": one.body} for one in dossier.answers],
         "remarks": [
             {"person_id": one.person_id, "at": _time(one.at), "text": redact(one.text)} for one in dossier.remarks
         ],

@@ -37,6 +37,7 @@ def page_of(dossier: Dossier) -> str:
         _section("Votes", _table(("Who", "Said", "When", "With", "Message"), _votes(dossier))),
         _section("Sent", _table(("Attempt", "When", "Reference", "Outcome", "SHA-256 of the bytes"), _sent(dossier))),
         _section("Seen at the provider afterwards", _table(("When", "Showed", "Detail"), _seen(dossier))),
+        _section("What the provider answered", _table(("When", "To what", "Said, secrets masked"), _answers(dossier))),
         _section("Notes", _table(("Who", "When", "Said"), _remarks(dossier))),
         _section("Files", _table(("Name", "Kind", "From", "SHA-256"), _files(dossier))),
         _section("Exactly what was signed", _table((), request.parameters.items())),
@@ -106,6 +107,10 @@ def _sent(dossier: Dossier) -> list[tuple[str, ...]]:
 
 def _seen(dossier: Dossier) -> list[tuple[str, ...]]:
     return [(_time(one.at), one.outcome.value, one.detail or one.reference) for one in dossier.sightings]
+
+
+def _answers(dossier: Dossier) -> list[tuple[str, ...]]:
+    return [(_time(one.at), one.asked.value, one.body) for one in dossier.answers]
 
 
 def _remarks(dossier: Dossier) -> list[tuple[str, ...]]:

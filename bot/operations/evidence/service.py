@@ -124,6 +124,7 @@ class Evidence:
             policy=policy,
             sendings=tuple(records.sendings_of(tables, request_id)),
             sightings=tuple(records.sightings_of(tables, request_id)),
+            answers=tuple(records.answers_of(tables, request_id)),
             remarks=tuple(remarks),
             files=tuple((file, enclosures.content_of(tables, file.id)) for file in files),
             log=(),

@@ -1,5 +1,7 @@
 """Orders, and what is done to what they opened, as a broker is told of them."""
 
+from decimal import Decimal, InvalidOperation
+
 from bot.approvals.model import Kind
 from bot.approvals.policy.model import Act as Named
 from bot.operations.moving.matters import Aspects, Parameters, money_in, where
@@ -24,6 +26,15 @@ _TERMS = {
     "least": "Price at least",
 }
 """What it is about beyond what is bought: the parameter, and what it is called on a card, in this order."""
+_ALIKE = {
+    "contract": ("contract_type", "basis", "amount", "currency", "duration", "barrier", "barrier2", "multiplier"),
+    "market": ("size",),
+    "limit": ("size", "level"),
+    "stop": ("size", "level"),
+    "position": ("stop", "limit"),
+    "order": ("level", "stop", "limit", "good_till"),
+}
+"""What makes two of a kind one and the same, beside what they are about. Never what moves with the price."""
 
 
 class DealMatter:
@@ -41,7 +52,7 @@ class DealMatter:
         self._kind = kind
 
     def aspects(self, parameters: Parameters) -> Aspects:
-        return Aspects(_NAMED[self._kind], parameters["account"], "", money_in(parameters))
+        return Aspects(_NAMED[self._kind], parameters["account"], "", money_in(parameters), self._alike(parameters))
 
     def act(self, request_id: str, parameters: Parameters) -> Act:
         told = ("symbol", "direction", "size", "type", "what", "basis", "proposal", "proposed_at", *_TERMS)
@@ -62,6 +73,12 @@ class DealMatter:
         what = {Kind.ORDER: "An order", Kind.CLOSE: "The closing of a position", Kind.CHANGE: "A change of an order"}
         return (f"{what[self._kind]} in {where(parameters)}.",)
 
+    def _alike(self, parameters: Parameters) -> str:
+        """A position is closed once, and an order taken back once, whatever they are worth by then."""
+        what = parameters.get("what", parameters.get("type", ""))
+        told = (f"{key}={_plain(parameters[key])}" for key in _ALIKE.get(what, ()) if key in parameters)
+        return ",".join((self._kind.value, what, *told))
+
     def _first(self, parameters: Parameters) -> str:
         many = " ".join(filter(None, (parameters.get("size", ""), parameters.get("size_unit", ""))))
         named = parameters.get("name", parameters["symbol"])
@@ -77,3 +94,11 @@ class DealMatter:
         if parameters["what"] == "withdrawn order":
             return f"Take back the order {parameters['target']}: {held}"
         return f"Change the {parameters['what']} {parameters['target']}: {held}"
+
+
+def _plain(text: str) -> str:
+    """A number however it was written: 2 and 2.0 are one."""
+    try:
+        return f"{Decimal(text).normalize():f}"
+    except InvalidOperation:
+        return text

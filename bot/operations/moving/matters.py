@@ -25,6 +25,8 @@ class Aspects:
     beneficiary: str
     """A name in the beneficiary book, or an account; empty where there is none."""
     amount: Money | None
+    alike: str = ""
+    """What tells it from others that go the same way, where its amount does not: a worth moves with each price."""
 
 
 class Matter(Protocol):
@@ -66,7 +68,7 @@ def stake_of(matter: Matter, parameters: Parameters) -> Stake:
     Words that go along make no difference.
     """
     seen = matter.aspects(parameters)
-    amount = "" if seen.amount is None else str(seen.amount)
+    amount = seen.alike or ("" if seen.amount is None else str(seen.amount))
     target, way = parameters.get("target", ""), parameters.get("direction", "")
     what = "decide" if "decision" in parameters else seen.act  # approved or rejected: it is decided once
     same = "/".join((what, way, parameters["provider"], parameters["environment"], seen.source, target, amount))

@@ -22,12 +22,13 @@ from bot.clock import Clock
 from bot.crash import crashpoint
 from bot.errors import CountersignError, StoreError
 from bot.messages.outbox import Lane, Notice, Outbox
+from bot.network.overhearing import overhearing
 from bot.operations.connections import Connections
 from bot.operations.freezing import Alarm, no_alarm
 from bot.operations.moving import records
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter, purse
-from bot.operations.moving.records import Sending, Sighting
+from bot.operations.moving.records import Asked, Sending, Sighting
 from bot.operations.moving.sending import persistently
 from bot.providers.base import Evidence, Outcome
 from bot.store import Database, Tables
@@ -153,12 +154,14 @@ class Reconciling:
         if request.state not in (State.UNKNOWN, State.ACKED) or not sendings:
             self._asked(request)
             return True
-        evidence = await self.evidence(request, sendings[-1])
+        with overhearing() as heard:
+            evidence = await self.evidence(request, sendings[-1])
         crashpoint("CP16")
         if evidence is not None:
             self._asked(request)
         state = await persistently(
-            lambda: self._database.write(lambda tables: self._take(tables, request_id, evidence)), self._clock
+            lambda: self._database.write(lambda tables: self._take(tables, request_id, evidence, heard.text)),
+            self._clock,
         )
         if state is State.SUCCEEDED:
             crashpoint("CP14")
@@ -184,8 +187,12 @@ class Reconciling:
             _log.info("not known yet", extra={"request": request.id, "error": type(error).__name__})
             return None
 
-    def _take(self, tables: Tables, request_id: str, evidence: Evidence | None) -> State:
-        """What follows from a look, in one transaction; answers where the request stands then."""
+    def _take(self, tables: Tables, request_id: str, evidence: Evidence | None, heard: str = "") -> State:
+        """What follows from a look, in one transaction; answers where the request stands then.
+
+        Args:
+            heard: The provider's words: those of the look that settles it are kept.
+        """
         now = self._clock.now()
         request = requests.read(tables, request_id)
         if request.state not in (State.UNKNOWN, State.ACKED):
@@ -201,6 +208,7 @@ class Reconciling:
             settled = proof_in(evidence)
             if settled is not None:
                 event, said = settled
+                records.keep_answer(tables, request.id, Asked.LOOKED, heard, now)
                 details = {"outcome": evidence.outcome.value, "reference": evidence.reference}
                 moved = self._approvals.moving(tables, request, event, said, details)
                 if event is Event.DONE:

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from functools import lru_cache
 
 from bot.access.model import Person, Role
 from bot.approvals.model import Request, circles_of
 from bot.approvals.policy.model import Act as Named
 from bot.approvals.policy.model import Case
+from bot.logs import redact
 from bot.money import Currency, Money
 from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
 from bot.providers.records import Environment
@@ -65,6 +67,37 @@ def end(tables: Tables, request_id: str, attempt: int, receipt: Receipt, now: da
         " WHERE request_id = ? AND attempt = ?",
         (receipt.outcome.value, receipt.reference, receipt.code, receipt.detail, at(now), request_id, attempt),
     )
+
+
+class Asked(StrEnum):
+    """What a provider answered to."""
+
+    SENT = "sent"
+    LOOKED = "looked"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Its answer, word for word but for what is secret."""
+
+    at: datetime
+    asked: Asked
+    body: str
+
+
+def keep_answer(tables: Tables, request_id: str, asked: Asked, text: str, now: datetime) -> None:
+    """Masked before it is a row; nothing is kept of nothing."""
+    body = "\n".join(redact(line) for line in text.splitlines())
+    if body:
+        tables.conn.execute(
+            "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", (request_id, at(now), asked.value, body)
+        )
+
+
+def answers_of(tables: Tables, request_id: str) -> list[Said]:
+    """All that were kept, oldest first."""
+    rows = tables.conn.execute("SELECT at, asked, body FROM answers WHERE request_id = ? ORDER BY at", (request_id,))
+    return [Said(moment(when), Asked(asked), body) for when, asked, body in rows]
 
 
 def sendings_of(tables: Tables, request_id: str) -> list[Sending]:

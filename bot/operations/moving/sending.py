@@ -34,6 +34,7 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
+from bot.network.overhearing import Overheard, overhearing
 from bot.operations import freezing
 from bot.operations.connections import Connections
 from bot.operations.freezing import DESK, Alarm, no_alarm
@@ -41,6 +42,7 @@ from bot.operations.linked import Connection, read_one
 from bot.operations.moving import records
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.matters import Matter
+from bot.operations.moving.records import Asked
 from bot.operations.timekeeping import Timekeeping, doubt_in
 from bot.providers.base import MoneySeam, Outcome, Prepared, Receipt
 from bot.store import Database, Tables
@@ -128,7 +130,9 @@ class Sending:
     async def _look(self) -> None:
         now = self._clock.now()
         states = (State.APPROVED, State.HELD, State.SENDING)
-        for request in await self._database.read(lambda tables: requests.standing(tables, states)):
+        standing = await self._database.read(lambda tables: requests.standing(tables, states))
+        self._tries = {one.id: self._tries[one.id] for one in standing if one.id in self._tries}
+        for request in standing:
             if request.id in self._under_way:
                 continue
             if request.state is State.SENDING:
@@ -179,6 +183,7 @@ class Sending:
 
     async def _send(self, request: Request) -> None:
         begun: int | None = None
+        heard = Overheard()
         receipt = Receipt(Outcome.UNKNOWN, detail="the session broke")
         try:
             connection = await self._database.read(lambda tables: self._looked_at(tables, request))
@@ -186,7 +191,7 @@ class Sending:
                 prepared = await seam.prepare(self._matters[request.kind].act(request.id, request.parameters))
                 begun = await self._begin(request, prepared)
                 crashpoint("CP07")
-                with moving(prepared.wire):
+                with moving(prepared.wire), overhearing() as heard:
                     receipt = await _whatever_happens(seam.send(prepared), prepared)
         except CountersignError as error:
             if begun is None:
@@ -194,7 +199,7 @@ class Sending:
                     raise
                 await self._fail(request, error)
                 return
-        await self._end(request, begun or 1, receipt)
+        await self._end(request, begun or 1, receipt, heard.text)
 
     def _looked_at(self, tables: Tables, request: Request) -> Connection:
         """By which connection it goes, if anything may go there now: what is frozen uses up no nonce.
@@ -273,13 +278,14 @@ class Sending:
 
         await self._database.write(change)
 
-    async def _end(self, request: Request, attempt: int, receipt: Receipt) -> None:
+    async def _end(self, request: Request, attempt: int, receipt: Receipt, heard: str) -> None:
         """Write down what the receipt proves. The evidence is held until the database takes it (R43)."""
         crashpoint("CP11")
 
         def change(tables: Tables) -> State:
             fresh = requests.read(tables, request.id)
             records.end(tables, request.id, attempt, receipt, self._clock.now())
+            records.keep_answer(tables, request.id, Asked.SENT, heard, self._clock.now())
             if fresh.state is not State.SENDING:
                 return fresh.state
             event, said = proven(fresh.kind, attempt, receipt)

@@ -1,6 +1,7 @@
 """The desired state of the streams, as rows: what is followed for each connection, and how far it was told."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 
 from bot.providers.news import Mark
@@ -16,14 +17,12 @@ def marks_of(tables: Tables, connection: int) -> dict[Subject, Mark]:
         " WHERE connection_id = ? AND told_at IS NOT NULL",
         (connection,),
     )
-    return {
-        Subject(Topic(topic), name): Mark(
-            moment(told_at), moment(until), _number(price), _number(low), _number(high), tuple(keys.split("\n"))
-        )
-        if keys
-        else Mark(moment(told_at), moment(until), _number(price), _number(low), _number(high))
-        for topic, name, told_at, until, price, low, high, keys in rows
-    }
+    return {Subject(Topic(topic), name): _mark(*columns) for topic, name, *columns in rows}
+
+
+def _mark(told_at: int, until: int, price: str | None, low: str | None, high: str | None, keys: str | None) -> Mark:
+    lines = tuple(keys.split("\n")) if keys else ()
+    return Mark(moment(told_at), moment(until), _number(price), _number(low), _number(high), lines)
 
 
 def wanting(connection: int, subjects: Iterable[Subject]) -> Callable[[Tables], None]:
@@ -69,6 +68,19 @@ def keeping(connection: int, marks: Mapping[Subject, Mark]) -> Callable[[Tables]
         )
 
     return change
+
+
+def streams_in(tables: Tables) -> dict[int, tuple[int, datetime | None, datetime | None]]:
+    """By connection: how much of it is followed, when that told anything last, since when it is known to be silent."""
+    rows = tables.conn.execute(
+        "SELECT connection_id, count(*), max(told_at),"
+        " (SELECT min(since) FROM outages WHERE outages.connection_id = streams.connection_id AND until IS NULL)"
+        " FROM streams GROUP BY connection_id"
+    ).fetchall()
+    return {
+        connection: (count, None if told_at is None else moment(told_at), None if since is None else moment(since))
+        for connection, count, told_at, since in rows
+    }
 
 
 def _number(text: str | None) -> Decimal | None:

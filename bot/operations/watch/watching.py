@@ -88,10 +88,6 @@ class Watching:
     def connection(self) -> Connection:
         return self.report.connection
 
-    @property
-    def subjects(self) -> frozenset[Subject]:
-        return self._subjects
-
     def want(self, subjects: frozenset[Subject]) -> None:
         """From now on these."""
         if subjects != self._subjects:
@@ -114,7 +110,7 @@ class Watching:
                     following = asyncio.create_task(self._follow())
                 elif not self._wish.subjects and following is not None:
                     await _ended(following)
-                    following = None
+                    following, self.report.has_line = None, False
                 await self._until_changed(polling, following)
         finally:
             for task in (polling, following):

@@ -239,7 +239,7 @@ class KeyLine:
             raise ReplyError(NAME, Doubt.UNREADABLE) from None
         match message:
             case wire.Acknowledged(nonce):
-                return (Settled(by_nonce(nonce)),)
+                return (Settled(by_nonce(nonce), message),)
             case wire.Declined(nonce, reason):
                 return self._hear_refusal(nonce, reason)
             case wire.Unfamiliar():
@@ -281,7 +281,7 @@ class KeyLine:
         for listener in tuple(self.listeners):
             listener(transfer)
         nonce = self.awaited.get(wire.reference_in(transfer.narrative))
-        return () if nonce is None else (Settled(by_nonce(str(nonce))),)
+        return () if nonce is None else (Settled(by_nonce(str(nonce)), message),)
 
     def _hear_failure(self, message: wire.ErrorMessage) -> Iterable[Settled]:
         reason = wire.readable(message.params.msg)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bot.clock import Clock
 from bot.errors import InputError, ProviderError, RefusedError, UnreachableError
 from bot.money import Currency
+from bot.network.overhearing import overheard_message
 from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, Prepared, Receipt
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.client import CryptoCapital
@@ -141,7 +142,13 @@ def _heard(key: KeyLine, prepared: Prepared, now: datetime) -> Evidence | None:
     failure = key.failures.get(prepared.nonce or 0)
     if failure is not None:
         return Evidence(Outcome.FAILED, prepared.reference, failure, now)
-    ours = [one for one in key.transfers.values() if wire.reference_in(one.narrative) == prepared.reference]
+    act = prepared.act
+    ours = [
+        one
+        for one in key.transfers.values()
+        if wire.reference_in(one.narrative) == prepared.reference
+        and (one.source, one.target) != (act.target, act.account)  # sent back with our words in it
+    ]
     if not ours:
         return None
     ids = ", ".join(sorted(one.id for one in ours))
@@ -150,6 +157,7 @@ def _heard(key: KeyLine, prepared: Prepared, now: datetime) -> Evidence | None:
     differing = _differing(prepared.act, ours[0])
     if differing:
         return Evidence(Outcome.UNKNOWN, ids, "booked, but not as approved", now, differing=differing)
+    overheard_message(ours[0])
     return Evidence(Outcome.SUCCEEDED, ids, seen_at=now)
 
 

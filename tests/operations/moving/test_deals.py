@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.approvals.model import Request, State
+from bot.approvals.prompting import ended_as
 from tests.support.chatting import OLGA, Chat
 from tests.support.moving import DEAL, MoneyDesk, money_desk
 
@@ -39,6 +40,7 @@ async def goes(desk: MoneyDesk) -> Request:
 async def test_an_order_that_was_approved_is_done_once(desk: MoneyDesk) -> None:
     request = await desk.becomes(await desk.gets(), State.SUCCEEDED)
     assert request.outcome.startswith("done as ")
+    assert ended_as(request) == request.outcome
     assert await what_came_of_it(desk) == (1, 1, TEN)
 
 

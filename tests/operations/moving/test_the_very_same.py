@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.approvals.model import State
+from bot.approvals.model import Kind, State
 from bot.errors import AlikeError
 from bot.operations.moving.bookings import BookingMatter
+from bot.operations.moving.deals import DealMatter
 from bot.operations.moving.matters import stake_of
 from tests.support.chatting import Chat, telegram
 from tests.support.treasury import ONE_APPROVER, treasury
@@ -59,6 +60,53 @@ def test_a_deposit_and_a_withdrawal_of_one_amount_are_two_things() -> None:
     }
     ways = {stake_of(BookingMatter(), {**booking, "direction": way}).same for way in ("deposit", "withdrawal")}
     assert len(ways) == 2
+
+
+def deal(kind: Kind, **said: str) -> str:
+    """What keeps another such deal from being asked for."""
+    everything = {
+        "connection_id": "1",
+        "connection": "capital/main",
+        "provider": "capital",
+        "environment": "live",
+        "account": "310441870023915201",
+        "target": "GOLD",
+        "direction": "buy",
+        "amount": "8000.00",
+        "currency": "USD",
+        **said,
+    }
+    return stake_of(DealMatter(kind), everything).same
+
+
+def test_a_deal_is_the_very_same_although_the_price_has_moved_since() -> None:
+    """M06: whoever buys again while it is unknown whether they have bought is stopped, whatever gold costs by then."""
+    bought = deal(Kind.ORDER, type="market", size="2", amount="8000.00")
+    assert deal(Kind.ORDER, type="market", size="2.0", amount="8000.02") == bought
+    closed = deal(Kind.CLOSE, target="7", size="2", amount="8000.00")
+    assert deal(Kind.CLOSE, target="7", size="2", amount="8000.02", least="8000.02") == closed
+
+
+def test_deals_that_differ_in_more_than_their_worth_are_two() -> None:
+    position, order = {"what": "position", "target": "7"}, {"what": "order", "target": "7"}
+    contract = {"type": "contract", "basis": "stake", "duration": "5m"}
+    different = {
+        deal(Kind.ORDER, type="market", size="2"),
+        deal(Kind.ORDER, type="market", size="3"),
+        deal(Kind.ORDER, type="market", size="2", direction="sell"),
+        deal(Kind.ORDER, type="limit", size="2", level="3900"),
+        deal(Kind.ORDER, type="limit", size="2", level="3800"),
+        deal(Kind.ORDER, contract_type="CALL", **contract),
+        deal(Kind.ORDER, contract_type="PUT", **contract),
+        deal(Kind.ORDER, contract_type="PUT", **{**contract, "amount": "9.00"}),
+        deal(Kind.CHANGE, stop="3900", **position),
+        deal(Kind.CHANGE, stop="3950", **position),
+        deal(Kind.CHANGE, level="3900", **order),
+        deal(Kind.CHANGE, what="withdrawn order", target="7"),
+        deal(Kind.CLOSE, target="7"),
+        deal(Kind.CLOSE, target="8"),
+    }
+    assert len(different) == 14
 
 
 async def test_a_row_that_was_spoilt_keeps_nobody_from_freezing_nor_others_from_being_sent(

@@ -142,6 +142,10 @@ class Capital:
         """Markets: a quote and the minutes of the same one count once."""
         return 40
 
+    @property
+    def begins_at_once(self) -> frozenset[Topic]:
+        return frozenset()
+
     async def stream(self, wish: Wish, ear: Ear) -> None:
         await self._streaming.stream(wish, ear)
 

@@ -230,7 +230,8 @@ class DerivLine:
     async def _open(self) -> tuple[Line, Session]:
         """The line, open and greeted, and whom it speaks for. Nothing may be awaited between this and asking."""
         line = self._line or self._adopt(await self._address())
-        await line.open()
+        if not line.connected:
+            await line.open()
         if self._session is None:
             raise UnreachableError(NAME, "not connected")
         return line, self._session
@@ -275,9 +276,11 @@ class DerivLine:
         self.feeds = Feeds()
 
     async def _authorized(self, line: Line, request: Request) -> Body:
+        self._count()
         try:
             return await self._ask(line, request)
         except FaultError:  # `WrongResponse` happens here now and then, and passes
+            self._count()
             return await self._ask(line, request)
 
     async def _ping(self, line: Line) -> None:
@@ -309,6 +312,10 @@ class DerivLine:
             bucket.take(now)
         if wait > 0:
             await self.clock.sleep(wait)
+
+    def _count(self) -> None:
+        """A login does not wait for its turn, it has a distance of its own to the next; others wait the longer."""
+        self._general.take(self.clock.monotonic())
 
     @asynccontextmanager
     async def _guarded(self) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ from bot.money import Currency, Money
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.wire import balances
 from bot.providers.deriv.wire import opening as wire
+from bot.providers.deriv.wire.grammar import Call
 from bot.providers.deriv.wire.opening import Company, NewUser, Opened, Purpose, Residence, Service, State
 from bot.providers.records import Balance, Environment
 
@@ -40,6 +41,11 @@ class Opening:
         """Who serves a country, and what its real accounts must be told."""
         _, body = await self._line.read(wire.build_landing_company(country))
         return wire.parse_landing_company(body)
+
+    async def check_may_open_real(self) -> None:
+        """`ScopeMissingError` when this login's token cannot: known before a long form is filled in."""
+        session = await self._line.logged_in()
+        session.check(Call.NEW_ACCOUNT_REAL)
 
     async def company(self, code: str) -> Company:
         _, body = await self._line.read(wire.build_landing_company_details(code))

@@ -85,23 +85,6 @@ BEFORE_ANY_EFFECT = frozenset(
 the like) are not among them, nor is any failure of the service's own."""
 LOGGED_OUT = frozenset({"AuthorizationRequired", "BadSession"})
 """The call was not looked at, because the connection speaks for nobody any more."""
-_WORDS = {
-    "AmountExceedsBalance": "the account holds less",
-    "ClientInsufficientBalance": "the account holds less",
-    "InsufficientBalance": "the account holds less",
-    "InvalidContractProposal": "the price it was bound to is no longer offered",
-    "PriceMoved": "the price has moved past what was allowed",
-    "NotAuthorized": "this account is no approved payment agent",
-    "NoOpenPosition": "there is no such open contract any more",
-    "InvalidOfferings": "this contract is not bought back now",
-    "RateLimit": "asked too often; it was not looked at",
-    "PermissionDenied": "this token may not do that",
-}
-
-
-def in_words(code: str) -> str:
-    """A refusal's code, with what it means where that helps."""
-    return f"{_WORDS[code]} ({code})" if code in _WORDS else code
 
 
 # -- what is asked ------------------------------------------------------------------------------------------------

@@ -120,6 +120,10 @@ class Deriv:
         """Nobody says how many."""
         return None
 
+    @property
+    def begins_at_once(self) -> frozenset[Topic]:
+        return frozenset({Topic.QUOTE})
+
     async def stream(self, wish: Wish, ear: Ear) -> None:
         await self.streams.stream(wish, ear)
 

@@ -39,6 +39,7 @@ from bot.providers.deriv.wire import agents, balances, books, grammar, opening, 
 from bot.providers.deriv.wire.books import Row
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request, ask
 from bot.providers.deriv.wire.logins import Session
+from bot.providers.deriv.wire.reasons import in_words
 from bot.providers.records import Account
 from bot.secret import Secret
 
@@ -227,7 +228,7 @@ class Seam:
         passing = isinstance(refused, ScopeMissingError | BusyError | FaultError) or code == "InvalidToken"
         if passing or code not in payments.BEFORE_ANY_EFFECT:
             raise refused
-        raise InputError(f"Deriv would refuse it: {payments.in_words(code)}", "")
+        raise InputError(f"Deriv would refuse it: {in_words(code)}", "")
 
     async def _app_id(self) -> int:
         async with self._lend() as login:
@@ -275,7 +276,7 @@ class Seam:
             return Receipt(Outcome.NOT_SENT, prepared.reference, code, "it was not looked at: logged out")
         is_refused = code in payments.BEFORE_ANY_EFFECT
         outcome = Outcome.FAILED if is_refused else Outcome.UNKNOWN
-        return Receipt(outcome, prepared.reference, code, payments.in_words(code))
+        return Receipt(outcome, prepared.reference, code, in_words(code))
 
     # -- afterwards ----------------------------------------------------------------------------------------------
 

@@ -126,10 +126,10 @@ class Shared:
         self._forgotten(self)
 
     def _parse(self, body: Body) -> Sequence[Told]:
+        if self.subject.topic is Topic.QUOTE:  # first: there are many a second of these
+            return (markets.parse_tick(body),)
         now, account = self._clock.now(), self._account
         match self.subject.topic:
-            case Topic.QUOTE:
-                return (markets.parse_tick(body),)
             case Topic.CANDLE:
                 if body.get("msg_type") == "candles":
                     return markets.parse_candles(body, self.subject.name, 60)[-1:]

@@ -146,8 +146,7 @@ class DerivSimulator:
         with suppress(WebSocketDisconnect, RuntimeError):  # it went away while something was being sent
             while not connection.overrun:
                 try:
-                    async with asyncio.timeout(min(1.0, self.idle_seconds / 4)):
-                        message = await connection.outbox.get()
+                    message = await self._next(connection)
                 except TimeoutError:
                     if loop.time() - connection.heard >= self.idle_seconds:
                         await websocket.close(_SILENT_TOO_LONG)
@@ -159,6 +158,12 @@ class DerivSimulator:
                     await websocket.send_text(message)
                     connection.heard = loop.time()
             await websocket.close(_TOO_SLOW)
+
+    async def _next(self, connection: Connection) -> str | None:
+        if not connection.outbox.empty():
+            return connection.outbox.get_nowait()
+        async with asyncio.timeout(min(1.0, self.idle_seconds / 4)):
+            return await connection.outbox.get()
 
     def _beat(self) -> None:
         """Start the pulse; a heart that was told to stop does not count."""

@@ -1,6 +1,7 @@
 """Deriv's WebSocket API v3 as values: what is sent, and what a reply says. Pure.
 
     grammar     how one is asked, how strictly a frame is read, what a refusal means
+    reasons     what a refusal means to people
     logins  balances  books  contracts  markets  proposals  service  profile  opening  agents      one file a matter
 
 Source: Deriv WebSocket API v3 schemas. Where the documents are silent or disagree: README.md.

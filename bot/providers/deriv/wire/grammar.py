@@ -214,14 +214,13 @@ def parse_frame(frame: str | bytes) -> Reply:
         if req_id is None:
             raise problem from None
         return Reply(req_id, problem)
-    if not isinstance(parsed, Mapping):
+    if not isinstance(parsed, dict):
         raise ReplyError(NAME, "frame is not an object")
     answered = parsed.get("req_id")
-    if not isinstance(answered, int) or isinstance(answered, bool):
+    if type(answered) is not int:
         raise ReplyError(NAME, "answer without req_id")
-    said = dict(parsed)
-    said.pop("echo_req", None)
-    return Reply(answered, said)
+    parsed.pop("echo_req", None)
+    return Reply(answered, parsed)
 
 
 def _named_question(frame: str | bytes) -> int | None:

@@ -1,0 +1,49 @@
+"""A command line that is only begun: its last word is `…`, and what is missing is asked for and typed.
+
+Buttons below an answer stand for such lines. What is typed is put behind the words before, and the whole goes through
+the door as if it had been written at once: no command has a second way of doing what it does.
+"""
+
+from typing import Final
+
+from bot.access.model import Right
+from bot.messages.cards import Draft
+from handlers import pages
+from handlers.context import DeskContext
+from handlers.doors import AnswerDoor, Words
+
+KIND: Final = "complete"
+MORE: Final = "…"
+
+
+def offer(label: str, *line: str) -> tuple[str, str]:
+    """A button for a line that is only begun."""
+    return label, " ".join([*line, MORE])
+
+
+def is_begun(words: Words) -> bool:
+    return bool(words) and words[-1] == MORE
+
+
+async def ask(context: DeskContext, question: str, *line: str) -> None:
+    """Ask for the rest of a line; `question` is HTML of ours."""
+    services = context.services
+    await services.linking.cancel(context.person)  # one thing is asked at a time
+    await services.cards.save(Draft(context.person.id, KIND, {"line": list(line)}))
+
+    async def say(chat_id: int) -> None:
+        await context.say(f"{question}\n/cancel stops it.", chat_id=chat_id, protected=True)
+
+    await pages.privately(context, say)
+
+
+async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+    from handlers import reception  # it has the doors, and the doors have this
+
+    command, *words = draft.body["line"]
+    await context.services.cards.drop(context.person.id)
+    context.occasion, context.message_id = f"m/{context.where.chat_id}/{message_id}", message_id
+    await reception.line(context, command, [*words, *text.split()])
+
+
+ANSWERS = (AnswerDoor(KIND, Right.TALK, _typed),)

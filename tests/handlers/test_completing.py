@@ -1,0 +1,65 @@
+"""A line that is only begun: a button says its first words, and the rest is typed."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.providers.crm.client import Crm
+from tests.support.chatting import ANNA, OLGA, VERA, Chat, Desk, buttons, texts
+from tests.support.treasury import ONE_APPROVER, Treasury, treasury
+
+GUARD = '[guards.beneficiary]\nneeds = ["1 of role/approver"]\n'
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
+    async with treasury(tmp_path, chat, ONE_APPROVER + GUARD) as opened:
+        yield opened
+
+
+async def test_a_beneficiary_is_entered_by_a_button_and_one_line(desk: Treasury) -> None:
+    (book,) = await desk.desk.says(OLGA, "/beneficiaries")
+    assert list(buttons(book)) == ["Enter one…", "Take one out…"]
+    (question,) = await desk.desk.taps(OLGA, book, "Enter one…")
+    assert question["text"].startswith("The provider, the account, whose it is")
+    answers = texts(await desk.desk.says(OLGA, "cryptocapital 9120007021 Nordlicht AG"))
+    assert any("Asked to sign" in one or "request" in one for one in answers), answers
+    ((kind,),) = await desk.rows("SELECT kind FROM requests")
+    assert kind == "beneficiary"
+
+
+async def test_who_may_not_ask_is_offered_nothing(desk: Treasury) -> None:
+    (book,) = await desk.desk.says(VERA, "/beneficiaries")
+    assert "reply_markup" not in book or buttons(book) == {}
+
+
+async def test_an_approver_hands_on_by_a_button_and_a_line(desk: Treasury) -> None:
+    (standing,) = await desk.desk.says(ANNA, "/delegate")
+    (question,) = await desk.desk.taps(ANNA, standing, "Hand mine on…")
+    assert question["text"].startswith("To whom, and from which day to which?")
+    (answer,) = await desk.desk.says(ANNA, "Nobody from 2099-01-01 until 2099-01-02")
+    assert answer["text"].startswith("You sit in no approver group")
+
+
+async def test_a_client_is_asked_for_and_a_booking_begun(linked: Desk) -> None:
+    (question,) = await linked.says(OLGA, "/wallet")
+    assert question["text"].startswith("Whose wallets?")
+    (connection,) = [one for one in await linked.rooms.connections.everything() if one.provider == "crm"]
+    async with linked.rooms.connections.session(connection) as provider:
+        assert isinstance(provider, Crm)
+        user = (await provider.clients.listed(50)).items[1].id
+    (wallet,) = await linked.says(OLGA, user)
+    assert [one for one in buttons(wallet) if one.endswith("…")] == ["Deposit…", "Withdraw…"]
+    (amount,) = await linked.taps(OLGA, wallet, "Deposit…")
+    assert amount["text"].startswith("How much, and what for?")
+    answers = texts(await linked.says(OLGA, "1e5 USD"))
+    assert "1e5" in answers[0] or "digits" in answers[0], answers
+
+
+async def test_a_question_is_stopped(linked: Desk) -> None:
+    await linked.says(OLGA, "/wallet")
+    await linked.says(OLGA, "/cancel")
+    (answer,) = await linked.says(OLGA, "u7h2k9d0")
+    assert "Whose" not in answer["text"]
+    assert "Ines" not in answer["text"]
