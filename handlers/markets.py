@@ -50,10 +50,14 @@ def _asked(sheet: Sheet[Market], words: Words) -> str:
 
 
 def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, str]]:
-    """What one may want of a market, when it is one."""
+    """What one may want of a market, when it is one; else each of those there are."""
     found = [(one.connection, item) for one in sheet.answers if one.reading is not None for item in one.reading.items]
     if len(found) != 1:
-        return []
+        command = "/market" if is_whole else "/quote"
+        return [
+            (visible(market.name or market.symbol, _LABEL), f"{command} {connection.name} {market.symbol}")
+            for connection, market in found[:_MOST_BUTTONS]
+        ]
     ((connection, market),) = found
     named = f"{connection.name} {market.symbol}"
     offers = [
