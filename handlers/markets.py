@@ -11,7 +11,7 @@ from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
 from bot.providers.base import Ability
 from bot.providers.records import Market
-from handlers import alert_steps
+from handlers import alert_steps, completing
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply, privately
@@ -59,6 +59,8 @@ def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, 
             for connection, market in found[:_MOST_BUTTONS]
         ]
     ((connection, market),) = found
+    if not completing.is_a_word(market.symbol):
+        return []
     named = f"{connection.name} {market.symbol}"
     offers = [
         ("Chart", f"/chart {named}"),

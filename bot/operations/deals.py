@@ -84,9 +84,6 @@ class DealDesk:
             prices, deals = _prices(provider), _deals(provider)
             market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
-        if market.currency is None or not market.currency.known:
-            said = f"{connection.spec.title} does not say in which currency {market.name} is"
-            raise InputError(f"{said}, and what nobody can weigh is not asked for", example)
         kind, price, terms = self._checked(side, line, market)
         parameters = {
             **common(connection),
@@ -257,6 +254,9 @@ class DealDesk:
         """Which kind of order it is, the price it would be done at, and its terms."""
         if market.quote is None:
             raise InputError(f"{market.name} has no price now", "")
+        if market.currency is None or not market.currency.known:
+            said = f"it is not told in which currency {market.name} is dealt in"
+            raise InputError(f"{said}, and what nobody can weigh is not asked for", "")
         terms = self._terms(line)
         price = market.quote.ask if side == "buy" else market.quote.bid
         kind = "" if may_wait and not line.level else _type_of(side, line, price, market)

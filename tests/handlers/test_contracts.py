@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,9 @@ import pytest
 
 from bot.approvals.model import Decision, State
 from bot.errors import InputError
+from bot.money import Currency, Money
 from bot.operations.contract_line import Line, read
+from bot.operations.deals import Where
 from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
@@ -53,6 +56,16 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     await desk.desk.taps(OLGA, last_look, "Ask")
     assert await signed(desk, "order") is State.SUCCEEDED
     assert (await ledger(desk)).count("buy") == before + 1
+
+
+async def test_what_costs_more_than_was_said_is_not_asked_for(desk: Treasury) -> None:
+    """The policy weighs what was said; a lookback costs many times that, by its multiplier."""
+    olga, contracts = desk.person(OLGA), desk.rooms.contracts
+    priced = await contracts.price(olga, read(["rise", "R_100", "10", "USD", "15m"]))
+    dear = replace(priced, proposal=replace(priced.proposal, price=Money.parse("10.01", Currency("USD"))))
+    with pytest.raises(InputError, match=r"it costs 10\.01 USD, and 10\.00 USD is what would be signed for"):
+        await contracts.buying(olga, dear, Where())
+    await contracts.buying(olga, priced, Where())
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:

@@ -103,7 +103,7 @@ async def test_what_the_broker_would_refuse_is_said_before_anybody_signs(desk: T
 async def test_what_the_policy_cannot_weigh_is_not_asked_for(desk: Treasury, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a currency it has no worth, and every limit and every band would let it pass."""
     monkeypatch.setattr(markets, "_currency", lambda word: None)
-    assert "does not say in which currency" in await desk.desk.said(OLGA, "/buy 1000 EURUSD")
+    assert "not told in which currency" in await desk.desk.said(OLGA, "/buy 1000 EURUSD")
     assert await desk.rows("SELECT * FROM requests") == []
 
 
