@@ -50,10 +50,14 @@ def _asked(sheet: Sheet[Market], words: Words) -> str:
 
 
 def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, str]]:
-    """What one may want of a market, when it is one."""
+    """What one may want of a market, when it is one; else each of those there are."""
     found = [(one.connection, item) for one in sheet.answers if one.reading is not None for item in one.reading.items]
     if len(found) != 1:
-        return []
+        command = "/market" if is_whole else "/quote"
+        return [
+            (visible(market.name or market.symbol, _LABEL), f"{command} {connection.name} {market.symbol}")
+            for connection, market in found[:_MOST_BUTTONS]
+        ]
     ((connection, market),) = found
     if not completing.is_a_word(market.symbol):
         return []
@@ -147,7 +151,8 @@ def _caption(path: Path) -> str:
     first, last = path.candles[0].open, path.candles[-1].close
     low, high = min(one.low for one in path.candles), max(one.high for one in path.candles)
     change = (last - first) / first * 100 if first else last - first
-    return f"{_title(path)}: {last:f}, {change:+.2f} % in {_CALLED[path.span.name]}, between {low:f} and {high:f}"
+    went = f"{change:+.2f} % in {_CALLED[path.span.name]}"
+    return f"{_title(path)}: {last:,f}, {went}, between {low:,f} and {high:,f}"
 
 
 DOORS = (

@@ -28,8 +28,14 @@ async def test_a_price_offers_a_picture_everything_an_alert_and_a_deal(linked: D
     assert list(buttons(await _answer(linked, VERA, "/quote GOLD")))[-1] == "Alert…"
 
 
-async def test_an_answer_with_several_markets_offers_nothing_but_to_be_asked_again(linked: Desk) -> None:
-    assert list(buttons(await _answer(linked, OLGA, "/quote volatility"))) == ["Refresh"]
+async def test_an_answer_with_several_markets_offers_each_of_them(linked: Desk) -> None:
+    for command, next_one in (("/market", "Chart"), ("/quote", "Everything")):
+        found = await _answer(linked, OLGA, f"{command} volatility")
+        _, first, *others = buttons(found)
+        assert others
+        (one,) = await linked.taps(OLGA, found, first)
+        assert first in one["text"]
+        assert next_one in buttons(one)
 
 
 async def test_positions_offer_to_close_one_to_those_who_may_ask_for_it(linked: Desk) -> None:
