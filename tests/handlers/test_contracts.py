@@ -11,8 +11,10 @@ import pytest
 from bot.approvals.model import Decision, State
 from bot.errors import InputError
 from bot.money import Currency, Money
+from bot.operations import deal_line
 from bot.operations.contract_line import Line, read
 from bot.operations.deals import Where
+from bot.providers.records import Position, Reading
 from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
@@ -66,6 +68,24 @@ async def test_what_costs_more_than_was_said_is_not_asked_for(desk: Treasury) ->
     with pytest.raises(InputError, match=r"it costs 10\.01 USD, and 10\.00 USD is what would be signed for"):
         await contracts.buying(olga, dear, Where())
     await contracts.buying(olga, priced, Where())
+
+
+async def test_what_a_contract_is_worth_unread_is_no_leave_to_sell_it_for_anything(
+    desk: Treasury, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk.rooms.connections.session(desk.connection) as provider:
+        first, *_ = [one for one in (await provider.positions()).items if one.can_be_closed]
+        unread = Reading((replace(first, worth=None),), desk.rooms.clock.now())
+
+        async def positions(*_: object) -> Reading[Position]:
+            return unread
+
+        monkeypatch.setattr(type(provider), "positions", positions)
+    olga, deals = desk.person(OLGA), desk.rooms.deals
+    with pytest.raises(InputError, match="say what it must give at least"):
+        await deals.closing(olga, deal_line.Line(first.id), Where())
+    (plan,), _ = await deals.closing(olga, deal_line.Line(first.id, level="10.00"), Where())
+    assert plan.wish.parameters["least"] == "10.00"
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:

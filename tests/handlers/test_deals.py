@@ -195,6 +195,12 @@ async def test_a_position_is_closed_whole_by_its_number(desk: Treasury) -> None:
     assert first["id"] not in [one["id"] for one in await positions(desk)]
 
 
+@pytest.mark.parametrize("terms", ["at 9", "stop 1.01", "limit 1.9", "till 2099-01-31"])
+async def test_no_word_of_a_close_is_dropped(desk: Treasury, terms: str) -> None:
+    first, *_ = await positions(desk)
+    assert "/change" in await desk.desk.said(OLGA, f"/close {first['id']} {terms}")
+
+
 async def test_all_is_looked_at_together_and_is_a_request_each(desk: Treasury) -> None:
     count = len(await positions(desk))
     message = await looked_at(desk, "/close all")
