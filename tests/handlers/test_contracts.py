@@ -10,7 +10,7 @@ import pytest
 from bot.approvals.model import Decision, State
 from bot.errors import InputError
 from bot.operations.contract_line import Line, read
-from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers
+from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers, until
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
 
@@ -53,6 +53,19 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     await desk.desk.taps(OLGA, last_look, "Ask")
     assert await signed(desk, "order") is State.SUCCEEDED
     assert (await ledger(desk)).count("buy") == before + 1
+
+
+async def test_a_price_is_kept_up_to_date_while_it_is_watched(desk: Treasury, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.contracts.EVERY_SECONDS", 0.5)
+    rise = await with_buttons(desk, "/price rise R_100 10 USD 15m")
+    higher = await with_buttons(desk, "/price higher R_100 10 USD 15m payout +1")
+    async with httpx.AsyncClient() as http:
+        await http.post(f"{desk.desk.sides['deriv'].control}/move", json={"symbol": "R_100", "percent": "1"})
+    await until(lambda: desk.desk.now(rise)["text"] != rise["text"])  # it costs the same, and the market moved
+    assert list(buttons(desk.desk.now(rise))) == ["Buy for 10.00", "Refresh"]
+    await until(lambda: list(buttons(desk.desk.now(higher))) != list(buttons(higher)))
+    (label, _) = buttons(desk.desk.now(higher))
+    assert f"Costs {label.removeprefix('Buy for ')} USD" in desk.desk.now(higher)["text"]
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:
