@@ -14,7 +14,7 @@ from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.access.model import Right
-from bot.errors import CountersignError, InputError
+from bot.errors import CountersignError, InputError, ProviderError
 from bot.messages.cards import Card
 from bot.operations import contract_line
 from bot.operations.contract_line import EXAMPLE
@@ -64,19 +64,19 @@ async def _keep_up(context: DeskContext, card: Card, message_id: int, shown: Pri
     clock, line = context.services.clock, shown.line
     until = clock.monotonic() + WATCHED_SECONDS
     with contextlib.suppress(CountersignError, TelegramError):
-        while clock.monotonic() < until:
-            await clock.sleep(EVERY_SECONDS)
-            current = await context.services.cards.find(card.id)
-            if current is None or current.version != card.version:
-                return  # it was bought, or refreshed by hand
-            priced = await context.services.contracts.price(context.person, line)
-            if _offer(priced) != _offer(shown):
-                card = await _show(context, card, message_id, priced, watched=True)
-            elif priced.proposal.spot != shown.proposal.spot:
-                await _draw(context, current, message_id, priced, watched=True)
-            shown = priced
-        priced = await context.services.contracts.price(context.person, line)
-        await _show(context, card, message_id, priced, watched=False)
+        with contextlib.suppress(ProviderError):  # then what it shows is of when it was heard last
+            while clock.monotonic() < until:
+                await clock.sleep(EVERY_SECONDS)
+                current = await context.services.cards.find(card.id)
+                if current is None or current.version != card.version:
+                    return  # it was bought, or refreshed by hand
+                priced = await context.services.contracts.price(context.person, line)
+                if _offer(priced) != _offer(shown):
+                    card = await _show(context, card, message_id, priced, watched=True)
+                elif priced.proposal.spot != shown.proposal.spot:
+                    await _draw(context, current, message_id, priced, watched=True)
+                shown = priced
+        await _show(context, card, message_id, shown, watched=False)
 
 
 def _offer(priced: Priced) -> tuple[object, object]:

@@ -66,6 +66,8 @@ async def test_a_price_is_kept_up_to_date_while_it_is_watched(desk: Treasury, mo
     await until(lambda: list(buttons(desk.desk.now(higher))) != list(buttons(higher)))
     (label, _) = buttons(desk.desk.now(higher))
     assert f"Costs {label.removeprefix('Buy for ')} USD" in desk.desk.now(higher)["text"]
+    desk.desk.sides["deriv"].misfortunes.set_down(True)
+    await until(lambda: "no longer watched" in desk.desk.now(rise)["text"])  # nobody answers any more
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:
