@@ -211,7 +211,16 @@ class House:
         from bot.operations.linked import find_one
 
         zone = ZoneInfo(self.config.desk.time_zone)
-        return Alerts(self.database, self.outbox, self.cards, self.audit, self.clock, find=find_one, zone=zone)
+        return Alerts(
+            self.database,
+            self.outbox,
+            self.cards,
+            self.audit,
+            self.clock,
+            find=find_one,
+            groups=lambda: self.access.roster.groups,
+            zone=zone,
+        )
 
     @cached_property
     def alerting(self) -> "Alerting":

@@ -15,15 +15,15 @@ from telegram.error import TelegramError
 from bot.access.model import Right
 from bot.approvals.model import Proof
 from bot.approvals.service import Shown, Wish
-from bot.errors import InputError
+from bot.errors import CountersignError, InputError
 from bot.messages.cards import Card, Draft
 from bot.operations import deal_line
 from bot.operations.deal_steps import DealSteps, Sketch, Step
-from bot.operations.deals import ALL, BUY, CHANGE, CLOSE, SELL, Open, Where
+from bot.operations.deals import ALL, BUY, CHANGE, CLOSE, SELL, LeftOut, Open, Where
 from bot.operations.moving.plans import Plan
 from bot.providers.base import ActKind
 from bot.providers.records import Order, Position
-from handlers import asking, pages
+from handlers import asking, failures, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
@@ -60,7 +60,7 @@ async def close(context: DeskContext, words: Words) -> None:
     if not words:
         return await _choose(context, "close")
     line = deal_line.read(words)
-    await _offer(context, await context.services.deals.closing(context.person, line, _where(context)))
+    await _offer(context, *await context.services.deals.closing(context.person, line, _where(context)))
     return None
 
 
@@ -109,7 +109,7 @@ async def _chosen(context: DeskContext, card: Card, choice: int, message_id: int
     desk, where = context.services.deals, _where(context)
     if card.body["command"] == "close":
         words = ids[choice] if choice < len(ids) else ALL
-        await _offer(context, await desk.closing(context.person, deal_line.read(words.split()), where))
+        await _offer(context, *await desk.closing(context.person, deal_line.read(words.split()), where))
     elif card.body["command"] == "change":
         await context.services.linking.cancel(context.person)  # one thing is asked at a time
         await context.services.cards.save(Draft(context.person.id, CHANGING, {"id": ids[choice]}))
@@ -127,10 +127,17 @@ async def _changed(context: DeskContext, draft: Draft, text: str, message_id: in
     await asking.offer(context, plan)
 
 
-async def _offer(context: DeskContext, plans: Sequence[Plan]) -> None:
-    """One plan has the usual last look; several are looked at together."""
+async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[LeftOut] = ()) -> None:
+    """One plan has the usual last look; several are looked at together. What is left out is named first."""
+    if left:
+        said = render.left_out([(one.what, failures.sentence(one.why)) for one in left])
+
+        async def say_left(chat_id: int) -> None:
+            await context.say(said, chat_id=chat_id, protected=True)
+
+        await pages.privately(context, say_left)
     if len(plans) == 1:
-        await asking.offer(context, plans[0], said_whole=True)
+        await asking.offer(context, plans[0], said_whole=not left)
         return
     if any(not plan.rule.seats and plan.rule.proof is not Proof.NONE for plan in plans):
         raise InputError("the policy wants a proof for each of them; close one by one", CLOSE)
@@ -159,11 +166,15 @@ async def _said(context: DeskContext, card: Card, choice: int, message_id: int) 
     await services.cards.drop(context.person.id)
     if choice == _CANCEL:
         return "Stopped; nothing was asked for."
+    left: list[tuple[str, str]] = []
     for body in draft.body["wishes"]:
-        shown = Shown(Proof.NONE, services.timekeeping.looking())
-        await services.money.planning.ask(
-            context.person, asking.wish_of(body), telegram_id=context.where.telegram_id, shown=shown
-        )
+        wish, shown = asking.wish_of(body), Shown(Proof.NONE, services.timekeeping.looking())
+        try:
+            await services.money.planning.ask(context.person, wish, telegram_id=context.where.telegram_id, shown=shown)
+        except CountersignError as error:  # it keeps none of the others from being asked for
+            left.append((f"{wish.parameters['name']} {wish.parameters['target']}", failures.sentence(error)))
+    if left:
+        await context.say(render.left_out(left), protected=True)
     return None  # each request's own card says the rest
 
 

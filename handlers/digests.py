@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person
@@ -23,6 +23,7 @@ from handlers.render import positions as positions_of
 _log = logging.getLogger(__name__)
 LOOK_SECONDS = 20.0
 _SIDE_BY_SIDE = 4
+_STILL_THE_DAY_BEFORE = timedelta(hours=3)
 PNG, CSV = "image/png", "text/csv"
 
 
@@ -97,11 +98,12 @@ class Digests:
                 open_ = await services.balances.positions(person, word)
                 return await self._with_picture(run, person, positions_of.positions(open_, taste), open_, taste)
             case Kind.STATEMENT:
-                since = _midnight(run)
-                came = await services.statements.statement(person, word, since=since)
-                name = f"statement-{run.slot:%Y-%m-%d}.csv"
+                first, last = _days(run)
+                since = datetime.combine(first, time(), taste.zone).astimezone(UTC)
+                came = render.until_day(await services.statements.statement(person, word, since=since), last, taste)
+                name = f"statement-{last}.csv"
                 file = File(name, CSV, render.csv_of(came).encode())
-                return [self._notice(run, person, 0, lines=render.counted(came), file=file)]
+                return [self._notice(run, person, 0, lines=render.counted(came, first, last), file=file)]
 
     async def _with_picture(
         self, run: Run, person: Person, blocks: list[str], sheet: Sheet[Balance] | Sheet[Position], taste: Taste
@@ -141,7 +143,8 @@ class Digests:
         )
 
 
-def _midnight(run: Run) -> datetime:
-    """When the slot's day began there; a statement made in the first hours of a day is of the day before as well."""
-    day = run.slot.replace(hour=0, minute=0)
-    return day.replace(tzinfo=ZoneInfo(run.schedule.zone)).astimezone(UTC)
+def _days(run: Run) -> tuple[date, date]:
+    """Those a statement is of: the slot's own, and those it stands for. In the first hours it is the day before that
+    is over."""
+    first, last = ((slot - _STILL_THE_DAY_BEFORE).date() for slot in (run.first or run.slot, run.slot))
+    return first, last

@@ -7,7 +7,7 @@ told nobody; it finds the states as they were, and hears the gap again from whoe
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -51,8 +51,10 @@ class Alerts:
         clock: Clock,
         *,
         find: Find,
+        groups: Callable[[], Container[int]],
         zone: ZoneInfo,
     ) -> None:
+        """`groups`: the chats of the desk's groups, as they are now."""
         self.engine = Engine()
         self.zone = zone
         self._database = database
@@ -60,6 +62,7 @@ class Alerts:
         self._audit = audit
         self._clock = clock
         self._find = find
+        self._groups = groups
         self._telling = Telling(outbox, cards, zone)
         self._events: list[Moved] = []
         """Decisions that are not written yet, oldest first."""
@@ -211,7 +214,7 @@ class Alerts:
         self, tables: Tables, events: Iterable[Moved], states: dict[str, State]
     ) -> list[tuple[str, datetime]]:
         """Firings, and what is over, in their order. Answers which occasions have come, `states` among them."""
-        now, desk, came = self._clock.now(), Desk(tables, self._find), []
+        now, desk, came = self._clock.now(), Desk(tables, self._find, self._groups()), []
         for moved in events:
             rule = moved.rule
             if rule.id not in states or (rule.expires_at is not None and now >= rule.expires_at):
@@ -367,7 +370,7 @@ class Alerts:
         await self.settled()
 
         def change(tables: Tables) -> list[str]:
-            desk = Desk(tables, self._find)
+            desk = Desk(tables, self._find, self._groups())
             for told in records.unseen(tables, now - ESCALATED_AFTER):
                 tables.conn.execute("UPDATE alert_firings SET escalated_at = ? WHERE id = ?", (at(now), told.id))
                 entry = records.read_entry(tables, told.rule_id)

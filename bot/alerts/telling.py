@@ -4,14 +4,14 @@ acknowledged or is over. All inside the transaction that writes down why.
 A group is told what it may know: the rule, and a price. What an account holds, or is owed, is in the private chats.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from bot.access.model import Person, Role
-from bot.access.records import people_in
+from bot.access.model import Person, Right, Role
+from bot.access.records import group_now, people_in
 from bot.alerts.model import Firing, Measure, Occasion, Rule, Severity, Test
 from bot.alerts.records import Told
 from bot.alerts.wording import condition, headline, why
@@ -53,9 +53,10 @@ class Hearer:
 class Desk:
     """Who there is, and which connections, as one transaction sees them: asked for once each."""
 
-    def __init__(self, tables: Tables, find: Find) -> None:
+    def __init__(self, tables: Tables, find: Find, groups: Container[int]) -> None:
         self.tables = tables
         self.people = {person.id: person for person in people_in(tables)}
+        self._groups = groups
         self._find = find
         self._linked: dict[int, Linked | None] = {}
 
@@ -69,6 +70,14 @@ class Desk:
         """What is no connection's is for everybody here."""
         linked = self.linked(rule)
         return not rule.source.connection or (linked is not None and linked.may_read(person))
+
+    def has(self, group: int) -> bool:
+        """Whether it is a group of the desk, whatever its id was when the rule was set."""
+        return group_now(self.tables, group) in self._groups
+
+    def owner_of(self, chat: int) -> Person | None:
+        """Whose private chat it is now."""
+        return next((one for one in self.people.values() if chat in one.telegram_ids), None)
 
 
 class Telling:
@@ -141,7 +150,8 @@ class Telling:
         tables = desk.tables
         line = f"Nobody has acknowledged alert {told.id} for {waited}."
         for key, (chat, card) in told.chats.items():
-            if card is not None:
+            hearer = desk.owner_of(chat)
+            if card is not None and hearer is not None and desk.may_hear(hearer, rule):
                 notice = Notice(
                     Lane.SECURITY, chat, f"Still open: {told.title}", (line,), f"{key}/escalated", under=key
                 )
@@ -187,12 +197,16 @@ class Telling:
 
 
 def _hearers(desk: Desk, rule: Rule, owner: Person) -> list[Hearer]:
-    """The target, as far as it may hear of it; the owner hears what goes to a group, too."""
-    person = owner if rule.target.person is None else desk.people.get(rule.target.person)
+    """The target, as far as it may hear of it; the owner hears what goes to a group, too.
+
+    Who may not tell others any more, or whose group is none of the desk's any more, is told alone.
+    """
+    may_tell = owner.may(Right.ALERT)
+    person = owner if rule.target.person is None or not may_tell else desk.people.get(rule.target.person)
     found = []
     if person is not None and desk.may_hear(person, rule):
         found += [Hearer(chat, person) for chat in sorted(person.telegram_ids)]
-    if rule.target.chat is not None:
+    if rule.target.chat is not None and may_tell and desk.has(rule.target.chat):
         found.append(Hearer(rule.target.chat, None, rule.target.thread))
     return found
 

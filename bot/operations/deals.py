@@ -11,7 +11,7 @@ from bot.access.model import Person
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.clock import Clock
-from bot.errors import InputError, NotFoundError, UnsupportedError
+from bot.errors import CountersignError, InputError, NotFoundError, UnsupportedError
 from bot.money import Currency, Money
 from bot.operations.connections import Connections
 from bot.operations.deal_line import Line
@@ -48,6 +48,14 @@ class Open:
     item: Position | Order
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was named and cannot be closed, or a connection that did not say what is open, and why."""
+
+    what: str
+    why: CountersignError
+
+
 class DealDesk:
     """Looks at the market and at what is open, then makes the plan."""
 
@@ -76,6 +84,9 @@ class DealDesk:
             prices, deals = _prices(provider), _deals(provider)
             market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
+        if market.currency is None or not market.currency.known:
+            said = f"{connection.spec.title} does not say in which currency {market.name} is"
+            raise InputError(f"{said}, and what nobody can weigh is not asked for", example)
         kind, price, terms = self._checked(side, line, market)
         parameters = {
             **common(connection),
@@ -125,30 +136,41 @@ class DealDesk:
             waiting = {one.symbol: one.name for one in (await _deals(provider).orders()).items}
         return tuple(Market(symbol, name) for symbol, name in {**held, **waiting}.items())
 
-    async def closing(self, by: Person, line: Line, where: Where) -> tuple[Plan, ...]:
-        """Close what the words name: an id, a market, or `all`; one plan for each.
+    async def closing(self, by: Person, line: Line, where: Where) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
+        """Close what the words name: an id, a market, or `all`; one plan for each. What stands against one of several
+        keeps no other open.
 
         What is taken back at a price is bound to the price of now, or to the one that is said.
 
         Raises:
             NotFoundError: Nothing of that name is open.
+            CountersignError: What stands against closing it, where nothing is left that can be closed.
         """
         if not line.what:
             raise InputError("say what to close: its number, its market, or all", CLOSE)
-        found = [one for one in await self.open_to(by, line.on) if isinstance(one.item, Position)]
+        found, left = await self._looked(by, line.on)
+        found = [one for one in found if isinstance(one.item, Position)]
         wanted = [one for one in found if line.what == ALL or _is_called(one.item, line.what)]
-        if not wanted:
-            known = list(dict.fromkeys(one.item.symbol for one in found))
-            raise NotFoundError("open position", line.what, known)
         plans = []
         for one in wanted:
-            if line.size and number_of(line.size, "a size", CLOSE) != one.item.size:
-                held = f"{one.item.size:f}" if one.item.size is not None else "it"
-                said = f"{one.connection.spec.title} closes a position whole, and this one has {held} units"
-                raise InputError(f"{said}; leave the size out", CLOSE)
-            parameters = {**_about(one, _worth_of(one.item)), **_least(one, line)}
-            plans.append(await self._plan(by, one.connection, Kind.CLOSE, parameters, where))
-        return tuple(plans)
+            try:
+                plans.append(await self._to_close(by, one, line, where))
+            except CountersignError as error:
+                left.append(LeftOut(f"{one.item.name} {one.item.id}", error))
+        if not plans and left:
+            raise left[-1].why
+        if not plans:
+            known = list(dict.fromkeys(one.item.symbol for one in found))
+            raise NotFoundError("open position", line.what, known)
+        return tuple(plans), tuple(left)
+
+    async def _to_close(self, by: Person, one: Open, line: Line, where: Where) -> Plan:
+        if line.size and number_of(line.size, "a size", CLOSE) != one.item.size:
+            held = f"{one.item.size:f}" if one.item.size is not None else "it"
+            said = f"{one.connection.spec.title} closes a position whole, and this one has {held} units"
+            raise InputError(f"{said}; leave the size out", CLOSE)
+        parameters = {**_about(one, _worth_of(one.item)), **_least(one, line)}
+        return await self._plan(by, one.connection, Kind.CLOSE, parameters, where)
 
     async def change(self, by: Person, line: Line, where: Where) -> Plan:
         """Another stop, limit, price or time of what is open or waits; `none` takes a stop or limit away."""
@@ -159,8 +181,11 @@ class DealDesk:
         if not is_order and (line.level or line.till):
             raise InputError("a position has a stop and a limit; a price and a time belong to an order", CHANGE)
         terms = self._terms(line, may_be_none=True)
+        worth = _worth_of(one.item, terms.get("level"))
+        if "level" in terms and not worth:
+            raise InputError("nobody can weigh what it is worth there: its currency is not told", CHANGE)
         parameters = {
-            **_about(one, _worth_of(one.item, terms.get("level"))),
+            **_about(one, worth),
             "what": "order" if is_order else "position",
             **terms,
         }
@@ -175,13 +200,26 @@ class DealDesk:
 
     async def open_to(self, by: Person, word: str = "") -> tuple[Open, ...]:
         """Everything open or waiting that this person could close or change."""
-        found: list[Open] = []
-        for connection in await self._dealing(by, word, None):
-            async with self._connections.session(connection) as provider:
-                found += [Open(connection, one) for one in (await provider.positions()).items]
-                if isinstance(provider, KeepsOrders):
-                    found += [Open(connection, one) for one in (await provider.orders()).items]
+        found, left = await self._looked(by, word)
+        if left:
+            raise left[0].why
         return tuple(found)
+
+    async def _looked(self, by: Person, word: str) -> tuple[list[Open], list[LeftOut]]:
+        """The same as far as it could be read."""
+        found: list[Open] = []
+        left: list[LeftOut] = []
+        for connection in await self._dealing(by, word, None):
+            try:
+                async with self._connections.session(connection) as provider:
+                    items: list[Position | Order] = [*(await provider.positions()).items]
+                    if isinstance(provider, KeepsOrders):
+                        items += (await provider.orders()).items
+            except CountersignError as error:
+                left.append(LeftOut(connection.name, error))
+            else:
+                found += [Open(connection, one) for one in items]
+        return found, left
 
     async def _plan(
         self, by: Person, connection: Connection, kind: Kind, parameters: Mapping[str, str], where: Where

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from bot.money import Money
-from bot.providers.records import Balance, Candle, Market, Order, Position, Quote, Reading
+from bot.providers.records import Balance, Candle, Market, Order, Position, Quote, Reading, StoppedOut
 
 
 @runtime_checkable
@@ -54,6 +54,14 @@ class ReckonsNights(Protocol):
 
     async def with_nights(self, positions: Reading[Position]) -> Reading[Position]:
         """The same, each with what the next night brings or costs, where that is known; never fails for want of it."""
+
+
+@runtime_checkable
+class TellsStops(Protocol):
+    """A provider that keeps why a position was closed."""
+
+    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
+        """Those since then, oldest first, the same ones whenever it is asked; they may be written a minute late."""
 
 
 @runtime_checkable

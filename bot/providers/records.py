@@ -265,6 +265,21 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class StoppedOut:
+    """A position that its stop closed, or the provider because its margin was used up."""
+
+    account: str
+    id: str
+    """The position's."""
+    symbol: str
+    at: datetime
+    level: Decimal | None = None
+    """The price it was closed at, where that was told."""
+    by_provider: bool = False
+    """For want of margin, and not by its stop."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reading(Generic[Item]):
     """One answer to one question: the items, and what the reader must know about them."""
 

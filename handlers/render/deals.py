@@ -30,6 +30,11 @@ def choosing(command: str, found: int, shown: int) -> str:
     return what + left
 
 
+def left_out(found: Sequence[tuple[str, str]]) -> str:
+    """What was not asked for, and why; each why is a sentence of ours, as plain text."""
+    return "\n".join([bold("Left out:"), *(f"• {literal(what, 80)}: {literal(why, _LINE)}" for what, why in found)])
+
+
 def together(plans: Sequence[Plan], taste: Taste) -> str:
     """Several, each in the words that its signers will see, and what all of them take."""
     lines = [bold(f"{len(plans)} requests, each by itself:")]

@@ -3,17 +3,18 @@
 import csv
 import io
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.csvtext import inert
-from bot.operations.balances import Holding, Sheet, holding_of
+from bot.operations.balances import Answer, Holding, Sheet, holding_of
 from bot.operations.schedules import slots
 from bot.operations.schedules.model import Run
 from bot.providers.records import Balance, Entry, Position, Way
 from handlers.failures import sentence
-from handlers.render.text import span, visible
+from handlers.render.text import Taste, span, visible
 
 MOST_BARS = 12
 _NAME = 24
@@ -62,6 +63,21 @@ def _short(name: str) -> str:
     return visible(name, _NAME)
 
 
+def until_day(sheet: Sheet[Entry], last: date, taste: Taste) -> Sheet[Entry]:
+    """Without what came after that day: a statement that is late is of its own day all the same."""
+
+    def day_of(entry: Entry) -> date:
+        return entry.on if entry.at is None else entry.at.astimezone(taste.zone).date()
+
+    def kept(answer: Answer[Entry]) -> Answer[Entry]:
+        if answer.reading is None:
+            return answer
+        items = tuple(one for one in answer.reading.items if day_of(one) <= last)
+        return replace(answer, reading=replace(answer.reading, items=items))
+
+    return replace(sheet, answers=tuple(map(kept, sheet.answers)))
+
+
 def csv_of(sheet: Sheet[Entry]) -> str:
     """One line each, oldest first; no cell is a formula."""
     text = io.StringIO()
@@ -85,12 +101,13 @@ def csv_of(sheet: Sheet[Entry]) -> str:
     return text.getvalue()
 
 
-def counted(sheet: Sheet[Entry]) -> tuple[str, ...]:
-    """How many there are, and who did not say."""
+def counted(sheet: Sheet[Entry], first: date, last: date) -> tuple[str, ...]:
+    """How many there are of those days, and who did not say."""
     if not sheet.answers:
         return ("No connection you can see keeps statements.",)
     count = sum(len(answer.reading.items) for answer in sheet.answers if answer.reading is not None)
     what = "1 entry" if count == 1 else f"{count} entries"
     silent = [answer for answer in sheet.answers if answer.reading is None and answer.trouble is not None]
     without = [f"Without {one.connection.name}: {sentence(one.trouble)}" for one in silent if one.trouble is not None]
-    return f"{what} since the day began", *without
+    days = f"{first}" if first == last else f"{first} to {last}"
+    return f"{what} of {days}", *without

@@ -48,6 +48,7 @@ class Room:
     path: Path
     clock: HandClock
     login: Login = field(default_factory=lambda: Login({1, 2}))
+    groups: set[int] = field(default_factory=lambda: {GROUP})
     deeds: list[Deed] = field(default_factory=list)
     database: Database = field(init=False)
     alerts: Alerts = field(init=False)
@@ -56,7 +57,14 @@ class Room:
         self.database = await Database.open(self.path)
         outbox, cards = Outbox(self.database, self.clock), Cards(self.database, self.clock)
         self.alerts = Alerts(
-            self.database, outbox, cards, self, self.clock, find=lambda _, __: self.login, zone=ZoneInfo("UTC")
+            self.database,
+            outbox,
+            cards,
+            self,
+            self.clock,
+            find=lambda _, __: self.login,
+            groups=lambda: self.groups,
+            zone=ZoneInfo("UTC"),
         )
         await self.alerts.start()
 
@@ -76,6 +84,9 @@ class Room:
     async def sets(self, made: Rule, by: int = 1) -> None:
         person = await self.person(by)
         await self.alerts.set(person, replace(made, owner=by, created_at=self.clock.now()), telegram_id=OLGA)
+
+    async def write(self, statement: str) -> None:
+        await self.database.write(lambda tables: tables.conn.execute(statement))
 
     async def tells(self, *prices: str | int) -> None:
         for price in prices:
@@ -301,6 +312,41 @@ async def test_a_group_is_told_a_price_and_no_balance(room: Room) -> None:
     assert "choices" not in price
     assert price["thread"] == balance["thread"] == 5
     assert "Balance below 1000.00 USD: 900.50 USD" in await room.titles()
+
+
+async def test_a_group_that_is_not_the_desks_any_more_is_told_nothing(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, target=Target(chat=GROUP)))
+    room.groups.clear()
+    await room.tells(2390, 2412)
+    assert await room.titles(GROUP) == []
+    assert await room.titles() == ["GOLD above 2400: 2412"]
+
+
+@pytest.mark.parametrize("target", [Target(chat=GROUP), Target(person=2)])
+async def test_whoever_may_not_tell_others_any_more_is_told_alone(room: Room, target: Target) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, target=target))
+    await room.write("UPDATE roles SET role = 'viewer' WHERE person_id = 1")
+    await room.tells(2390, 2412)
+    assert await room.titles(GROUP) + await room.titles(VERA) == []
+    assert await room.titles() == ["GOLD above 2400: 2412"]
+
+
+@pytest.mark.parametrize("is_suspended", [True, False])
+async def test_what_nobody_acknowledged_is_not_said_again_to_who_may_not_read_it_by_then(
+    room: Room, is_suspended: bool
+) -> None:
+    told = rule(Test.ABOVE, 2400, severity=Severity.CRITICAL, target=Target(person=2))
+    await room.sets(told)
+    await room.tells(2390, 2412)
+    assert len(await room.titles(VERA)) == 1
+    if is_suspended:
+        await room.write("UPDATE persons SET state = 'suspended' WHERE id = 2")
+    else:
+        room.login.readers.discard(2)
+    await room.clock.move(11 * 60)
+    await room.alerts.look()
+    assert len(await room.titles(VERA)) == 1
+    assert await room.titles(ADAM) == ["Critical alert, not acknowledged"]
 
 
 async def test_what_happened_is_told_once_however_often_it_is_seen(room: Room) -> None:

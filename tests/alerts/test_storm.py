@@ -46,7 +46,14 @@ class Storm:
         self.database = await Database.open(self.path)
         outbox, cards = Outbox(self.database, self.clock), Cards(self.database, self.clock)
         self.alerts = Alerts(
-            self.database, outbox, cards, self, self.clock, find=lambda _, __: Login({7}), zone=ZoneInfo("UTC")
+            self.database,
+            outbox,
+            cards,
+            self,
+            self.clock,
+            find=lambda _, __: Login({7}),
+            groups=set,
+            zone=ZoneInfo("UTC"),
         )
         await self.alerts.start()
 

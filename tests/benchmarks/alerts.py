@@ -73,6 +73,7 @@ async def _ours(rooms: House, port: int) -> float:
         rooms.audit,
         rooms.clock,
         find=lambda _, __: Login(),
+        groups=set,
         zone=rooms.alerts.zone,
     )
     await alerts.start()

@@ -11,6 +11,7 @@ import pytest
 
 from bot.approvals.model import Decision, State
 from bot.operations.deal_line import Line, read
+from bot.providers.capital.wire import markets
 from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, configured, providers
 from tests.support.treasury import CONFIRM, ONE_APPROVER, Treasury, money_at_work
 
@@ -96,6 +97,13 @@ async def test_what_the_broker_would_refuse_is_said_before_anybody_signs(desk: T
     assert "plain digits" in await says(OLGA, "/buy 1,000 GOLD")
     assert "a stop lies below the price" in await says(OLGA, "/buy 1000 EURUSD stop 9")
     assert "a limit lies below the price" in await says(OLGA, "/sell 1000 EURUSD limit 9")
+    assert await desk.rows("SELECT * FROM requests") == []
+
+
+async def test_what_the_policy_cannot_weigh_is_not_asked_for(desk: Treasury, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a currency it has no worth, and every limit and every band would let it pass."""
+    monkeypatch.setattr(markets, "_currency", lambda word: None)
+    assert "does not say in which currency" in await desk.desk.said(OLGA, "/buy 1000 EURUSD")
     assert await desk.rows("SELECT * FROM requests") == []
 
 
@@ -195,6 +203,25 @@ async def test_all_is_looked_at_together_and_is_a_request_each(desk: Treasury) -
     assert labels(message) == [f"Ask for all {count}", "Cancel"]
     await desk.desk.taps(OLGA, message, f"Ask for all {count}")
     assert len(await desk.rows("SELECT * FROM requests WHERE kind = 'close'")) == count
+
+
+async def test_one_that_cannot_be_asked_for_keeps_none_of_the_others_open(desk: Treasury) -> None:
+    first, *others = await positions(desk)
+    await desk.desk.taps(OLGA, await looked_at(desk, f"/close {first['id']}"), "Ask")
+    message = await looked_at(desk, "/close all")
+    told = await desk.desk.taps(OLGA, message, f"Ask for all {len(others) + 1}")
+    assert any("Left out" in one["text"] and first["id"] in one["text"] for one in told), told
+    asked_for = await desk.rows("SELECT parameters ->> 'target' FROM requests WHERE kind = 'close' ORDER BY asked_at")
+    assert {one for (one,) in asked_for} == {first["id"], *(one["id"] for one in others)}
+
+
+async def test_a_login_that_does_not_answer_keeps_nothing_open_at_the_others(desk: Treasury) -> None:
+    count = len(await positions(desk))
+    spare = await desk.desk.link("capital", label="spare")
+    await desk.write("UPDATE sealed SET record = x'00' WHERE subject = ?", spare.subject.name)
+    told = await desk.desk.says(OLGA, "/close all")
+    assert any("Left out" in one["text"] and "capital/spare" in one["text"] for one in told), told
+    assert any(f"{count} requests, each by itself" in one["text"] for one in told), told
 
 
 async def test_another_stop_for_what_is_open(desk: Treasury) -> None:

@@ -2,14 +2,19 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.providers.records import Environment
+from bot.access.model import Person
+from bot.money import Currency, Money
+from bot.operations.balances import Answer, Sheet
+from bot.operations.schedules.model import Run
+from bot.providers.records import Entry, Environment, Reading, Way
 from handlers.digests import Digests
 from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, Message, at_work, configured, providers, texts, until
 
@@ -77,7 +82,55 @@ async def test_a_statement_is_a_file_of_the_day(desk: Desk) -> None:
     head = "connection,account,day,way,amount,currency,other account,narrative,number"
     assert content.splitlines()[0] == head
     count = len(content.splitlines()) - 1
-    assert f"{count} {'entry' if count == 1 else 'entries'} since the day began" in message["caption"]
+    day = message["document"]["file_name"].removeprefix("statement-").removesuffix(".csv")
+    assert f"{count} {'entry' if count == 1 else 'entries'} of {day}" in message["caption"]
+
+
+@pytest.mark.parametrize(
+    ("slot", "first", "expected"),
+    [
+        ("2026-03-04T23:55", None, ["late on the 4th", "the 4th"]),
+        ("2026-03-05T00:05", None, ["late on the 4th", "the 4th"]),
+        ("2026-03-04T23:55", "2026-03-03T23:55", ["the 3rd", "late on the 4th", "the 4th"]),
+    ],
+)
+async def test_a_statement_that_is_late_is_of_its_own_days(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, slot: str, first: str | None, expected: list[str]
+) -> None:
+    await desk.said(OLGA, "/digest statement daily 23:55 cryptocapital Asia/Tokyo")
+    ((schedule, _),) = await desk.rooms.schedules.of(desk.person(OLGA))
+    ask = desk.rooms.statements.statement
+
+    async def told(person: Person, word: str | None, *, since: datetime) -> Sheet[Entry]:
+        """What there is; as few as the provider may, with whole days of its own."""
+        sheet = await ask(person, word, since=since)
+        there = [
+            entry(2, "the 2nd"),
+            entry(3, "the 3rd"),
+            entry(4, "late on the 4th", at=datetime(2026, 3, 4, 14, 59, tzinfo=UTC)),
+        ]
+        there += [
+            entry(4, "the 4th"),
+            entry(4, "early on the 5th", at=datetime(2026, 3, 4, 15, 1, tzinfo=UTC)),
+            entry(5, "the 5th"),
+        ]
+        items = tuple(one for one in there if one.on >= since.astimezone(ZoneInfo("Asia/Tokyo")).date())
+        reading = Reading(items, sheet.asked_at)
+        return Sheet((Answer(sheet.answers[0].connection, reading),), sheet.asked_at)
+
+    monkeypatch.setattr(desk.rooms.statements, "statement", told)
+    due_at = datetime(2026, 3, 4, 14, 55, tzinfo=UTC)
+    since = None if first is None else datetime.fromisoformat(first)
+    run = Run(schedule, datetime.fromisoformat(slot), due_at, True, 0 if first is None else 1, since)
+    (notice,) = await Digests(desk.work.desk)._written(run, desk.person(OLGA))
+    assert notice.file is not None
+    assert notice.file.name == "statement-2026-03-04.csv"
+    assert [line.split(",")[7] for line in notice.file.body.decode().splitlines()[1:]] == expected
+
+
+def entry(day: int, narrative: str, at: datetime | None = None) -> Entry:
+    amount = Money(Decimal(5), Currency("USD"))
+    return Entry("9120000001", narrative, date(2026, 3, day), Way.IN, amount, "", narrative, at=at)
 
 
 async def test_after_a_day_away_one_comes_late_and_says_so(desk: Desk) -> None:
@@ -86,6 +139,15 @@ async def test_after_a_day_away_one_comes_late_and_says_so(desk: Desk) -> None:
     text = (await comes(desk, OLGA, 2))[1]["text"]
     late = r"Late: this was due at [\d-]{10} \d\d:\d\d UTC, 1 h 5\d min ago\. It stands for 2 before it, too\."
     assert re.search(late, text.replace("\u2060", ""))
+
+
+async def test_after_days_away_a_statement_is_of_all_of_them(desk: Desk) -> None:
+    await desk.said(OLGA, f"/digest statement daily {soon(desk)} cryptocapital")
+    await passes(desk, days=2, hours=2)
+    caption = (await comes(desk, OLGA, 2))[1]["caption"].replace("\u2060", "")
+    days = re.search(r"of (\d{4}-\d\d-\d\d) to (\d{4}-\d\d-\d\d)", caption)
+    assert days is not None
+    assert date.fromisoformat(days[2]) - date.fromisoformat(days[1]) == timedelta(days=2)
 
 
 async def test_what_is_wrong_with_one_is_told_and_the_next_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

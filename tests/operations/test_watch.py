@@ -315,6 +315,26 @@ async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
         assert len(rules.surveys[0]) == 5
 
 
+async def test_a_position_that_its_stop_closed_between_two_looks_is_told_as_that(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.want(connection, Subject(Topic.CONTRACT))
+        async with watching(desk, rules):
+            await until(lambda: rules.surveys)
+            gold = next(one for one in rules.surveys[0] if one.symbol == "GOLD" and one.stop is not None)
+            assert gold.stop is not None
+            assert gold.now is not None
+            assert gold.now > gold.stop  # when it is seen last, nothing tells that the stop will be hit
+            await price(desk, "GOLD", float(gold.stop) - 1)
+            await until(lambda: rules.happenings)
+            stopped = rules.happenings[0]
+            assert (stopped.occasion, stopped.subject, stopped.number) == (Occasion.STOPPED, "GOLD", gold.id)
+            assert stopped.detail == f"Its stop closed it: GOLD at {gold.stop - 1:f}, number {gold.id}"
+            seen = len(rules.surveys)
+            await until(lambda: len(rules.surveys) > seen + 1)
+        assert len(rules.happenings) == 1
+
+
 QUICK_STREAMS = "[streams]\nbackoff = 0.05\nbackoff_cap = 0.1\npoll = 0.2\ntell_after = 0.3"
 
 

@@ -43,6 +43,8 @@ class Run:
     is_late: bool = False
     missed: int = 0
     """Slots before it that nobody was there for: this one stands for them."""
+    first: datetime | None = None
+    """The first of them."""
 
 
 class End(StrEnum):

@@ -175,7 +175,7 @@ def _claimed(tables: Tables, one: Schedule, now: datetime) -> Run | None:
         "UPDATE schedule_runs SET state = 'begun', ended_at = NULL WHERE schedule_id = ? AND slot = ?",
         (one.id, slot.isoformat()),
     )
-    return _run(one, slot, now, len(new) - 1)
+    return _run(one, slot, now, new[:-1])
 
 
 def _write_down(tables: Tables, one: Schedule, slot: datetime, end: End, now: datetime) -> bool:
@@ -195,12 +195,12 @@ def _begun(tables: Tables, now: datetime) -> list[Run]:
         f"SELECT slot, {columns} FROM schedule_runs JOIN schedules ON schedules.id = schedule_id"  # noqa: S608  # ours
         " WHERE state = 'begun' ORDER BY due_at"
     ).fetchall()
-    return [_run(_schedule(row), datetime.fromisoformat(slot), now, 0) for slot, *row in rows]
+    return [_run(_schedule(row), datetime.fromisoformat(slot), now, ()) for slot, *row in rows]
 
 
-def _run(one: Schedule, slot: datetime, now: datetime, missed: int) -> Run:
+def _run(one: Schedule, slot: datetime, now: datetime, missed: Sequence[datetime]) -> Run:
     due_at = slots.instant(slot, one.zone)
-    return Run(one, slot, due_at, now - due_at > LATE, missed)
+    return Run(one, slot, due_at, now - due_at > LATE, len(missed), missed[0] if missed else None)
 
 
 def _of(tables: Tables, person_id: int) -> list[Schedule]:

@@ -41,6 +41,7 @@ from bot.providers.records import (
     Power,
     Quote,
     Reading,
+    StoppedOut,
 )
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 
@@ -118,6 +119,10 @@ class Capital:
     async def activity(self, since: datetime) -> Reading[Happening]:
         """What happened on the account that is read on."""
         return await self.history.activity(since)
+
+    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
+        """What stops, or a want of margin, closed on the account that is read on."""
+        return await self.history.stopped_out(since)
 
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)

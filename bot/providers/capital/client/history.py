@@ -10,7 +10,7 @@ from bot.network.rest import TOO_LARGE
 from bot.providers.capital import wire
 from bot.providers.capital.client.sessions import Sessions
 from bot.providers.capital.wire import history
-from bot.providers.records import Entry, Happening, Reading
+from bot.providers.records import Entry, Happening, Reading, StoppedOut
 
 DAY = timedelta(days=1) - timedelta(seconds=2)
 MONTH = timedelta(days=30)
@@ -65,6 +65,13 @@ class History:
         ):
             rows += part
         return _each_once(rows, _booked, since, until)
+
+    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
+        """As `bot.providers.markets.TellsStops` says, of the account that is read on."""
+        account, now = await self._sessions.at_home(), self._clock.now()
+        rows = await self.activities(since, account=account)
+        found = (history.stopped_out_of(row, account) for row in rows)
+        return Reading(tuple(one for one in found if one is not None), now)
 
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """As `bot.providers.base.KeepsStatements` says, of the account that is read on."""
