@@ -345,7 +345,7 @@ class Standing:
         self._attempt = 0
         if outage is None:
             return _beginning(subject, news)
-        return [Handed(subject, told, outage if is_late else None) for told, is_late in news]
+        return [Handed(subject, told, outage if is_late or _is_echo(told, outage) else None) for told, is_late in news]
 
     # signs of life
 
@@ -446,3 +446,8 @@ def _hole(gap: Gap, reading: Reading[Told]) -> Hole | None:
         return None
     known_from = min((moment_of(one) for one in reading.items), default=gap.until)
     return Hole(gap.subject, outage.since, known_from) if known_from > outage.since else None
+
+
+def _is_echo(told: Told, outage: Outage) -> bool:
+    """A new line may begin with the price as it stands, which is of the time when nothing was heard."""
+    return type(told) is Quote and told.at < outage.until

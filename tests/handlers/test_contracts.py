@@ -15,7 +15,7 @@ from bot.operations import deal_line
 from bot.operations.contract_line import Line, read
 from bot.operations.deals import Where
 from bot.providers.records import Position, Reading
-from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers
+from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers, until
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
 
@@ -86,6 +86,21 @@ async def test_what_a_contract_is_worth_unread_is_no_leave_to_sell_it_for_anythi
         await deals.closing(olga, deal_line.Line(first.id), Where())
     (plan,), _ = await deals.closing(olga, deal_line.Line(first.id, level="10.00"), Where())
     assert plan.wish.parameters["least"] == "10.00"
+
+
+async def test_a_price_is_kept_up_to_date_while_it_is_watched(desk: Treasury, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.contracts.EVERY_SECONDS", 0.5)
+    rise = await with_buttons(desk, "/price rise R_100 10 USD 15m")
+    higher = await with_buttons(desk, "/price higher R_100 10 USD 15m payout +1")
+    async with httpx.AsyncClient() as http:
+        await http.post(f"{desk.desk.sides['deriv'].control}/move", json={"symbol": "R_100", "percent": "1"})
+    await until(lambda: desk.desk.now(rise)["text"] != rise["text"])  # it costs the same, and the market moved
+    assert list(buttons(desk.desk.now(rise))) == ["Buy for 10.00", "Refresh"]
+    await until(lambda: list(buttons(desk.desk.now(higher))) != list(buttons(higher)))
+    (label, _) = buttons(desk.desk.now(higher))
+    assert f"Costs {label.removeprefix('Buy for ')} USD" in desk.desk.now(higher)["text"]
+    desk.desk.sides["deriv"].misfortunes.set_down(True)
+    await until(lambda: "no longer watched" in desk.desk.now(rise)["text"])  # nobody answers any more
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:

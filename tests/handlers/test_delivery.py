@@ -1,6 +1,7 @@
 """What is told arrives in time and in order, counted when it is too much, and without waking those who sleep."""
 
 import random
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from bot.alerts.engine import Happening
+from bot.alerts.model import Occasion, Repeat, Rule, Source, Test
 from bot.messages.outbox import File, Lane, Notice
 from bot.messages.quiet import QuietHours
 from tests.support.chatting import ADAM, ANNA, NO_PACING, OLGA, VERA, Chat, Desk, at_work, configured, texts, until
@@ -148,6 +151,42 @@ async def test_f35_ten_thousand_alerts_hold_up_no_decision_and_are_counted(tmp_p
         assert await desk.rooms.outbox.depth() == {"waiting": 0, "dead": 0}
     told = {number: sum(map(_counted, texts(chat.from_bot(number)))) for number in crowd}
     assert told == counts
+
+
+async def test_a_lost_answer_and_a_kill_repeat_few_alerts_and_those_are_known_by_their_ids(
+    tmp_path: Path, chat: Chat
+) -> None:
+    """G14: of 200 at most one is told twice, as Telegram took them and its answer was lost, or never read."""
+    dice, turns, each = random.Random(14), 2, 200
+    config = configured(tmp_path, chat, more=NO_PACING)
+    for turn in range(turns):
+        async with at_work(config, chat) as desk:
+            rooms = desk.rooms
+            await rooms.alerts.start()
+            if turn == 0:
+                olga, now = desk.person(OLGA), rooms.clock.now()
+                waits = Rule("R1", olga.id, Source(0, Occasion.DISK_LOW), Test.HAPPENS, now, repeat=Repeat.EACH)
+                await rooms.alerts.set(olga, waits, telegram_id=OLGA)
+            lost = {"action": "close", "bytes": 0, "match": {"path": "sendMessage"}, "nth": dice.randrange(1, 100)}
+            if turn:
+                await chat.faults(lost)
+            for number in range(each):
+                low = Happening(Occasion.DISK_LOW, f"disk/{turn}/{number}", "5 MB are free", rooms.clock.now())
+                rooms.alerts.happened(low)
+            await rooms.alerts.settled()
+            is_last = turn == turns - 1
+            enough = turns * each if is_last else turn * each + each // 2  # in the midst of it, the others are killed
+            await until(lambda enough=enough: len(chat.from_bot(OLGA)) >= enough, 60)
+            if is_last:
+                desk.clock.ahead_by(60)
+                await _nothing_waits(desk)
+                firings = await rooms.database.read(
+                    lambda tables: tables.conn.execute("SELECT id FROM alert_firings").fetchall()
+                )
+    told = [re.findall(r"Alert (\w+)\.$", text)[0] for text in texts(chat.from_bot(OLGA))]
+    assert set(told) == {number for (number,) in firings}
+    assert len(firings) == turns * each
+    assert 0 < len(told) - len(firings) <= turns
 
 
 def _counted(text: str) -> int:

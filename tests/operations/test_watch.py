@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from bot.alerts.engine import Happening
-from bot.alerts.model import Measure, Occasion, Repeat, Rule, Source, Test
+from bot.alerts.model import Measure, Occasion, Phase, Repeat, Rule, Source, Test
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Spell, Step
 from bot.operations.watch.room import Watch
@@ -384,6 +384,53 @@ async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_
             desk.clock.ahead_by(11)
             await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
             (alert,) = alerts(desk)
+            assert "During outage" in alert
+            assert len(cards(desk)) == 1
+
+
+async def test_at_deriv_a_crossing_there_and_back_during_an_outage_is_one_late_alert_too(
+    tmp_path: Path, chat: Chat
+) -> None:
+    """F46."""
+
+    async def passes() -> None:
+        desk.clock.ahead_by(2)
+        await control(desk, "deriv", "clock", seconds=2)
+
+    async def goes(quote: str) -> None:
+        """A tick of its own second: of one second there is one tick."""
+        await control(desk, "deriv", "price", symbol="R_100", quote=quote)
+        await passes()
+
+    def late() -> list[str]:
+        return [text for text in texts(desk.chat.from_bot(OLGA)) if "R_100" in text and "1300" in text]
+
+    async with providers("deriv") as sides:
+        config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
+        async with at_work(config, chat, sides) as desk, alerting(desk):
+            await control(desk, "deriv", "hold", symbol="R_100")
+            await control(desk, "deriv", "price", symbol="R_100", quote="1200.00")
+            connection, olga = await desk.link("deriv"), desk.person(OLGA)
+            source = Source(connection.id, Measure.PRICE, "R_100")
+            crosses = Rule("R1", olga.id, source, Test.CROSSES, desk.clock.now(), Decimal(1300), repeat=Repeat.EACH)
+            await desk.rooms.alerts.set(olga, crosses, telegram_id=OLGA)
+            await begun(desk)
+            await passes()
+            await goes("1200.00")
+            await until(lambda: desk.rooms.alerts.engine.entry("R1").state.phase is Phase.ARMED)
+            await control(desk, "deriv", "doors", seconds=3600)
+            await control(desk, "deriv", "cut")
+            await until(lambda: cards(desk))
+            await goes("1400.00")
+            await goes("1200.00")
+            await control(desk, "deriv", "doors", seconds=0)
+            await until(late, 30)
+            await goes("1201.00")
+            report = next(iter(desk.rooms.watch.reports.all))
+            await until(lambda: report.spell.up_at is not None, 30)
+            desk.clock.ahead_by(11)
+            await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+            (alert,) = late()
             assert "During outage" in alert
             assert len(cards(desk)) == 1
 
