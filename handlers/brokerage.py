@@ -31,6 +31,8 @@ async def account(context: DeskContext, words: Words) -> Reply:
         case ["switch", number]:
             connection = await desk.switch(context.person, word, number, telegram_id=telegram_id)
             return Reply([f"{escape(connection.name)} reads and deals on account <code>{literal(number)}</code> now."])
+        case ["leverage", *group] if not group or not group[-1].isdecimal():
+            return _leverages(await desk.standing(context.person, word), " ".join(group).upper())
         case ["leverage", *group, times] if group and times.isascii() and times.isdecimal():
             named, factor = " ".join(group).upper(), int(times[:6])
             connection = await desk.prefer(context.person, word, leverages={named: factor}, telegram_id=telegram_id)
@@ -90,9 +92,21 @@ def _changes(context: DeskContext, standing: Standing) -> list[tuple[str, str]]:
     others = [one for one in standing.accounts if one.account != standing.active][: _MOST_BUTTONS - 1]
     named_so = [f"To {visible(one.name, _LABEL)} …{one.account[-4:]}".replace("  ", " ") for one in others]
     return [
+        ("Leverage…", f"{named} leverage"),
         *((label, f"{named} switch {one.account}") for label, one in zip(named_so, others, strict=True)),
         (f"Hedging {other}", f"{named} hedging {other}"),
     ]
+
+
+def _leverages(standing: Standing, group: str) -> Reply:
+    """A button for each group; of one group, for each leverage it could have."""
+    line = f"/account {standing.connection.name} leverage"
+    if group not in standing.leverages:
+        groups = [(visible(f"{one} {now}", _LABEL), f"{line} {one}") for one, (now, _) in standing.leverages.items()]
+        return Reply(["Of which group of markets?"], None, groups[:_MOST_BUTTONS])
+    now, could = standing.leverages[group]
+    told = f"{literal(group)} is dealt in with a leverage of {now}. Which one from now on?"
+    return Reply([told], None, [(str(one), f"{line} {group} {one}") for one in could[:_MOST_BUTTONS]])
 
 
 def _connection_in(words: Words, verbs: tuple[str, ...]) -> tuple[str | None, list[str]]:

@@ -4,6 +4,7 @@ Buttons below an answer stand for such lines. What is typed is put behind the wo
 the door as if it had been written at once: no command has a second way of doing what it does.
 """
 
+import re
 from typing import Final
 
 from bot.access.model import Right
@@ -14,11 +15,17 @@ from handlers.doors import AnswerDoor, Words
 
 KIND: Final = "complete"
 MORE: Final = "…"
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/&+:#-]{0,63}", re.ASCII)
 
 
 def offer(label: str, *line: str) -> tuple[str, str]:
     """A button for a line that is only begun."""
     return label, " ".join([*line, MORE])
+
+
+def is_a_word(text: str) -> bool:
+    """Whether somebody else's text stays one word of a line, and says no more than itself."""
+    return _WORD.fullmatch(text) is not None
 
 
 def is_begun(words: Words) -> bool:

@@ -14,7 +14,7 @@ from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.access.model import Right
-from bot.errors import CountersignError, InputError
+from bot.errors import CountersignError, InputError, ProviderError
 from bot.messages.cards import Card
 from bot.operations import contract_line
 from bot.operations.contract_line import EXAMPLE
@@ -31,7 +31,8 @@ from handlers.render import contracts as render
 KIND: Final = "price"
 BUY, REFRESH = 1, 2
 WATCHED_SECONDS = 120.0
-EVERY_SECONDS = 4.0
+EVERY_SECONDS = 10.0
+"""Deriv answers 25 such questions a minute, those about positions and statements among them."""
 _log = logging.getLogger(__name__)
 _watching: set[asyncio.Task[None]] = set()
 
@@ -47,34 +48,40 @@ async def price(context: DeskContext, words: Words) -> None:
         text = render.price(priced, taste_of(context), watched=True)
         message = await context.say(text, chat_id=chat_id, keyboard=_keys(context, card), protected=True)
         if message is not None:
-            _watch(context, card, message.message_id, line)
+            _watch(context, card, message.message_id, priced)
 
     await pages.privately(context, say)
 
 
-def _watch(context: DeskContext, card: Card, message_id: int, line: contract_line.Line) -> None:
-    task = asyncio.create_task(_keep_up(context, card, message_id, line))
+def _watch(context: DeskContext, card: Card, message_id: int, priced: Priced) -> None:
+    task = asyncio.create_task(_keep_up(context, card, message_id, priced))
     _watching.add(task)
     task.add_done_callback(_watching.discard)
 
 
-async def _keep_up(context: DeskContext, card: Card, message_id: int, line: contract_line.Line) -> None:
+async def _keep_up(context: DeskContext, card: Card, message_id: int, shown: Priced) -> None:
     """Edit the message as the price moves, until nobody needs it any more. What goes wrong ends it, and no more."""
-    clock, shown = context.services.clock, str(card.body["price"])
+    clock, line = context.services.clock, shown.line
     until = clock.monotonic() + WATCHED_SECONDS
     with contextlib.suppress(CountersignError, TelegramError):
-        while clock.monotonic() < until:
-            await clock.sleep(EVERY_SECONDS)
-            current = await context.services.cards.find(card.id)
-            if current is None or current.version != card.version:
-                return  # it was bought, or refreshed by hand
-            priced = await context.services.contracts.price(context.person, line)
-            if priced.proposal.price.text() == shown:
-                continue
-            shown = priced.proposal.price.text()
-            card = await _show(context, card, message_id, priced, watched=True)
-        priced = await context.services.contracts.price(context.person, line)
-        await _show(context, card, message_id, priced, watched=False)
+        with contextlib.suppress(ProviderError):  # then what it shows is of when it was heard last
+            while clock.monotonic() < until:
+                await clock.sleep(EVERY_SECONDS)
+                current = await context.services.cards.find(card.id)
+                if current is None or current.version != card.version:
+                    return  # it was bought, or refreshed by hand
+                priced = await context.services.contracts.price(context.person, line)
+                if _offer(priced) != _offer(shown):
+                    card = await _show(context, card, message_id, priced, watched=True)
+                elif priced.proposal.spot != shown.proposal.spot:
+                    await _draw(context, current, message_id, priced, watched=True)
+                shown = priced
+        await _show(context, card, message_id, shown, watched=False)
+
+
+def _offer(priced: Priced) -> tuple[object, object]:
+    """What one would agree to."""
+    return priced.proposal.price, priced.proposal.payout
 
 
 async def _show(context: DeskContext, card: Card, message_id: int, priced: Priced, *, watched: bool) -> Card:
@@ -83,16 +90,20 @@ async def _show(context: DeskContext, card: Card, message_id: int, priced: Price
     if not await context.services.cards.advance(card, body):
         return card
     drawn = await context.services.cards.find(card.id) or card
+    await _draw(context, drawn, message_id, priced, watched=watched)
+    return drawn
+
+
+async def _draw(context: DeskContext, card: Card, message_id: int, priced: Priced, *, watched: bool) -> None:
     with contextlib.suppress(TelegramError):
         await context.bot.edit_message_text(
             render.price(priced, taste_of(context), watched=watched),
             card.chat_id,
             message_id,
             parse_mode=ParseMode.HTML,
-            reply_markup=_keys(context, drawn),
+            reply_markup=_keys(context, card),
             link_preview_options=NO_PREVIEW,
         )
-    return drawn
 
 
 def _keys(context: DeskContext, card: Card) -> Any:
@@ -105,7 +116,7 @@ async def _tapped(context: DeskContext, card: Card, choice: int, message_id: int
     priced = await context.services.contracts.price(context.person, line)
     if choice != BUY:
         drawn = await _show(context, card, message_id, priced, watched=True)
-        _watch(context, drawn, message_id, line)
+        _watch(context, drawn, message_id, priced)
         return None
     said = str(card.body["price"])
     if priced.proposal.price.text() != said:

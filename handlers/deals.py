@@ -151,7 +151,8 @@ async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[Lef
 
     async def say(chat_id: int) -> None:
         card = await services.cards.make(TOGETHER, context.person.id, chat_id, {"token": body["token"]})
-        keys = keyboard(card, [[(f"Ask for all {len(plans)}", _ASK), ("Cancel", _CANCEL)]], services.signer)
+        doing = "Ask for" if any(plan.rule.seats for plan in plans) else "Send"
+        keys = keyboard(card, [[(f"{doing} all {len(plans)}", _ASK), ("Cancel", _CANCEL)]], services.signer)
         await context.say(render.together(plans, taste_of(context)), chat_id=chat_id, keyboard=keys, protected=True)
 
     await pages.privately(context, say)

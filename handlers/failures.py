@@ -137,7 +137,7 @@ def _not_found(error: NotFoundError) -> str:
         fitting = f"{_some(error.known)} answer to “{visible_word(error.name)}”"
         return f"{fitting}. Name one of them by its symbol."
     near = _nearest(error.name, error.known)
-    if near:
+    if near and near.casefold() != error.name.casefold():
         known = f" Did you mean {near}?{known}"
     if error.what == "connection" and not error.known:
         known = " You can see none yet: /connect links one."

@@ -11,7 +11,7 @@ from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
 from bot.providers.base import Ability
 from bot.providers.records import Market
-from handlers import alert_steps
+from handlers import alert_steps, completing
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, at_most_one, taste_of
 from handlers.pages import Audience, Reply, privately
@@ -50,11 +50,17 @@ def _asked(sheet: Sheet[Market], words: Words) -> str:
 
 
 def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, str]]:
-    """What one may want of a market, when it is one."""
+    """What one may want of a market, when it is one; else each of those there are."""
     found = [(one.connection, item) for one in sheet.answers if one.reading is not None for item in one.reading.items]
     if len(found) != 1:
-        return []
+        command = "/market" if is_whole else "/quote"
+        return [
+            (visible(market.name or market.symbol, _LABEL), f"{command} {connection.name} {market.symbol}")
+            for connection, market in found[:_MOST_BUTTONS]
+        ]
     ((connection, market),) = found
+    if not completing.is_a_word(market.symbol):
+        return []
     named = f"{connection.name} {market.symbol}"
     offers = [
         ("Chart", f"/chart {named}"),
@@ -145,7 +151,8 @@ def _caption(path: Path) -> str:
     first, last = path.candles[0].open, path.candles[-1].close
     low, high = min(one.low for one in path.candles), max(one.high for one in path.candles)
     change = (last - first) / first * 100 if first else last - first
-    return f"{_title(path)}: {last:f}, {change:+.2f} % in {_CALLED[path.span.name]}, between {low:f} and {high:f}"
+    went = f"{change:+.2f} % in {_CALLED[path.span.name]}"
+    return f"{_title(path)}: {last:,f}, {went}, between {low:,f} and {high:,f}"
 
 
 DOORS = (

@@ -30,7 +30,8 @@ async def wallet(context: DeskContext, words: Words) -> Reply | None:
     (client,) = hits.clients
     holds = await context.services.clients.holdings(context.person, client.id)
     line = f"/wallet {client.id}"
-    return Reply(render.holdings(client, holds, taste_of(context)), again=line, offers=_bookings(context, line))
+    offers = _bookings(context, line) if completing.is_a_word(client.id) else []
+    return Reply(render.holdings(client, holds, taste_of(context)), again=line, offers=offers)
 
 
 def _bookings(context: DeskContext, line: str) -> list[tuple[str, str]]:

@@ -235,7 +235,7 @@ class Engine:
                 Occasion.MONEY_IN if came else Occasion.MONEY_OUT,
                 f"line/{line.account}/{line.id}",
                 f"{line.amount} {'came to' if came else 'left'} {line.account}{other}",
-                line.at or datetime.combine(line.on, time.max, UTC),
+                line.at or min(datetime.combine(line.on, time.max, UTC), now),  # some statements know days only
                 connection,
                 line.account,
                 amount=abs(line.amount.amount),

@@ -145,6 +145,24 @@ def delete_rule(tables: Tables, rule_id: str) -> bool:
     return bool(tables.conn.execute("DELETE FROM alert_rules WHERE id = ?", (rule_id,)).rowcount)
 
 
+def looked_at(tables: Tables) -> list[tuple[int, int]]:
+    """Whose rules, by their owner, look at which connections."""
+    query = (
+        "SELECT DISTINCT owner, connection_id FROM alert_rules WHERE connection_id != 0 AND NOT body ->> 'is_paused'"
+    )
+    return list(tables.conn.execute(query).fetchall())
+
+
+def pause(tables: Tables, owner: int, connection: int) -> list[str]:
+    """All that somebody has on a connection; which these were."""
+    rows = tables.conn.execute(
+        "UPDATE alert_rules SET body = json_set(body, '$.is_paused', json('true'))"
+        " WHERE owner = ? AND connection_id = ? AND NOT body ->> 'is_paused' RETURNING id",
+        (owner, connection),
+    ).fetchall()
+    return [str(number) for (number,) in rows]
+
+
 def read_told(tables: Tables, firing_id: str) -> Told | None:
     """One firing; None when it is forgotten."""
     row = tables.conn.execute(f"{_TOLD} WHERE id = ?", (firing_id,)).fetchone()

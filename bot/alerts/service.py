@@ -23,7 +23,7 @@ from bot.alerts.wording import condition, subject_of, time_said
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
-from bot.messages.outbox import Outbox
+from bot.messages.outbox import Lane, Notice, Outbox
 from bot.ports import Deed, Recorder
 from bot.providers.records import Position, Quote
 from bot.providers.streams import Subject, Told
@@ -274,7 +274,13 @@ class Alerts:
         return entry
 
     async def set(self, person: Person, rule: Rule, *, telegram_id: int) -> None:
-        """A new rule, or one of theirs as it is to be from now on: it begins anew."""
+        """A new rule, or one of theirs as it is to be from now on: it begins anew.
+
+        Raises:
+            NotAllowedError: They may not read that, or not tell others, (any more).
+            NotFoundError: It is not theirs.
+            ConflictError: They have very many.
+        """
         await self.start()
         there = self.engine.entry(rule.id)
         if rule.owner != person.id or (there is not None and there.rule.owner != person.id):
@@ -289,6 +295,8 @@ class Alerts:
         def change(tables: Tables) -> None:
             if there is None and records.count_of(tables, person.id) >= MOST_RULES:
                 raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
+            if there is None:
+                self._telling.check(Desk(tables, self._find, self._groups()), rule)
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
             self._audit.record(tables, deed)
@@ -369,7 +377,7 @@ class Alerts:
         self._note(self.engine.again(now))
         await self.settled()
 
-        def change(tables: Tables) -> list[str]:
+        def change(tables: Tables) -> tuple[list[str], list[str]]:
             desk = Desk(tables, self._find, self._groups())
             for told in records.unseen(tables, now - ESCALATED_AFTER):
                 tables.conn.execute("UPDATE alert_firings SET escalated_at = ? WHERE id = ?", (at(now), told.id))
@@ -377,10 +385,15 @@ class Alerts:
                 if entry is not None:
                     self._telling.escalate(desk, told, entry.rule, time_said(ESCALATED_AFTER))
             tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
-            return self._dropping(tables, desk, now)
+            return self._dropping(tables, desk, now), self._pausing(tables, desk, now)
 
-        for rule_id in await self._database.write(change):
+        gone, paused = await self._database.write(change)
+        for rule_id in gone:
             self.engine.remove(rule_id)
+        for rule_id in paused:
+            entry = self.engine.entry(rule_id)
+            if entry is not None:
+                self.engine.put(Entry(replace(entry.rule, is_paused=True), entry.state))
         if self.engine.wanted != self._wanted:
             self._tell_of_change()
 
@@ -400,6 +413,23 @@ class Alerts:
             records.delete_rule(tables, rule_id)
             self._audit.record(tables, Deed("alert.removed", f"alert/{rule_id}", details={"because": reason}))
         return [rule_id for rule_id, _ in gone]
+
+    def _pausing(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
+        """Rules on a connection that their owner may not read any more: nobody's login listens for those."""
+        paused: list[str] = []
+        for owner, connection in records.looked_at(tables):
+            person, linked = desk.people.get(owner), self._find(tables, connection)
+            if person is None or linked is None or linked.may_read(person):
+                continue
+            ids = records.pause(tables, owner, connection)
+            for rule_id in ids:
+                self._audit.record(tables, Deed("alert.paused", f"alert/{rule_id}", details={"because": "no share"}))
+            said = (f"{linked.name} is not shared with you any more. /alerts shows what is paused: {len(ids)}.",)
+            for chat in sorted(person.telegram_ids):
+                key = f"alerts/paused/{owner}/{connection}/{at(now)}/{chat}"
+                self._outbox.put(tables, Notice(Lane.EVENTS, chat, "Alerts paused", said, key))
+            paused += ids
+        return paused
 
     def _tell_of_change(self) -> None:
         self._wanted = self.engine.wanted

@@ -15,6 +15,7 @@ from bot.access.records import group_now, people_in
 from bot.alerts.model import Firing, Measure, Occasion, Rule, Severity, Test
 from bot.alerts.records import Told
 from bot.alerts.wording import condition, headline, why
+from bot.errors import NotAllowedError
 from bot.ids import short_id
 from bot.messages.cards import Cards
 from bot.messages.outbox import Choices, Lane, Notice, Outbox
@@ -87,6 +88,15 @@ class Telling:
         self._outbox = outbox
         self._cards = cards
         self._zone = zone
+
+    @staticmethod
+    def check(desk: Desk, rule: Rule) -> None:
+        """Whether its owner may set it now: it was proposed a while ago. `NotAllowedError`."""
+        owner, target = desk.people.get(rule.owner), rule.target
+        if owner is None or not desk.may_hear(owner, rule):
+            raise NotAllowedError("read that connection")
+        if (target.chat is not None or target.person is not None) and not owner.may(Right.ALERT):
+            raise NotAllowedError(Right.ALERT)
 
     def tell(self, desk: Desk, firing: Firing, now: datetime, *, is_quiet: bool) -> bool:
         """Write it down; answers False when it was there already, or its owner may not hear of it any more."""

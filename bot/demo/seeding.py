@@ -28,8 +28,8 @@ BOOK = (
     ("deriv", "CR900010", "Budi Santoso", "USD"),
 )
 """Whom the desk pays: provider, account, name, currency."""
-STREAMS = {"backoff_cap": 3.0, "tell_after": 4.0}
-"""Shorter than a desk would want them: an outage that is played is told within seconds."""
+STREAMS = {"backoff_cap": 3.0, "tell_after": 4.0, "poll": 10.0}
+"""Shorter than a desk would want them: what is played is told within seconds."""
 SHARED_WITH = ["viewer", "operator", "approver", "admin"]
 
 

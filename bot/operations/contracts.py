@@ -75,8 +75,15 @@ class ContractDesk:
                 yield watched
 
     async def buying(self, by: Person, priced: Priced, where: Where) -> Plan:
-        """Buy what was priced, for no more than it cost then."""
+        """Buy what was priced, for no more than it cost then.
+
+        Raises:
+            InputError: It costs more than the amount that was said, by which the policy and its limits go.
+        """
         line, proposal = priced.line, priced.proposal
+        said = amount_of(line.amount, line.currency)
+        if proposal.price.amount > said.amount:
+            raise InputError(f"it costs {proposal.price}, and {said} is what would be signed for", EXAMPLE)
         parameters = {
             **common(priced.connection),
             "account": priced.account,

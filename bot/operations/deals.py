@@ -84,9 +84,6 @@ class DealDesk:
             prices, deals = _prices(provider), _deals(provider)
             market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
-        if market.currency is None or not market.currency.known:
-            said = f"{connection.spec.title} does not say in which currency {market.name} is"
-            raise InputError(f"{said}, and what nobody can weigh is not asked for", example)
         kind, price, terms = self._checked(side, line, market)
         parameters = {
             **common(connection),
@@ -148,6 +145,8 @@ class DealDesk:
         """
         if not line.what:
             raise InputError("say what to close: its number, its market, or all", CLOSE)
+        if line.stop or line.limit or line.till:
+            raise InputError("a close has no stop, limit or day; /change sets them", CLOSE)
         found, left = await self._looked(by, line.on)
         found = [one for one in found if isinstance(one.item, Position)]
         wanted = [one for one in found if line.what == ALL or _is_called(one.item, line.what)]
@@ -257,6 +256,9 @@ class DealDesk:
         """Which kind of order it is, the price it would be done at, and its terms."""
         if market.quote is None:
             raise InputError(f"{market.name} has no price now", "")
+        if market.currency is None or not market.currency.known:
+            said = f"it is not told in which currency {market.name} is dealt in"
+            raise InputError(f"{said}, and what nobody can weigh is not asked for", "")
         terms = self._terms(line)
         price = market.quote.ask if side == "buy" else market.quote.bid
         kind = "" if may_wait and not line.level else _type_of(side, line, price, market)
@@ -340,14 +342,22 @@ def _worth(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str
 
 
 def _least(one: Open, line: Line) -> dict[str, str]:
-    """What it must give at least, where it is sold back for a price."""
-    if not isinstance(one.item, Position) or one.item.worth is None:
+    """What it must give at least, where it is sold back for a price. Never for whatever it brings."""
+    if not isinstance(one.item, Position):
+        return {}
+    if Ability.ORDERS in one.connection.spec.abilities:
+        if line.level:
+            said = f"{one.connection.spec.title} closes at the price of the moment; a limit waits for another one"
+            raise InputError(said, f"/change {one.item.id} limit {line.level}")
         return {}
     if one.item.can_be_closed is False:
         raise InputError(f"{one.connection.spec.title} does not take {one.item.id} back now; it runs to its end", "")
     if line.level:
-        number_of(line.level, "a price", f"/close {one.item.id} at {one.item.worth.text()}")
+        number_of(line.level, "a price", f"/close {one.item.id} at 10.00")
         return {"least": line.level}
+    if one.item.worth is None:
+        said = f"what {one.item.id} is worth now was not read, so say what it must give at least"
+        raise InputError(said, f"/close {one.item.id} at 10.00")
     return {"least": one.item.worth.text()}
 
 

@@ -121,7 +121,7 @@ def _frame(axes: "Axes", candles: Sequence[Candle], zone: ZoneInfo) -> None:
     marks = range(0, len(candles), max(1, -(-len(candles) // _MARKS)))
     span = candles[-1].at - candles[0].at
     form = "%H:%M" if span.days < 2 else "%d %b" if span.days < 300 else "%b %Y"
-    axes.set_xticks(list(marks), [candles[mark].at.astimezone(zone).strftime(form) for mark in marks])
+    axes.set_xticks(list(marks), _times([candles[mark].at.astimezone(zone) for mark in marks], form, span.days < 2))
     axes.set_xlim(-1, len(candles))
     axes.yaxis.tick_right()
     digits = max(0, -min(_exponent(one.close) for one in candles))
@@ -132,6 +132,18 @@ def _frame(axes: "Axes", candles: Sequence[Candle], zone: ZoneInfo) -> None:
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(_INK)
+
+
+def _times(moments: Sequence[datetime], form: str, with_days: bool) -> list[str]:
+    """As people read them; the first of each day says which one it is, for a market may have been closed since."""
+    texts = [moment.strftime(form) for moment in moments]
+    if not with_days:
+        return texts
+    days = [None, *(moment.date() for moment in moments)]
+    return [
+        f"{moment:%a} {text}" if moment.date() != before else text
+        for moment, text, before in zip(moments, texts, days, strict=False)
+    ]
 
 
 def _exponent(number: Decimal) -> int:

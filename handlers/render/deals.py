@@ -14,12 +14,14 @@ CHANGING = (
     "take it away; for an order also <code>at 4050</code> and <code>till 2026-12-01</code>. (/cancel stops.)"
 )
 _SIDES = {Direction.LONG: "long", Direction.SHORT: "short", None: ""}
+_ORDERED = {Direction.LONG: "buy", Direction.SHORT: "sell", None: ""}
 
 
 def button(item: Position | Order, taste: Taste) -> str:
-    """`Gold · long 5 · +221.50 USD`."""
+    """`Gold · long 5 · +221.50 USD`, or `Gold · sell 1 · 4,300`."""
     size = taste.number(item.size) if item.size is not None else ""
-    side = f"{_SIDES[item.direction]} {size}".strip()
+    sides = _ORDERED if isinstance(item, Order) else _SIDES
+    side = f"{sides[item.direction]} {size}".strip()
     last = taste.number(item.level) if isinstance(item, Order) else taste.signed(item.profit) if item.profit else ""
     return " · ".join(part for part in (visible(item.name or item.symbol, 24), side, last) if part)
 

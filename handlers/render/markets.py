@@ -95,5 +95,5 @@ def _order(item: Order, taste: Taste) -> str:
     facts += [f"stop {taste.number(item.stop, digits)}"] if item.stop is not None else []
     facts += [f"limit {taste.number(item.limit, digits)}"] if item.limit is not None else []
     facts += [f"till {taste.date_time(item.good_till)}"] if item.good_till is not None else []
-    facts += [f"since {ago(item.as_of, item.created_at)}"] if item.created_at is not None else []
+    facts += [f"placed {ago(item.as_of, item.created_at)}"] if item.created_at is not None else []
     return f"{first}\n    {' · '.join(facts)}\n    <code>{escape(item.id)}</code>"

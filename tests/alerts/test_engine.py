@@ -1,7 +1,7 @@
 """What touches a rule, and what must not."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.alerts.engine import Happening
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Source, Test
 from bot.money import Currency, Money
-from bot.providers.records import Balance, Environment, Quote
+from bot.providers.records import Balance, Entry, Environment, Quote, Way
 from bot.providers.streams import Subject, Topic
 from tests.alerts.making import GOLD, MINUTE, NINE, SECOND, Ticker, candle, engine_with, quote, rule, said, waits_for
 
@@ -248,6 +248,18 @@ def test_what_happens_comes_to_those_who_wait_for_it_there() -> None:
     )
     arrived = Happening(Occasion.MONEY_IN, "line/1", "came", NINE + SECOND, 1, amount=Decimal(5))
     assert sorted(said(engine.happened(arrived, NINE + SECOND))) == ["any 5"]
+
+
+@pytest.mark.parametrize(
+    ("told_at", "said_at"),
+    [(None, NINE + MINUTE), (NINE + SECOND, NINE + SECOND), (NINE - SECOND, None)],
+    ids=["a day only", "a moment after the rule", "a moment before the rule"],
+)
+def test_money_that_came_is_not_dated_into_the_future(told_at: datetime | None, said_at: datetime | None) -> None:
+    engine = engine_with(waits_for(Occasion.MONEY_IN))
+    entry = Entry("CR1", "1", NINE.date(), Way.IN, Money(Decimal(5), Currency("USD")), "", "", at=told_at)
+    moved = engine.hear(1, entry, None, NINE + MINUTE)
+    assert [one.firing.at for one in moved if one.firing is not None] == ([] if said_at is None else [said_at])
 
 
 def test_what_lasts_comes_when_it_has_lasted_long_enough() -> None:

@@ -16,7 +16,7 @@ from bot.access.records import people_in
 from bot.alerts.engine import Happening
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Severity, Source, Target, Test
 from bot.alerts.service import Alerts
-from bot.errors import NotFoundError
+from bot.errors import NotAllowedError, NotFoundError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
 from bot.money import Currency, Money
@@ -312,6 +312,30 @@ async def test_a_group_is_told_a_price_and_no_balance(room: Room) -> None:
     assert "choices" not in price
     assert price["thread"] == balance["thread"] == 5
     assert "Balance below 1000.00 USD: 900.50 USD" in await room.titles()
+
+
+async def test_what_was_proposed_is_set_only_by_who_still_may(room: Room) -> None:
+    """A card with a proposal lies there for an hour; a share may be gone by then, or a role."""
+    with pytest.raises(NotAllowedError):
+        await room.sets(rule(Test.ABOVE, 2400, target=Target(person=1)), by=2)
+    room.login.readers.discard(2)
+    with pytest.raises(NotAllowedError):
+        await room.sets(rule(Test.ABOVE, 2400), by=2)
+    assert not room.alerts.wanted()
+
+
+async def test_rules_rest_when_their_connection_is_not_shared_any_more(room: Room) -> None:
+    """Nobody goes on using a login that was taken from them; and they hear of it once."""
+    await room.sets(rule(Test.ABOVE, 2400), by=2)
+    room.login.readers.discard(2)
+    await room.alerts.look()
+    await room.alerts.look()
+    assert not room.alerts.wanted()
+    assert await room.titles(VERA) == ["Alerts paused"]
+    assert [deed.action for deed in room.deeds] == ["alert.set", "alert.paused"]
+    await room.restart()
+    (entry,) = await room.alerts.of(await room.person(2))
+    assert entry.rule.is_paused
 
 
 async def test_a_group_that_is_not_the_desks_any_more_is_told_nothing(room: Room) -> None:

@@ -67,6 +67,12 @@ async def test_what_can_be_switched_and_looked_into_has_a_button(desk: Desk) -> 
     await desk.taps(OLGA, desk.now(standing), "Refresh")
     assert switch not in buttons(desk.now(standing))
 
+    (groups,) = await desk.taps(OLGA, desk.now(standing), "Leverage…")
+    (which,) = await desk.taps(OLGA, groups, next(one for one in buttons(groups) if one.startswith("SHARES ")))
+    assert which["text"].startswith("SHARES is dealt in with a leverage of ")
+    (done,) = await desk.taps(OLGA, which, "2")
+    assert done["text"] == "SHARES: a leverage of 2 at capital/main."
+
     await desk.said(OLGA, "/watchlist Bullion make GOLD")
     (lists,) = await desk.says(OLGA, "/watchlist")
     (shown,) = await desk.taps(OLGA, lists, "Bullion")

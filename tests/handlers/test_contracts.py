@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -9,8 +10,12 @@ import pytest
 
 from bot.approvals.model import Decision, State
 from bot.errors import InputError
+from bot.money import Currency, Money
+from bot.operations import deal_line
 from bot.operations.contract_line import Line, read
-from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers
+from bot.operations.deals import Where
+from bot.providers.records import Position, Reading
+from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers, until
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
 
@@ -53,6 +58,49 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     await desk.desk.taps(OLGA, last_look, "Ask")
     assert await signed(desk, "order") is State.SUCCEEDED
     assert (await ledger(desk)).count("buy") == before + 1
+
+
+async def test_what_costs_more_than_was_said_is_not_asked_for(desk: Treasury) -> None:
+    """The policy weighs what was said; a lookback costs many times that, by its multiplier."""
+    olga, contracts = desk.person(OLGA), desk.rooms.contracts
+    priced = await contracts.price(olga, read(["rise", "R_100", "10", "USD", "15m"]))
+    dear = replace(priced, proposal=replace(priced.proposal, price=Money.parse("10.01", Currency("USD"))))
+    with pytest.raises(InputError, match=r"it costs 10\.01 USD, and 10\.00 USD is what would be signed for"):
+        await contracts.buying(olga, dear, Where())
+    await contracts.buying(olga, priced, Where())
+
+
+async def test_what_a_contract_is_worth_unread_is_no_leave_to_sell_it_for_anything(
+    desk: Treasury, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with desk.rooms.connections.session(desk.connection) as provider:
+        first, *_ = [one for one in (await provider.positions()).items if one.can_be_closed]
+        unread = Reading((replace(first, worth=None),), desk.rooms.clock.now())
+
+        async def positions(*_: object) -> Reading[Position]:
+            return unread
+
+        monkeypatch.setattr(type(provider), "positions", positions)
+    olga, deals = desk.person(OLGA), desk.rooms.deals
+    with pytest.raises(InputError, match="say what it must give at least"):
+        await deals.closing(olga, deal_line.Line(first.id), Where())
+    (plan,), _ = await deals.closing(olga, deal_line.Line(first.id, level="10.00"), Where())
+    assert plan.wish.parameters["least"] == "10.00"
+
+
+async def test_a_price_is_kept_up_to_date_while_it_is_watched(desk: Treasury, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.contracts.EVERY_SECONDS", 0.5)
+    rise = await with_buttons(desk, "/price rise R_100 10 USD 15m")
+    higher = await with_buttons(desk, "/price higher R_100 10 USD 15m payout +1")
+    async with httpx.AsyncClient() as http:
+        await http.post(f"{desk.desk.sides['deriv'].control}/move", json={"symbol": "R_100", "percent": "1"})
+    await until(lambda: desk.desk.now(rise)["text"] != rise["text"])  # it costs the same, and the market moved
+    assert list(buttons(desk.desk.now(rise))) == ["Buy for 10.00", "Refresh"]
+    await until(lambda: list(buttons(desk.desk.now(higher))) != list(buttons(higher)))
+    (label, _) = buttons(desk.desk.now(higher))
+    assert f"Costs {label.removeprefix('Buy for ')} USD" in desk.desk.now(higher)["text"]
+    desk.desk.sides["deriv"].misfortunes.set_down(True)
+    await until(lambda: "no longer watched" in desk.desk.now(rise)["text"])  # nobody answers any more
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:

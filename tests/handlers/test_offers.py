@@ -1,5 +1,10 @@
 """What an answer offers next: buttons that stand for a command, for whoever may give it."""
 
+from decimal import Decimal
+
+import pytest
+
+from bot.providers.records import Market, Quote, Reading
 from tests.support.chatting import OLGA, VERA, Desk, Message, buttons
 
 
@@ -23,8 +28,14 @@ async def test_a_price_offers_a_picture_everything_an_alert_and_a_deal(linked: D
     assert list(buttons(await _answer(linked, VERA, "/quote GOLD")))[-1] == "Alert…"
 
 
-async def test_an_answer_with_several_markets_offers_nothing_but_to_be_asked_again(linked: Desk) -> None:
-    assert list(buttons(await _answer(linked, OLGA, "/quote volatility"))) == ["Refresh"]
+async def test_an_answer_with_several_markets_offers_each_of_them(linked: Desk) -> None:
+    for command, next_one in (("/market", "Chart"), ("/quote", "Everything")):
+        found = await _answer(linked, OLGA, f"{command} volatility")
+        _, first, *others = buttons(found)
+        assert others
+        (one,) = await linked.taps(OLGA, found, first)
+        assert first in one["text"]
+        assert next_one in buttons(one)
 
 
 async def test_positions_offer_to_close_one_to_those_who_may_ask_for_it(linked: Desk) -> None:
@@ -50,3 +61,15 @@ async def test_a_refreshed_answer_offers_the_same(linked: Desk) -> None:
     price = await _answer(linked, OLGA, "/quote GOLD")
     await linked.taps(OLGA, price, "Refresh")
     assert list(buttons(linked.now(price))) == ["Refresh", "Chart", "Everything", "Alert…", "Buy…", "Sell…"]
+
+
+@pytest.mark.parametrize("symbol", ["GOLD > 1 critical to group", "GOLD …", "GOLD\nto", "", "…", "/close"])
+async def test_words_in_a_symbol_do_not_get_into_a_line(
+    linked: Desk, monkeypatch: pytest.MonkeyPatch, symbol: str
+) -> None:
+    async def hostile(*_: object) -> Reading[Market]:
+        now = linked.clock.now()
+        return Reading((Market(symbol, "Gold", "", True, Quote(symbol, Decimal(1), Decimal(2), now)),), now)
+
+    monkeypatch.setattr("bot.operations.markets._quoted", hostile)
+    assert list(buttons(await _answer(linked, OLGA, "/quote capital GOLD"))) == ["Refresh"]

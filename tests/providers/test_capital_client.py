@@ -384,14 +384,53 @@ async def test_two_mishaps_are_told(desk: Desk) -> None:
     assert await provider.check()
 
 
-async def test_a_limit_that_was_hit_is_told_with_the_wait(desk: Desk) -> None:
+TOO_MANY: dict[str, Any] = {"status": 429, "body": {"errorCode": "error.too-many.requests"}}
+
+
+async def test_a_limit_that_was_hit_is_waited_for_as_long_as_it_says(desk: Desk) -> None:
     provider = desk.link()
-    await desk.misfortune(
-        "status", ACCOUNTS, status=429, body={"errorCode": "error.too-many.requests"}, headers={"Retry-After": "3"}
-    )
+    await provider.check()
+    await desk.misfortune("status", ACCOUNTS, **TOO_MANY, headers={"Retry-After": "3"})
+    before = desk.clock.seconds
+    assert (await provider.balances()).items
+    assert desk.clock.seconds - before >= 3
+
+
+async def test_a_wait_that_is_too_long_is_told_and_nothing_is_asked_meanwhile(desk: Desk) -> None:
+    provider = desk.link()
+    await provider.check()
+    await desk.misfortune("status", ACCOUNTS, **TOO_MANY, headers={"Retry-After": "60"})
     with pytest.raises(BusyError) as caught:
         await provider.balances()
-    assert caught.value.retry_after_seconds == 3.0
+    assert caught.value.retry_after_seconds == pytest.approx(60, abs=1)
+    asked = await desk.count(POSITIONS, "GET")
+    desk.clock.seconds += 30
+    with pytest.raises(BusyError) as caught:
+        await provider.positions()
+    assert caught.value.retry_after_seconds == pytest.approx(30, abs=1)
+    assert await asked() == 0
+    desk.clock.seconds += 30
+    await provider.positions()
+    assert await asked() == 1
+
+
+async def test_each_refusal_in_a_row_is_rested_on_for_longer_and_a_success_ends_that(desk: Desk) -> None:
+    provider = desk.link()
+    await provider.check()
+    await desk.misfortune("status", ACCOUNTS, **TOO_MANY, times=4)
+    rests = []
+    for _ in range(2):
+        with pytest.raises(BusyError):
+            await provider.balances()
+        before = desk.clock.seconds
+        desk.clock.seconds += 8  # longer than anybody waits by themselves
+        rests.append(before)
+    assert rests[1] - rests[0] == pytest.approx(8 + 4, abs=0.5)  # after 1 and 2 seconds came 4
+    await provider.balances()
+    await desk.misfortune("status", ACCOUNTS, **TOO_MANY)
+    before = desk.clock.seconds
+    await provider.balances()
+    assert desk.clock.seconds - before == pytest.approx(1, abs=0.5)
 
 
 async def test_a_provider_that_is_down_is_unreachable_and_then_back(desk: Desk) -> None:
@@ -500,10 +539,11 @@ async def test_ten_requests_a_second_are_not_exceeded(desk: Desk) -> None:
     assert (await desk.sessions())["logins"] == 1
 
 
-async def test_without_pacing_the_simulator_would_object(desk: Desk) -> None:
+async def test_without_pacing_the_simulator_objects_and_is_given_a_rest(desk: Desk) -> None:
     await desk.tell("/rates", {"enabled": True})
-    with pytest.raises(BusyError):
-        await read_thirty_times(desk.link(requests_per_second=1000.0))
+    before = desk.clock.seconds
+    await read_thirty_times(desk.link(requests_per_second=1000.0))
+    assert desk.clock.seconds - before >= 2
 
 
 async def test_logins_are_a_second_apart(desk: Desk) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-READY_SECONDS = 60
+READY_SECONDS = 90.0
 END_SECONDS = 30
 
 

@@ -178,8 +178,8 @@ async def code_in_mailbox(desk: MoneyDesk, request: Request) -> str:
         found: list[dict[str, Any]] = (await desk.control("mailbox", "GET"))["mails"]
         return found
 
-    tries = desk.rooms.money.sending._tries
-    await until(lambda: request.id in tries)
+    sending = desk.rooms.money.sending
+    await until(lambda: request.id in sending._tries)
     (mail,) = await mailed()
     assert mail["purpose"] == "paymentagent_withdraw"
     return str(mail["code"])

@@ -27,8 +27,8 @@ async def test_f02_a_provider_that_is_not_there_is_waited_for_and_paid_through_o
     request = await desk.wants()
     await desk.control("down", down=True)
     await desk.approves(request)
-    tries = desk.rooms.money.sending._tries
-    await until(lambda: tries.get(request.id, (0,))[0] >= 2)
+    sending = desk.rooms.money.sending
+    await until(lambda: sending._tries.get(request.id, (0,))[0] >= 2)
     assert await desk.state(request) is State.APPROVED
     assert await desk.outcomes() == []
     await desk.control("down", down=False)

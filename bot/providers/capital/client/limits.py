@@ -19,6 +19,7 @@ from bot.providers.records import Environment
 _ORDERS_PER_SECOND = 10.0
 _ORDERS_PER_HOUR = 1000.0
 _PATIENCE_SECONDS = 5.0
+_FIRST_REST_SECONDS, _LONGEST_REST_SECONDS = 1.0, 30.0
 
 
 class Limits:
@@ -32,10 +33,36 @@ class Limits:
         self._hourly = None if orders_per_hour is None else Bucket(orders_per_hour / 7200, orders_per_hour / 2)
         self.login = asyncio.Lock()
         """Held for the length of a login: one at a time."""
+        self._refusals = 0
+        self._rests_until = 0.0
 
     async def request(self, clock: Clock) -> None:
-        """Take a place in the queue, then wait for it."""
+        """Take a place in the queue, then wait for it.
+
+        Raises:
+            BusyError: The other side said that it is too much, and nobody waits for so long.
+        """
+        while (seconds := self._rests_until - clock.monotonic()) > 0:
+            if seconds > _PATIENCE_SECONDS:
+                raise BusyError(wire.NAME, "asked too often", seconds)
+            await clock.sleep(seconds)
         await _queue(self._requests, clock)
+
+    def refused(self, clock: Clock, wish: float | None) -> None:
+        """It was too much: nobody asks for a second, then for two, four, at most thirty; or for as long as it says.
+
+        What was asked side by side is refused side by side, and counts once.
+        """
+        now = clock.monotonic()
+        if now < self._rests_until:
+            return
+        rest = min(_FIRST_REST_SECONDS * 2**self._refusals, _LONGEST_REST_SECONDS)
+        self._refusals = min(self._refusals + 1, 10)
+        self._rests_until = now + max(rest, wish or 0.0)
+
+    def taken(self) -> None:
+        """It was not too much."""
+        self._refusals = 0
 
     async def before_login(self, clock: Clock) -> None:
         """Until a login may begin. Held: `login`."""

@@ -59,6 +59,10 @@ class Line:
         except (UnreachableError, SilentError):
             self._breaker.failed(self.clock.monotonic())
             raise
+        if answer.status == 429:
+            self.kept.refused(self.clock, retry_after(answer.headers.get("Retry-After"), self.clock.now()))
+        else:
+            self.kept.taken()
         if answer.status >= 500:
             self._breaker.failed(self.clock.monotonic())
         else:

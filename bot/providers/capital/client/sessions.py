@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import stamina
 
 from bot.errors import (
+    BusyError,
     CredentialRefusedError,
     EnvironmentMismatchError,
     FaultError,
@@ -196,7 +197,7 @@ class Sessions:
         return await self.once(request, await self._again(account, ticket))
 
     async def _patiently(self, request: wire.Request, ticket: Ticket) -> Answer:
-        """Once more when nothing, or no sound answer, came back. What is answered at once never meets the retrying."""
+        """Once more when nothing, no sound answer, or "too often" came back. A good answer never meets the retrying."""
         try:
             return await self.once(request, ticket)
         except ProviderError as error:
@@ -212,7 +213,7 @@ class Sessions:
 
     def _may_repeat(self, error: Exception) -> bool:
         return (
-            isinstance(error, UnreachableError | SilentError | FaultError)
+            isinstance(error, UnreachableError | SilentError | FaultError | BusyError)
             and not self._line.is_tired
             and not self._line.closed
         )
