@@ -20,6 +20,7 @@ from handlers.render import derivs as render
 from handlers.statement import read
 
 PROFIT, AGENTS, CASHIER = "/profit 20", "/agents id USD", "/cashier deriv/main"
+_TICKS = "/ticks R_100"
 _HEAD = (
     "account",
     "contract",
@@ -56,6 +57,14 @@ async def profit(context: DeskContext, words: Words) -> Reply | None:
 
     await privately(context, say)
     return None
+
+
+async def ticks(context: DeskContext, words: Words) -> Reply:
+    """The newest prices of one market, asked for anew by the button below."""
+    if not words:
+        raise InputError("which market? Its symbol, or a part of its name", _TICKS)
+    connection, reading = await context.services.derivs.ticks(context.person, " ".join(words))
+    return Reply(render.ticks(connection, reading, taste_of(context)), again=" ".join(["/ticks", *words]))
 
 
 async def sell_expired(context: DeskContext, words: Words) -> Reply:
@@ -114,6 +123,7 @@ def _csv_of(reading: Reading[Closed]) -> str:
 
 
 DOORS = (
+    Door("ticks", "The newest prices of a market at Deriv", _TICKS, Right.READ, ticks, Audience.DESK),
     Door("profit", "Contracts that are over, and what they gave", PROFIT, Right.READ, profit, Audience.PRIVATE),
     Door(
         "sellexpired", "Settle contracts that have run out", "/sellexpired", Right.ASK, sell_expired, Audience.PRIVATE

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bot.access.model import Person, Right
@@ -13,7 +14,7 @@ from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.providers import deriv
 from bot.providers.base import Provider
-from bot.providers.records import Reading
+from bot.providers.records import Quote, Reading
 from bot.secret import Secret
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from bot.providers.deriv.wire.service import SiteStatus
 
 ANSWER_SECONDS = 30.0
+MOST_TICKS, MOST_NEAR = 15, 8
+TICKS_BACK = timedelta(minutes=2)
+CLOCKS_APART = timedelta(seconds=10)
+"""Theirs may be ahead."""
 
 
 class DerivDesk:
@@ -42,6 +47,24 @@ class DerivDesk:
         connection = await self.meant(person, word)
         async with self._reading(connection) as binary:
             return connection, await binary.books.profits(since=since, most=most)
+
+    async def ticks(self, person: Person, symbol: str) -> tuple[Connection, Reading[Quote]]:
+        """The newest prices of a market, as they came; oldest first.
+
+        Raises:
+            NotFoundError: There is no such symbol.
+        """
+        connection, now = await self.meant(person, None), self._clock.now()
+        async with self._reading(connection) as binary:
+            found = (await binary.markets.find_markets(symbol, most=MOST_NEAR)).items
+            wanted = next(
+                (one for one in found if symbol.casefold() in (one.symbol.casefold(), one.name.casefold())), None
+            )
+            if wanted is None and len(found) != 1:
+                raise NotFoundError("market", symbol, [one.symbol for one in found])
+            market = wanted or found[0]
+            told = await binary.markets.prices(market.symbol, now - TICKS_BACK, now + CLOCKS_APART)
+            return connection, replace(told, items=told.items[-MOST_TICKS:])
 
     async def agents(self, person: Person, country: str, currency: str) -> tuple[Connection, str, "Agents"]:
         """Payment agents of a country, by its two letters; without one, of where the account lives."""

@@ -11,15 +11,38 @@ from bot.providers.deriv.wire.agents import Agent, Agents
 from bot.providers.deriv.wire.books import Closed
 from bot.providers.deriv.wire.profile import Limits
 from bot.providers.deriv.wire.service import SiteStatus
-from bot.providers.records import Reading
+from bot.providers.records import Quote, Reading
 from bot.secret import Secret
 from handlers.render.answers import parts
-from handlers.render.text import Taste, bold, literal
+from handlers.render.text import Taste, bold, decimals, literal
 
 _PER_BLOCK = 10
 _NAME, _TEXT = 40, 200
 _FAR_SECONDS = 2
 _STATES = {"up": "is up", "down": "is down", "updating": "is being updated"}
+
+
+def ticks(connection: Connection, reading: Reading[Quote], taste: Taste) -> list[str]:
+    """Newest first, each beside the one before it."""
+    name = reading.items[0].symbol if reading.items else ""
+    head = f"{bold(f'Ticks of {name}' if name else 'Ticks')} <code>{escape(connection.name)}</code>"
+    if not reading.items:
+        return [
+            f"{head}\nNone in the last two minutes: the market is closed, or not told live. /quote has its last price."
+        ]
+    digits = max(decimals(one.mid) for one in reading.items)
+    before = (None, *reading.items[:-1])
+    lines = [
+        f"{taste.time(one.at)}  {taste.number(one.mid, digits)} {_way(one, earlier)}".rstrip()
+        for one, earlier in zip(reading.items, before, strict=True)
+    ]
+    return [f"{head}\n<pre>{escape(chr(10).join(reversed(lines)))}</pre>"]
+
+
+def _way(now: Quote, before: Quote | None) -> str:
+    if before is None or now.mid == before.mid:
+        return ""
+    return "▲" if now.mid > before.mid else "▼"
 
 
 def profits(connection: Connection, reading: Reading[Closed], taste: Taste) -> list[str]:

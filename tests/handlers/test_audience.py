@@ -21,6 +21,7 @@ AUDIENCES: Mapping[str, str] = {
     "market": "desk",
     "orders": "private",
     "price": "private",
+    "ticks": "desk",
     "profit": "private",
     "sellexpired": "private",
     "agents": "desk",

@@ -103,6 +103,17 @@ async def test_a_price_is_kept_up_to_date_while_it_is_watched(desk: Treasury, mo
     await until(lambda: "no longer watched" in desk.desk.now(rise)["text"])  # nobody answers any more
 
 
+async def test_the_newest_prices_as_they_came(desk: Treasury) -> None:
+    text = await desk.desk.said(OLGA, "/ticks volatility 100 index")
+    head, *lines = text.splitlines()
+    assert head == "Ticks of R_100 deriv/main"
+    assert 2 < len(lines) <= 15
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d  [\d,]+\.\d\d( [▲▼])?", line) for line in lines), lines
+    times = [line[:8] for line in lines]
+    assert times == sorted(times, reverse=True)
+    assert "R_10" in await desk.desk.said(OLGA, "/ticks volatility")
+
+
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:
     told = await with_buttons(desk, "/profit 5")
     assert "Contracts that are over" in told["text"]

@@ -68,6 +68,7 @@ DOORS = {
     "market": (ALL, READ, PRIVATELY),
     "orders": (ALL, READ, PRIVATELY),
     "price": (ALL, READ, PRIVATELY),
+    "ticks": (ALL, READ, PRIVATELY),
     "profit": (ALL, READ, PRIVATELY),
     "sellexpired": ({"operator"}, ASK, PRIVATELY),
     "agents": (ALL, READ, PRIVATELY),

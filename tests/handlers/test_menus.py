@@ -17,6 +17,7 @@ EVERYBODY = {
     "market",
     "orders",
     "price",
+    "ticks",
     "profit",
     "agents",
     "site",
