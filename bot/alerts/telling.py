@@ -108,7 +108,7 @@ class Telling:
         if tables.conn.execute(known, (rule.id, firing.bucket, firing.direction.value)).fetchone():
             return False
         linked = desk.linked(rule)
-        number, name = short_id(6), linked.name if linked is not None else ""
+        number, name = _unused_id(tables), linked.name if linked is not None else ""
         title, lines = headline(firing), why(firing, name, owner.name, number, self._zone)
         hearers = [] if is_quiet else _hearers(desk, rule, owner)
         chats: dict[str, tuple[int, int | None]] = {}
@@ -204,6 +204,14 @@ class Telling:
         choices = buttons(rule) if hearer.person.id == rule.owner else ACKNOWLEDGING
         is_private = rule.source.what is not Measure.PRICE
         return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices, protected=is_private)
+
+
+def _unused_id(tables: Tables) -> str:
+    """Short enough to be read aloud, so that among many one comes twice."""
+    while True:
+        number = short_id(6)
+        if tables.conn.execute("SELECT 1 FROM alert_firings WHERE id = ?", (number,)).fetchone() is None:
+            return number
 
 
 def _hearers(desk: Desk, rule: Rule, owner: Person) -> list[Hearer]:

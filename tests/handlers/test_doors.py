@@ -91,6 +91,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         "orders",
         "price",
         "profit",
+        "ticks",
         "agents",
         "site",
         "account",

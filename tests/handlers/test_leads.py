@@ -63,7 +63,8 @@ async def test_a_freeze_between_the_look_and_the_tap_stops_it(desk: Desk, scope:
     (question,) = await desk.says(OLGA, "/lead ines@example.com Ines")
     await desk.rooms.freezing.freeze(desk.person(ANNA), scope, "a stolen phone", telegram_id=ANNA)
     told = texts(await desk.taps(OLGA, question, "Make it"))
-    assert any(text.startswith(f"{called} is frozen (a stolen phone)") for text in told)
+    if called != "The desk":  # a freeze of the desk ends what was begun: the button is over
+        assert any(text.startswith(f"{called} is frozen (a stolen phone)") for text in told)
     assert await leads(desk) == before
     rows = await desk.rooms.database.read(
         lambda tables: tables.conn.execute("SELECT action FROM audit WHERE action LIKE 'lead.%'").fetchall()

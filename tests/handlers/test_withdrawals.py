@@ -468,7 +468,7 @@ async def test_a_report_comes_as_a_file(desk: Desk) -> None:
         ("/leaderboard comp0001", "There is no competition “comp0001”"),
         ("/mt nowhere", "A server and a login."),
         ("/mt nowhere/1", "There is no trading account “nowhere/1”"),
-        ("/wallet", "An id, a name or an e-mail address."),
+        ("/wallet", "Whose wallets?"),
     ],
 )
 async def test_what_cannot_be_shown_is_told_in_a_sentence(desk: Desk, words: str, said: str) -> None:

@@ -56,7 +56,8 @@ async def test_f16_a_confirmation_that_is_not_there_ten_times_and_then_rejects(d
     await desk.control("reject", reason="RISK_CHECK")
     request = await goes(desk)
     failed = await desk.in_time_becomes(request, State.FAILED)
-    assert failed.outcome == "the provider refused it: rejected: risk check"
+    why = "it did not pass the broker's check of risk; mostly the free margin is too small: ask for less"
+    assert failed.outcome == f"the provider refused it: {why}"
     assert await what_came_of_it(desk) == (0, 1, 0)
 
 
