@@ -133,6 +133,25 @@ async def test_a_batch_is_one_commit(desk: Desk) -> None:
     assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS] * 3
 
 
+async def test_f39_a_flood_of_strangers_leaves_no_row_and_a_known_person_is_answered_within_it(desk: Desk) -> None:
+    """20,000 updates from 10,000 ids nobody knows; every tenth batch brings one of somebody known."""
+    intake, path = desk.work.intake, desk.rooms.database.path
+    before = sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
+    for batch in range(200):
+        numbers = range(1_000_000 + 100 * batch, 1_000_100 + 100 * batch)
+        bodies = [msgspec.json.encode(_update(desk.chat, number, 4_000_000 + number // 2)) for number in numbers]
+        if batch % 10 == 9:
+            bodies.insert(50, msgspec.json.encode(_update(desk.chat, 2_000_000 + batch)))
+        await intake.take(bodies)
+    await until(lambda: len(desk.chat.from_bot(OLGA)) == 20)
+    assert texts(desk.chat.from_bot(OLGA)) == [OLGA_IS] * 20
+    assert desk.rooms.pulse.strangers == 20_000
+    assert await _rows(desk) == 20
+    assert {call["params"]["chat_id"] for call in desk.chat.calls("sendMessage")} == {OLGA}
+    after = sum(one.stat().st_size for one in path.parent.glob(f"{path.name}*"))
+    assert after - before <= 1 << 20
+
+
 # a database that refuses
 
 
