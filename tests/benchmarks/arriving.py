@@ -90,6 +90,7 @@ async def _ours(rooms: House, work: Running, server: Telegram, port: int, number
         rooms.audit,
         rooms.clock,
         find=lambda _, __: Login(),
+        groups=set,
         zone=rooms.alerts.zone,
     )
     await alerts.start()
