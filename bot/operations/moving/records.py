@@ -245,23 +245,28 @@ def counting(tables: Tables, currency: Currency, since: datetime, *, before: dat
     return list(cases_from(rows))
 
 
-def cases_from(
-    rows: Iterable[tuple[str, str, str, str, str, str, str | None, str | None, int, int, str]],
-) -> Iterable[Case]:
+_CaseRow = tuple[str, str, str, str, str, str, str | None, str | None, int, int, str]
+
+
+def cases_from(rows: Iterable[_CaseRow]) -> Iterable[Case]:
     """Rows ⇄ cases. Who asked is known as they were then."""
-    for act, provider, environment, connection, source, beneficiary, amount, currency, when, person, circles in rows:
-        money = _money(amount, currency) if amount is not None and currency is not None else None
-        yield Case(
-            Named(act),
-            provider,
-            Environment(environment),
-            connection,
-            source,
-            beneficiary,
-            money,
-            moment(when),
-            _person(person, circles),
-        )
+    return map(_case, rows)
+
+
+@lru_cache(maxsize=4096)  # a case stays as it was written, and all of a day are counted anew for each request
+def _case(row: _CaseRow) -> Case:
+    act, provider, environment, connection, source, beneficiary, amount, currency, when, person, circles = row
+    return Case(
+        Named(act),
+        provider,
+        Environment(environment),
+        connection,
+        source,
+        beneficiary,
+        _money(amount, currency) if amount is not None and currency is not None else None,
+        moment(when),
+        _person(person, circles),
+    )
 
 
 @lru_cache(maxsize=4096)
