@@ -101,5 +101,8 @@ async def test_a_freeze_stops_it_and_it_is_in_the_log(desk: Desk) -> None:
 async def test_play_money_is_for_demo_accounts(desk: Desk) -> None:
     assert "demo" in await desk.said(OLGA, "/topup capital/main 100.00 310441870023915201")
     await desk.link("capital", label="play", environment=Environment.DEMO)
-    told = await desk.said(OLGA, "/topup capital/play 1000.00")
-    assert re.search(r"holds [\d,.]+ [A-Z]{3} of play money now", told) or "Name the account" in told, told
+    assert await desk.said(OLGA, "/topup capital/play 1000.00") == (
+        "Name the account: 310441870023915201 or 310441870023915202. For example: /topup capital 1000.00"
+    )
+    told = await desk.said(OLGA, "/topup capital/play 1000.00 310441870023915201")
+    assert re.fullmatch(r"capital/play: 310441870023915201 holds [\d,.]+ USD of play money now\.", told), told
