@@ -1,7 +1,5 @@
 """Contracts on how a price will go: what one costs now, and buying exactly that."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +23,6 @@ from bot.providers.base import Provider
 
 if TYPE_CHECKING:
     from bot.providers.deriv.client import Deriv
-    from bot.providers.deriv.client.options import Watched
     from bot.providers.deriv.wire.proposals import Proposal, Terms
 
 
@@ -63,16 +60,6 @@ class ContractDesk:
             proposal = await binary.options.price(terms)
         wanted = replace(line, currency=terms.currency.code)
         return Priced(connection, account, wanted, proposal, self._clock.now())
-
-    @asynccontextmanager
-    async def watched(self, person: Person, line: Line) -> AsyncIterator["Watched"]:
-        """The price as it moves, for the block."""
-        connection = await self._through(person)
-        async with self._connections.session(connection) as provider:
-            binary = _binary(provider)
-            _, terms = await _terms(binary, line)
-            async with binary.options.watch(terms) as watched:
-                yield watched
 
     async def buying(self, by: Person, priced: Priced, where: Where) -> Plan:
         """Buy what was priced, for no more than it cost then.
