@@ -21,7 +21,8 @@ from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations import one_time
 from bot.operations.connections import Connections, Wanted
 from bot.operations.entry import GONE, Entry, linked_line, one_who_may_link
-from bot.operations.linking import Linked, Linking, Outline
+from bot.operations.linking import Linked, Linking
+from bot.operations.linking_steps import Outline
 from bot.operations.one_time import Entrance, Purpose
 from bot.ports import Deed
 from bot.providers.records import Environment

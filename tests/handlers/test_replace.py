@@ -8,7 +8,8 @@ import pytest
 from bot.access.model import Role
 from bot.errors import ConnectionLockedError, NotAllowedError
 from bot.operations.linked import Share
-from bot.operations.linking import Asking, Linking
+from bot.operations.linking import Linking
+from bot.operations.linking_steps import Asking
 from bot.ports import Deed
 from bot.secret import Secret
 from tests.support.chatting import (
