@@ -21,7 +21,8 @@ from bot.errors import (
 )
 from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
-from bot.operations.connections import Connections, Still, Wanted
+from bot.operations.connections import Connections
+from bot.operations.credentials import Credentials, Still, Wanted
 from bot.operations.linked import Connection
 from bot.operations.linking_steps import (
     NOBODY_ELSE,
@@ -63,7 +64,7 @@ class LinkedNewKey:
 
 
 class Linking:
-    """The guided way to `Connections.link`, and to `Connections.replace`.
+    """The guided way to `Credentials.link`, and to `Credentials.replace`.
 
     Args:
         has_page: There is a page to enter logins on; it is offered first.
@@ -75,6 +76,7 @@ class Linking:
         cards: Cards,
         vault: Vault,
         connections: Connections,
+        credentials: Credentials,
         wariness: Wariness,
         *,
         has_page: bool = False,
@@ -85,6 +87,7 @@ class Linking:
         self._cards = cards
         self._vault = vault
         self._connections = connections
+        self._credentials = credentials
 
     async def begin(self, person: Person, words: list[str]) -> Step:
         """A fresh draft, filled as far as `words` (provider, environment, label) say."""
@@ -231,14 +234,14 @@ class Linking:
         still = self.still(person, outline)
         if outline.replaces is None:
             wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
-            connection, found = await self._connections.link(
+            connection, found = await self._credentials.link(
                 person, wanted, roster, telegram_id=telegram_id, still=still
             )
             return Linked(connection, found)
         there = [one for one in await self._connections.everything() if one.id == outline.replaces]
         if not there:
             raise ConflictError("it is gone already")
-        found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
+        found = await self._credentials.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
         return Linked(there[0], found, replaced=True)
 
     async def done(self, person: Person, outline: Outline) -> None:
@@ -251,7 +254,7 @@ class Linking:
     ) -> LinkedNewKey:
         fields = {key: Secret(value) for key, value in body.get("plain", {}).items()}
         wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
-        connection, key = await self._connections.link_new_key(
+        connection, key = await self._credentials.link_new_key(
             person, wanted, roster, telegram_id=telegram_id, still=self.still(person, outline)
         )
         return LinkedNewKey(connection, key)

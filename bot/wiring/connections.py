@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bot.operations.balances import Balances
     from bot.operations.changing import Changing
     from bot.operations.connections import Connections
+    from bot.operations.credentials import Credentials
     from bot.operations.entry import Entries
     from bot.operations.hygiene import Hygiene
     from bot.operations.linking import Linking
@@ -30,9 +31,13 @@ class ConnectionRooms(Ground):
         from bot.operations.nonces import StoredNonces
 
         nonces = StoredNonces(self.database)
-        return Connections(
-            self.database, self.vault, self.audit, self.outbox, self.clock, self.config.providers, nonces
-        )
+        return Connections(self.database, self.vault, self.clock, self.config.providers, nonces)
+
+    @cached_property
+    def credentials(self) -> "Credentials":
+        from bot.operations.credentials import Credentials
+
+        return Credentials(self.database, self.vault, self.audit, self.outbox, self.connections, self.clock)
 
     @cached_property
     def changing(self) -> "Changing":
@@ -69,7 +74,15 @@ class ConnectionRooms(Ground):
         from bot.operations.linking import Linking
 
         has_page = self.config.web is not None
-        return Linking(self.database, self.cards, self.vault, self.connections, self.wariness, has_page=has_page)
+        return Linking(
+            self.database,
+            self.cards,
+            self.vault,
+            self.connections,
+            self.credentials,
+            self.wariness,
+            has_page=has_page,
+        )
 
     @cached_property
     def entries(self) -> "Entries":
@@ -86,6 +99,7 @@ class ConnectionRooms(Ground):
             self.access,
             self.linking,
             self.connections,
+            self.credentials,
             self.vault,
             self.audit,
             self.outbox,

@@ -48,6 +48,7 @@ class TradingRooms(DecidingRooms):
             self.vault,
             self.audit,
             self.connections,
+            self.credentials,
             self.linking,
             self.changing,
             self.derivs,
