@@ -377,9 +377,7 @@ class Approvals:
 
     def needed(self, tables: Tables, request: Request, person_id: int) -> Proof:
         """The same inside a transaction."""
-        if request.rule.proof is Proof.CODE_IF_SET_UP:
-            return Proof.CODE if self._has_factor(tables, person_id) else Proof.NONE
-        return request.rule.proof
+        return request.rule.proof.asked_of(lambda: self._has_factor(tables, person_id))
 
     def people_changed(self, tables: Tables) -> None:
         """Roles or states changed, in this transaction: what nobody can sign any more ends, and its asker hears why."""
@@ -460,7 +458,7 @@ class Approvals:
             asked_at=now,
             expires_at=now + rule.life,
             stake=carrier.stake(wish.parameters),
-            number=10 + secrets.randbelow(90) if rule.proof is Proof.NUMBER else None,
+            number=10 + secrets.randbelow(90) if rule.proof.takes_number else None,
             asked_in_chat=wish.chat_id,
         )
 
@@ -601,4 +599,5 @@ _PROOFS = {
     Proof.CODE_IF_SET_UP: "a code of your second factor",
     Proof.NUMBER: "the number on the asker's screen",
     Proof.CODE: "a code of your second factor",
+    Proof.CODE_OR_NUMBER: "a code of your second factor, or the number on the asker's screen",
 }
