@@ -286,7 +286,7 @@ class Alerts:
         if rule.owner != person.id or (there is not None and there.rule.owner != person.id):
             raise NotFoundError("alert", rule.id)
         state = State()
-        if there is not None and there.rule.threshold == rule.threshold and not there.rule.is_paused:
+        if there is not None and _goes_on(there, rule):
             state = there.state
         action = "alert.set" if there is None else "alert.changed"
         details = {"rule": f"{subject_of(rule.source, '')}: {condition(rule)}"}
@@ -295,7 +295,7 @@ class Alerts:
         def change(tables: Tables) -> None:
             if there is None and records.count_of(tables, person.id) >= MOST_RULES:
                 raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
-            if there is None:
+            if there is None or there.rule.target != rule.target:
                 self._telling.check(Desk(tables, self._find, self._groups()), rule)
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
@@ -435,6 +435,12 @@ class Alerts:
         self._wanted = self.engine.wanted
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _goes_on(there: Entry, rule: Rule) -> bool:
+    """Whether a changed rule stands where it stood, rather than beginning anew."""
+    is_roused = there.rule.is_paused or (there.state.phase is Phase.DONE and rule.repeat is not Repeat.ONCE)
+    return there.rule.threshold == rule.threshold and not is_roused
 
 
 def _concerns(person: Person, told: records.Told) -> bool:
