@@ -776,3 +776,15 @@ CREATE TRIGGER answers_are_final BEFORE UPDATE ON answers BEGIN SELECT RAISE(ABO
 CREATE TRIGGER answers_stay BEFORE DELETE ON answers BEGIN SELECT RAISE(ABORT, 'answers stay'); END;
 """,
     )
+
+
+@MIGRATIONS()
+def m017_schedule_places(tables: sqlite_utils.Database) -> None:
+    """The group, and its topic, that is told when something has come by the clock."""
+    _run(
+        tables,
+        """
+ALTER TABLE schedules ADD COLUMN group_id INTEGER;
+ALTER TABLE schedules ADD COLUMN thread_id INTEGER
+""",
+    )
