@@ -207,6 +207,7 @@ class House:
 
     @cached_property
     def alerts(self) -> "Alerts":
+        from bot.alerts.escalating import ladders
         from bot.alerts.service import Alerts
         from bot.operations.linked import find_one
 
@@ -220,6 +221,7 @@ class House:
             find=find_one,
             groups=lambda: self.access.roster.groups,
             zone=zone,
+            ladders=ladders(self.config.alerts),
         )
 
     @cached_property

@@ -788,3 +788,17 @@ ALTER TABLE schedules ADD COLUMN group_id INTEGER;
 ALTER TABLE schedules ADD COLUMN thread_id INTEGER
 """,
     )
+
+
+@MIGRATIONS()
+def m017_alert_steps(tables: sqlite_utils.Database) -> None:
+    """How many steps an alert that nobody acknowledged has gone; what went the only one there was has gone it."""
+    _run(
+        tables,
+        """
+ALTER TABLE alert_firings ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;
+UPDATE alert_firings SET steps = 1 WHERE escalated_at IS NOT NULL;
+DROP INDEX alert_firings_unseen;
+CREATE INDEX alert_firings_unseen ON alert_firings (severity, told_at) WHERE acknowledged_at IS NULL AND is_quiet = 0
+""",
+    )
