@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class WatchingRooms(DecidingRooms):
     @cached_property
     def alerts(self) -> "Alerts":
+        from bot.alerts.escalating import ladders
         from bot.alerts.service import Alerts
         from bot.operations.linked import find_one
 
@@ -28,6 +29,7 @@ class WatchingRooms(DecidingRooms):
             find=find_one,
             groups=lambda: self.access.roster.groups,
             zone=self.zone,
+            ladders=ladders(self.config.alerts),
         )
 
     @cached_property
