@@ -27,6 +27,7 @@ for _step in (
     money.m016_answers,
     telling.m017_schedule_places,
     telling.m018_alert_steps,
+    money.m019_rates,
 ):
     MIGRATIONS()(_step)
 

@@ -57,6 +57,7 @@ AUDITED = (
     "shares",
     "sealed",
     "requests",
+    "rates",
     "votes",
     "sendings",
     "policies",
