@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from bot.operations.alerting import Alerting
     from bot.operations.allowances import Allowances
     from bot.operations.anchoring import Anchoring
-    from bot.operations.announcing import Announcing
     from bot.operations.auditing import Auditing
     from bot.operations.balances import Balances
     from bot.operations.bookings import BookingDesk
     from bot.operations.brokerage import Brokerage
     from bot.operations.changing import Changing
+    from bot.operations.client_requests import ClientRequests
     from bot.operations.clients import ClientDesk
     from bot.operations.connections import Connections
     from bot.operations.contracts import ContractDesk
@@ -515,13 +515,6 @@ class House:
         return Statements(self.connections, self.clock)
 
     @cached_property
-    def announcing(self) -> "Announcing":
-        from bot.operations.announcing import Announcing
-
-        report_of = self.watch.reports.of
-        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock, report_of)
-
-    @cached_property
     def watch(self) -> "Watch":
         from bot.operations.watch.room import Watch
         from bot.providers.standing import Figures
@@ -538,7 +531,15 @@ class House:
             figures=Figures(patience.backoff, patience.backoff_cap, stall_seconds=patience.stall),
             poll_seconds=patience.poll,
             patience_seconds=patience.tell_after,
+            requests=lambda: self.client_requests,
         )
+
+    @cached_property
+    def client_requests(self) -> "ClientRequests":
+        from bot.operations.client_requests import ClientRequests
+
+        hears = self.config.web is not None and "crm.webhook_secret_file" in self.config.hooks
+        return ClientRequests(self.withdrawals, self.report_feed, self.connections, self.clock, hears=hears)
 
     @cached_property
     def registering(self) -> "Registering":

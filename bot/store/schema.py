@@ -776,3 +776,23 @@ CREATE TRIGGER answers_are_final BEFORE UPDATE ON answers BEGIN SELECT RAISE(ABO
 CREATE TRIGGER answers_stay BEFORE DELETE ON answers BEGIN SELECT RAISE(ABORT, 'answers stay'); END;
 """,
     )
+
+
+@MIGRATIONS()
+def m017_feeds(tables: sqlite_utils.Database) -> None:
+    """Feeds of arriving money are streams among the others: how far each was told, with the lines it told last."""
+    _run(
+        tables,
+        """
+INSERT OR IGNORE INTO streams (connection_id, topic, name) SELECT connection_id, 'entry', '' FROM feeds;
+UPDATE streams SET told_at = feeds.caught_up_at, listened_until = feeds.caught_up_at,
+    keys = (
+        SELECT group_concat(day || '/' || entry_id, char(10)) FROM feed_entries
+        WHERE feed_entries.connection_id = feeds.connection_id
+    )
+FROM feeds
+WHERE feeds.connection_id = streams.connection_id AND topic = 'entry' AND name = '' AND told_at IS NULL;
+DROP TABLE feed_entries;
+DROP TABLE feeds;
+""",
+    )
