@@ -28,6 +28,7 @@ for _step in (
     telling.m017_schedule_places,
     telling.m018_alert_steps,
     money.m019_rates,
+    providers.m020_feeds,
 ):
     MIGRATIONS()(_step)
 
