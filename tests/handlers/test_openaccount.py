@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
 from tests.support.chatting import ADAM, OLGA, Chat, Desk, Message, at_work, buttons, configured, providers
@@ -184,7 +184,7 @@ async def test_a_token_that_may_not_open_a_real_account_is_said_before_the_form(
     key = desk.sides["deriv"].credentials
     fields = {"app_id": Secret(str(key["app_id"])), "token": Secret(str(key["token_read"]))}
     wanted = Wanted("deriv", "reader", Environment.LIVE, fields)
-    await desk.rooms.connections.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
     (which,) = await desk.says(OLGA, "/openaccount deriv/reader")
     (_, why, again) = await desk.taps(OLGA, which, "Real, for the person of deriv/reader")
     assert "this key lacks the permission “admin”" in why["text"]

@@ -232,7 +232,7 @@ async def test_a_group_hears_nothing_of_whoever_may_not_tell_it(desk: Desk) -> N
 async def test_a_connection_that_has_gone_is_told_in_its_stead(desk: Desk) -> None:
     await desk.said(OLGA, f"/digest balances daily {soon(desk)} capital")
     (connection,) = await desk.rooms.connections.named(desk.person(OLGA), "capital")
-    await desk.rooms.connections.unlink(desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.unlink(desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA)
     await passes(desk, minutes=3)
     await until(lambda: any(text.startswith("Balances of capital") for text in texts(desk.chat.from_bot(OLGA))))
 

@@ -154,7 +154,7 @@ async def test_a_record_from_before_its_owners_suspension_opens_no_session(
     """Whoever has the record in hand may come to ask after the suspension has ended the sessions there were."""
     before = await linked(rooms)
     built: list[str] = []
-    monkeypatch.setattr(rooms.connections, "_build", lambda provider, *_: built.append(provider))
+    monkeypatch.setattr(rooms.connections, "build", lambda provider, *_: built.append(provider))
     await rooms.people.suspend(doer(rooms, ADAM), person(rooms).id)
     assert before.owner_active
     for ask in (rooms.connections.session(before), rooms.connections.standing(before)):
@@ -168,7 +168,7 @@ async def test_a_record_from_before_its_owners_suspension_opens_no_session(
 
 async def test_nor_does_one_from_before_it_was_unlinked(rooms: House) -> None:
     before = await linked(rooms)
-    await rooms.connections.unlink(person(rooms), before, rooms.access.roster, telegram_id=OLGA)
+    await rooms.credentials.unlink(person(rooms), before, rooms.access.roster, telegram_id=OLGA)
     with pytest.raises(RecordUnreadableError):
         async with rooms.connections.session(before):
             raise AssertionError("it was opened")
