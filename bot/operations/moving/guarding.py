@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access.model import Person, Right
-from bot.access.service import people_in
+from bot.access.records import profile_in
 from bot.approvals.guards import PROOFS
 from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
 from bot.clock import Clock
-from bot.errors import ConflictError, NotAllowedError, PolicyRefusedError
+from bot.errors import ConflictError, NotAllowedError, NotFoundError, PolicyRefusedError
 from bot.money import Money
 from bot.operations import beneficiaries, freezing
 from bot.operations.linked import Connection, read_one
@@ -67,8 +67,13 @@ class Guarding:
             NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
             PolicyRefusedError: The policy, or a limit.
         """
+        return self._judged(tables, matter, _person(tables, by.id), parameters, again)
+
+    def _judged(
+        self, tables: Tables, matter: Matter, person: Person, parameters: Parameters, again: Request | None
+    ) -> Judged:
+        """The same of a person as of this transaction."""
         now = self._clock.now()
-        person = _person(tables, by.id)
         connection = _connection(tables, person, parameters)
         freezing.check(tables, connection.provider)
         if again is None:
@@ -102,7 +107,7 @@ class Guarding:
     def asked(self, tables: Tables, matter: Matter, request: Request) -> None:
         """Its amount counts from here on (M01)."""
         by = _person(tables, request.asked_by)
-        judged = self.judged(tables, matter, by, request.parameters, again=request)
+        judged = self._judged(tables, matter, by, request.parameters, request)
         records.note_case(tables, request.id, judged.case, judged.policy, judged.verdict.tier.value)
 
     def recheck(self, tables: Tables, matter: Matter, request: Request) -> None:
@@ -113,7 +118,7 @@ class Guarding:
             CountersignError: As `judged`; it cannot go.
         """
         by = _person(tables, request.asked_by)
-        now, then = self.judged(tables, matter, by, request.parameters, again=request).rule, request.rule
+        now, then = self._judged(tables, matter, by, request.parameters, request).rule, request.rule
         stricter = [
             what
             for what, is_stricter in (
@@ -156,10 +161,13 @@ def _check_limit(tables: Tables, policy: Policy | None, limit: Limit, case: Case
 
 def _person(tables: Tables, number: int) -> Person:
     """As of this transaction."""
-    for one in people_in(tables):
-        if one.id == number:
-            return one
-    raise NotAllowedError(Right.ASK)
+    try:
+        found = profile_in(tables, number)
+    except NotFoundError:
+        raise NotAllowedError(Right.ASK) from None
+    if found.suspended:
+        raise NotAllowedError(Right.ASK)
+    return found.person
 
 
 def _more(now: tuple[Seat, ...], then: tuple[Seat, ...]) -> bool:
