@@ -37,7 +37,7 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
             "half_logins": await house.linking.prune(),
             "half_accounts": await house.account_opening.prune(),
             "links": await house.entries.prune(),
-            "factors": await house.factors.void(),
+            "factors": await house.enrolling.void(),
         }
         _log.info("tidied", extra=counts)
 
