@@ -5,19 +5,18 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from bot.access.model import Right
 from bot.alerts.book import Entry
 from bot.alerts.model import Occasion, Test
-from bot.alerts.sentences import EXAMPLE, number
-from bot.alerts.telling import ACKNOWLEDGE, CARD, LESS, MUTE_1H, MUTE_4H, MUTE_HELD
+from bot.alerts.sentences import number
+from bot.alerts.telling import ACKNOWLEDGE, LESS, MUTE_1H, MUTE_4H, MUTE_HELD
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
 from handlers import alert_setting, alert_steps, completing, pages
 from handlers.alert_setting import REPEAT, SEVERITY, Rows, redraw, turned, turns
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import alerts as render
 from handlers.render import literal
 
@@ -210,17 +209,3 @@ def _page(entries: list[Entry], first: int) -> dict[str, object]:
 
 async def _names(context: DeskContext) -> Mapping[int, str]:
     return {one.id: one.name for one in await context.services.connections.visible_to(context.person)}
-
-
-DOORS = (
-    Door("alert", "Be told when a price, a balance … is so", EXAMPLE, Right.READ, alert, Audience.PRIVATE),
-    Door("alerts", "Your alerts: change, pause, remove", "/alerts", Right.READ, alerts, Audience.PRIVATE),
-)
-TAPS = (
-    TapDoor(CARD, Right.READ, came),
-    TapDoor(LIST, Right.READ, listed),
-    TapDoor(ONE, Right.READ, changed),
-    *alert_setting.TAPS,
-    *alert_steps.TAPS,
-)
-ANSWERS = (AnswerDoor(THRESHOLD, Right.READ, threshold), *alert_steps.ANSWERS)
