@@ -77,7 +77,7 @@ async def unlink(context: DeskContext, card: Card, choice: int, message_id: int)
     if not found:
         await _replace(context, message_id, "It is gone already.")
         return None
-    await services.connections.unlink(
+    await services.credentials.unlink(
         context.person, found[0], services.access.roster, telegram_id=context.where.telegram_id
     )
     last = f" {escape(found[0].spec.revoke, quote=False)}" if found[0].spec.revoke else ""

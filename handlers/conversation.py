@@ -39,7 +39,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     AnswerDoor("policy/propose", Right.POLICY, behind("policy:typed"), takes=behind("policy:taken")),
     AnswerDoor("policy/try", Right.POLICY, behind("policy:typed"), takes=behind("policy:taken")),
     AnswerDoor("attach", Right.TALK, behind("enclosing:typed"), takes=behind("enclosing:taken")),
-    AnswerDoor("alert/threshold", Right.READ, behind("alerts:threshold")),
+    AnswerDoor("alert/threshold", Right.READ, behind("alert_card:typed")),
     AnswerDoor("alert", Right.READ, behind("alert_steps:typed")),
     AnswerDoor("complete", Right.TALK, behind("completing:typed")),
 )

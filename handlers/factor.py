@@ -20,7 +20,8 @@ from bot.access.model import Person, Right
 from bot.clock import from_millis, to_millis
 from bot.errors import CodeWrongError, CountersignError, FactorLockedError, FactorMissingError, InputError
 from bot.messages.cards import Card, Draft
-from bot.operations.factor import CONFIRM_WITHIN, Enrolment, Standing
+from bot.operations.enrolling import CONFIRM_WITHIN, Enrolment
+from bot.operations.factor_records import Standing
 from bot.operations.factor_reset import SIGNERS, wish_to_reset
 from bot.secret import Secret
 from bot.vault.totp import digits_in
@@ -188,7 +189,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
         await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
     if choice == _SET_UP:
         await context.services.linking.cancel(context.person)
-        await _show(context, await context.services.factors.begin(context.person))
+        await _show(context, await context.services.enrolling.begin(context.person))
     elif choice == _REPLACE:
         await ask(context, _REPLACING, "replace your second factor by a new one", {})
     elif choice == _REMOVE:
@@ -211,10 +212,10 @@ async def _show(context: DeskContext, enrolment: Enrolment) -> None:
         picture = await context.show_picture(qr_code(enrolment.uri.reveal()), caption)
     except TelegramError as error:
         _log.warning("picture not sent", extra={"error": type(error).__name__})
-        await services.factors.give_up(context.person)  # if it arrived all the same, it is good for nothing
+        await services.enrolling.give_up(context.person)  # if it arrived all the same, it is good for nothing
         await context.say("The picture could not be sent, so nothing was set up. /factor begins again.")
         return
-    await services.factors.void_picture(context.where.chat_id, picture.message_id, enrolment.until)
+    await services.enrolling.void_picture(context.where.chat_id, picture.message_id, enrolment.until)
     body = {"picture": picture.message_id, "until": to_millis(enrolment.until)}
     await services.cards.save(Draft(context.person.id, _ENROLLING, body))
 
@@ -230,7 +231,7 @@ async def confirm(context: DeskContext, draft: Draft, text: str, message_id: int
     digits = digits_in(text)
     if digits is None:
         raise InputError("the code is the six digits your app shows; /cancel stops", "123 456")
-    request = await services.factors.confirm(context.person, Secret(digits), telegram_id=context.where.telegram_id)
+    request = await services.enrolling.confirm(context.person, Secret(digits), telegram_id=context.where.telegram_id)
     await services.cards.drop(context.person.id)
     gone = {"the picture": await context.delete(draft.body["picture"]), "your code": await context.delete(message_id)}
     kept = " and ".join(what for what, is_gone in gone.items() if not is_gone)
@@ -246,17 +247,17 @@ async def confirm(context: DeskContext, draft: Draft, text: str, message_id: int
 
 async def void(context: DeskContext, draft: Draft) -> None:
     """Nothing is set up; the picture goes."""
-    await context.services.factors.give_up(context.person)
+    await context.services.enrolling.give_up(context.person)
     await context.delete(draft.body["picture"])
 
 
 async def _replace(context: DeskContext, about: Mapping[str, Any], code: Secret) -> None:
-    enrolment = await context.services.factors.begin_anew(context.person, code, telegram_id=context.where.telegram_id)
+    enrolment = await context.services.enrolling.begin_anew(context.person, code, telegram_id=context.where.telegram_id)
     await _show(context, enrolment)
 
 
 async def _remove(context: DeskContext, about: Mapping[str, Any], code: Secret) -> str:
-    await context.services.factors.remove(context.person, code, telegram_id=context.where.telegram_id)
+    await context.services.enrolling.remove(context.person, code, telegram_id=context.where.telegram_id)
     return "Your second factor is removed. /factor sets up a new one."
 
 

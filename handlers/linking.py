@@ -14,7 +14,8 @@ from telegram.error import TelegramError
 from bot.errors import CountersignError, InputError, ProviderError, StoreError
 from bot.messages.cards import Card
 from bot.operations.findings import told as found_words
-from bot.operations.linking import NEW_KEY, Asking, Linked, LinkedNewKey, Step
+from bot.operations.linking import Linked, LinkedNewKey
+from bot.operations.linking_steps import NEW_KEY, Asking, Step
 from bot.providers.registry import PROVIDERS
 from handlers import entry
 from handlers.buttons import keyboard

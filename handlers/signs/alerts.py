@@ -22,7 +22,7 @@ DOORS = (
 TAPS = (
     TapDoor("alert", Right.READ, behind("alerts:came")),
     TapDoor("alert/list", Right.READ, behind("alerts:listed")),
-    TapDoor("alert/one", Right.READ, behind("alerts:changed")),
+    TapDoor("alert/one", Right.READ, behind("alert_card:tapped")),
     TapDoor("alert/set", Right.READ, behind("alert_setting:tapped")),
     TapDoor("alert/steps", Right.READ, behind("alert_steps:tapped")),
 )

@@ -105,6 +105,7 @@ DOORS = (
         behind("policy:policy"),
         Audience.DESK,
     ),
+    Door("rate", "What a currency is worth to the limits", "/rate", Right.TALK, behind("rates:rate"), Audience.DESK),
     Door(
         "delegate",
         "Out of office: hand your approver groups on",
