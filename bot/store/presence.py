@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bot.store.database import Tables
+from bot.store.tables import Tables
 
 
 def any_in(*names: str) -> Callable[[Tables], bool]:
