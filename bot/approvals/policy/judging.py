@@ -33,6 +33,7 @@ from bot.money import Money, total
 
 LAST_RESORT = PolicyRule("", Scope(), Tier.QUORUM, (Seat("role/approver", 2),), Proof.CODE)
 _ROLLING = timedelta(hours=24)
+_EVERYTHING = Scope()
 
 
 def judge(policy: Policy | None, case: Case) -> Verdict:
@@ -156,13 +157,16 @@ def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case
         return Decimal(0)
     zone = (policy or DEFAULT).zone
     start, mine = window_start(limit, case.at, zone), owner(limit, case)
+    is_for_all, means_all = limit.per is Per.DESK, limit.scope == _EVERYTHING  # most are and do, and many are counted
+    code = limit.most.currency.code
     counted = (
         rates.worth(other.amount, limit.most.currency, other.at, case.at)
         for other in others
         if other.amount is not None
+        and other.amount.currency.code == code
         and other.at >= start
-        and owner(limit, other) == mine
-        and _counts(limit, other, zone)
+        and (is_for_all or owner(limit, other) == mine)
+        and (means_all or _counts(limit, other, zone))
     )
     return total(counted, limit.most.currency).amount
 

@@ -97,7 +97,7 @@ def money_room(
     repeating = Repeating(database, approvals, policies, audit)
     book = Beneficiaries(database, approvals, policies, freezing, audit, clock)
     for kind, matter in matters.items():
-        approvals.carriers[kind] = Mover(matter, guarding, sending.approved)
+        approvals.carriers[kind] = Mover(matter, guarding, sending.approved, sending.approving)
     approvals.carriers[Kind.THAW] = thawing
     approvals.carriers[Kind.SETTLE] = settling
     approvals.carriers[Kind.REPEAT] = repeating
