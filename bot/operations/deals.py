@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person
@@ -84,6 +84,7 @@ class DealDesk:
             prices, deals = _prices(provider), _deals(provider)
             market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
+            tolerance = deals.price_tolerance
         kind, price, terms = self._checked(side, line, market)
         parameters = {
             **common(connection),
@@ -95,6 +96,7 @@ class DealDesk:
             "size": f"{size:f}",
             "type": kind,
             **terms,
+            **(_bound(side, price, tolerance) if kind == "market" else {}),
             **_worth(size, price, market.currency),
         }
         return await self._plan(by, connection, Kind.ORDER, parameters, where)
@@ -339,6 +341,15 @@ def _worth(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str
         return {}
     worth = (size * price).quantize(Decimal(1).scaleb(-currency.digits), ROUND_UP)
     return {"amount": Money.reading(worth, currency).text(), "currency": currency.code}
+
+
+def _bound(side: str, price: Decimal, tolerance: int) -> dict[str, str]:
+    """The price it may be done at, in as many decimals as the price has; rounded towards it."""
+    step = Decimal(1).scaleb(min(int(price.as_tuple().exponent), 0))
+    slip = price * tolerance / 10_000
+    if side == "buy":
+        return {"price": f"{(price + slip).quantize(step, ROUND_DOWN):f}"}
+    return {"least": f"{(price - slip).quantize(step, ROUND_UP):f}"}
 
 
 def _least(one: Open, line: Line) -> dict[str, str]:
