@@ -5,8 +5,8 @@ from bot.errors import InputError
 from bot.operations.rates import EXAMPLE, Entered
 from handlers.asked import asked_for
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, permit, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, permit, taste_of
+from handlers.pages import Reply
 from handlers.render import bold, literal
 
 
@@ -37,15 +37,3 @@ async def _shown(context: DeskContext) -> Reply:
 def _line(context: DeskContext, one: Entered) -> str:
     until = taste_of(context).date_time(one.good_until)
     return f"1 {one.rate.base} is {one.rate.rate} {one.rate.quote} · {literal(one.by)}, good until {until}"
-
-
-DOORS = (
-    Door(
-        "rate",
-        "What a currency is worth to the limits",
-        "/rate",
-        Right.TALK,
-        rate,
-        Audience.DESK,
-    ),
-)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.crm.client import Crm
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -172,7 +172,7 @@ async def _link_accounts(desk: Desk, label: str, *accounts: str) -> None:
     login = {"private_key": desk.sides["cryptocapital"].credentials["private_key"], "accounts": ", ".join(accounts)}
     fields = {key: Secret(text) for key, text in login.items()}
     wanted = Wanted("cryptocapital", label, Environment.LIVE, fields)
-    await desk.rooms.connections.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
 
 
 def _total(text: str) -> str:

@@ -424,7 +424,7 @@ async def test_only_its_owner_or_an_admin_unlinks_it(crm: Desk) -> None:
 async def test_an_old_question_does_not_unlink_a_later_login_of_the_same_name(crm: Desk) -> None:
     (question,) = await crm.says(OLGA, "/disconnect crm/main")
     (first,) = await crm.rooms.connections.everything()
-    await crm.rooms.connections.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
+    await crm.rooms.credentials.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
     second = await crm.link("crm")
     assert second.id != first.id
     await crm.taps(OLGA, question, "Unlink")

@@ -152,7 +152,7 @@ async def test_connections_says_who_may_do_what(crm: Desk) -> None:
 async def test_what_was_shared_once_is_gone_with_the_connection(crm: Desk) -> None:
     await crm.said(OLGA, "/share crm/main with Vera to act")
     (first,) = await crm.rooms.connections.everything()
-    await crm.rooms.connections.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
+    await crm.rooms.credentials.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
     second = await crm.link("crm", share=())
     assert (second.shares, second.may_read(crm.person(VERA))) == (frozenset(), False)
     roster = crm.rooms.access.roster

@@ -29,8 +29,6 @@ UNAUDITED: Mapping[str, str] = {
     "data_keys": "how records are sealed; a rotation and a passphrase are recorded when they begin and end",
     "nonces": "numbers that were given out; what is sent with one is recorded",
     "registrations": "who asked how to register a key; nothing changed",
-    "feeds": "how far arriving money has been told; nothing was decided",
-    "feed_entries": "likewise",
     "streams": "how far each stream has been told; nothing was decided",
     "outages": "when nothing was heard; nothing was decided",
     "number_misses": "single wrong numbers; each is recorded with what it was picked for",

@@ -23,7 +23,7 @@ from bot.access.model import Person, Role
 from bot.demo.telegram import make
 from bot.demo.telegram.simulator import TelegramSimulator
 from bot.loopback.server import Listening, serving
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -301,7 +301,7 @@ class Desk:
         """Link a simulator without the conversation."""
         fields = {key: Secret(text) for key, text in login_of(name, self.sides[name].credentials).items()}
         wanted = Wanted(name, label, environment, fields, frozenset(share))
-        connection, _ = await self.rooms.connections.link(
+        connection, _ = await self.rooms.credentials.link(
             self.person(owner), wanted, self.rooms.access.roster, telegram_id=owner
         )
         return connection

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.access.model import Person, Right
-from bot.access.service import people_in
+from bot.access.records import profile_in
 from bot.approvals.guards import PROOFS
 from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
@@ -17,7 +17,7 @@ from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, win
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
 from bot.approvals.policy.rates import NO_RATES
 from bot.clock import Clock
-from bot.errors import ConflictError, NotAllowedError, PolicyRefusedError
+from bot.errors import ConflictError, NotAllowedError, NotFoundError, PolicyRefusedError
 from bot.money import Money
 from bot.operations import beneficiaries, freezing
 from bot.operations.linked import Connection, read_one
@@ -70,8 +70,13 @@ class Guarding:
             PolicyRefusedError: The policy, or a limit.
         NoRateError: A limit counts every currency, and lacks the rate of this one.
         """
+        return self._judged(tables, matter, _person(tables, by.id), parameters, again)
+
+    def _judged(
+        self, tables: Tables, matter: Matter, person: Person, parameters: Parameters, again: Request | None
+    ) -> Judged:
+        """The same of a person as of this transaction."""
         now = self._clock.now()
-        person = _person(tables, by.id)
         connection = _connection(tables, person, parameters)
         freezing.check(tables, connection.provider)
         if again is None:
@@ -105,7 +110,7 @@ class Guarding:
     def asked(self, tables: Tables, matter: Matter, request: Request) -> None:
         """Its amount counts from here on (M01)."""
         by = _person(tables, request.asked_by)
-        judged = self.judged(tables, matter, by, request.parameters, again=request)
+        judged = self._judged(tables, matter, by, request.parameters, request)
         records.note_case(tables, request.id, judged.case, judged.policy, judged.verdict.tier.value)
 
     def recheck(self, tables: Tables, matter: Matter, request: Request) -> None:
@@ -116,7 +121,7 @@ class Guarding:
             CountersignError: As `judged`; it cannot go.
         """
         by = _person(tables, request.asked_by)
-        now, then = self.judged(tables, matter, by, request.parameters, again=request).rule, request.rule
+        now, then = self._judged(tables, matter, by, request.parameters, request).rule, request.rule
         stricter = [
             what
             for what, is_stricter in (
@@ -165,10 +170,13 @@ def _check_limit(
 
 def _person(tables: Tables, number: int) -> Person:
     """As of this transaction."""
-    for one in people_in(tables):
-        if one.id == number:
-            return one
-    raise NotAllowedError(Right.ASK)
+    try:
+        found = profile_in(tables, number)
+    except NotFoundError:
+        raise NotAllowedError(Right.ASK) from None
+    if found.suspended:
+        raise NotAllowedError(Right.ASK)
+    return found.person
 
 
 def _more(now: tuple[Seat, ...], then: tuple[Seat, ...]) -> bool:

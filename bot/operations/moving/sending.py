@@ -13,7 +13,7 @@ after it is settled by proof only: a receipt that proves it, or what the provide
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bot.approvals import records as requests
@@ -49,6 +49,9 @@ from bot.store import Database, Tables
 
 AGAIN_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long what could not be sent waits for its next turn; the last one from then on."""
+SAID_AFTER_SECONDS = 0.25
+"""Where the answer takes longer, the cards say meanwhile that it is being sent. Mostly it is there sooner, and they say
+at once what came of it: drawing them before the first byte would only keep that waiting."""
 _WAITS = (ClockDoubtedError, ConnectionLockedError, OwnerSuspendedError, FrozenError, ProviderError)
 """What may pass by itself, or by somebody's hand, before the request's time is over."""
 _log = logging.getLogger(__name__)
@@ -191,7 +194,7 @@ class Sending:
                 prepared = await seam.prepare(self._matters[request.kind].act(request.id, request.parameters))
                 begun = await self._begin(request, prepared)
                 crashpoint("CP07")
-                with moving(prepared.wire), overhearing() as heard:
+                with moving(prepared.wire), overhearing() as heard, self._saying(request):
                     receipt = await _whatever_happens(seam.send(prepared), prepared)
         except CountersignError as error:
             if begun is None:
@@ -238,7 +241,7 @@ class Sending:
             attempt = len(records.sendings_of(tables, fresh.id)) + 1
             records.begin(tables, fresh, prepared, attempt, now)
             details = {"attempt": str(attempt), "reference": prepared.reference}
-            self._approvals.moving(tables, fresh, Event.SEND_BEGUN, details=details)
+            self._approvals.moving(tables, fresh, Event.SEND_BEGUN, details=details, shown=False)
             crashpoint("CP06")
             return attempt
 
@@ -252,8 +255,6 @@ class Sending:
         if fresh.state not in (State.APPROVED, State.HELD):
             raise ConflictError(f"it is {fresh.state} by now")
         _check_hash(fresh)
-        if doubt_in(tables) is not None:
-            raise ClockDoubtedError
         if fresh.send_by <= self._clock.now():
             raise ConflictError("its time is over")
         matter = self._matters[fresh.kind]
@@ -264,6 +265,31 @@ class Sending:
         if fresh.rule.seats and self._approvals.count(tables, fresh):
             raise ConflictError("a signature it had does not count any more")
         self._guarding.recheck(tables, matter, fresh)
+
+    @contextlib.contextmanager
+    def _saying(self, request: Request) -> Iterator[None]:
+        """For the length of the block: see to it that the cards say what is going on, should that take a while.
+
+        No row says that they are to be drawn: whatever takes the request out of SENDING draws them, after a crash too.
+        """
+        task = asyncio.create_task(self._say(request))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _say(self, request: Request) -> None:
+        await self._clock.sleep(SAID_AFTER_SECONDS)
+
+        def change(tables: Tables) -> None:
+            fresh = requests.read(tables, request.id)
+            if fresh.state is State.SENDING:
+                self._approvals.redrawing(tables, fresh)
+
+        try:
+            await self._database.write(change)
+        except StoreError as error:
+            _log.info("its cards do not say that it is being sent", extra={"error": type(error).__name__})
 
     async def _fail(self, request: Request, error: CountersignError) -> None:
         """It will not be sent: what stands against it does not pass."""
