@@ -29,6 +29,7 @@ for _step in (
     telling.m018_alert_steps,
     money.m019_rates,
     providers.m020_feeds,
+    money.m021_first_payments,
 ):
     MIGRATIONS()(_step)
 
