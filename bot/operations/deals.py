@@ -86,6 +86,7 @@ class DealDesk:
             account = await deals.dealing_account()
             tolerance = deals.price_tolerance
         kind, price, terms = self._checked(side, line, market)
+        bound = _bound(side, price, tolerance) if kind == "market" else {}
         parameters = {
             **common(connection),
             "account": account,
@@ -96,8 +97,8 @@ class DealDesk:
             "size": f"{size:f}",
             "type": kind,
             **terms,
-            **(_bound(side, price, tolerance) if kind == "market" else {}),
-            **_worth(size, price, market.currency),
+            **bound,
+            **_worth(size, Decimal(bound.get("price", price)), market.currency),
         }
         return await self._plan(by, connection, Kind.ORDER, parameters, where)
 
@@ -336,7 +337,7 @@ def _check_bracket(side: str, price: Decimal, terms: Mapping[str, str]) -> None:
 
 
 def _worth(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str, str]:
-    """What the policy weighs: size times price, rounded up."""
+    """What the policy weighs: size times price, rounded up. What is bought at once is weighed by what it may cost."""
     if currency is None or not currency.known:
         return {}
     worth = (size * price).quantize(Decimal(1).scaleb(-currency.digits), ROUND_UP)
