@@ -32,6 +32,7 @@ STEPS = (
     telling.m018_alert_steps,
     money.m019_rates,
     providers.m020_feeds,
+    money.m021_first_payments,
 )
 
 

@@ -199,3 +199,14 @@ CREATE TRIGGER rates_stay BEFORE DELETE ON rates BEGIN SELECT RAISE(ABORT, 'rate
 CREATE INDEX cases_at ON cases (at);
 """,
     )
+
+
+def m021_first_payments(tables: sqlite_utils.Database) -> None:
+    """Whether something has arrived at a beneficiary is asked before each payment, and answered without a scan."""
+    run(
+        tables,
+        """
+CREATE INDEX requests_paid ON requests (json_extract(parameters, '$.target'))
+    WHERE kind = 'transfer' AND state = 'succeeded';
+""",
+    )
