@@ -343,9 +343,11 @@ def _subject(source: Source) -> Subject | None:
     match source.what:
         case Measure.PRICE:
             return Subject(Topic.QUOTE, source.subject)
-        case Measure.BALANCE | Measure.FREE_MARGIN | Measure.MARGIN_LEVEL:
+        case Measure.BALANCE | Measure.FREE_MARGIN | Measure.MARGIN_LEVEL | Measure.MARGIN_DISTANCE:
             return Subject(Topic.BALANCE, source.subject.partition(" ")[0])
-        case Measure.PROFIT | Measure.STOP_DISTANCE | Occasion.OPENED | Occasion.CLOSED | Occasion.STOPPED:
+        case Measure.PROFIT | Measure.STOP_DISTANCE | Measure.LIQUIDATION_DISTANCE:
+            return Subject(Topic.CONTRACT)
+        case Occasion.FILLED | Occasion.OPENED | Occasion.CLOSED | Occasion.STOPPED:
             return Subject(Topic.CONTRACT)
         case Occasion.MONEY_IN | Occasion.MONEY_OUT:
             return Subject(Topic.ENTRY)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.errors import (
     ConnectionLockedError,
@@ -22,10 +20,11 @@ from bot.errors import (
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
+from bot.operations.watch.dealings import Dealings
 from bot.operations.watch.reporting import Report, WaitsForOutages, reason_of
 from bot.providers.base import KeepsStatements, Provider
 from bot.providers.following import LOOK_SECONDS, Following, Gate
-from bot.providers.markets import TellsPrices, TellsStops
+from bot.providers.markets import KeepsDealings, TellsPrices
 from bot.providers.news import Mark, News
 from bot.providers.records import Position, Reading
 from bot.providers.standing import Figures, Hole, Outage
@@ -35,9 +34,6 @@ from bot.store import Database, Tables
 POLL_TIMEOUT_SECONDS = 30.0
 STATEMENT_OVERLAP = timedelta(days=2)
 """Lines of a statement have a day, and no time."""
-STOPS_AT_FIRST = timedelta(hours=23)
-"""So far back it is looked at the start for what stops have closed."""
-STOPS_OVERLAP = timedelta(minutes=5)
 STREAMED_POLLED_EVERY = 5
 """What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
 _log = logging.getLogger(__name__)
@@ -90,9 +86,7 @@ class Watching:
         self._news: dict[Subject, News] = {}
         self._unheard: set[Subject] = set()
         """What the provider refused to tell of: polled, as if there were no such stream."""
-        self._stops: set[str] = set()
-        """Positions whose stops were told of."""
-        self._stops_until: datetime | None = None
+        self._dealings = Dealings(means.rules, means.clock)
         self._changed = asyncio.Event()
 
     @property
@@ -226,9 +220,9 @@ class Watching:
                 if "" in names or balance.account in names:
                     self._observe(Subject(Topic.BALANCE, balance.account), balance)
         if any(one.topic is Topic.CONTRACT for one in due):
-            if isinstance(provider, TellsStops):
+            if isinstance(provider, KeepsDealings):
                 with suppress(RefusedError, ReplyError):  # what is open is told all the same
-                    await self._look_for_stops(provider)
+                    await self._dealings.look(self.connection, provider)
             reading: Reading[Position] = await provider.positions()
             if reading.is_whole:
                 await self._means.rules.surveyed(self.connection.id, reading.items, reading.as_of)
@@ -240,21 +234,6 @@ class Watching:
             for one in due:
                 if one.topic is Topic.QUOTE and not self._is_heard(one):
                     self._observe(one, await provider.quote(one.name))
-
-    async def _look_for_stops(self, provider: TellsStops) -> None:
-        """Told before what is open is compared, which only guesses at it. Whoever knows it already is told nothing."""
-        now, name = self._means.clock.now(), self.connection.name
-        since = now - STOPS_AT_FIRST if self._stops_until is None else self._stops_until - STOPS_OVERLAP
-        for one in (await provider.stopped_out(since)).items:
-            if one.id not in self._stops:
-                self._stops.add(one.id)
-                closed = f"{name} closed it for want of margin" if one.by_provider else "Its stop closed it"
-                detail = f"{closed}: {one.symbol}{'' if one.level is None else f' at {one.level:f}'}, number {one.id}"
-                key, connection = f"stopped/{one.id}", self.connection.id
-                self._means.rules.happened(
-                    Happening(Occasion.STOPPED, key, detail, one.at, connection, one.symbol, one.id)
-                )
-        self._stops_until = now
 
     def _is_heard(self, subject: Subject) -> bool:
         return subject in self._wish.subjects and subject not in self._unheard
