@@ -7,7 +7,7 @@ already: whoever asks writes them down.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -188,6 +188,21 @@ class Engine:
             self.ignored["no number"] += 1
             return _NOTHING
         return self._span(book, of_quote(quote), None, now)
+
+    def windows_unknown(self, connection: int, now: datetime) -> dict[str, timedelta]:
+        """Of which symbols rules look at a window that is not known yet, and how long that is."""
+        found = {
+            symbol: book.window_unknown(now) for (number, symbol), book in self._prices.items() if number == connection
+        }
+        return {symbol: window for symbol, window in found.items() if window is not None}
+
+    def begins_earlier(self, connection: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        """Its prices from `since` on, as the provider's history has them, oldest first. An extreme counts as of the
+        beginning of its candle: it leaves the window sooner rather than too late."""
+        book = self._prices.get((connection, symbol))
+        if book is not None:
+            spans = [of_candle(one, one.at + one.step, fills_gap=True) for one in candles]
+            book.begins_earlier(since, [span for span in spans if believed(Measure.PRICE, span)])
 
     def _span(self, book: Book, span: Span, outage: Outage | None, now: datetime) -> list[Moved]:
         what = book.source.what

@@ -25,7 +25,7 @@ from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.ports import Deed, Recorder
-from bot.providers.records import Position, Quote
+from bot.providers.records import Candle, Position, Quote
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
@@ -147,6 +147,14 @@ class Alerts:
             if entry is not None and entry.state.muted_while_held:
                 self._stand(entry, replace(entry.state, muted_while_held=False))
         await self.settled()
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        """Of which symbols it is not known how they went within the times that rules look at."""
+        return self.engine.windows_unknown(connection_id, self._clock.now())
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        """How they went, from `since` on; oldest first."""
+        self.engine.begins_earlier(connection_id, symbol, candles, since)
 
     def wanted(self) -> Mapping[int, frozenset[Subject]]:
         """Which subjects rules need, by connection; `Subject(CONTRACT)`: all that is open there."""

@@ -25,7 +25,7 @@ from bot.money import Currency, Money
 from bot.ports import Deed
 from bot.providers.records import Balance, Direction, Environment, Position
 from bot.store import Database, Tables
-from tests.alerts.making import MINUTE, NINE, SECOND, quote, rule, waits_for
+from tests.alerts.making import MINUTE, NINE, SECOND, candle, quote, rule, waits_for
 from tests.support.clock import HandClock
 
 OLGA, VERA, ADAM = 1002, 1003, 1001
@@ -194,6 +194,32 @@ async def test_the_latest_value_is_known_after_a_restart(room: Room) -> None:
     await room.restart()
     await room.tells(2410)
     assert await room.titles() == ["GOLD crosses 2400: 2410"]
+
+
+async def test_a_move_that_began_before_a_restart_is_a_move(room: Room) -> None:
+    await room.sets(rule(Test.MOVES, 3, window=60 * MINUTE, repeat=Repeat.EACH))
+    await room.tells(100, 102)
+    await room.restart()
+    await room.clock.move(120)
+    now = room.clock.now()
+    assert room.alerts.windows_unknown(1) == {"GOLD": 60 * MINUTE}
+    await room.tells("102.5")
+    history = [candle(99, 101, now - 50 * MINUTE), candle(100, 102, now - 2 * MINUTE)]
+    room.alerts.begins_earlier(1, "GOLD", history, now - 60 * MINUTE)
+    assert room.alerts.windows_unknown(1) == {}
+    await room.tells("102.6")
+    assert await room.titles() == ["GOLD moves by 3 % within 1 h: up 3.64 %"]
+
+
+async def test_a_move_is_not_over_while_nobody_knows_what_was_before(room: Room) -> None:
+    await room.sets(rule(Test.MOVES, 3, window=10 * MINUTE, repeat=Repeat.EACH))
+    await room.tells(100, 104)
+    await room.restart()
+    await room.tells("104.1", "104.2")
+    assert [one["dedupe"] for one in await room.notices() if "replaces" in one] == []
+    room.alerts.begins_earlier(1, "GOLD", [], room.clock.now() - 10 * MINUTE)
+    await room.tells("104.3")
+    assert len([one for one in await room.notices() if "replaces" in one]) == 1
 
 
 async def test_what_is_older_than_the_latest_value_is_still_older_after_a_restart(room: Room) -> None:

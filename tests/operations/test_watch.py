@@ -54,6 +54,8 @@ class Rules:
         self.surveys: list[tuple[Position, ...]] = []
         self.happenings: list[Happening] = []
         self.ended: list[tuple[Occasion, str]] = []
+        self.unknown: dict[str, timedelta] = {}
+        self.earlier: dict[str, tuple[datetime, list[Candle]]] = {}
 
     def want(self, connection: Connection, *subjects: Subject) -> None:
         self._wanted[connection.id] = frozenset(subjects)
@@ -74,6 +76,12 @@ class Rules:
 
     async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
         self.ended.append((occasion, key))
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        return {symbol: window for symbol, window in self.unknown.items() if symbol not in self.earlier}
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        self.earlier[symbol] = since, list(candles)
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         if also is not None:
@@ -336,6 +344,19 @@ async def test_a_position_that_its_stop_closed_between_two_looks_is_told_as_that
             seen = len(rules.surveys)
             await until(lambda: len(rules.surveys) > seen + 1)
         assert len(rules.happenings) == 2
+
+
+async def test_a_window_is_known_from_the_history_as_soon_as_it_is_looked_at(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.unknown = {"GOLD": timedelta(hours=2)}
+        rules.want(connection, GOLD)
+        async with watching(desk, rules):
+            await until(lambda: "GOLD" in rules.earlier)
+        since, candles = rules.earlier["GOLD"]
+        assert candles
+        assert all(since - timedelta(minutes=1) <= one.at for one in candles)
+        assert timedelta(hours=1, minutes=59) < desk.rooms.clock.now() - since < timedelta(hours=2, minutes=1)
 
 
 async def test_what_came_and_went_between_two_looks_is_told_from_the_history(tmp_path: Path, chat: Chat) -> None:

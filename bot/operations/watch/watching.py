@@ -26,12 +26,13 @@ from bot.providers.base import KeepsStatements, Provider
 from bot.providers.following import LOOK_SECONDS, Following, Gate
 from bot.providers.markets import KeepsDealings, TellsPrices
 from bot.providers.news import Mark, News
-from bot.providers.records import Position, Reading
+from bot.providers.records import Candle, Position, Reading
 from bot.providers.standing import Figures, Hole, Outage
 from bot.providers.streams import Streams, Subject, Told, Topic, Wish
 from bot.store import Database, Tables
 
 POLL_TIMEOUT_SECONDS = 30.0
+_MINUTE = timedelta(minutes=1)
 STATEMENT_OVERLAP = timedelta(days=2)
 """Lines of a statement have a day, and no time."""
 STREAMED_POLLED_EVERY = 5
@@ -51,6 +52,12 @@ class Rules(WaitsForOutages, Protocol):
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         """What was observed is written down, and `also` in the same commit."""
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        """Of which symbols it is not known how they went within a time that is looked at."""
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        """How they went since then, oldest first."""
 
     def wanted(self) -> Mapping[int, frozenset[Subject]]:
         """What they need, by connection."""
@@ -192,6 +199,8 @@ class Watching:
                 for one in sorted(self._polled)
                 if seldom or one.topic not in streamed or _is_survey(one) or one in self._unheard
             ]
+            if self._means.rules.windows_unknown(self.connection.id):
+                await self._look_back()
             if due:
                 await self._ask(due, tells_by_itself=self.report.has_line)
             turn += 1
@@ -234,6 +243,18 @@ class Watching:
             for one in due:
                 if one.topic is Topic.QUOTE and not self._is_heard(one):
                     self._observe(one, await provider.quote(one.name))
+
+    async def _look_back(self) -> None:
+        """How prices went before anybody listened. What cannot be had is asked for at the next turn."""
+        rules, number, now = self._means.rules, self.connection.id, self._means.clock.now()
+        with suppress(CountersignError, TimeoutError):
+            async with self._means.connections.standing(self.connection) as provider:
+                if not isinstance(provider, TellsPrices):
+                    return
+                for symbol, window in rules.windows_unknown(number).items():
+                    async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
+                        reading = await provider.candles(symbol, _MINUTE, now - window, now)
+                    rules.begins_earlier(number, symbol, reading.items, now - window)
 
     def _is_heard(self, subject: Subject) -> bool:
         return subject in self._wish.subjects and subject not in self._unheard
