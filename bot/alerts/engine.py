@@ -32,6 +32,8 @@ from bot.providers.records import Balance, Candle, Position, Quote, Way
 from bot.providers.records import Entry as Line
 from bot.providers.streams import Subject, Told, Topic
 
+ALL: Final = "all"
+"""Before a currency: the profits of all that is open, in that currency."""
 _NOT_AHEAD: Final = -AHEAD
 _NOTHING: Final[list["Moved"]] = []
 
@@ -63,6 +65,8 @@ class Happening:
     """When it will be over by itself, such as a request that expires."""
     amount: Decimal | None = None
     currency: str = ""
+    audience: frozenset[int] | None = None
+    """Whose business it is, by their ids; None: everybody's who may read its connection."""
 
 
 class Engine:
@@ -131,6 +135,12 @@ class Engine:
         if isinstance(source.what, Occasion):
             return self._waiting[source.connection, source.what].get(rule_id)
         return self._books[source].entries.get(rule_id)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All of them."""
+        found = [self.entry(rule_id) for rule_id in self._sources]
+        return [entry for entry in found if entry is not None]
 
     def book(self, source: Source) -> Book | None:
         """What is known of a number, if a rule looks at it."""
@@ -265,7 +275,7 @@ class Engine:
         together: dict[tuple[str, Measure], Decimal] = {}
         for position in positions:
             for measure, number in of_position(position).items():
-                for subject in (position.id, position.symbol, ""):
+                for subject in _subjects(position, measure):
                     key = (subject, measure)
                     if key not in together:
                         together[key] = number
@@ -284,7 +294,7 @@ class Engine:
         for entry in self._waiting.get((what.connection, what.occasion), {}).values():
             rule = entry.rule
             if not rule.is_paused and entry.state.phase is not Phase.DONE and _fits(rule, what, now):
-                firing = Firing(rule, what.key, Side.NONE, what.since, what.amount, what.detail, outage)
+                firing = Firing(rule, what.key, Side.NONE, what.since, what.amount, what.detail, outage, what.audience)
                 moved.append(Moved(rule, entry.state, firing))
         return moved
 
@@ -335,6 +345,14 @@ def _moved(turn: Turn, span: Span, outage: Outage | None) -> Moved:
         side = result.fired if outage is None else Side.NONE
         firing = Firing(turn.rule, bucket, side, at, result.value, outage=outage)
     return Moved(turn.rule, result.state, firing, result.is_released)
+
+
+def _subjects(position: Position, measure: Measure) -> tuple[str, ...]:
+    """By itself, with those of its market, and with all: profits, which are added up, by their currency."""
+    if measure is not Measure.PROFIT or position.profit is None:
+        return position.id, position.symbol, ""
+    currency = position.profit.currency.code
+    return position.id, f"{position.symbol} {currency}", f"{ALL} {currency}"
 
 
 def _fits(rule: Rule, what: Happening, now: datetime) -> bool:

@@ -135,7 +135,8 @@ class Source:
     """Nought: the desk itself."""
     what: Measure | Occasion
     subject: str = ""
-    """A symbol, a position, or an account and its currency (`"123 USD"`); empty: whatever the connection has."""
+    """A symbol, a position, or an account and its currency (`"123 USD"`); of profits a symbol,
+    or `all`, and a currency; empty: whatever the connection has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,3 +250,5 @@ class Firing:
     detail: str = ""
     """For occasions: what happened, in plain words; may hold words of outside."""
     outage: Outage | None = None
+    audience: frozenset[int] | None = None
+    """Whose business it is, where that is fewer than may read its connection."""

@@ -4,7 +4,6 @@ What could mean several things comes back as several; a person picks.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
@@ -14,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role, Roster
+from bot.alerts.engine import ALL
 from bot.alerts.model import Measure, Occasion, Rule, Source, Target, Test
 from bot.alerts.screening import of_balance, of_position
 from bot.alerts.sentences import EXAMPLE, Sentence
@@ -324,8 +324,7 @@ async def _positions(provider: Provider, said: Sentence, rest: tuple[str, ...]) 
         if words and words == position.id.casefold():
             return [_Subject(position.id, position.name, currency, numbers.get(said.what))]
         if words in (position.symbol.casefold(), position.name.casefold()) or not words:
-            subject = position.symbol if words else ""
+            subject = position.symbol if words else ALL if currency else ""
+            subject = f"{subject} {currency}" if currency else subject
             found.setdefault(subject, _Subject(subject, position.name if words else "all positions", currency))
-    with contextlib.suppress(StopIteration):
-        return [next(iter(found.values()))]
-    return []
+    return list(found.values())

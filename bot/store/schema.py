@@ -27,6 +27,7 @@ for _step in (
     money.m016_answers,
     telling.m017_schedule_places,
     telling.m017_alert_steps,
+    telling.m017_profit_currencies,
 ):
     MIGRATIONS()(_step)
 

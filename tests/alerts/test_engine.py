@@ -314,3 +314,17 @@ def test_an_account_whose_provider_tells_no_such_price_is_as_far_as_its_margin_r
         when = NINE + (2 * MINUTE if expected else MINUTE)
         told = Balance("9", "", Money(Decimal(1000), usd), when, Environment.LIVE, Money(Decimal(available), usd))
         assert said(engine.hear(1, told, None, when)) == expected
+
+
+def test_profits_in_two_currencies_are_not_added_up() -> None:
+    dollars, euros = Source(1, Measure.PROFIT, "all USD"), Source(1, Measure.PROFIT, "all EUR")
+    rules = (
+        rule(Test.ABOVE, 100, name="usd", source=dollars, currency="USD"),
+        rule(Test.ABOVE, 100, name="eur", source=euros, currency="EUR"),
+        rule(Test.ABOVE, 65, name="gold", source=Source(1, Measure.PROFIT, "GOLD USD"), currency="USD"),
+    )
+    held = [
+        Position("9", number, symbol, symbol, NINE, profit=Money(Decimal(amount), Currency(code)))
+        for number, symbol, amount, code in (("1", "GOLD", 70, "USD"), ("2", "DAX", 60, "EUR"), ("3", "DAX", 20, "USD"))
+    ]
+    assert said(engine_with(*rules).survey(1, held, NINE + SECOND, NINE + SECOND)) == ["gold up 70"]
