@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from bot.access.model import Right
 from bot.alerts.book import Entry
 from bot.alerts.model import Occasion, Rule, Target, Test
 from bot.alerts.sentences import number
@@ -15,7 +14,7 @@ from handlers.alert_setting import REPEAT, SEVERITY, Rows, redraw, turned, turns
 from handlers.alert_terms import LABELS, Term
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, TapDoor, taste_of
+from handlers.doors import taste_of
 from handlers.render import alerts as render
 
 ONE: Final = "alert/one"
@@ -160,7 +159,3 @@ def _rows(entry: Entry) -> Rows:
         *(terms[start : start + 2] for start in range(0, len(terms), 2)),
         *([[("Another number", CHANGE)]] if has_number else []),
     ]
-
-
-TAPS = (TapDoor(ONE, Right.READ, tapped),)
-ANSWERS = (AnswerDoor(TYPED, Right.READ, typed),)

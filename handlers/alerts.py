@@ -4,19 +4,17 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from bot.access.model import Right
 from bot.alerts.book import Entry
 from bot.alerts.model import Target
-from bot.alerts.sentences import EXAMPLE
-from bot.alerts.telling import ACKNOWLEDGE, CARD, LESS, MUTE_1H, MUTE_4H, MUTE_HELD
+from bot.alerts.telling import ACKNOWLEDGE, LESS, MUTE_1H, MUTE_4H, MUTE_HELD
 from bot.errors import InputError
 from bot.messages.cards import Card
 from handlers import alert_card, alert_setting, alert_steps, completing, pages
 from handlers.alert_setting import Rows, redraw
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import Door, TapDoor, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import alerts as render
 from handlers.render import literal
 
@@ -137,17 +135,3 @@ async def listed(context: DeskContext, card: Card, choice: int, message_id: int)
 
 def _page(entries: list[Entry], first: int) -> dict[str, object]:
     return {"first": first, "ids": [entry.rule.id for entry in entries[first : first + _A_PAGE]]}
-
-
-DOORS = (
-    Door("alert", "Be told when a price, a balance … is so", EXAMPLE, Right.READ, alert, Audience.PRIVATE),
-    Door("alerts", "Your alerts: change, pause, remove", "/alerts", Right.READ, alerts, Audience.PRIVATE),
-)
-TAPS = (
-    TapDoor(CARD, Right.READ, came),
-    TapDoor(LIST, Right.READ, listed),
-    *alert_card.TAPS,
-    *alert_setting.TAPS,
-    *alert_steps.TAPS,
-)
-ANSWERS = (*alert_card.ANSWERS, *alert_steps.ANSWERS)

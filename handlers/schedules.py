@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.schedules import slots
 from bot.operations.schedules.model import Kind, Schedule
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import bold, literal
 
 EXAMPLE, _MANAGED = "/digest balances daily 07:30", "/schedule 3 pause"
@@ -98,16 +97,3 @@ def _described(one: Schedule, next_at: datetime) -> str:
     there = next_at.astimezone(ZoneInfo(one.zone))
     in_utc = f", {next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if there.tzname() != "UTC" else ""
     return f"{first}\n    next {there:%a %Y-%m-%d %H:%M %Z}{in_utc}"
-
-
-DOORS = (
-    Door(
-        "digest",
-        "Balances, positions or the statement by the clock",
-        EXAMPLE,
-        Right.READ,
-        digest,
-        only_in_private=True,
-    ),
-    Door("schedule", "What you get by the clock, and when", _MANAGED, Right.TALK, schedule, Audience.PRIVATE),
-)

@@ -26,8 +26,10 @@ for _step in (
     telling.m015_schedules,
     money.m016_answers,
     telling.m017_schedule_places,
-    telling.m017_alert_steps,
-    telling.m017_profit_currencies,
+    telling.m018_alert_steps,
+    money.m019_rates,
+    providers.m020_feeds,
+    telling.m021_profit_currencies,
 ):
     MIGRATIONS()(_step)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bot.operations.delegating import Delegating
     from bot.operations.dossiers import Dossiers
     from bot.operations.enclosing import Enclosing
+    from bot.operations.enrolling import Enrolling
     from bot.operations.evidence.service import Evidence
     from bot.operations.factor import Factors
     from bot.operations.meeting import Meeting
@@ -33,6 +34,10 @@ class DecidingRooms(ConnectionRooms, SafetyRooms):
     @property
     def factors(self) -> "Factors":
         return self._deciding.factors
+
+    @property
+    def enrolling(self) -> "Enrolling":
+        return self._deciding.enrolling
 
     @property
     def accounts(self) -> "Accounts":

@@ -10,7 +10,19 @@ import pytest
 from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
-from tests.support.chatting import ADAM, OLGA, Chat, Desk, Message, at_work, buttons, configured, providers
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    Chat,
+    Desk,
+    Message,
+    at_work,
+    buttons,
+    configured,
+    providers,
+    texts,
+    until,
+)
 
 PASSWORD, ADDRESS = "Quiet4Harbour", "new@example.org"
 WHOLE = "Demo, for somebody new"
@@ -228,8 +240,9 @@ async def test_a_freeze_stops_it_and_nobody_opens_through_a_login_of_somebody_el
     await begun(desk, WHOLE)
     await filled_in(desk, "Kenya", "Make one that nobody knows")
     await desk.says(ADAM, "/freeze deriv")
-    await desk.settled()
-    assert "frozen" in (await desk.says(OLGA, ADDRESS))[0]["text"]
+    await until(lambda: any(text.startswith("Frozen: Deriv") for text in texts(desk.chat.from_bot(OLGA))), 40)
+    refused, _ = await desk.says(OLGA, ADDRESS)
+    assert refused["text"].startswith("Deriv is frozen")
     assert (await told(desk, "mailbox"))["mails"] == []
     await desk.link("deriv", owner=ADAM, label="boss")
     assert "of somebody else" in await desk.said(OLGA, "/openaccount deriv/boss")

@@ -133,12 +133,12 @@ async def test_a_suspended_admin_does_not_settle_the_clock(rooms: House, clock: 
 
 async def test_a_suspended_person_sets_up_no_second_factor(rooms: House, clock: JumpingClock) -> None:
     olga = person(rooms)
-    begun = await rooms.factors.begin(olga)
+    begun = await rooms.enrolling.begin(olga)
     await rooms.people.suspend(doer(rooms, ADAM), olga.id)
     with pytest.raises(CountersignError):
-        await rooms.factors.confirm(olga, Device(begun, clock).shows(), telegram_id=OLGA)
+        await rooms.enrolling.confirm(olga, Device(begun, clock).shows(), telegram_id=OLGA)
     with pytest.raises(NotAllowedError):
-        await rooms.factors.begin(olga)
+        await rooms.enrolling.begin(olga)
 
 
 async def test_a_suspended_owner_lets_nobody_act(rooms: House) -> None:

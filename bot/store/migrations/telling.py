@@ -167,7 +167,7 @@ ALTER TABLE schedules ADD COLUMN thread_id INTEGER
     )
 
 
-def m017_alert_steps(tables: sqlite_utils.Database) -> None:
+def m018_alert_steps(tables: sqlite_utils.Database) -> None:
     """How many steps an alert that nobody acknowledged has gone; what went the only one there was has gone it."""
     run(
         tables,
@@ -180,7 +180,7 @@ CREATE INDEX alert_firings_unseen ON alert_firings (severity, told_at) WHERE ack
     )
 
 
-def m017_profit_currencies(tables: sqlite_utils.Database) -> None:
+def m021_profit_currencies(tables: sqlite_utils.Database) -> None:
     """Profits are added up by currency: rules about more than one position name theirs in what they look at."""
     run(
         tables,
