@@ -33,6 +33,7 @@ STEPS = (
     money.m019_rates,
     providers.m020_feeds,
     money.m021_first_payments,
+    telling.m022_profit_currencies,
 )
 
 

@@ -215,6 +215,18 @@ async def test_one_position_and_one_account_are_meant_by_their_numbers(desk: Des
     assert len(closed) == 1
 
 
+async def test_where_no_price_of_liquidation_is_told_the_margin_is_watched(desk: Desk) -> None:
+    told = await account(desk)
+    (shown,) = await desk.says(OLGA, f"/alert distance to liquidation main {told.account} < 10%")
+    subject = f"distance to full margin of {told.account} {told.amount.currency} at capital/main"
+    assert shown["text"].startswith(f"Understood: {subject}: below 10 %")
+
+
+async def test_an_order_is_filled_and_a_position_opened_as_people_write_it(desk: Desk) -> None:
+    (shown,) = await desk.says(OLGA, "/alert order filled gold")
+    assert shown["text"].startswith("Understood: order filled (GOLD) at capital/main: whenever it happens")
+
+
 @pytest.mark.parametrize("words", ["disk low main", "key old main tomorrow", "position closed UNOBTAINIUM"])
 async def test_what_would_wait_for_ever_is_not_set(desk: Desk, words: str) -> None:
     assert "Understood" not in await desk.said(OLGA, f"/alert {words}")

@@ -181,3 +181,16 @@ DROP INDEX alert_firings_unseen;
 CREATE INDEX alert_firings_unseen ON alert_firings (severity, told_at) WHERE acknowledged_at IS NULL AND is_quiet = 0
 """,
     )
+
+
+def m022_profit_currencies(tables: sqlite_utils.Database) -> None:
+    """Profits are added up by currency: rules about more than one position name theirs in what they look at."""
+    run(
+        tables,
+        """
+UPDATE alert_rules SET subject = iif(subject = '', 'all', subject) || ' ' || (body ->> 'currency')
+WHERE what = 'profit' AND body ->> 'currency' != '' AND instr(subject, ' ') = 0 AND NOT EXISTS
+    (SELECT 1 FROM alert_positions AS known
+     WHERE known.connection_id = alert_rules.connection_id AND known.id = alert_rules.subject AND known.id != '')
+""",
+    )
