@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bot.store import Database
+from tests.support import blank
 from tests.support.clock import HandClock
 
 
@@ -50,6 +51,7 @@ def _close_the_world() -> None:
 
 
 _close_the_world()
+blank.hand_out_copies()
 
 
 def pytest_configure(config: pytest.Config) -> None:
