@@ -210,7 +210,7 @@ async def test_another_side_that_reads_nothing_is_given_up_on(other: Other, monk
         connection.transport.pause_reading()
         await over.wait()
 
-    async with serve(deaf, "127.0.0.1", 0) as server:
+    async with serve(deaf, "127.0.0.1", 0, close_timeout=0.1) as server:  # it does not hear goodbye either
         other.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with line_to(other) as line:
             await line.open()
