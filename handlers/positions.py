@@ -1,7 +1,7 @@
 """/positions: what is open."""
 
 from bot.access.model import Right
-from bot.operations.balances import Sheet
+from bot.operations.sheets import Sheet
 from bot.providers.base import ActKind
 from bot.providers.records import Position
 from handlers import alert_steps

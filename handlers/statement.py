@@ -8,7 +8,7 @@ from telegram import InputFile
 
 from bot.access.model import Right
 from bot.errors import InputError
-from bot.operations.balances import Sheet
+from bot.operations.sheets import Sheet
 from bot.providers.records import Entry, Happening
 from handlers.context import DeskContext
 from handlers.doors import Door, Words, taste_of

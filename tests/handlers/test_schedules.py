@@ -12,8 +12,8 @@ import pytest
 
 from bot.access.model import Person
 from bot.money import Currency, Money
-from bot.operations.balances import Answer, Sheet
 from bot.operations.schedules.model import Run
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Entry, Environment, Reading, Way
 from handlers.digests import Digests
 from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, Message, at_work, configured, providers, texts, until
