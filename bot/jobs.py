@@ -71,14 +71,6 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         """Whether the people there are can meet it. Late, it is told late."""
         await house.meeting.look()
 
-    async def read_requests() -> None:
-        """Read the clients' requests again that are pending or were heard of. Late, /withdrawals reads them itself."""
-        await house.withdrawals.refresh()
-
-    async def look_into_report() -> None:
-        """Whether clients asked for anything, where that is only seen there. Late, it is seen late."""
-        await house.report_feed.look()
-
     async def watch_registrations() -> None:
         """Whether accounts answer to their keys by now. Late, it is told late."""
         await house.registering.watch()
@@ -119,13 +111,11 @@ def scheduled(house: House) -> Iterator[AsyncIOScheduler]:
         (remind, _MINUTE, soon),
         (check_policy, _MINUTE, soon),
         (watch_registrations, _MINUTE, soon),
-        (read_requests, _MINUTE, soon),
         (watch_disk, _MINUTE, soon),
         (page, _MINUTE, soon - _MINUTE / 2),
         (watch_for_alerts, _MINUTE, soon),
         (back_up, 5 * _MINUTE, soon + _MINUTE),
         (watch_policy, _HOUR, soon),
-        (look_into_report, 2 * _MINUTE, soon),
         (tell_of_keys, _HOUR, soon + 10 * _MINUTE),
     ):
         scheduler.add_job(

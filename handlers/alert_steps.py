@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.access.model import Right
 from bot.alerts.model import Measure, Occasion
 from bot.alerts.sentences import begun, parse, says_test
 from bot.errors import InputError
@@ -12,7 +11,6 @@ from bot.messages.cards import Card, Draft
 from handlers import alert_setting, completing, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, TapDoor
 from handlers.render import literal
 
 KIND: Final = "alert/steps"
@@ -149,7 +147,3 @@ async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) 
         return
     await context.services.cards.drop(context.person.id)
     await alert_setting.propose(context, said)
-
-
-TAPS = (TapDoor(KIND, Right.READ, tapped),)
-ANSWERS = (AnswerDoor(TYPED, Right.READ, typed),)

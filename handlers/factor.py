@@ -1,12 +1,12 @@
 """/factor: setting up the second factor, and asking for its codes.
 
-What needs a code asks for one with `ask` and has a `code_door`: the prompt names what the code is for, and the digits
-that come back are used for that and for nothing else. What was asked is a draft, so it outlives a restart.
+What needs a code asks for one with `ask` and takes it `with_code`: the prompt names what the code is for, and the
+digits that come back are used for that and for nothing else. What was asked is a draft, so it outlives a restart.
 """
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from html import escape
 from typing import Any, Final
@@ -28,7 +28,7 @@ from bot.vault.totp import digits_in
 from handlers import failures
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
+from handlers.doors import Words, taste_of
 from handlers.pages import Reply
 from handlers.render import bold, literal
 from handlers.render.pictures import qr_code
@@ -54,7 +54,7 @@ async def ask(context: DeskContext, kind: str, purpose: str, about: Mapping[str,
     """Ask the person, in their private chat, for the code that lets one act happen.
 
     Args:
-        kind: That of the act's `code_door`.
+        kind: That of the answer that is taken `with_code`.
         purpose: What it is, as plain words that go on from "To …".
         about: What the act needs to know, as plain JSON; never a secret.
     Raises:
@@ -80,7 +80,10 @@ async def ask(context: DeskContext, kind: str, purpose: str, about: Mapping[str,
     await services.cards.save(Draft(context.person.id, kind, body))
 
 
-def code_door(kind: str, right: Right, act: Act) -> AnswerDoor:
+Answer = Callable[[DeskContext, Draft, str, int], Coroutine[Any, Any, None]]
+
+
+def with_code(act: Act) -> Answer:
     """What takes the answer to `ask` for one kind of act."""
 
     async def answer(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
@@ -98,7 +101,7 @@ def code_door(kind: str, right: Right, act: Act) -> AnswerDoor:
         if said is not None:
             await context.say(said)
 
-    return AnswerDoor(kind, right, answer, secret=True)
+    return answer
 
 
 async def _answered(context: DeskContext, draft: Draft) -> None:
@@ -217,11 +220,11 @@ async def _show(context: DeskContext, enrolment: Enrolment) -> None:
     await services.cards.save(Draft(context.person.id, _ENROLLING, body))
 
 
-async def _confirm(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def confirm(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     """The first code of what is being set up."""
     services = context.services
     if from_millis(draft.body["until"]) <= services.clock.now():
-        await _void(context, draft)
+        await void(context, draft)
         await services.cards.drop(context.person.id)
         await context.say("That took more than 10 minutes: nothing was set up. /factor begins again.")
         return
@@ -242,7 +245,7 @@ async def _confirm(context: DeskContext, draft: Draft, text: str, message_id: in
     )
 
 
-async def _void(context: DeskContext, draft: Draft) -> None:
+async def void(context: DeskContext, draft: Draft) -> None:
     """Nothing is set up; the picture goes."""
     await context.services.enrolling.give_up(context.person)
     await context.delete(draft.body["picture"])
@@ -258,10 +261,5 @@ async def _remove(context: DeskContext, about: Mapping[str, Any], code: Secret) 
     return "Your second factor is removed. /factor sets up a new one."
 
 
-DOORS = (Door("factor", "Your second factor", "/factor", Right.TALK, factor, only_in_private=True),)
-TAPS = (TapDoor(CARD, Right.TALK, chosen),)
-ANSWERS: Final = (
-    AnswerDoor(_ENROLLING, Right.TALK, _confirm, secret=True, stop=_void),
-    code_door(_REPLACING, Right.TALK, _replace),
-    code_door(_REMOVING, Right.TALK, _remove),
-)
+replaced: Final = with_code(_replace)
+removed: Final = with_code(_remove)

@@ -28,6 +28,7 @@ from bot.errors import (
     FieldsRefusedError,
     FrozenError,
     InputError,
+    NoRateError,
     NotAllowedError,
     NotFoundError,
     NumberWrongError,
@@ -82,6 +83,12 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return f"{_upper(error.reason)}. Nothing was changed."
         case PolicyRefusedError():
             return f"{_upper(error.reason)}. Nothing was asked for. /policy shows what is allowed."
+        case NoRateError():
+            pair = f"{error.base}/{error.quote}"
+            return (
+                f"A limit counts what {error.base} is worth in {error.quote}, and no rate of {pair} is younger than "
+                f"24 hours. An admin can enter one: /rate {pair} and the number. Nothing was asked for."
+            )
         case DiskShortError():
             return (
                 "The bot's disk is nearly full, so no money can be asked for. An admin must make room. "

@@ -1,6 +1,10 @@
-"""For every test: no socket leaves this machine, and time is moved by hand."""
+"""For every test: no socket leaves this machine, time is moved by hand, and nothing is compiled twice."""
 
+import os
+import shutil
 import socket
+import sys
+import tempfile
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -46,6 +50,20 @@ def _close_the_world() -> None:
 
 
 _close_the_world()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the workers, and the many processes that tests start, compile a module once between them.
+
+    Where Python was told to write nothing beside the sources, what it compiles lies apart from them for this run.
+    """
+    if not sys.dont_write_bytecode:
+        return
+    folder = tempfile.mkdtemp(prefix="countersign-bytecode-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = folder
+    sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

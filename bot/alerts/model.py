@@ -109,6 +109,15 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Escalation:
+    """One step of what happens to an alert that nobody acknowledges: those who were told hear again."""
+
+    after: timedelta
+    tells_admins: bool = False
+    """Every admin hears of it, too."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Source:
     """What a rule looks at."""
 

@@ -7,7 +7,7 @@ told nobody; it finds the states as they were, and hears the gap again from whoe
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,9 +16,9 @@ from bot.access.model import Person, Role
 from bot.alerts import records
 from bot.alerts.book import Entry
 from bot.alerts.engine import Engine, Happening, Moved
-from bot.alerts.model import Occasion, Outage, Phase, Repeat, Rule, State
+from bot.alerts.model import Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
 from bot.alerts.surveying import differences, known_positions, remember
-from bot.alerts.telling import Desk, Find, Telling, buttons
+from bot.alerts.telling import OPEN_FOR, Desk, Find, Telling, buttons
 from bot.alerts.wording import condition, subject_of, time_said
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError, StoreError
@@ -32,7 +32,7 @@ from bot.store.columns import at, packed
 
 MOST_RULES = 1_000
 """Of one person."""
-ESCALATED_AFTER = timedelta(minutes=10)
+_LADDERS = {Severity.CRITICAL: (Escalation(timedelta(minutes=10), tells_admins=True),)}
 _KEPT = timedelta(days=60)
 _RESTS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
 _PATIENCE_SECONDS = 1.0
@@ -53,8 +53,9 @@ class Alerts:
         find: Find,
         groups: Callable[[], Container[int]],
         zone: ZoneInfo,
+        ladders: Mapping[Severity, Sequence[Escalation]] = _LADDERS,
     ) -> None:
-        """`groups`: the chats of the desk's groups, as they are now."""
+        """`groups`: the chats of the desk's groups, as they are now. `ladders`: what nobody acknowledges goes these."""
         self.engine = Engine()
         self.zone = zone
         self._database = database
@@ -64,6 +65,7 @@ class Alerts:
         self._find = find
         self._groups = groups
         self._telling = Telling(outbox, cards, zone)
+        self._ladders = {severity: sorted(steps) for severity, steps in ladders.items()}
         self._events: list[Moved] = []
         """Decisions that are not written yet, oldest first."""
         self._unwritten: set[str] = set()
@@ -286,7 +288,7 @@ class Alerts:
         if rule.owner != person.id or (there is not None and there.rule.owner != person.id):
             raise NotFoundError("alert", rule.id)
         state = State()
-        if there is not None and there.rule.threshold == rule.threshold and not there.rule.is_paused:
+        if there is not None and _goes_on(there, rule):
             state = there.state
         action = "alert.set" if there is None else "alert.changed"
         details = {"rule": f"{subject_of(rule.source, '')}: {condition(rule)}"}
@@ -295,7 +297,7 @@ class Alerts:
         def change(tables: Tables) -> None:
             if there is None and records.count_of(tables, person.id) >= MOST_RULES:
                 raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
-            if there is None:
+            if there is None or there.rule.target != rule.target:
                 self._telling.check(Desk(tables, self._find, self._groups()), rule)
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
@@ -379,11 +381,7 @@ class Alerts:
 
         def change(tables: Tables) -> tuple[list[str], list[str]]:
             desk = Desk(tables, self._find, self._groups())
-            for told in records.unseen(tables, now - ESCALATED_AFTER):
-                tables.conn.execute("UPDATE alert_firings SET escalated_at = ? WHERE id = ?", (at(now), told.id))
-                entry = records.read_entry(tables, told.rule_id)
-                if entry is not None:
-                    self._telling.escalate(desk, told, entry.rule, time_said(ESCALATED_AFTER))
+            self._escalating(tables, desk, now)
             tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
             return self._dropping(tables, desk, now), self._pausing(tables, desk, now)
 
@@ -396,6 +394,22 @@ class Alerts:
                 self.engine.put(Entry(replace(entry.rule, is_paused=True), entry.state))
         if self.engine.wanted != self._wanted:
             self._tell_of_change()
+
+    def _escalating(self, tables: Tables, desk: Desk, now: datetime) -> None:
+        """What nobody has acknowledged goes as many steps as are due, in one."""
+        for severity, ladder in self._ladders.items():
+            if not ladder:
+                continue
+            for told, gone in records.unseen(tables, severity, now - OPEN_FOR, now - ladder[0].after, len(ladder)):
+                due = [step for step in ladder if now - told.told_at >= step.after]
+                entry = records.read_entry(tables, told.rule_id)
+                if len(due) <= gone:
+                    continue
+                records.gone_steps(tables, told.id, len(due), now)
+                if entry is not None:
+                    tells_admins = any(step.tells_admins for step in due[gone:])
+                    step = replace(due[-1], tells_admins=tells_admins)
+                    self._telling.escalate(desk, told, entry.rule, step, len(due))
 
     def _dropping(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
         """Rules whose time is over, or whose connection is gone."""
@@ -435,6 +449,12 @@ class Alerts:
         self._wanted = self.engine.wanted
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _goes_on(there: Entry, rule: Rule) -> bool:
+    """Whether a changed rule stands where it stood, rather than beginning anew."""
+    is_roused = there.rule.is_paused or (there.state.phase is Phase.DONE and rule.repeat is not Repeat.ONCE)
+    return there.rule.threshold == rule.threshold and not is_roused
 
 
 def _concerns(person: Person, told: records.Told) -> bool:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role
 from bot.access.records import group_now, people_in
-from bot.alerts.model import Firing, Measure, Occasion, Rule, Severity, Test
+from bot.alerts.model import Escalation, Firing, Measure, Occasion, Rule, Severity, Test
 from bot.alerts.records import Told
-from bot.alerts.wording import condition, headline, why
+from bot.alerts.wording import condition, headline, time_said, why
 from bot.errors import NotAllowedError
 from bot.ids import short_id
 from bot.messages.cards import Cards
@@ -155,18 +155,27 @@ class Telling:
                 ),
             )
 
-    def escalate(self, desk: Desk, told: Told, rule: Rule, waited: str) -> None:
-        """Nobody has acknowledged it: said again below it, and to every admin; its values to who may read them."""
+    def escalate(self, desk: Desk, told: Told, rule: Rule, step: Escalation, number: int) -> None:
+        """Nobody has acknowledged it: said again below it, and to every admin where the step (its `number`) says so;
+        its values to who may read them."""
         tables = desk.tables
-        line = f"Nobody has acknowledged alert {told.id} for {waited}."
+        line = f"Nobody has acknowledged alert {told.id} for {time_said(step.after)}."
         for key, (chat, card) in told.chats.items():
             hearer = desk.owner_of(chat)
             if card is not None and hearer is not None and desk.may_hear(hearer, rule):
                 notice = Notice(
-                    Lane.SECURITY, chat, f"Still open: {told.title}", (line,), f"{key}/escalated", under=key
+                    lane_of_step(told.severity),
+                    chat,
+                    f"Still open: {told.title}",
+                    (line,),
+                    f"{key}/escalated/{number}",
+                    under=key,
                 )
                 self._outbox.put(tables, notice)
+        if not step.tells_admins:
+            return
         heard = {chat for chat, _ in told.chats.values()}
+        title = "Critical alert" if told.severity is Severity.CRITICAL else "Alert"
         for person in desk.people.values():
             if Role.ADMIN not in person.roles:
                 continue
@@ -178,11 +187,11 @@ class Telling:
                 self._outbox.put(
                     tables,
                     Notice(
-                        Lane.SECURITY,
+                        lane_of_step(told.severity),
                         chat,
-                        "Critical alert, not acknowledged",
+                        f"{title}, not acknowledged",
                         lines,
-                        f"alert/{told.id}/escalated/{chat}",
+                        f"alert/{told.id}/escalated/{number}/{chat}",
                         card=button.id,
                         choices=ACKNOWLEDGING,
                     ),
@@ -255,6 +264,11 @@ def lane_of(rule: Rule) -> Lane:
     if rule.severity is Severity.CRITICAL:
         return Lane.SECURITY
     return Lane.PRICES if rule.source.what is Measure.PRICE else Lane.EVENTS
+
+
+def lane_of_step(severity: Severity) -> Lane:
+    """What is said again stands for itself, and is never one of many."""
+    return Lane.SECURITY if severity is Severity.CRITICAL else Lane.EVENTS
 
 
 def lane_of_edit(severity: Severity) -> Lane:

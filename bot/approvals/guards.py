@@ -7,7 +7,7 @@ from bot.approvals.model import Proof, Rule, Seat, both
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import DEFAULT, Guard, Guarded
 from bot.approvals.policy.model import Proof as Asked
-from bot.approvals.policy.strictness import joined
+from bot.approvals.policy.signers import joined
 from bot.store import Tables
 
 PROOFS: Mapping[Asked, Proof] = {Asked.NONE: Proof.NONE, Asked.NUMBER: Proof.NUMBER, Asked.CODE: Proof.CODE}

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """The stop, limit or price of what is open or waits; or what waits is taken back."""
     BENEFICIARY = "beneficiary"
     POLICY = "policy"
+    RATE = "rate"
+    """What one currency is worth in another, for limits that count every currency."""
     THAW = "thaw"
     SETTLE = "settle"
     """What became of a request whose outcome is unknown, said by hand."""

@@ -62,7 +62,7 @@ async def _serve(config: Config, rooms: House) -> None:
     with jobs.scheduled(rooms):
         async with running(rooms) as work, _updates(config, work) as fetching:
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            rest = (_telling(rooms, work), _moving(rooms, work), _watching(rooms, work), _by_the_clock(work))
+            rest = (_moving(rooms, work), _watching(rooms, work), _by_the_clock(work))
             parts = (*fetching, work.notify(), *rest)
             tasks = [asyncio.create_task(part) for part in parts]
             try:
@@ -74,13 +74,6 @@ async def _serve(config: Config, rooms: House) -> None:
             for result in results:
                 if isinstance(result, Exception):
                     raise result
-
-
-async def _telling(rooms: House, work: Running) -> None:
-    """What is told by itself; no update waits for it."""
-    await work.settled()
-    await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
-    await rooms.announcing.run()
 
 
 async def _by_the_clock(work: Running) -> None:
@@ -96,8 +89,9 @@ async def _moving(rooms: House, work: Running) -> None:
 
 
 async def _watching(rooms: House, work: Running) -> None:
-    """What alert rules look at, and what they decide."""
+    """What is told by itself, by the providers and by what alert rules make of it."""
     await work.settled()
+    await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
     await rooms.alerts.start()
     writing, watching = (asyncio.create_task(one) for one in (rooms.alerts.run(), rooms.watch.run()))
     try:

@@ -36,6 +36,7 @@ from bot.providers.records import Balance
 
 ANSWER_SECONDS: Final = 20.0
 MOST_OFFERED: Final = 6
+MOST_HEARERS: Final = 40
 _OF_CRM = (Occasion.WITHDRAWAL_NEW, Occasion.WITHDRAWAL_WAITING)
 _OF_ACCOUNTS = (Measure.BALANCE, Measure.FREE_MARGIN, Measure.MARGIN_LEVEL)
 _OF_POSITIONS = (Occasion.OPENED, Occasion.CLOSED, Occasion.STOPPED)
@@ -170,6 +171,33 @@ class Alerting:
         if isinstance(party, Role):
             raise InputError("one person or the group can be told", f"{EXAMPLE} to group")
         return Target() if party.id == person.id else Target(person=party.id)
+
+    async def check_target(self, person: Person, rule: Rule, roster: Roster) -> None:
+        """Whether its owner may have it told to whom it names. `NotAllowedError`, `NotFoundError`."""
+        target = rule.target
+        if target.person is None and target.chat is None:
+            return
+        if not person.may(Right.ALERT):
+            raise NotAllowedError(Right.ALERT)
+        if target.chat is not None and target.chat not in roster.groups:
+            raise NotFoundError("group", str(target.chat))
+        self._check_reach(target, await self._looked_at(person, rule), roster)
+
+    async def hearers(self, person: Person, rule: Rule, roster: Roster, known: Iterable[Target] = ()) -> list[Target]:
+        """Who could be told of it: its owner, who else may read that, and groups; of their topics those in `known`."""
+        if not person.may(Right.ALERT):
+            return [Target()]
+        linked = await self._looked_at(person, rule)
+        others = [one for one in roster.people if one.id != person.id and all(it.may_read(one) for it in linked)]
+        people = [Target(person=one.id) for one in sorted(others, key=lambda one: one.name)]
+        groups = [Target(chat=chat) for chat in sorted(roster.groups)]
+        topics = {one for one in known if one.thread is not None and one.chat in roster.groups}
+        named = sorted(topics, key=lambda one: (one.chat or 0, one.thread or 0))
+        return [Target(), *groups, *named, *people][:MOST_HEARERS]
+
+    async def _looked_at(self, person: Person, rule: Rule) -> list[Connection]:
+        visible = await self._connections.visible_to(person)
+        return [one for one in visible if one.id == rule.source.connection]
 
     @staticmethod
     def _check_reach(target: Target, chosen: Iterable[Connection], roster: Roster) -> None:

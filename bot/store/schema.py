@@ -25,6 +25,10 @@ for _step in (
     telling.m014_alerts,
     telling.m015_schedules,
     money.m016_answers,
+    telling.m017_schedule_places,
+    telling.m018_alert_steps,
+    money.m019_rates,
+    providers.m020_feeds,
 ):
     MIGRATIONS()(_step)
 

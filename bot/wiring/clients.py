@@ -7,6 +7,7 @@ from bot.wiring.deciding import DecidingRooms
 
 if TYPE_CHECKING:
     from bot.operations.bookings import BookingDesk
+    from bot.operations.client_requests import ClientRequests
     from bot.operations.clients import ClientDesk
     from bot.operations.leads import Leads
     from bot.operations.payments import Payments
@@ -49,6 +50,13 @@ class ClientRooms(DecidingRooms):
         crm = self.config.providers.get("crm")
         is_on = isinstance(crm, Settings) and crm.requests_from_report
         return ReportFeed(self.connections, self.withdrawals, self.clock, is_on=is_on)
+
+    @cached_property
+    def client_requests(self) -> "ClientRequests":
+        from bot.operations.client_requests import ClientRequests
+
+        hears = self.config.web is not None and "crm.webhook_secret_file" in self.config.hooks
+        return ClientRequests(self.withdrawals, self.report_feed, self.connections, self.clock, hears=hears)
 
     @cached_property
     def payments(self) -> "Payments":

@@ -26,7 +26,6 @@ from bot.vault.keys import KeyTree, MasterKey
 from bot.vault.service import Vault
 from bot.vault.signing import ButtonSigner, UpdateSealer
 from bot.vault.sources import read_master
-from bot.wiring.clients import ClientRooms
 from bot.wiring.delivery import DeliveryRooms
 from bot.wiring.trading import TradingRooms
 from bot.wiring.watching import WatchingRooms
@@ -37,7 +36,7 @@ _CLEAN_STOP = "clean_stop"
 EX_TEMPFAIL = 75
 
 
-class House(DeliveryRooms, TradingRooms, ClientRooms, WatchingRooms):
+class House(DeliveryRooms, TradingRooms, WatchingRooms):
     """Every room."""
 
 

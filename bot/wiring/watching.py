@@ -3,19 +3,19 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bot.wiring.deciding import DecidingRooms
+from bot.wiring.clients import ClientRooms
 
 if TYPE_CHECKING:
     from bot.alerts.service import Alerts
     from bot.operations.alerting import Alerting
-    from bot.operations.announcing import Announcing
     from bot.operations.watch.room import Watch
     from bot.operations.watching_desk import WatchingDesk
 
 
-class WatchingRooms(DecidingRooms):
+class WatchingRooms(ClientRooms):
     @cached_property
     def alerts(self) -> "Alerts":
+        from bot.alerts.escalating import ladders
         from bot.alerts.service import Alerts
         from bot.operations.linked import find_one
 
@@ -28,6 +28,7 @@ class WatchingRooms(DecidingRooms):
             find=find_one,
             groups=lambda: self.access.roster.groups,
             zone=self.zone,
+            ladders=ladders(self.config.alerts),
         )
 
     @cached_property
@@ -59,11 +60,5 @@ class WatchingRooms(DecidingRooms):
             figures=Figures(patience.backoff, patience.backoff_cap, stall_seconds=patience.stall),
             poll_seconds=patience.poll,
             patience_seconds=patience.tell_after,
+            requests=lambda: self.client_requests,
         )
-
-    @cached_property
-    def announcing(self) -> "Announcing":
-        from bot.operations.announcing import Announcing
-
-        report_of = self.watch.reports.of
-        return Announcing(self.database, self.connections, self.access, self.outbox, self.clock, report_of)

@@ -14,8 +14,10 @@ import pytest
 from bot.access.model import Person
 from bot.access.records import people_in
 from bot.alerts.engine import Happening
+from bot.alerts.escalating import ladders
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Severity, Source, Target, Test
 from bot.alerts.service import Alerts
+from bot.config.model import Alerts as Steps
 from bot.errors import NotAllowedError, NotFoundError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
@@ -50,6 +52,7 @@ class Room:
     login: Login = field(default_factory=lambda: Login({1, 2}))
     groups: set[int] = field(default_factory=lambda: {GROUP})
     deeds: list[Deed] = field(default_factory=list)
+    steps: Steps = field(default_factory=Steps)
     database: Database = field(init=False)
     alerts: Alerts = field(init=False)
 
@@ -65,6 +68,7 @@ class Room:
             find=lambda _, __: self.login,
             groups=lambda: self.groups,
             zone=ZoneInfo("UTC"),
+            ladders=ladders(self.steps),
         )
         await self.alerts.start()
 
@@ -371,6 +375,31 @@ async def test_what_nobody_acknowledged_is_not_said_again_to_who_may_not_read_it
     await room.alerts.look()
     assert len(await room.titles(VERA)) == 1
     assert await room.titles(ADAM) == ["Critical alert, not acknowledged"]
+
+
+async def test_what_nobody_acknowledges_goes_the_steps_that_the_desk_says(room: Room) -> None:
+    room.steps = Steps(critical_again=[2], critical_escalated=[10, 30], normal_again=[5])
+    await room.restart()
+    await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
+    await room.sets(rule(Test.ABOVE, 2400, name="r2"))
+    await room.tells(2390, 2412)
+    told: list[tuple[int, list[str], list[str]]] = []
+    for minutes in (3, 2, 6, 1, 30, 30):
+        before = len(await room.titles()), len(await room.titles(ADAM))
+        await room.clock.move(minutes * 60)
+        await room.alerts.look()
+        await room.alerts.look()
+        await room.restart()
+        told.append((minutes, (await room.titles())[before[0] :], (await room.titles(ADAM))[before[1] :]))
+    again, admin = "Still open: GOLD above 2400: 2412", "Critical alert, not acknowledged"
+    assert told == [
+        (3, [again], []),
+        (2, [again], []),
+        (6, [again], [admin]),
+        (1, [], []),
+        (30, [again], [admin]),
+        (30, [], []),
+    ]
 
 
 async def test_what_happened_is_told_once_however_often_it_is_seen(room: Room) -> None:

@@ -238,12 +238,10 @@ async def test_a_balance_that_no_stream_tells_is_polled_and_told_when_it_changed
         account = "9120004471"
         rules.want(connection, Subject(Topic.BALANCE, account))
         async with watching(desk, rules):
-            await until(lambda: rules.seen)
+            await until(lambda: balances(rules))
             await control(desk, "cryptocapital", "deposit", account=account, amount="5.00", sender="9120555555")
-            await until(lambda: len(rules.seen) == 2)
-        before, after = (one for one, _ in rules.seen)
-        assert isinstance(before, Balance)
-        assert isinstance(after, Balance)
+            await until(lambda: len(balances(rules)) == 2)
+        before, after = balances(rules)
         assert after.amount.amount - before.amount.amount == 5
 
 
@@ -278,12 +276,19 @@ async def test_money_that_comes_is_told_of_where_only_a_statement_knows(tmp_path
         assert [one.amount.amount for one in entries(rules)] == [5, 6]
 
 
-async def begun(desk: Desk) -> None:
-    """Until a feed has its beginning."""
-    question = "SELECT count(*) FROM streams WHERE told_at IS NOT NULL"
+async def begun(desk: Desk, *topics: Topic) -> None:
+    """Until feeds have their beginning; without a topic: any."""
+    question = "SELECT topic FROM streams WHERE told_at IS NOT NULL"
     async with asyncio.timeout(15):
-        while not (await desk.rooms.database.read(lambda tables: tables.conn.execute(question).fetchone()))[0]:
+        while True:
+            rows = await desk.rooms.database.read(lambda tables: tables.conn.execute(question).fetchall())
+            if rows and {topic for (topic,) in rows} >= set(topics):
+                return
             await asyncio.sleep(0.02)  # what is waited for is a row
+
+
+def balances(rules: Rules) -> list[Balance]:
+    return [one for one, _ in rules.seen if isinstance(one, Balance)]
 
 
 def entries(rules: Rules) -> list[Entry]:
@@ -297,11 +302,9 @@ async def test_on_one_socket_prices_balances_and_bookings_are_followed_side_by_s
         rules.want(connection, Subject(Topic.QUOTE, "R_100"), *(Subject(topic) for topic in wanted))
         async with watching(desk, rules):
             await until(lambda: rules.surveys and [one for one, _ in rules.seen if isinstance(one, Quote)], 30)
-            async with asyncio.timeout(30):
-                while not entries(rules):  # a feed without lines begins unseen: what comes before is no news
-                    await control(desk, "deriv", "deposit", loginid="CR900001", amount="12.50")
-                    with contextlib.suppress(TimeoutError):
-                        await until(lambda: entries(rules), 1)
+            await begun(desk, Topic.ENTRY)
+            await control(desk, "deriv", "deposit", loginid="CR900001", amount="12.50")
+            await until(lambda: entries(rules))
             await until(lambda: [one for one, _ in rules.seen if isinstance(one, Balance)])
         assert {one.amount.amount for one in entries(rules)} == {Decimal("12.50")}
 
@@ -440,11 +443,7 @@ async def test_a_line_that_tells_of_money_has_the_same_card(tmp_path: Path, chat
         config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
         async with at_work(config, chat, sides) as desk, alerting(desk):
             await desk.link("cryptocapital")
-            announcing = asyncio.create_task(desk.rooms.announcing.run())
-            feeds = "SELECT 1 FROM feeds"
-            async with asyncio.timeout(15):
-                while not await desk.rooms.database.read(lambda tables: tables.conn.execute(feeds).fetchone()):
-                    await asyncio.sleep(0.02)  # what is waited for is a row
+            await begun(desk)
             await control(desk, "cryptocapital", "down", down=True)
             await control(desk, "cryptocapital", "hangup")
             await until(lambda: cards(desk), 30)
@@ -454,9 +453,6 @@ async def test_a_line_that_tells_of_money_has_the_same_card(tmp_path: Path, chat
             desk.clock.ahead_by(11)
             await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
             assert len(cards(desk)) == 1
-            announcing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await announcing
 
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

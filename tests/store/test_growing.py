@@ -3,13 +3,21 @@
 import hashlib
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bot.operations.watch.marks import marks_of
+from bot.providers.news import Mark
+from bot.providers.streams import Subject, Topic
 from bot.store import Tables
 from bot.store.schema import MIGRATIONS, known_names
 
+LINKED = (
+    "INSERT INTO connections (id, owner, provider, label, environment, created_at, tested_at)"
+    " VALUES (?, 7, 'cryptocapital', ?, 'live', 0, 0)"
+)
 ROW = "INSERT INTO crm_withdrawals (request_id, source, noticed_at, unread, client) VALUES (?, ?, 5, 2, 'Ann')"
 
 
@@ -51,3 +59,31 @@ def test_the_steps_are_taken_in_the_order_of_their_numbers(tmp_path: Path) -> No
         MIGRATIONS.apply(Tables(connection))
         taken = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
     assert [int(name[1:4]) for name in taken] == list(range(1, len(taken) + 1))
+
+
+def test_feeds_of_arriving_money_go_on_as_streams_where_they_were(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old.sqlite", isolation_level=None)) as connection:
+        tables = Tables(connection)
+        MIGRATIONS.apply(tables, stop_before="m020_feeds")
+        connection.execute("INSERT INTO persons VALUES (7, 'Olga', 'active', 0)")
+        for number in (1, 2, 3):
+            connection.execute(LINKED, (number, f"login {number}"))
+        for number in (1, 2):
+            connection.execute("INSERT INTO feeds VALUES (?, ?)", (number, 1_770_000_000_000))
+        connection.execute("INSERT INTO feed_entries VALUES (1, '9120004471/4795', '2026-02-01')")
+        connection.execute("INSERT INTO feed_entries VALUES (1, '9120004471/4801', '2026-02-02')")
+        polled = (
+            "INSERT INTO streams (connection_id, topic, name, told_at, listened_until) VALUES (2, 'entry', '', 5, 6)"
+        )
+        connection.execute(polled)
+        MIGRATIONS.apply(tables)
+        assert marks_of(tables, 1) == {
+            Subject(Topic.ENTRY): Mark(
+                datetime(2026, 2, 2, 2, 40, tzinfo=UTC),
+                datetime(2026, 2, 2, 2, 40, tzinfo=UTC),
+                keys=("2026-02-01/9120004471/4795", "2026-02-02/9120004471/4801"),
+            )
+        }
+        (polled_mark,) = marks_of(tables, 2).values()
+        assert polled_mark.until.timestamp() == 0.006
+        assert marks_of(tables, 3) == {}

@@ -1,5 +1,6 @@
 """A desk that the CRM and what belongs to it may come to: the house, its listener, and the simulator that calls."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -92,3 +93,15 @@ async def called(folder: Path, *switched_on: str, settings: Sequence[str] = ()) 
             ):
                 yield Called(rooms, origin, client, control, sim, clock)
             await rooms.withdrawals.close()
+
+
+@asynccontextmanager
+async def watched(desk: Called) -> AsyncIterator[None]:
+    """What is linked is watched, as `countersign run` does."""
+    await desk.rooms.alerts.start()
+    watching = asyncio.create_task(desk.rooms.watch.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])

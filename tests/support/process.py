@@ -1,7 +1,6 @@
 """The bot as a process of its own, as an operator runs it."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -53,7 +52,6 @@ async def run(config: Path, *, ready: bool = True) -> AsyncIterator[Bot]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
     bot = Bot(process, log)
     try:

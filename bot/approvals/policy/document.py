@@ -59,6 +59,7 @@ class LimitTable(_Scoped, frozen=True, kw_only=True):
     amount: str | int
     per: Literal["person", "connection", "desk"]
     window: Literal["transaction", "24h", "day"]
+    every_currency: bool = False
 
 
 class GuardTable(_Table, frozen=True, kw_only=True):

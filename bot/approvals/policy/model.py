@@ -186,6 +186,12 @@ class Limit:
     most: Money
     per: Per
     window: Window
+    every_currency: bool = False
+    """Whether amounts in others than its own are counted as well, for what they are worth (`rates`)."""
+
+    def counts_in(self, code: str) -> bool:
+        """Whether an amount in that currency counts."""
+        return self.every_currency or code == self.most.currency.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,3 +261,5 @@ class Verdict:
     hold: timedelta
     life: timedelta
     reason: str = ""
+    is_uncounted: bool = False
+    """It takes what the strictest amount would: limits are kept, and none of them counts its currency."""

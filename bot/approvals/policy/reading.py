@@ -152,6 +152,7 @@ def _limit(path: str, said: Partial, words: Words) -> Limit:
         most=words.money(path, said.amount, said.currency),
         per=Per(said.per or Per.DESK),
         window=Window(said.window or Window.ROLLING),
+        every_currency=bool(said.every_currency),
     )
 
 

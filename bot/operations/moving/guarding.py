@@ -15,6 +15,7 @@ from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
+from bot.approvals.policy.rates import NO_RATES
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, NotFoundError, PolicyRefusedError
 from bot.money import Money
@@ -22,6 +23,7 @@ from bot.operations import beneficiaries, freezing
 from bot.operations.linked import Connection, read_one
 from bot.operations.moving import records
 from bot.operations.moving.matters import Matter, Parameters
+from bot.operations.rates import rates_in
 from bot.store import Tables
 
 _WINDOWS = {Window.TRANSACTION: "at once", Window.ROLLING: "in 24 hours", Window.DAY: "a day"}
@@ -66,6 +68,7 @@ class Guarding:
             DiskShortError: Nothing new can be written down safely.
             NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
             PolicyRefusedError: The policy, or a limit.
+        NoRateError: A limit counts every currency, and lacks the rate of this one.
         """
         return self._judged(tables, matter, _person(tables, by.id), parameters, again)
 
@@ -101,7 +104,7 @@ class Guarding:
             because = f": {verdict.reason}" if verdict.reason else ""
             raise PolicyRefusedError(f"the policy does not allow it (rule {verdict.rule}{because})")
         for limit in limits_for(policy, case):
-            _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None)
+            _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None, now)
         return Judged(case, verdict, version)
 
     def asked(self, tables: Tables, matter: Matter, request: Request) -> None:
@@ -144,18 +147,24 @@ def _connection(tables: Tables, person: Person, parameters: Parameters) -> Conne
     return connection
 
 
-def _check_limit(tables: Tables, policy: Policy | None, limit: Limit, case: Case, before: datetime | None) -> None:
-    """`PolicyRefusedError` when the case is too much for what is left.
+def _check_limit(
+    tables: Tables, policy: Policy | None, limit: Limit, case: Case, before: datetime | None, now: datetime
+) -> None:
+    """`PolicyRefusedError` when the case is too much for what is left; `NoRateError` when nobody knows.
 
     Args:
         before: Looked at again, a request is judged by what was asked for before it: what came later was judged by it.
     """
     since = window_start(limit, case.at, (policy or DEFAULT).zone)
-    others = records.counting(tables, limit.most.currency, since, before=before)
-    gone = spent(policy, limit, case, others)
-    if exceeded(limit, gone, case):
+    others = records.counting(tables, None if limit.every_currency else limit.most.currency, since, before=before)
+    rates = rates_in(tables, since) if limit.every_currency else NO_RATES
+    gone = spent(policy, limit, case, others, rates)
+    if exceeded(limit, gone, case, rates, now):
         used = "" if limit.window is Window.TRANSACTION else f"; {Money(gone, limit.most.currency)} of it is used"
-        what = f"{limit.most} {_WINDOWS[limit.window]} {_PER[limit.per]}"
+        counted = (
+            "" if case.amount is None or case.amount.currency == limit.most.currency else ", counted at their rates"
+        )
+        what = f"{limit.most} {_WINDOWS[limit.window]} {_PER[limit.per]}{counted}"
         raise PolicyRefusedError(f"the limit {limit.name} is {what}{used}")
 
 

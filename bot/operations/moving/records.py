@@ -234,13 +234,17 @@ def note_case(tables: Tables, request_id: str, case: Case, policy: int, tier: st
     )
 
 
-def counting(tables: Tables, currency: Currency, since: datetime, *, before: datetime | None = None) -> list[Case]:
-    """Every case since a moment that limits count, of one currency; with `before` only what was asked for earlier."""
+def counting(
+    tables: Tables, currency: Currency | None, since: datetime, *, before: datetime | None = None
+) -> list[Case]:
+    """Every case since a moment that limits count, of one currency or of all; with `before` only what was asked for
+    earlier."""
+    of_currency, values = ("", ()) if currency is None else ("cases.currency = ? AND", (currency.code,))
     rows = tables.conn.execute(
-        "SELECT cases.act, provider, environment, connection, source, beneficiary, cases.amount, cases.currency,"
+        "SELECT cases.act, provider, environment, connection, source, beneficiary, cases.amount, cases.currency,"  # noqa: S608  # ours
         " cases.at, cases.person_id, circles FROM cases JOIN requests ON requests.id = request_id"
-        " WHERE cases.currency = ? AND cases.at >= ? AND (? IS NULL OR cases.at < ?) AND counts = 1 ORDER BY cases.at",
-        (currency.code, at(since), *((at(before) if before is not None else None,) * 2)),
+        f" WHERE {of_currency} cases.at >= ? AND (? IS NULL OR cases.at < ?) AND counts = 1 ORDER BY cases.at",
+        (*values, at(since), *((at(before) if before is not None else None,) * 2)),
     ).fetchall()
     return list(cases_from(rows))
 

@@ -27,6 +27,7 @@ from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
 from bot.operations.moving.settling import Repeating, Settling
 from bot.operations.moving.withdrawals import WithdrawalMatter
+from bot.operations.rates import RateBook
 from bot.operations.thawing import Thawing
 from bot.operations.timekeeping import Timekeeping
 from bot.operations.transfer_steps import TransferSteps
@@ -53,6 +54,7 @@ class MoneyRoom:
     settling: Settling
     repeating: Repeating
     beneficiaries: Beneficiaries
+    rates: RateBook
     afterwards: Afterwards
     transfer_steps: TransferSteps
     payments: Mapping[PayWay, Transfers]
@@ -101,6 +103,8 @@ def money_room(
     approvals.carriers[Kind.SETTLE] = settling
     approvals.carriers[Kind.REPEAT] = repeating
     approvals.carriers[Kind.BENEFICIARY] = book
+    rates = RateBook(database, approvals, policies, audit, clock)
+    approvals.carriers[Kind.RATE] = rates
     planning = Planning(database, guarding, approvals, matters)
     transfers = Transfers(database, connections, planning)
     codes = MailedCodes(database, approvals, connections, audit, outbox, sending.again)
@@ -126,5 +130,6 @@ def money_room(
         settling=settling,
         repeating=repeating,
         beneficiaries=book,
+        rates=rates,
         afterwards=Afterwards(database, incidents, clock, reconciling.evidence),
     )

@@ -174,3 +174,25 @@ CREATE TRIGGER answers_are_final BEFORE UPDATE ON answers BEGIN SELECT RAISE(ABO
 CREATE TRIGGER answers_stay BEFORE DELETE ON answers BEGIN SELECT RAISE(ABORT, 'answers stay'); END;
 """,
     )
+
+
+def m019_rates(tables: sqlite_utils.Database) -> None:
+    """What one currency is worth in another, for limits that count every currency."""
+    run(
+        tables,
+        """
+CREATE TABLE rates (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    base TEXT NOT NULL,
+    quote TEXT NOT NULL,
+    rate TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    request_id TEXT NOT NULL UNIQUE REFERENCES requests (id)
+) STRICT;
+CREATE INDEX rates_of ON rates (base, quote, at);
+CREATE INDEX rates_since ON rates (at);
+CREATE TRIGGER rates_are_final BEFORE UPDATE ON rates BEGIN SELECT RAISE(ABORT, 'rates are final'); END;
+CREATE TRIGGER rates_stay BEFORE DELETE ON rates BEGIN SELECT RAISE(ABORT, 'rates stay'); END;
+CREATE INDEX cases_at ON cases (at);
+""",
+    )

@@ -131,3 +131,22 @@ CREATE TABLE outages (
 CREATE UNIQUE INDEX outages_open ON outages (connection_id) WHERE until IS NULL;
 """,
     )
+
+
+def m020_feeds(tables: sqlite_utils.Database) -> None:
+    """Feeds of arriving money are streams among the others: how far each was told, with the lines it told last."""
+    run(
+        tables,
+        """
+INSERT OR IGNORE INTO streams (connection_id, topic, name) SELECT connection_id, 'entry', '' FROM feeds;
+UPDATE streams SET told_at = feeds.caught_up_at, listened_until = feeds.caught_up_at,
+    keys = (
+        SELECT group_concat(day || '/' || entry_id, char(10)) FROM feed_entries
+        WHERE feed_entries.connection_id = feeds.connection_id
+    )
+FROM feeds
+WHERE feeds.connection_id = streams.connection_id AND topic = 'entry' AND name = '' AND told_at IS NULL;
+DROP TABLE feed_entries;
+DROP TABLE feeds;
+""",
+    )

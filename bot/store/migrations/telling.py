@@ -154,3 +154,27 @@ CREATE TABLE schedule_runs (
 CREATE INDEX schedule_runs_begun ON schedule_runs (due_at) WHERE state = 'begun';
 """,
     )
+
+
+def m017_schedule_places(tables: sqlite_utils.Database) -> None:
+    """The group, and its topic, that is told when something has come by the clock."""
+    run(
+        tables,
+        """
+ALTER TABLE schedules ADD COLUMN group_id INTEGER;
+ALTER TABLE schedules ADD COLUMN thread_id INTEGER
+""",
+    )
+
+
+def m018_alert_steps(tables: sqlite_utils.Database) -> None:
+    """How many steps an alert that nobody acknowledged has gone; what went the only one there was has gone it."""
+    run(
+        tables,
+        """
+ALTER TABLE alert_firings ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;
+UPDATE alert_firings SET steps = 1 WHERE escalated_at IS NOT NULL;
+DROP INDEX alert_firings_unseen;
+CREATE INDEX alert_firings_unseen ON alert_firings (severity, told_at) WHERE acknowledged_at IS NULL AND is_quiet = 0
+""",
+    )

@@ -393,6 +393,36 @@ def test_a_loosening_is_found_exactly_when_some_case_gets_through_more_easily(
     assert len(loosens(old, new)) == len(easier)
 
 
+KEPT = some.lists(
+    some.builds(
+        Limit,
+        name=some.just("limit"),
+        scope=some.sampled_from([Scope(), Scope(acts=frozenset({Act.TRANSFER})), Scope(weekdays=frozenset({0}))]),
+        most=some.sampled_from([money("2 USD"), money("2 EUR")]),
+        per=some.just(Per.DESK),
+        window=some.just(Window.ROLLING),
+        every_currency=some.booleans(),
+    ),
+    max_size=2,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(two_policies(), KEPT, KEPT)
+def test_a_currency_that_a_limit_begins_or_ceases_to_count_is_compared_by_what_it_takes(
+    drawn: tuple[list[str], Policy, Policy], before: list[Limit], after: list[Limit]
+) -> None:
+    looked_at, old, new = drawn
+    names = sorted({*looked_at[:2], "amounts"})
+    old, new = replace(old, limits=tuple(before)), replace(new, limits=tuple(after))
+    cases = (
+        replace(TRANSFER, **{key: value for part in parts for key, value in part.items()})  # type: ignore[arg-type]
+        for parts in product(*(VALUES[name] for name in names))
+    )
+    if any(lets_more_through(judge(old, case), judge(new, case)) for case in cases):
+        assert loosens(old, new)
+
+
 LIMITS = some.builds(
     Limit,
     name=some.just("limit"),

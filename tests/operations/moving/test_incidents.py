@@ -7,6 +7,7 @@ import pytest
 
 from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Wish
+from bot.errors import FaultError
 from bot.operations.moving.matters import common
 from tests.support.chatting import ADAM, OLGA, Chat, at_work, configured, providers, telegram, texts, until
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
@@ -107,7 +108,8 @@ async def test_one_that_cannot_be_read_keeps_no_other_from_being_read_again(back
     match = {"path": silent.parameters["target"], "method": "GET"}
     await back_office.faults({"action": "status", "match": match, "status": 500, "times": 100})
     back_office.desk.clock.ahead_by(3601)
-    await back_office.rooms.withdrawals.refresh()
+    with pytest.raises(FaultError):
+        await back_office.rooms.withdrawals.refresh()
     assert await incidents(back_office) == [(f"request/{request.id}", "the CRM says that it is rejected")]
     troubled = await back_office.rows("SELECT request_id FROM crm_withdrawals WHERE trouble != ''")
     assert troubled == [(silent.parameters["target"],)]
