@@ -340,6 +340,13 @@ async def at_work(
                 await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@asynccontextmanager
+async def at_work_with(folder: Path, chat: Chat, *names: str) -> AsyncIterator[Desk]:
+    """The same before the simulators of these providers, with nobody's login linked."""
+    async with providers(*names) as sides, at_work(configured(folder, chat, sides), chat, sides) as desk:
+        yield desk
+
+
 def _noting(desk: Desk) -> Any:
     async def note(update: Update, _: Any) -> None:
         desk.passed.append(update)
