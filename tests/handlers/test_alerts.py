@@ -20,10 +20,8 @@ from tests.support.chatting import (
     Chat,
     Desk,
     Message,
-    at_work,
+    at_work_with,
     buttons,
-    configured,
-    providers,
     texts,
     until,
 )
@@ -33,7 +31,7 @@ from tests.support.desk import GROUP
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """Olga's Capital.com, shared with Vera and everybody else who reads."""
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "capital") as one:
         await one.link("capital", environment=Environment.DEMO)
         yield one
 

@@ -12,7 +12,7 @@ import pytest
 from bot.approvals.model import Decision, State
 from bot.operations.deal_line import Line, read
 from bot.providers.capital.wire import markets
-from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, configured, providers
+from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work_with
 from tests.support.treasury import CONFIRM, ONE_APPROVER, Treasury, money_at_work
 
 SMALL_ALONE = (
@@ -29,7 +29,7 @@ below = "1000"
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as opened:
+    async with at_work_with(tmp_path, chat, "capital") as opened:
         one = Treasury(opened, await opened.link("capital"))
         await one.policy(ONE_APPROVER)
         async with money_at_work(opened):
