@@ -1,9 +1,11 @@
 """A storm: prices that rise and fall at a broker, lines that are cut, and a bot that is killed, all of them processes.
 
-GOLD rises for a moment while the bot listens, each time beyond more thresholds; SILVER dips while it does not, lower each
-time. Both are back again at once, so that what is lost is not found again by the next price: only what the broker has
-written down knows of it. A rule each says when its threshold is passed. Some are critical, and come as messages of
-their own; the others share cards that count them.
+GOLD rises and stays up, each step beyond some thresholds: most of the firings. Each other market has its two turns: for
+a moment its price is where it never was, once above and once below. A turn that is lost is not found again by the next
+price; only what the broker has written down knows of it. In each break there is a turn, and one just before each kill.
+
+A rule each says when its threshold is passed. Some are critical, and come as messages of their own; the others share
+cards that count them.
 """
 
 import asyncio
@@ -15,6 +17,7 @@ import signal
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,10 +35,12 @@ from tests.faults.rows import asked
 from tests.support.chatting import ADAM, MEMBERS, NO_PACING, OLGA, addresses, login_of
 from tests.support.desk import GROUP, opened, write_desk
 
-GOLD_BEGINS, SILVER_BEGINS = Decimal(10_000), Decimal(50)
-"""Above and below where the broker begins: of the first minute a candle knows what was before anybody listened."""
-DIP = Decimal("0.05")
-RULES_A_DIP = 10
+GOLD_BEGINS = Decimal(10_000)
+MARKETS = 38
+"""Beside GOLD: one login may follow 40."""
+RULES_A_TURN = 10
+TURN = Decimal("0.01")
+"""So much of its price a market leaves its range by."""
 CRITICAL_EACH = 40
 """One of so many rules is critical."""
 HEARD_A_BREAK = 2
@@ -61,9 +66,43 @@ class Size:
         return self.breaks * HEARD_A_BREAK
 
     @property
-    def heard(self) -> int:
-        """Firings that a price brings which is told live."""
-        return self.firings - self.breaks * RULES_A_DIP
+    def turns(self) -> int:
+        return self.breaks + self.kills
+
+    @property
+    def gold(self) -> int:
+        """Firings that GOLD brings."""
+        return self.firings - self.turns * RULES_A_TURN
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One market leaves its range for a moment."""
+
+    epic: str
+    bid: Decimal
+    offer: Decimal
+    way: int
+    """1 is up, -1 is down."""
+    size: int
+    """How far, in `TURN`s; it was never further."""
+
+    @property
+    def mid(self) -> Decimal:
+        return (self.bid + self.offer) / 2
+
+    def price(self) -> dict[str, Any]:
+        factor = 1 + self.way * self.size * TURN
+        bid, offer = ((one * factor).quantize(one) for one in (self.bid, self.offer))
+        return {"epic": self.epic, "bid": float(bid), "offer": float(offer)}
+
+    def back(self) -> dict[str, Any]:
+        return {"epic": self.epic, "bid": float(self.bid), "offer": float(self.offer)}
+
+    def thresholds(self) -> list[Decimal]:
+        """All of them beyond what the turn before it reached."""
+        steps = (self.size - 1 + Decimal(number) / (RULES_A_TURN + 1) for number in range(1, RULES_A_TURN + 1))
+        return [self.mid * (1 + self.way * TURN * step) for step in steps]
 
 
 @dataclass
@@ -79,7 +118,8 @@ class Storm:
     config: Path = field(init=False)
     clerk: Clerk = field(init=False)
     gold: Decimal = GOLD_BEGINS
-    silver: Decimal = SILVER_BEGINS
+    turns: list[Turn] = field(default_factory=list)
+    turned: int = 0
     accepted: int = 0
 
     @property
@@ -104,7 +144,7 @@ class Storm:
             more=f"{NO_PACING}\n{STREAMS}",
         )
         await self._stands("GOLD", self.gold)
-        await self._stands("SILVER", self.silver)
+        self.turns = await self._turns()
         async with opened(self.config) as rooms:
             olga = rooms.access.roster.person(OLGA)
             assert olga is not None
@@ -119,63 +159,60 @@ class Storm:
 
             await rooms.database.write(write)
 
-    def _rules(self, connection: int, owner: int, now: Any) -> list[Rule]:
-        gold, silver = (Source(connection, Measure.PRICE, symbol) for symbol in ("GOLD", "SILVER"))
-        heard, steps = self.size.heard, self.size.steps
-        found = [
-            Rule(
-                f"g{number}",
-                owner,
-                gold,
-                Test.ABOVE,
-                now,
-                GOLD_BEGINS + Decimal(number * steps // heard) + Decimal(1 + number % 97) / 1000,
-                severity=Severity.CRITICAL if number % CRITICAL_EACH == 0 else Severity.NORMAL,
-            )
-            for number in range(heard)
-        ]
-        found += [
-            Rule(
-                f"s{dip}x{number}",
-                owner,
-                silver,
-                Test.BELOW,
-                now,
-                SILVER_BEGINS - DIP * (dip + 1) + DIP * number / (RULES_A_DIP + 1),
-            )
-            for dip in range(self.size.breaks)
-            for number in range(1, RULES_A_DIP + 1)
-        ]
-        return [*found, Rule("never", owner, silver, Test.BELOW, now, Decimal(1))]
+    async def _turns(self) -> list[Turn]:
+        quotes = await self.broker.told("quotes")
+        markets = [epic for epic in sorted(quotes) if epic != "GOLD"][:MARKETS]
+        ways = [(epic, way) for epic in markets for way in (1, -1)]
+        found = []
+        for number in range(self.size.turns):
+            again, place = divmod(number, len(ways))
+            epic, way = ways[place]
+            found.append(Turn(epic, Decimal(quotes[epic]["bid"]), Decimal(quotes[epic]["offer"]), way, again + 1))
+        return found
+
+    def _rules(self, connection: int, owner: int, now: datetime) -> list[Rule]:
+        gold = Source(connection, Measure.PRICE, "GOLD")
+        found = [Rule("never", owner, gold, Test.BELOW, now, Decimal(1))]
+        for number in range(self.size.gold):
+            step, within = number * self.size.steps // self.size.gold, Decimal(1 + number % 97) / 1000
+            severity = Severity.CRITICAL if number % CRITICAL_EACH == 0 else Severity.NORMAL
+            threshold = GOLD_BEGINS + step + within
+            found.append(Rule(f"g{number}", owner, gold, Test.ABOVE, now, threshold, severity=severity))
+        for turn_number, turn in enumerate(self.turns):
+            source, test = Source(connection, Measure.PRICE, turn.epic), Test.ABOVE if turn.way > 0 else Test.BELOW
+            for number, threshold in enumerate(turn.thresholds()):
+                found.append(Rule(f"t{turn_number}x{number}", owner, source, test, now, threshold))
+        return found
 
     async def blows(self) -> None:
         """From the first start of the bot to the last firing."""
         await self._begin()
+        feeds = 1 + len({turn.epic for turn in self.turns})
+        await self._until(lambda: self._count("streams WHERE told_at IS NOT NULL") == feeds)  # before that is history
         kills = set(self.chance.sample(range(self.size.breaks), self.size.kills))
         for number in range(self.size.breaks):
             for _ in range(HEARD_A_BREAK):
-                await self._rises()
+                self.gold += 1
+                await self._stands("GOLD", self.gold)
             if number in kills:
+                await self._turns_around()
                 await self._is_killed()
             else:
                 await self._is_cut()
-        await self._until(lambda: self._told() >= self.size.firings and not self._waiting())
+        await self._until(lambda: self._count("alert_firings") >= self.size.firings)
+        await self._until(lambda: not self._count("outbox WHERE state = 'waiting'"))
         await self.clerk.stop()
 
-    async def _rises(self) -> None:
-        self.gold += 1
-        await self._stands("GOLD", self.gold)
-        await self._stands("GOLD", GOLD_BEGINS)
-
-    async def _dips(self) -> None:
-        self.silver -= DIP
-        await self._stands("SILVER", self.silver)
-        await self._stands("SILVER", SILVER_BEGINS)
+    async def _turns_around(self) -> None:
+        turn = self.turns[self.turned]
+        await self.broker.does("price", **turn.price())
+        await self.broker.does("price", **turn.back())
+        self.turned += 1
 
     async def _is_cut(self) -> None:
         await self.broker.does("down", down=True)
         await self.broker.does("cut")
-        await self._dips()
+        await self._turns_around()
         await self.broker.does("down", down=False)
         await self._listens()
 
@@ -185,7 +222,7 @@ class Storm:
         os.kill(self.clerk.pid, signal.SIGKILL)
         await self.clerk.ended.wait()
         assert self.clerk.was_killed
-        await self._dips()
+        await self._turns_around()
         await self._begin()
 
     async def _begin(self) -> None:
@@ -195,12 +232,13 @@ class Storm:
         await self._listens()
 
     async def _listens(self) -> None:
-        """Until a line that was not there before follows both prices."""
+        """Until a line that was not there before follows every price that is yet to move."""
+        wanted = {"GOLD", *(turn.epic for turn in self.turns[self.turned :])}
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 streams = await self.broker.told("streams")
                 is_new = streams["accepted"] > self.accepted
-                if is_new and any({"GOLD", "SILVER"} <= set(one["quotes"]) for one in streams["sockets"]):
+                if is_new and any(wanted <= set(one["quotes"]) for one in streams["sockets"]):
                     self.accepted = streams["accepted"]
                     return
                 assert not self.clerk.is_dead, self.clerk.told()[-2000:]
@@ -216,12 +254,8 @@ class Storm:
                 assert not self.clerk.is_dead, self.clerk.told()[-2000:]
                 await asyncio.sleep(0.1)  # what is waited for are rows of another process
 
-    def _told(self) -> int:
-        ((count,),) = asked(self.database, "SELECT count(*) FROM alert_firings")
-        return int(count)
-
-    def _waiting(self) -> int:
-        ((count,),) = asked(self.database, "SELECT count(*) FROM outbox WHERE state = 'waiting'")
+    def _count(self, of: str) -> int:
+        ((count,),) = asked(self.database, f"SELECT count(*) FROM {of}")  # noqa: S608  # words of this file
         return int(count)
 
     # what became of it
@@ -230,27 +264,19 @@ class Storm:
         """By rule: how often it is in the table."""
         return dict(asked(self.database, "SELECT rule_id, count(*) FROM alert_firings GROUP BY rule_id"))
 
-    def wanted(self) -> Mapping[str, int]:
-        heard = {f"g{number}": 1 for number in range(self.size.heard)}
-        dips = range(self.size.breaks)
-        return heard | {f"s{dip}x{number}": 1 for dip in dips for number in range(1, RULES_A_DIP + 1)}
+    def wanted(self) -> set[str]:
+        turns = {f"t{turn}x{number}" for turn in range(self.size.turns) for number in range(RULES_A_TURN)}
+        return turns | {f"g{number}" for number in range(self.size.gold)}
 
     def late(self) -> int:
-        """How many say during which outage they came: all of those that only the broker's history could tell of."""
-        question = "SELECT count(*) FROM alert_firings WHERE rule_id LIKE 's%' AND body LIKE '%uring outage%'"
-        ((count,),) = asked(self.database, question)
-        return int(count)
+        """How many say during which outage they came."""
+        return self._count("alert_firings WHERE body LIKE '%During outage%'")
 
     def undelivered(self) -> int:
-        ((count,),) = asked(self.database, "SELECT count(*) FROM outbox WHERE state != 'sent'")
-        return int(count)
+        return self._count("outbox WHERE state != 'sent'")
 
     def twice_queued(self) -> int:
-        ((count,),) = asked(
-            self.database,
-            "SELECT count(*) - count(DISTINCT dedupe) FROM outbox WHERE dedupe LIKE 'alert/%'",
-        )
-        return int(count)
+        return self._count("(SELECT 1 FROM outbox WHERE dedupe LIKE 'alert/%' GROUP BY dedupe HAVING count(*) > 1)")
 
     async def messages(self) -> Counter[str]:
         """By the short id of an alert: in how many messages of Olga's chat it stands, be it alone or with others."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.processes import nursery, simulating
-from tests.faults.storming import RULES_A_DIP, Size, Storm
+from tests.faults.storming import RULES_A_TURN, Size, Storm
 
 MOST_TWICE = 0.005
 """Of all that is told, so much may come twice; by its short id it is known for what it is."""
@@ -27,10 +27,10 @@ async def storm(folder: Path, size: Size, seed: int) -> None:
                 await made.clerk.stop()
         fired, wanted = made.fired(), made.wanted()
         assert {rule: count for rule, count in fired.items() if count != 1} == {}
-        assert sorted(wanted.keys() - fired.keys()) == []
+        assert sorted(wanted - fired.keys()) == []
         assert len(fired) == size.firings
         assert (made.twice_queued(), made.undelivered()) == (0, 0)
-        assert made.late() == size.breaks * RULES_A_DIP
+        assert made.late() >= size.breaks * RULES_A_TURN
         messages = await made.messages()
         assert [one for one in made.critical() if not messages[one]] == []
         twice = sum(messages.values()) - len(messages)
@@ -38,7 +38,7 @@ async def storm(folder: Path, size: Size, seed: int) -> None:
         assert twice <= MOST_TWICE * size.firings
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_none_is_missed_over_cut_lines_and_kills(tmp_path: Path) -> None:
     await storm(tmp_path, Size(firings=5_000, cuts=50, kills=10), seed=7)
 
