@@ -1,14 +1,21 @@
-"""For every test: no socket leaves this machine, and time is moved by hand."""
+"""For every test: no socket leaves this machine, time is moved by hand, and nothing is compiled twice."""
 
+import os
+import shutil
 import socket
+import sys
+import tempfile
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bot.store import Database
+from tests.support import blank
 from tests.support.clock import HandClock
 
 
@@ -45,7 +52,29 @@ def _close_the_world() -> None:
     socket.getaddrinfo = resolve
 
 
+def _ask_nobody_twice() -> None:
+    """What httpx finds out anew for each request and each client, and what is always the same here."""
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # not installed: looked for on every path, each time
+    httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)  # hundreds of authorities
+
+
 _close_the_world()
+_ask_nobody_twice()
+blank.hand_out_copies()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the workers, and the many processes that tests start, compile a module once between them.
+
+    Where Python was told to write nothing beside the sources, what it compiles lies apart from them for this run.
+    """
+    if not sys.dont_write_bytecode:
+        return
+    folder = tempfile.mkdtemp(prefix="countersign-bytecode-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = folder
+    sys.dont_write_bytecode = False
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

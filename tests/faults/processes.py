@@ -124,7 +124,6 @@ async def nursery() -> AsyncIterator[Nursery]:
         *(sys.executable, "-m", "tests.faults.nursery"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     assert process.stdin is not None
     found = Nursery(process)

@@ -16,7 +16,7 @@ import pytest
 import websockets
 
 from bot.access.model import Role
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -226,7 +226,7 @@ async def test_a_key_that_is_not_registered_yet_is_tried_until_it_is_and_nobody_
 ) -> None:
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         wanted = Wanted("cryptocapital", "new", Environment.LIVE, {"accounts": Secret(HARBOUR)}, frozenset(Role))
-        connection, key = await desk.rooms.connections.link_new_key(
+        connection, key = await desk.rooms.credentials.link_new_key(
             desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA
         )
         async with listening(desk):
@@ -291,7 +291,7 @@ async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> No
         connection = await desk.link("cryptocapital")
         async with listening(desk):
             await begun(desk, connection)
-            await desk.rooms.connections.unlink(
+            await desk.rooms.credentials.unlink(
                 desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA
             )
             await arrives(desk, "2.00")

@@ -55,6 +55,7 @@ AUDITED = (
     "shares",
     "sealed",
     "requests",
+    "rates",
     "votes",
     "sendings",
     "policies",
