@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from bot.access.model import Person, Right
 from bot.errors import CountersignError, StoreError
 from bot.messages.outbox import File, Lane, Notice
-from bot.operations.balances import Sheet
 from bot.operations.schedules.model import End, Kind, Run
+from bot.operations.sheets import Sheet
 from bot.providers.records import Balance, Position
 from handlers import failures
 from handlers.context import Desk

@@ -6,8 +6,8 @@ import re
 from telegram import InputFile
 
 from bot.errors import InputError
-from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
+from bot.operations.sheets import Sheet
 from bot.providers.base import Ability
 from bot.providers.records import Market
 from handlers import alert_steps, completing

@@ -1,6 +1,6 @@
 """/positions: what is open."""
 
-from bot.operations.balances import Sheet
+from bot.operations.sheets import Sheet
 from bot.providers.base import ActKind
 from bot.providers.records import Position
 from handlers import alert_steps

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from telegram import InputFile
 
 from bot.errors import InputError
-from bot.operations.balances import Sheet
+from bot.operations.sheets import Sheet
 from bot.providers.records import Entry, Happening
 from handlers.context import DeskContext
 from handlers.doors import Words, taste_of

@@ -47,6 +47,12 @@ class KeepsOrders(Protocol):
     async def dealing_account(self) -> str:
         """The account that a new deal would be on: the one whose positions and orders are listed."""
 
+    @property
+    def price_tolerance(self) -> int:
+        """By how many basis points the price of an order that does not wait may be worse when it is sent. The act says
+        the price itself (`price` of what is bought, `least` of what is sold), and the adapter holds it against the
+        quote before anything leaves."""
+
 
 @runtime_checkable
 class ReckonsNights(Protocol):

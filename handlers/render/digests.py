@@ -9,9 +9,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.csvtext import inert
-from bot.operations.balances import Answer, Holding, Sheet, holding_of
+from bot.operations.balances import Holding, holding_of
 from bot.operations.schedules import slots
 from bot.operations.schedules.model import Kind, Run
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Balance, Entry, Position, Way
 from handlers.failures import sentence
 from handlers.render.text import Taste, span, visible

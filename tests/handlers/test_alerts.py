@@ -20,10 +20,8 @@ from tests.support.chatting import (
     Chat,
     Desk,
     Message,
-    at_work,
+    at_work_with,
     buttons,
-    configured,
-    providers,
     texts,
     until,
 )
@@ -33,7 +31,7 @@ from tests.support.desk import GROUP
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """Olga's Capital.com, shared with Vera and everybody else who reads."""
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "capital") as one:
         await one.link("capital", environment=Environment.DEMO)
         yield one
 
@@ -352,11 +350,11 @@ async def test_what_cannot_be_meant_gets_a_sentence(desk: Desk, words: str) -> N
 async def test_each_minute_the_desk_looks_at_what_nobody_tells(desk: Desk) -> None:
     (shown,) = await desk.says(OLGA, "/alert disk low")
     await desk.taps(OLGA, shown, "Set")
-    desk.rooms.money.disk.usage = lambda _: type("Full", (), {"total": 10**12, "free": 5})()
+    desk.rooms.disk.usage = lambda _: type("Full", (), {"total": 10**12, "free": 5})()
     for _ in range(2):
         await desk.rooms.watching_desk.look()
     alert = await arrived(desk, "Disk low")
-    desk.rooms.money.disk.usage = lambda _: type("Empty", (), {"total": 10**12, "free": 10**12})()
+    desk.rooms.disk.usage = lambda _: type("Empty", (), {"total": 10**12, "free": 10**12})()
     await desk.rooms.watching_desk.look()
     await until(lambda: "Resolved" in desk.now(alert)["text"])
     assert len([each for each in desk.chat.from_bot(OLGA) if each["text"].startswith("Disk low")]) == 1

@@ -17,6 +17,7 @@ from tests.support.chatting import (
     Desk,
     Message,
     at_work,
+    at_work_with,
     buttons,
     configured,
     providers,
@@ -30,7 +31,7 @@ WHOLE = "Demo, for somebody new"
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "deriv") as one:
         await one.link("deriv")
         yield one
 

@@ -18,11 +18,9 @@ from tests.support.chatting import (
     VERA,
     Chat,
     Desk,
-    at_work,
+    at_work_with,
     buttons,
-    configured,
     login_of,
-    providers,
     texts,
     until,
 )
@@ -35,7 +33,7 @@ BEGUN = (
 @pytest.fixture
 async def deriv(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """Olga's connection with a token that can do everything."""
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "deriv") as desk:
         await desk.link("deriv", share=(Role.VIEWER,))
         yield desk
 

@@ -12,11 +12,21 @@ import pytest
 
 from bot.access.model import Person
 from bot.money import Currency, Money
-from bot.operations.balances import Answer, Sheet
 from bot.operations.schedules.model import Run
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Entry, Environment, Reading, Way
 from handlers.digests import Digests
-from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, Message, at_work, configured, providers, texts, until
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    Message,
+    at_work_with,
+    texts,
+    until,
+)
 from tests.support.desk import GROUP
 
 NAMES = ("capital", "cryptocapital")
@@ -24,7 +34,7 @@ NAMES = ("capital", "cryptocapital")
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers(*NAMES) as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as found:
+    async with at_work_with(tmp_path, chat, *NAMES) as found:
         await found.link("capital", environment=Environment.DEMO)
         await found.link("cryptocapital")
         yield found

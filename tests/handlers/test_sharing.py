@@ -14,9 +14,7 @@ from tests.support.chatting import (
     VERA,
     Chat,
     Desk,
-    at_work,
-    configured,
-    providers,
+    at_work_with,
     texts,
     until,
 )
@@ -27,7 +25,7 @@ NOBODY_YET = "You can see no provider login yet. /connect links one; an owner ca
 @pytest.fixture
 async def crm(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """One connection of Olga's, shared with nobody."""
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         await desk.link("crm", share=())
         yield desk
 

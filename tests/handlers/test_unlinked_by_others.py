@@ -6,14 +6,23 @@ from pathlib import Path
 import pytest
 
 from bot.messages.outbox import Lane
-from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work, configured, providers, texts, until
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    at_work_with,
+    texts,
+    until,
+)
 
 REVOKE = "Delete the API key in the CRM under Settings → Dev Space → Open API Keys."
 
 
 @pytest.fixture
 async def crm(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         yield desk
 
 

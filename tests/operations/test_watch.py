@@ -32,6 +32,7 @@ from tests.support.chatting import (
     Chat,
     Desk,
     at_work,
+    at_work_with,
     configured,
     providers,
     telegram,
@@ -155,7 +156,7 @@ def cards(desk: Desk) -> list[str]:
 
 
 async def test_what_rules_want_is_told_to_them_and_nothing_else(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         async with watching(desk, rules):
             rules.want(connection, GOLD)
@@ -176,7 +177,7 @@ async def test_what_rules_want_is_told_to_them_and_nothing_else(tmp_path: Path, 
 
 
 async def test_an_outage_is_one_card_from_beginning_to_end(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, GOLD)
         async with watching(desk, rules):
@@ -232,7 +233,7 @@ async def test_what_happened_between_a_stop_and_a_start_is_learnt_and_an_open_ca
 
 
 async def test_what_no_history_knows_any_more_is_said_with_from_when_to_when(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, GOLD)
         long_ago = datetime.now(UTC) - timedelta(days=3)
@@ -263,7 +264,7 @@ async def test_a_balance_that_no_stream_tells_is_polled_and_told_when_it_changed
 
 
 async def test_what_a_provider_refuses_to_tell_of_is_said_and_polled_instead(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         async with httpx.AsyncClient() as http:
             epics = sorted((await http.get(f"{desk.sides['capital'].control}/quotes")).json())
@@ -313,7 +314,7 @@ def entries(rules: Rules) -> list[Entry]:
 
 
 async def test_on_one_socket_prices_balances_and_bookings_are_followed_side_by_side(tmp_path: Path, chat: Chat) -> None:
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "deriv") as desk:
         connection, rules = await desk.link("deriv"), Rules(desk)
         wanted = (Topic.BALANCE, Topic.ENTRY, Topic.CONTRACT)
         rules.want(connection, Subject(Topic.QUOTE, "R_100"), *(Subject(topic) for topic in wanted))
@@ -327,7 +328,7 @@ async def test_on_one_socket_prices_balances_and_bookings_are_followed_side_by_s
 
 
 async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, Subject(Topic.CONTRACT))
         async with watching(desk, rules):
@@ -336,7 +337,7 @@ async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
 
 
 async def test_a_position_that_its_stop_closed_between_two_looks_is_told_as_that(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, Subject(Topic.CONTRACT))
         async with watching(desk, rules):
@@ -442,6 +443,9 @@ async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_
             await followed(desk, GOLD)
             await price(desk, "GOLD", 4201)
             await control(desk, "capital", "cut")
+            await followed(desk, GOLD)
+            report = next(iter(desk.rooms.watch.reports.all))
+            await until(lambda: report.spell.up_at is not None)
             desk.clock.ahead_by(11)
             await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
             (alert,) = alerts(desk)

@@ -9,7 +9,15 @@ from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Wish
 from bot.errors import FaultError
 from bot.operations.moving.matters import common
-from tests.support.chatting import ADAM, OLGA, Chat, at_work, configured, providers, telegram, texts, until
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    Chat,
+    at_work_with,
+    telegram,
+    texts,
+    until,
+)
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
 
@@ -21,7 +29,7 @@ async def chat() -> AsyncIterator[Chat]:
 
 @pytest.fixture
 async def back_office(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         opened = Treasury(desk, await desk.link("crm"))
         await opened.policy(ONE_APPROVER)
         async with money_at_work(desk):

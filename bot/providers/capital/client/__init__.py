@@ -112,6 +112,10 @@ class Capital:
         """The account that is read on."""
         return await self.sessions.at_home()
 
+    @property
+    def price_tolerance(self) -> int:
+        return self._settings.price_tolerance
+
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """What was booked on the account that is read on."""
         return await self.history.statement(limit=limit, since=since)
