@@ -7,6 +7,7 @@
     ├── NotAllowedError              the person lacks the right
     ├── NotFoundError                no such thing, or not visible to this person
     ├── ConflictError                the thing changed meanwhile, or exists already
+    ├── NoRateError                  a limit needs a rate that nobody has entered lately; names the pair
     ├── DiskShortError               too little room on the disk to ask for money; carries the bytes
     ├── OwnerSuspendedError          a connection rests while its owner is suspended
     ├── EntryRefusedError            a one-time link does not let in, or not like that
@@ -141,6 +142,15 @@ class PolicyRefusedError(CountersignError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class NoRateError(CountersignError):
+    """A limit counts every currency, and nobody has entered in a day what one is worth in another."""
+
+    def __init__(self, base: str, quote: str) -> None:
+        super().__init__(f"no rate of {base}/{quote} is younger than 24 hours")
+        self.base = base
+        self.quote = quote
 
 
 class DiskShortError(CountersignError):

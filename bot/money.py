@@ -149,6 +149,8 @@ def check_number(number: Decimal) -> Decimal:
 
 
 def _check(number: Decimal, limit: Decimal) -> Decimal:
+    if number.is_finite() and -6 <= number.adjusted() < 15 and len(str(number)) <= 18:
+        return number  # below 10^15 and written out, with fewer than 18 decimals: nearly every number there is
     if not number.is_finite():
         raise ValueError("not a finite number")
     exponent = number.as_tuple().exponent

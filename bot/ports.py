@@ -1,4 +1,4 @@
-"""Calls that go up: the lower room names what it needs, `wiring.py` joins it. Ground types only."""
+"""Calls that go up: the lower room names what it needs, `wiring` joins it. Ground types only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

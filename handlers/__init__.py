@@ -1,9 +1,6 @@
 """Telegram's side of the desk: the library's application, and what hangs in it."""
 
 import logging
-from collections.abc import Callable, Coroutine
-from importlib import import_module
-from typing import Any
 
 from telegram import Update
 from telegram.error import ChatMigrated, Forbidden, TelegramError
@@ -22,12 +19,12 @@ from bot.ids import incident_number
 from bot.wiring import House
 from handlers import failures, groups
 from handlers.context import Desk, DeskContext, Mouth
+from handlers.corridor import behind
 from handlers.gate import answerable_chat, gate
 from handlers.pacing import Pacer
 from handlers.transport import Transport
 
 _log = logging.getLogger(__name__)
-Callback = Callable[[Update, DeskContext], Coroutine[Any, Any, None]]
 
 
 def build(house: House, transport: Transport) -> Desk:
@@ -72,17 +69,6 @@ def hang(desk: Desk) -> None:
     desk.add_handler(MessageHandler(filters.ATTACHMENT & private, behind("conversation:not_text")))
     desk.add_handler(MessageHandler(filters.TEXT & filters.ChatType.GROUPS & new, behind("linking:overheard")))
     desk.add_error_handler(unforeseen)
-
-
-def behind(where: str) -> Callback:
-    """What handles an update, as `module:function`; the module is imported for the first one, not for the start."""
-    module, _, name = where.partition(":")
-
-    async def arrived(update: Update, context: DeskContext) -> None:
-        await getattr(import_module(f"handlers.{module}"), name)(update, context)
-
-    arrived.__name__ = name
-    return arrived
 
 
 async def unforeseen(update: object, context: DeskContext) -> None:

@@ -1,11 +1,11 @@
 """/person: the Telegram accounts of one person, and one more or one less of them."""
 
 from bot.access import names
-from bot.access.model import Person, Right
+from bot.access.model import Person
 from bot.errors import InputError
 from bot.operations.people import Doer
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
+from handlers.doors import Words
 from handlers.pages import Reply
 from handlers.render import bold, literal
 
@@ -59,15 +59,3 @@ async def _only_one(context: DeskContext, name: str) -> Person:
     found = found or names.perhaps_meant(everybody, name)
     could = ", ".join(f"{one.name} ({one.id})" for one in found)
     raise InputError(f"did you mean {could}? Say the number", f"/person {found[0].id} add")
-
-
-DOORS = (
-    Door(
-        "person",
-        "A person's Telegram accounts: add or remove one",
-        _EXAMPLE,
-        Right.PEOPLE,
-        person,
-        only_in_private=True,
-    ),
-)

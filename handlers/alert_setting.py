@@ -9,7 +9,6 @@ from typing import Any, Final
 from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
-from bot.access.model import Right
 from bot.alerts.model import Repeat, Rule, Severity
 from bot.alerts.records import row_of, rule_of
 from bot.alerts.sentences import parse
@@ -18,7 +17,7 @@ from bot.operations.alerting import Place, Proposal
 from handlers import pages
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
-from handlers.doors import TapDoor, taste_of
+from handlers.doors import taste_of
 from handlers.render import alerts as render
 
 KIND: Final = "alert/set"
@@ -124,6 +123,3 @@ def _found(body: Any) -> list[Proposal]:
         Proposal(rule_of(row), connection, name, None if now is None else Decimal(now))
         for row, connection, name, now in body["found"]
     ]
-
-
-TAPS = (TapDoor(KIND, Right.READ, tapped),)

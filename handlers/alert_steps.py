@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.access.model import Right
 from bot.alerts.model import Measure, Occasion
 from bot.alerts.sentences import begun, parse, says_test
 from bot.errors import InputError
@@ -12,7 +11,6 @@ from bot.messages.cards import Card, Draft
 from handlers import alert_setting, completing, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, TapDoor
 from handlers.render import literal
 
 KIND: Final = "alert/steps"
@@ -28,6 +26,7 @@ _KINDS: Final = (
     ("Distance to stop", "stop distance"),
     ("Position opened", "position opened"),
     ("Position closed", "position closed"),
+    ("Order filled", "order filled"),
     ("Money in", "transfer in"),
     ("Money out", "transfer out"),
     ("Withdrawal new", "withdrawal new"),
@@ -42,7 +41,11 @@ _KINDS: Final = (
 )
 POSITION: Final = "position"
 """The first word where it is about what is open, and not yet what about it."""
-_OF_POSITIONS: Final = (*_KINDS[4:8], ("Stopped out", "position stopped"))
+_OF_POSITIONS: Final = (
+    *_KINDS[4:8],
+    ("Stopped out", "position stopped"),
+    ("Distance to liquidation", "liquidation distance"),
+)
 _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"), ("Changes", "changes"))
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
 
@@ -117,7 +120,7 @@ def _which_number(what: Measure | Occasion | None) -> str:
     match what:
         case Measure.PRICE | None:
             return "Which price? For example: 2400"
-        case Measure.MARGIN_LEVEL | Measure.STOP_DISTANCE:
+        case Measure() if what.is_percent:
             return "How many percent? For example: 150%"
         case _:
             return "Which amount? For example: 10000 USD"
@@ -149,7 +152,3 @@ async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) 
         return
     await context.services.cards.drop(context.person.id)
     await alert_setting.propose(context, said)
-
-
-TAPS = (TapDoor(KIND, Right.READ, tapped),)
-ANSWERS = (AnswerDoor(TYPED, Right.READ, typed),)

@@ -1,30 +1,25 @@
 """/alert: to be told when something is so. /alerts: what one has asked to be told of. And the buttons of what came."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
-from bot.access.model import Right
 from bot.alerts.book import Entry
-from bot.alerts.model import Occasion, Test
-from bot.alerts.sentences import EXAMPLE, number
-from bot.alerts.telling import ACKNOWLEDGE, CARD, LESS, MUTE_1H, MUTE_4H, MUTE_HELD
+from bot.alerts.model import Target
+from bot.alerts.telling import ACKNOWLEDGE, LESS, MUTE_1H, MUTE_4H, MUTE_HELD
 from bot.errors import InputError
-from bot.messages.cards import Card, Draft
-from handlers import alert_setting, alert_steps, completing, pages
-from handlers.alert_setting import REPEAT, SEVERITY, Rows, redraw, turned, turns
+from bot.messages.cards import Card
+from handlers import alert_card, alert_setting, alert_steps, completing, pages
+from handlers.alert_setting import Rows, redraw
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import alerts as render
 from handlers.render import literal
 
 LIST: Final = "alert/list"
-ONE: Final = "alert/one"
-THRESHOLD: Final = "alert/threshold"
-PAUSE, REMOVE, CHANGE, EARLIER, LATER = 1, 2, 5, 6, 7
+EARLIER, LATER = 6, 7
 _FIRST = 10
 _A_PAGE = 15
 _EXAMPLE = "/alerts pause ab3de"
@@ -38,7 +33,8 @@ async def alert(context: DeskContext, words: Words) -> None:
 
 
 async def alerts(context: DeskContext, words: Words) -> Reply | None:
-    """`[pause | resume | remove] ID`, or all of them; `ack ID` for one that came."""
+    """`[pause | resume | remove] ID`, or all of them; `here ID`, said in a group or a topic of it, has that told, too;
+    `ack ID` for one that came."""
     if not words:
         return await _list(context)
     if words[0].lower() in ("ack", "acknowledge") and len(words) == 2:
@@ -46,16 +42,27 @@ async def alerts(context: DeskContext, words: Words) -> Reply | None:
         by = await context.services.alerts.acknowledge(context.person, words[1].lower(), telegram_id=telegram_id)
         return Reply([f"Acknowledged by {literal(by)}."])
     verb, rule_id = (words[0].lower(), words[-1]) if len(words) == 2 else ("show", words[0])
-    if len(words) > 2 or verb not in ("show", "pause", "resume", "remove"):
-        raise InputError("pause, resume or remove, and the alert's id", _EXAMPLE)
+    if len(words) > 2 or verb not in ("show", "pause", "resume", "remove", "here"):
+        raise InputError("pause, resume, remove or here, and the alert's id", _EXAMPLE)
     entry = await context.services.alerts.own(context.person, rule_id)
     if verb == "show":
-        await _show(context, entry)
+        await alert_card.show(context, entry)
         return None
     if verb == "remove":
-        return Reply([await _remove(context, entry)])
-    await _set(context, replace(entry, rule=replace(entry.rule, is_paused=verb == "pause")))
+        return Reply([await alert_card.remove(context, entry)])
+    if verb == "here":
+        return await _here(context, entry)
+    await alert_card.put(context, entry, replace(entry.rule, is_paused=verb == "pause"))
     return Reply([f"Alert <code>{entry.rule.id}</code> {'is paused' if verb == 'pause' else 'works again'}."])
+
+
+async def _here(context: DeskContext, entry: Entry) -> Reply:
+    """From now on it is told where this was said; in private that is to its owner alone."""
+    where = context.where
+    target = Target() if where.is_private else Target(chat=where.chat_id, thread=where.thread_id)
+    await alert_card.put(context, entry, replace(entry.rule, target=target))
+    whom = "you alone" if where.is_private else "that group, too, without what is private"
+    return Reply([f"Alert <code>{entry.rule.id}</code> is told to {whom}."])
 
 
 async def came(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
@@ -97,7 +104,7 @@ async def _list(context: DeskContext) -> Reply | None:
 
 
 async def _listed(context: DeskContext, entries: list[Entry], first: int) -> tuple[str, Rows]:
-    shown, names = entries[first : first + _A_PAGE], await _names(context)
+    shown, names = entries[first : first + _A_PAGE], await alert_card.names_of(context)
     buttons = [(str(first + place + 1), _FIRST + place) for place in range(len(shown))]
     rows = [buttons[start : start + 5] for start in range(0, len(buttons), 5)]
     turning = [("‹", EARLIER)] if first else []
@@ -116,7 +123,7 @@ async def listed(context: DeskContext, card: Card, choice: int, message_id: int)
     if choice >= _FIRST + len(ids):
         return "This button belongs to something that no longer exists."
     if choice >= _FIRST:
-        await _show(context, await services.alerts.own(context.person, str(ids[choice - _FIRST])))
+        await alert_card.show(context, await services.alerts.own(context.person, str(ids[choice - _FIRST])))
         return None
     entries = await services.alerts.of(context.person)
     first = max(0, first - _A_PAGE) if choice == EARLIER else first + _A_PAGE
@@ -126,101 +133,5 @@ async def listed(context: DeskContext, card: Card, choice: int, message_id: int)
     return None
 
 
-async def _show(context: DeskContext, entry: Entry) -> None:
-    services, text = context.services, await _text(context, entry)
-
-    async def say(chat_id: int) -> None:
-        card = await services.cards.make(ONE, context.person.id, chat_id, {"rule": entry.rule.id})
-        await context.say(text, chat_id=chat_id, keyboard=keyboard(card, _rows(entry), services.signer), protected=True)
-
-    await pages.privately(context, say)
-
-
-async def changed(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
-    """Pause, remove or change the rule of a card."""
-    services = context.services
-    if choice not in (PAUSE, REMOVE, REPEAT, SEVERITY, CHANGE):
-        return "This button belongs to something that no longer exists."
-    entry = await services.alerts.own(context.person, str(card.body["rule"]))
-    if not await services.cards.advance(card):
-        return None  # a second tap: the first one was taken
-    if choice == REMOVE:
-        await redraw(context, card, await _remove(context, entry), [], message_id)
-        return None
-    if choice == CHANGE:
-        await services.linking.cancel(context.person)  # one thing is asked at a time
-        await services.cards.save(Draft(context.person.id, THRESHOLD, {"rule": entry.rule.id}))
-        await alert_setting.without_buttons(context, card, message_id)
-        return "Send the new number, or /cancel."
-    rule = entry.rule
-    rule = replace(rule, is_paused=not rule.is_paused) if choice == PAUSE else turned(rule, choice)
-    entry = await _set(context, replace(entry, rule=rule))
-    await redraw(context, card, await _text(context, entry), _rows(entry), message_id)
-    return None
-
-
-async def threshold(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
-    """The new number was typed."""
-    entry = await context.services.alerts.own(context.person, str(draft.body["rule"]))
-    words = text.split()
-    value = number(words[0].rstrip("%")) if len(words) in (1, 2) else None
-    if value is None or (len(words) == 2 and words[1].upper() not in (entry.rule.currency, "%")):
-        raise InputError("send the new number alone", "2450")
-    entry = await _set(context, replace(entry, rule=replace(entry.rule, threshold=value)))
-    await context.services.cards.drop(context.person.id)
-    await _show(context, entry)
-
-
-async def _set(context: DeskContext, entry: Entry) -> Entry:
-    """As it is from now on."""
-    services = context.services
-    await services.alerts.set(context.person, entry.rule, telegram_id=context.where.telegram_id)
-    return await services.alerts.own(context.person, entry.rule.id)
-
-
-async def _remove(context: DeskContext, entry: Entry) -> str:
-    await context.services.alerts.remove(context.person, entry.rule.id, telegram_id=context.where.telegram_id)
-    names = await _names(context)
-    return f"Removed: {render.line(entry.rule, names.get(entry.rule.source.connection, ''))}."
-
-
-async def _text(context: DeskContext, entry: Entry) -> str:
-    services, names = context.services, await _names(context)
-    people = {person.id: person.name for person in services.access.roster.people}
-    return render.one(
-        entry,
-        names.get(entry.rule.source.connection, ""),
-        await services.alerts.counted(entry.rule.id),
-        render.hearer(entry.rule.target, people),
-        taste_of(context),
-        services.clock.now(),
-    )
-
-
-def _rows(entry: Entry) -> Rows:
-    rule = entry.rule
-    first = [("Resume" if rule.is_paused else "Pause", PAUSE), ("Remove", REMOVE)]
-    has_number = not isinstance(rule.source.what, Occasion) and rule.test is not Test.HAPPENS
-    return [first, turns(rule), *([[("Another number", CHANGE)]] if has_number else [])]
-
-
 def _page(entries: list[Entry], first: int) -> dict[str, object]:
     return {"first": first, "ids": [entry.rule.id for entry in entries[first : first + _A_PAGE]]}
-
-
-async def _names(context: DeskContext) -> Mapping[int, str]:
-    return {one.id: one.name for one in await context.services.connections.visible_to(context.person)}
-
-
-DOORS = (
-    Door("alert", "Be told when a price, a balance … is so", EXAMPLE, Right.READ, alert, Audience.PRIVATE),
-    Door("alerts", "Your alerts: change, pause, remove", "/alerts", Right.READ, alerts, Audience.PRIVATE),
-)
-TAPS = (
-    TapDoor(CARD, Right.READ, came),
-    TapDoor(LIST, Right.READ, listed),
-    TapDoor(ONE, Right.READ, changed),
-    *alert_setting.TAPS,
-    *alert_steps.TAPS,
-)
-ANSWERS = (AnswerDoor(THRESHOLD, Right.READ, threshold), *alert_steps.ANSWERS)

@@ -12,7 +12,6 @@ from typing import Any, Final
 from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
-from bot.access.model import Right
 from bot.approvals.model import Kind, Proof, Request, hash_of
 from bot.approvals.policy.model import Tier
 from bot.approvals.service import Shown, Wish
@@ -23,7 +22,7 @@ from bot.secret import Secret
 from handlers import factor, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, TapDoor, taste_of
+from handlers.doors import taste_of
 from handlers.render import plans as render
 
 KIND: Final = "ask"
@@ -115,7 +114,7 @@ async def _asked_with_code(context: DeskContext, about: Mapping[str, Any], code:
     return f"Asked for: request <code>{request.id}</code>."
 
 
-async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     raise InputError("nothing is to be typed here: press one of the buttons above, or /cancel", "")
 
 
@@ -143,5 +142,4 @@ def wish_of(body: Mapping[str, Any]) -> Wish:
     return Wish(Kind(body["kind"]), body["parameters"], body["asked_in"], body["chat_id"], body["terms"])
 
 
-TAPS = (TapDoor(KIND, Right.ASK, chosen),)
-ANSWERS = (AnswerDoor(KIND, Right.ASK, _typed), factor.code_door(WITH_CODE, Right.ASK, _asked_with_code))
+asked_with_code = factor.with_code(_asked_with_code)

@@ -11,15 +11,14 @@ from telegram import InlineKeyboardMarkup, InputFile
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
-from bot.access.model import Right
 from bot.audit.export import Format
 from bot.audit.model import Selection
 from bot.messages.cards import Card
 from bot.operations.auditing import Page
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
-from handlers.doors import Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, Reply, privately
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply, privately
 from handlers.render import audit as render
 
 KIND = "audit"
@@ -104,16 +103,3 @@ def _keys(
     turning += [("Older ›", OLDER)] if shown["older"] else []
     taking = [("CSV file", AS_CSV), ("JSON Lines file", AS_JSONL)]
     return keyboard(card, [row for row in (turning, taking) if row], context.services.signer, version)
-
-
-DOORS = (
-    Door(
-        "audit",
-        "Who did what: of a person, a request or a day",
-        "/audit yesterday",
-        Right.READ_AUDIT,
-        audit,
-        Audience.PRIVATE,
-    ),
-)
-TAPS = (TapDoor(KIND, Right.READ_AUDIT, tapped),)

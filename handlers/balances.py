@@ -1,10 +1,9 @@
 """/balance: what the accounts hold."""
 
-from bot.access.model import Right
 from handlers import alert_steps
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, at_most_one, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, at_most_one, taste_of
+from handlers.pages import Reply
 from handlers.render import balances as render
 
 
@@ -16,15 +15,3 @@ async def balance(context: DeskContext, words: Words) -> Reply:
         again=" ".join(["/balance", *words]),
         offers=[alert_steps.offer("balance", *words)] if sheet.answers else (),
     )
-
-
-DOORS = (
-    Door(
-        "balance",
-        "Balances of all connections, or of one",
-        "/balance capital",
-        Right.READ,
-        balance,
-        Audience.PRIVATE,
-    ),
-)

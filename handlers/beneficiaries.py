@@ -10,7 +10,7 @@ from bot.providers.registry import PROVIDERS
 from handlers import completing
 from handlers.asked import asked_for
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
+from handlers.doors import Words, taste_of
 from handlers.pages import Reply
 from handlers.render import bold, literal
 
@@ -97,6 +97,3 @@ async def _remove(context: DeskContext, words: Words) -> Reply:
         context.person, " ".join(words), telegram_id=context.where.telegram_id
     )
     return Reply([f"{literal(entry.name)} is taken out: nothing more goes there. Everybody who may freeze is told."])
-
-
-DOORS = (Door("beneficiaries", "Whom money may go to", "/beneficiaries", Right.READ, beneficiaries),)

@@ -8,8 +8,8 @@ from bot.errors import InputError
 from bot.operations.brokerage import ACCOUNT, TOPUP, WATCHLIST, Standing
 from bot.providers.registry import PROVIDERS
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import brokerage as render
 from handlers.render import literal
 from handlers.render.text import visible
@@ -119,10 +119,3 @@ def _connection_in(words: Words, verbs: tuple[str, ...]) -> tuple[str | None, li
 def _is_connection(word: str) -> bool:
     """A provider's name, or a connection's in full: a label alone could be the name of a list."""
     return word.lower().split("/")[0] in PROVIDERS
-
-
-DOORS = (
-    Door("account", "Which account is dealt on; leverage and hedging", ACCOUNT, Right.READ, account, Audience.PRIVATE),
-    Door("watchlist", "Your lists of markets, with prices", WATCHLIST, Right.READ, watchlist, Audience.PRIVATE),
-    Door("topup", "Play money for a demo account", TOPUP, Right.ASK, topup, Audience.PRIVATE),
-)

@@ -1,10 +1,9 @@
 """/client: one client of the CRM, by id, name or e-mail."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import crm as render
 
 _EXAMPLE = "/client u7h2k9d0"
@@ -20,15 +19,3 @@ async def client(context: DeskContext, words: Words) -> Reply:
         return Reply(render.found(hits))
     about = await context.services.clients.file(context.person, hits.clients[0].id)
     return Reply(render.client_file(about, taste_of(context)), again=f"/client {about.profile.id}")
-
-
-DOORS = (
-    Door(
-        "client",
-        "A client of the CRM: wallets, accounts, KYC, lines",
-        _EXAMPLE,
-        Right.READ,
-        client,
-        Audience.PRIVATE,
-    ),
-)

@@ -1,10 +1,7 @@
 """The button under the news that this machine's clock was set."""
 
-from bot.access.model import Right
 from bot.messages.cards import Card
-from bot.operations.timekeeping import CARD
 from handlers.context import DeskContext
-from handlers.doors import TapDoor
 
 
 async def settled(context: DeskContext, card: Card, choice: int, message_id: int) -> str:
@@ -13,6 +10,3 @@ async def settled(context: DeskContext, card: Card, choice: int, message_id: int
         context.person, str(card.body["doubt"]), telegram_id=context.where.telegram_id
     )
     return f"Noted: at {at:%H:%M:%S} UTC the clock is right. Codes are accepted again."
-
-
-TAPS = (TapDoor(CARD, Right.POLICY, settled),)

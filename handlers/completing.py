@@ -7,11 +7,10 @@ the door as if it had been written at once: no command has a second way of doing
 import re
 from typing import Final
 
-from bot.access.model import Right
 from bot.messages.cards import Draft
 from handlers import pages
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Words
+from handlers.doors import Words
 
 KIND: Final = "complete"
 MORE: Final = "…"
@@ -44,13 +43,10 @@ async def ask(context: DeskContext, question: str, *line: str) -> None:
     await pages.privately(context, say)
 
 
-async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     from handlers import reception  # it has the doors, and the doors have this
 
     command, *words = draft.body["line"]
     await context.services.cards.drop(context.person.id)
     context.occasion, context.message_id = f"m/{context.where.chat_id}/{message_id}", message_id
     await reception.line(context, command, [*words, *text.split()])
-
-
-ANSWERS = (AnswerDoor(KIND, Right.TALK, _typed),)

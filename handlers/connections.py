@@ -7,14 +7,13 @@ from html import escape
 from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.messages.cards import Card
 from bot.operations.linked import Connection
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
-from handlers.doors import Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import bold
 from handlers.render import connections as render
 
@@ -78,7 +77,7 @@ async def unlink(context: DeskContext, card: Card, choice: int, message_id: int)
     if not found:
         await _replace(context, message_id, "It is gone already.")
         return None
-    await services.connections.unlink(
+    await services.credentials.unlink(
         context.person, found[0], services.access.roster, telegram_id=context.where.telegram_id
     )
     last = f" {escape(found[0].spec.revoke, quote=False)}" if found[0].spec.revoke else ""
@@ -93,17 +92,3 @@ async def _replace(context: DeskContext, message_id: int, html: str) -> None:
         await context.bot.edit_message_text(
             html, context.where.chat_id, message_id, parse_mode=ParseMode.HTML, link_preview_options=NO_PREVIEW
         )
-
-
-DOORS = (
-    Door("connections", "Provider logins you can see", "/connections", Right.TALK, connections, Audience.DESK),
-    Door(
-        "disconnect",
-        "Unlink one and erase its credential",
-        "/disconnect capital/main",
-        Right.LINK,
-        disconnect,
-        only_in_private=True,
-    ),
-)
-TAPS = (TapDoor(UNLINK, Right.LINK, unlink),)

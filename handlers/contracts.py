@@ -23,9 +23,8 @@ from bot.operations.deals import Where
 from handlers import asking, pages
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
-from handlers.doors import Door, TapDoor, Words, taste_of
+from handlers.doors import Words, taste_of
 from handlers.freshness import check_fresh
-from handlers.pages import Audience
 from handlers.render import contracts as render
 
 KIND: Final = "price"
@@ -111,7 +110,7 @@ def _keys(context: DeskContext, card: Card) -> Any:
     return keyboard(card, [[*row, ("Refresh", REFRESH)]], context.services.signer)
 
 
-async def _tapped(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+async def tapped(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
     line = msgspec.convert(card.body["line"], contract_line.Line)
     priced = await context.services.contracts.price(context.person, line)
     if choice != BUY:
@@ -135,7 +134,3 @@ async def typed(context: DeskContext, words: Words) -> None:
         kinds = ", ".join(contract_line.TYPES)
         raise InputError(f"say which contract ({kinds}), on which market, for how much and for how long", EXAMPLE)
     await price(context, words)
-
-
-DOORS = (Door("price", "What a contract costs, with a button to buy it", EXAMPLE, Right.READ, typed, Audience.PRIVATE),)
-TAPS = (TapDoor(KIND, Right.READ, _tapped),)

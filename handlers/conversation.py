@@ -8,42 +8,44 @@ from typing import Final
 
 from telegram import Update
 
+from bot.access.model import Right
 from bot.errors import CountersignError, StoreError
-from handlers import (
-    alerts,
-    asking,
-    completing,
-    deals,
-    enclosing,
-    factor,
-    failures,
-    linking,
-    locking,
-    openaccount,
-    payments,
-    policy,
-    requests,
-    transfers,
-    withdrawals,
-)
+from handlers import failures
 from handlers.context import DeskContext
+from handlers.corridor import behind
 from handlers.doors import AnswerDoor, permit
 
 ANSWERS: Final[tuple[AnswerDoor, ...]] = (
-    *locking.ANSWERS,
-    *factor.ANSWERS,
-    *requests.ANSWERS,
-    *transfers.ANSWERS,
-    *deals.ANSWERS,
-    *payments.ANSWERS,
-    *openaccount.ANSWERS,
-    *asking.ANSWERS,
-    *withdrawals.ANSWERS,
-    *policy.ANSWERS,
-    *enclosing.ANSWERS,
-    *alerts.ANSWERS,
-    *completing.ANSWERS,
+    AnswerDoor("passphrase", Right.LINK, behind("locking:answer"), secret=True),
+    AnswerDoor("factor/enrol", Right.TALK, behind("factor:confirm"), secret=True, stop=behind("factor:void")),
+    AnswerDoor("factor/replace", Right.TALK, behind("factor:replaced"), secret=True),
+    AnswerDoor("factor/remove", Right.TALK, behind("factor:removed"), secret=True),
+    AnswerDoor("request/approve", Right.DECIDE, behind("requests:approved_with_code"), secret=True),
+    AnswerDoor("transfer", Right.ASK, behind("transfers:WALK.typed")),
+    AnswerDoor("deals", Right.ASK, behind("deals:typed")),
+    AnswerDoor("deals/change", Right.ASK, behind("deals:changed")),
+    AnswerDoor("buy", Right.ASK, behind("deals:BUYING.typed")),
+    AnswerDoor("sell", Right.ASK, behind("deals:SELLING.typed")),
+    AnswerDoor("payagent", Right.ASK, behind("payments:TO_CLIENT.typed")),
+    AnswerDoor("payout", Right.ASK, behind("payments:OUT.typed")),
+    AnswerDoor("payout/code", Right.ASK, behind("payments:code_given"), secret=True),
+    AnswerDoor("openaccount", Right.ASK, behind("openaccount:typed"), stop=behind("openaccount:stop")),
+    AnswerDoor(
+        "openaccount/secret", Right.ASK, behind("openaccount:typed"), secret=True, stop=behind("openaccount:stop")
+    ),
+    AnswerDoor("ask", Right.ASK, behind("asking:typed")),
+    AnswerDoor("ask/code", Right.ASK, behind("asking:asked_with_code"), secret=True),
+    AnswerDoor("withdrawal/reject", Right.READ, behind("withdrawals:reason_given")),
+    AnswerDoor("policy/propose", Right.POLICY, behind("policy:typed"), takes=behind("policy:taken")),
+    AnswerDoor("policy/try", Right.POLICY, behind("policy:typed"), takes=behind("policy:taken")),
+    AnswerDoor("attach", Right.TALK, behind("enclosing:typed"), takes=behind("enclosing:taken")),
+    AnswerDoor("alert/threshold", Right.READ, behind("alert_card:typed")),
+    AnswerDoor("alert", Right.READ, behind("alert_steps:typed")),
+    AnswerDoor("complete", Right.TALK, behind("completing:typed")),
 )
+LINKING: Final = "connect"
+_linking: Final = behind("linking:typed")
+"""What nothing else asked for may be a field of a login that is being linked."""
 _BY_KIND: Final = {door.kind: door for door in ANSWERS}
 
 
@@ -59,7 +61,7 @@ async def typed(update: Update, context: DeskContext) -> bool:
         if stopped is not None:
             return await _late(context, stopped, message.message_id)
         if draft is None or door is None:
-            return await linking.typed(context, message.text, message.message_id)
+            return bool(await _linking(context, message.text, message.message_id))
     except StoreError:
         await context.delete_secret(message.message_id)  # nobody can say what was asked: it may be a secret
         raise
@@ -75,7 +77,7 @@ async def _late(context: DeskContext, stopped: str, message_id: int) -> bool:
     """What comes minutes after a secret was asked for and given up: it may be just that."""
     if await context.delete_secret(message_id):
         what = "nothing is being linked. /connect starts again."
-        if stopped != linking.KIND:
+        if stopped != LINKING:
             what = "nothing is being asked any more. To go on, begin again."
         await context.say(f"I deleted that, in case it was a secret: {what}")
     return True

@@ -12,23 +12,21 @@ from typing import Final
 
 from telegram.error import TelegramError
 
-from bot.access.model import Right
 from bot.approvals.model import Proof
 from bot.approvals.service import Shown, Wish
 from bot.errors import CountersignError, InputError
 from bot.messages.cards import Card, Draft
 from bot.operations import deal_line
 from bot.operations.deal_steps import DealSteps, Sketch, Step
-from bot.operations.deals import ALL, BUY, CHANGE, CLOSE, SELL, LeftOut, Open, Where
+from bot.operations.deals import ALL, CLOSE, LeftOut, Open, Where
 from bot.operations.moving.plans import Plan
 from bot.providers.base import ActKind
 from bot.providers.records import Order, Position
 from handlers import asking, failures, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
+from handlers.doors import Words, taste_of
 from handlers.freshness import check_fresh
-from handlers.pages import Audience
 from handlers.render import deal_steps as steps
 from handlers.render import deals as render
 from handlers.walking import Walk
@@ -36,7 +34,6 @@ from handlers.walking import Walk
 TOGETHER: Final = "deals"
 CHOOSING: Final = "deals/choose"
 CHANGING: Final = "deals/change"
-CANCEL_ORDER = "/cancelorder <id>"
 _ASK, _CANCEL = 1, 2
 _MOST_BUTTONS = 24
 _CHANGED: Final[dict[str, Callable[[Open], bool]]] = {
@@ -52,7 +49,8 @@ def _walk(side: str) -> Walk[Sketch, Step]:
     return Walk(side, lambda services: DealSteps(services.deals, side), Sketch, steps.question, steps.labels)
 
 
-WALKS: Final = (_walk("buy"), _walk("sell"))
+BUYING: Final = _walk("buy")
+SELLING: Final = _walk("sell")
 
 
 async def close(context: DeskContext, words: Words) -> None:
@@ -103,7 +101,7 @@ async def _choose(context: DeskContext, command: str) -> None:
     await pages.privately(context, say)
 
 
-async def _chosen(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+async def chosen(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
     ids: Sequence[str] = card.body["ids"]
     await _without_buttons(context, message_id)
     desk, where = context.services.deals, _where(context)
@@ -120,7 +118,7 @@ async def _chosen(context: DeskContext, card: Card, choice: int, message_id: int
     return None
 
 
-async def _changed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def changed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     """The rest of the line for what was chosen."""
     words = [*str(draft.body["id"]).split(), *text.split()]
     plan = await context.services.deals.change(context.person, deal_line.read(words), _where(context))
@@ -158,7 +156,7 @@ async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[Lef
     await pages.privately(context, say)
 
 
-async def _said(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+async def answered(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
     services = context.services
     draft = await services.cards.draft(context.person.id)
     await _without_buttons(context, message_id)
@@ -179,7 +177,7 @@ async def _said(context: DeskContext, card: Card, choice: int, message_id: int) 
     return None  # each request's own card says the rest
 
 
-async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     raise InputError("nothing is to be typed here: press one of the buttons above, or /cancel", "")
 
 
@@ -197,22 +195,3 @@ def _where(context: DeskContext) -> Where:
     """What asked for it, and the group, if it is one."""
     where = context.where
     return Where(context.occasion, None if where.is_private else where.chat_id)
-
-
-DOORS = (
-    Door("buy", "Buy at a broker, at once or at a price", BUY, Right.ASK, WALKS[0].begin, Audience.PRIVATE),
-    Door("sell", "Sell at a broker, at once or at a price", SELL, Right.ASK, WALKS[1].begin, Audience.PRIVATE),
-    Door("close", "Close what is open", CLOSE, Right.ASK, close, Audience.PRIVATE),
-    Door("change", "Another stop, limit or price", CHANGE, Right.ASK, change, Audience.PRIVATE),
-    Door("cancelorder", "Take back an order that waits", CANCEL_ORDER, Right.ASK, cancel_order, Audience.PRIVATE),
-)
-TAPS = (
-    TapDoor(TOGETHER, Right.ASK, _said),
-    TapDoor(CHOOSING, Right.ASK, _chosen),
-    *(TapDoor(one.kind, Right.ASK, one.tapped) for one in WALKS),
-)
-ANSWERS = (
-    AnswerDoor(TOGETHER, Right.ASK, _typed),
-    AnswerDoor(CHANGING, Right.ASK, _changed),
-    *(AnswerDoor(one.kind, Right.ASK, one.typed) for one in WALKS),
-)

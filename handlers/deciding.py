@@ -5,7 +5,6 @@ What follows the id of an approval is a code or a number, so it does not stay in
 
 import re
 
-from bot.access.model import Right
 from bot.approvals.model import Decision, Proof, Request
 from bot.approvals.service import Seen, Shown
 from bot.errors import InputError, NotFoundError
@@ -14,7 +13,7 @@ from bot.secret import Secret
 from bot.vault.totp import digits_in
 from handlers import dossiers, factor, requests
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
+from handlers.doors import Words
 from handlers.freshness import check_fresh
 from handlers.pages import Reply
 from handlers.render import literal
@@ -94,17 +93,3 @@ def _recorded(context: DeskContext, found: Request, done: str) -> str:
     """What was decided on, in full: who types an id sees here what it was."""
     lines = "\n".join(literal(line, 300) for line in context.services.approvals.lines(found))
     return f"Recorded: you {done} request <code>{found.id}</code>.\n{lines}"
-
-
-DOORS = (
-    Door(
-        "approve",
-        "Sign a request, by its id",
-        _APPROVE,
-        Right.DECIDE,
-        approve,
-        only_in_private=True,
-        may_hold_secret=True,
-    ),
-    Door("reject", "Deny a request, by its id, with a reason", _REJECT, Right.DECIDE, reject, only_in_private=True),
-)

@@ -1,12 +1,11 @@
 """/delegate: out of office."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.delegating import EXAMPLE
 from handlers import completing
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import bold, literal
 
 _HAND_ON = completing.offer("Hand mine on…", "/delegate")
@@ -45,15 +44,3 @@ async def _standing(context: DeskContext) -> Reply:
         return Reply([f"Nobody is out of office. For example: <code>{literal(EXAMPLE)}</code>"], offers=[_HAND_ON])
     offers = [_HAND_ON, ("Take mine back", "/delegate end")]
     return Reply(["\n".join([bold("Out of office"), *lines])], again="/delegate", offers=offers)
-
-
-DOORS = (
-    Door(
-        "delegate",
-        "Out of office: hand your approver groups on",
-        EXAMPLE,
-        Right.DECIDE,
-        delegate,
-        Audience.DESK,
-    ),
-)

@@ -8,14 +8,13 @@ from zoneinfo import ZoneInfo
 
 from telegram import InputFile
 
-from bot.access.model import Right
 from bot.csvtext import inert
 from bot.errors import InputError
 from bot.providers.deriv.wire.books import Closed
 from bot.providers.records import Reading
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, at_most_one, taste_of
-from handlers.pages import Audience, Reply, privately
+from handlers.doors import Words, at_most_one, taste_of
+from handlers.pages import Reply, privately
 from handlers.render import derivs as render
 from handlers.statement import read
 
@@ -120,23 +119,3 @@ def _csv_of(reading: Reading[Closed]) -> str:
         )
         lines.writerow([inert(cell) for cell in cells])
     return text.getvalue()
-
-
-DOORS = (
-    Door("ticks", "The newest prices of a market at Deriv", _TICKS, Right.READ, ticks, Audience.DESK),
-    Door("profit", "Contracts that are over, and what they gave", PROFIT, Right.READ, profit, Audience.PRIVATE),
-    Door(
-        "sellexpired", "Settle contracts that have run out", "/sellexpired", Right.ASK, sell_expired, Audience.PRIVATE
-    ),
-    Door("agents", "Payment agents of a country", AGENTS, Right.READ, agents, Audience.DESK),
-    Door(
-        "cashier",
-        "The web cashier of your own login",
-        CASHIER,
-        Right.ASK,
-        cashier,
-        Audience.PRIVATE,
-        only_in_private=True,
-    ),
-    Door("site", "How Deriv is, and its clock", "/site", Right.READ, site, Audience.DESK),
-)

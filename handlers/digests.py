@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.model import Person
+from bot.access.model import Person, Right
 from bot.errors import CountersignError, StoreError
 from bot.messages.outbox import File, Lane, Notice
-from bot.operations.balances import Sheet
 from bot.operations.schedules.model import End, Kind, Run
+from bot.operations.sheets import Sheet
 from bot.providers.records import Balance, Position
 from handlers import failures
 from handlers.context import Desk
@@ -71,15 +71,16 @@ class Digests:
             raise
         except CountersignError as error:
             sentence = failures.sentence(error)
-            await schedules.end(
-                run, End.FAILED, [self._notice(run, person, 0, lines=(sentence,))], type(error).__name__
-            )
+            told = [self._notice(run, person, 0, lines=(sentence,)), *await self._to_group(run, person, render.FAILED)]
+            await schedules.end(run, End.FAILED, told, type(error).__name__)
         except Exception as slip:  # noqa: BLE001  # a slip of ours ends this slot, and no other
             _log.exception("digest not written", extra={"schedule": run.schedule.id})
             self._services.pulse.incidents += 1
             lines = ("It could not be written, by a fault of mine; the next one comes as planned.",)
-            await schedules.end(run, End.FAILED, [self._notice(run, person, 0, lines=lines)], type(slip).__name__)
+            told = [self._notice(run, person, 0, lines=lines), *await self._to_group(run, person, render.FAILED)]
+            await schedules.end(run, End.FAILED, told, type(slip).__name__)
         else:
+            notices += await self._to_group(run, person, render.arrived(person.name))
             await schedules.end(run, End.DONE, notices)
 
     def _who(self, run: Run) -> Person | None:
@@ -116,6 +117,26 @@ class Digests:
             png = await asyncio.to_thread(charts.ranks, title, taste.date_time(sheet.asked_at), panels)
             notices.append(self._notice(run, person, len(pages), file=File("digest.png", PNG, png)))
         return notices
+
+    async def _to_group(self, run: Run, person: Person, line: str) -> list[Notice]:
+        """What its group hears: that it came, and who has it. What is in it is nobody's there but who may read it."""
+        one, services = run.schedule, self._services
+        group = await services.schedules.group_of(one, services.access.roster.groups)
+        if group is None or not person.may(Right.ALERT):
+            return []
+        late = render.lateness(run, services.clock.now())
+        return [
+            Notice(
+                Lane.PRICES,
+                group,
+                render.title(run, is_public=True),
+                (*((late,) if late else ()), line),
+                f"schedule/{one.id}/{run.slot.isoformat()}/group",
+                next_step=render.ASK[one.kind],
+                thread=one.thread if group == one.group else None,
+                protected=True,  # it stands alone, and is none of many on a card
+            )
+        ]
 
     def _notice(
         self,

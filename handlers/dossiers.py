@@ -11,7 +11,6 @@ from telegram import InlineKeyboardMarkup, InputFile
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
-from bot.access.model import Right
 from bot.approvals.model import Kind, State
 from bot.approvals.prompting import APPROVE, DENY
 from bot.clock import from_millis, to_millis
@@ -21,8 +20,8 @@ from bot.operations.dossiers import PAGE, Dossier, Found, Search
 from handlers import pages, requests
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
-from handlers.doors import Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, privately
+from handlers.doors import Words, taste_of
+from handlers.pages import privately
 from handlers.render import dossiers as render
 
 VIEW: Final = "request/view"
@@ -195,24 +194,3 @@ async def _send_file(context: DeskContext, card: Card, search: Search) -> None:
     await context.bot.send_document(
         card.chat_id, InputFile(file.content, file.name), caption=caption, protect_content=True
     )
-
-
-DOORS = (
-    Door(
-        "request",
-        "Everything about one request",
-        "/request abcdefghij",
-        Right.TALK,
-        request,
-        Audience.PRIVATE,
-    ),
-    Door(
-        "history",
-        "Requests there were: by person, kind, state, day or words",
-        "/history transfer done today",
-        Right.TALK,
-        history,
-        Audience.PRIVATE,
-    ),
-)
-TAPS = (TapDoor(VIEW, Right.TALK, viewed), TapDoor(LIST, Right.TALK, turned))

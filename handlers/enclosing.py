@@ -3,12 +3,11 @@
 from telegram import Message
 from telegram.error import TelegramError
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.messages.cards import Draft
 from bot.operations.enclosing import MOST_BYTES
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, Words
+from handlers.doors import Words
 from handlers.pages import Reply
 from handlers.render import literal
 
@@ -70,16 +69,3 @@ async def taken(context: DeskContext, draft: Draft, message: Message) -> None:
     await context.say(
         f"Attached to request <code>{literal(number)}</code>: {literal(file.name)}. /attach adds another one."
     )
-
-
-DOORS = (
-    Door(
-        "note",
-        "Add a note to a request",
-        "/note abcdefghij The invoice is attached",
-        Right.TALK,
-        note,
-    ),
-    Door("attach", "Add a file to a request", "/attach abcdefghij", Right.TALK, attach, only_in_private=True),
-)
-ANSWERS = (AnswerDoor(_KIND, Right.TALK, typed, takes=taken),)

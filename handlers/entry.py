@@ -8,7 +8,7 @@ from telegram.error import BadRequest
 from bot.config import is_loopback
 from bot.messages.cards import Card
 from bot.operations.entry import Issued
-from bot.operations.linking import Step
+from bot.operations.linking_steps import Step
 from bot.operations.one_time import LIFE
 from handlers.buttons import data_for
 from handlers.context import DeskContext

@@ -2,10 +2,9 @@
 
 from telegram import InputFile
 
-from bot.access.model import Right
 from bot.errors import InputError
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
+from handlers.doors import Words
 
 
 async def evidence(context: DeskContext, words: Words) -> None:
@@ -18,15 +17,3 @@ async def evidence(context: DeskContext, words: Words) -> None:
         caption="Unpack it, read request.html, and run verify.py: README.txt says how.\n"
         f"SHA-256 of this file, as in the audit log:\n{pack.sha256}",
     )
-
-
-DOORS = (
-    Door(
-        "evidence",
-        "Everything about one request, as a file to keep",
-        "/evidence abcdefghij",
-        Right.TALK,
-        evidence,
-        only_in_private=True,
-    ),
-)

@@ -1,12 +1,12 @@
 """/factor: setting up the second factor, and asking for its codes.
 
-What needs a code asks for one with `ask` and has a `code_door`: the prompt names what the code is for, and the digits
-that come back are used for that and for nothing else. What was asked is a draft, so it outlives a restart.
+What needs a code asks for one with `ask` and takes it `with_code`: the prompt names what the code is for, and the
+digits that come back are used for that and for nothing else. What was asked is a draft, so it outlives a restart.
 """
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
 from html import escape
 from typing import Any, Final
@@ -20,14 +20,15 @@ from bot.access.model import Person, Right
 from bot.clock import from_millis, to_millis
 from bot.errors import CodeWrongError, CountersignError, FactorLockedError, FactorMissingError, InputError
 from bot.messages.cards import Card, Draft
-from bot.operations.factor import CONFIRM_WITHIN, Enrolment, Standing
+from bot.operations.enrolling import CONFIRM_WITHIN, Enrolment
+from bot.operations.factor_records import Standing
 from bot.operations.factor_reset import SIGNERS, wish_to_reset
 from bot.secret import Secret
 from bot.vault.totp import digits_in
 from handlers import failures
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
+from handlers.doors import Words, taste_of
 from handlers.pages import Reply
 from handlers.render import bold, literal
 from handlers.render.pictures import qr_code
@@ -53,7 +54,7 @@ async def ask(context: DeskContext, kind: str, purpose: str, about: Mapping[str,
     """Ask the person, in their private chat, for the code that lets one act happen.
 
     Args:
-        kind: That of the act's `code_door`.
+        kind: That of the answer that is taken `with_code`.
         purpose: What it is, as plain words that go on from "To …".
         about: What the act needs to know, as plain JSON; never a secret.
     Raises:
@@ -79,7 +80,10 @@ async def ask(context: DeskContext, kind: str, purpose: str, about: Mapping[str,
     await services.cards.save(Draft(context.person.id, kind, body))
 
 
-def code_door(kind: str, right: Right, act: Act) -> AnswerDoor:
+Answer = Callable[[DeskContext, Draft, str, int], Coroutine[Any, Any, None]]
+
+
+def with_code(act: Act) -> Answer:
     """What takes the answer to `ask` for one kind of act."""
 
     async def answer(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
@@ -97,7 +101,7 @@ def code_door(kind: str, right: Right, act: Act) -> AnswerDoor:
         if said is not None:
             await context.say(said)
 
-    return AnswerDoor(kind, right, answer, secret=True)
+    return answer
 
 
 async def _answered(context: DeskContext, draft: Draft) -> None:
@@ -185,7 +189,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
         await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
     if choice == _SET_UP:
         await context.services.linking.cancel(context.person)
-        await _show(context, await context.services.factors.begin(context.person))
+        await _show(context, await context.services.enrolling.begin(context.person))
     elif choice == _REPLACE:
         await ask(context, _REPLACING, "replace your second factor by a new one", {})
     elif choice == _REMOVE:
@@ -208,26 +212,26 @@ async def _show(context: DeskContext, enrolment: Enrolment) -> None:
         picture = await context.show_picture(qr_code(enrolment.uri.reveal()), caption)
     except TelegramError as error:
         _log.warning("picture not sent", extra={"error": type(error).__name__})
-        await services.factors.give_up(context.person)  # if it arrived all the same, it is good for nothing
+        await services.enrolling.give_up(context.person)  # if it arrived all the same, it is good for nothing
         await context.say("The picture could not be sent, so nothing was set up. /factor begins again.")
         return
-    await services.factors.void_picture(context.where.chat_id, picture.message_id, enrolment.until)
+    await services.enrolling.void_picture(context.where.chat_id, picture.message_id, enrolment.until)
     body = {"picture": picture.message_id, "until": to_millis(enrolment.until)}
     await services.cards.save(Draft(context.person.id, _ENROLLING, body))
 
 
-async def _confirm(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def confirm(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     """The first code of what is being set up."""
     services = context.services
     if from_millis(draft.body["until"]) <= services.clock.now():
-        await _void(context, draft)
+        await void(context, draft)
         await services.cards.drop(context.person.id)
         await context.say("That took more than 10 minutes: nothing was set up. /factor begins again.")
         return
     digits = digits_in(text)
     if digits is None:
         raise InputError("the code is the six digits your app shows; /cancel stops", "123 456")
-    request = await services.factors.confirm(context.person, Secret(digits), telegram_id=context.where.telegram_id)
+    request = await services.enrolling.confirm(context.person, Secret(digits), telegram_id=context.where.telegram_id)
     await services.cards.drop(context.person.id)
     gone = {"the picture": await context.delete(draft.body["picture"]), "your code": await context.delete(message_id)}
     kept = " and ".join(what for what, is_gone in gone.items() if not is_gone)
@@ -241,26 +245,21 @@ async def _confirm(context: DeskContext, draft: Draft, text: str, message_id: in
     )
 
 
-async def _void(context: DeskContext, draft: Draft) -> None:
+async def void(context: DeskContext, draft: Draft) -> None:
     """Nothing is set up; the picture goes."""
-    await context.services.factors.give_up(context.person)
+    await context.services.enrolling.give_up(context.person)
     await context.delete(draft.body["picture"])
 
 
 async def _replace(context: DeskContext, about: Mapping[str, Any], code: Secret) -> None:
-    enrolment = await context.services.factors.begin_anew(context.person, code, telegram_id=context.where.telegram_id)
+    enrolment = await context.services.enrolling.begin_anew(context.person, code, telegram_id=context.where.telegram_id)
     await _show(context, enrolment)
 
 
 async def _remove(context: DeskContext, about: Mapping[str, Any], code: Secret) -> str:
-    await context.services.factors.remove(context.person, code, telegram_id=context.where.telegram_id)
+    await context.services.enrolling.remove(context.person, code, telegram_id=context.where.telegram_id)
     return "Your second factor is removed. /factor sets up a new one."
 
 
-DOORS = (Door("factor", "Your second factor", "/factor", Right.TALK, factor, only_in_private=True),)
-TAPS = (TapDoor(CARD, Right.TALK, chosen),)
-ANSWERS: Final = (
-    AnswerDoor(_ENROLLING, Right.TALK, _confirm, secret=True, stop=_void),
-    code_door(_REPLACING, Right.TALK, _replace),
-    code_door(_REMOVING, Right.TALK, _remove),
-)
+replaced: Final = with_code(_replace)
+removed: Final = with_code(_remove)

@@ -1,6 +1,5 @@
 """Errors become sentences here, and only here: what happened, and what to do next. One for each class of the tree."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -28,6 +27,7 @@ from bot.errors import (
     FieldsRefusedError,
     FrozenError,
     InputError,
+    NoRateError,
     NotAllowedError,
     NotFoundError,
     NumberWrongError,
@@ -82,6 +82,12 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return f"{_upper(error.reason)}. Nothing was changed."
         case PolicyRefusedError():
             return f"{_upper(error.reason)}. Nothing was asked for. /policy shows what is allowed."
+        case NoRateError():
+            pair = f"{error.base}/{error.quote}"
+            return (
+                f"A limit counts what {error.base} is worth in {error.quote}, and no rate of {pair} is younger than "
+                f"24 hours. An admin can enter one: /rate {pair} and the number. Nothing was asked for."
+            )
         case DiskShortError():
             return (
                 "The bot's disk is nearly full, so no money can be asked for. An admin must make room. "
@@ -164,7 +170,9 @@ def _nearest(name: str, known: Sequence[str]) -> str:
         for part in re.split(r"[/ ]", one)
         if len(part) > 2
     }
-    near = difflib.get_close_matches(name.casefold(), list(words), 1)
+    from difflib import get_close_matches  # with the first slip of the pen
+
+    near = get_close_matches(name.casefold(), list(words), 1)
     return visible_word(words[near[0]], 64) if near else ""
 
 
@@ -305,7 +313,9 @@ def not_allowed(right: Right) -> NotAllowedError:
 
 def unknown_command(command: str, known: Iterable[str]) -> str:
     """One line, as HTML, with the nearest command there is."""
-    near = difflib.get_close_matches(command.lower(), list(known), 1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(command.lower(), list(known), 1)
     example = f"Did you mean /{near[0]}?" if near else "For example: /balance. /help shows all of them."
     return f"I do not know /{escape(visible_word(command), quote=False)}. {example}"
 

@@ -1,6 +1,5 @@
 """/freeze and /thaw: nothing that moves money leaves, and it may again."""
 
-from bot.access.model import Right
 from bot.approvals.prompting import upper
 from bot.errors import ConflictError, InputError
 from bot.messages.cards import Card
@@ -10,8 +9,8 @@ from bot.providers.registry import PROVIDERS
 from handlers.asked import asked_for
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import literal
 
 CARD = "freeze"
@@ -95,10 +94,3 @@ def _the_one(freezes: list[Freeze]) -> str:
 
 def _since(context: DeskContext, one: Freeze) -> str:
     return f"since {taste_of(context).date_time(one.since)}, by {literal(one.by)}: {literal(one.reason, 200)}"
-
-
-DOORS = (
-    Door("freeze", "Stop all money at once, alone", "/freeze", Right.FREEZE, freeze),
-    Door("thaw", "Ask others to end a freeze", EXAMPLE, Right.FREEZE, thaw, Audience.DESK),
-)
-TAPS = (TapDoor(CARD, Right.FREEZE, chosen),)

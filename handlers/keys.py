@@ -1,13 +1,12 @@
 """/key and /register: a login's public key, made here or elsewhere, and how it is made known to its provider."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.linked import Connection
 from handlers import linking
 from handlers.connections import only_one
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render.registering import public_key, steps
 
 
@@ -30,25 +29,3 @@ async def _named(context: DeskContext, words: Words, example: str) -> Connection
     if len(words) != 1:
         raise InputError("name the connection", example)
     return await only_one(context, words[0], example.split()[0] + " {}")
-
-
-DOORS = (
-    Door(
-        "key",
-        "The public key of a login of yours; new makes one",
-        "/key cryptocapital/main, /key new",
-        Right.LINK,
-        key,
-        Audience.PRIVATE,
-        only_in_private=True,
-    ),
-    Door(
-        "register",
-        "How a login's key is registered, step by step",
-        "/register cryptocapital/main",
-        Right.LINK,
-        register,
-        Audience.PRIVATE,
-        only_in_private=True,
-    ),
-)

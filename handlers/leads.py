@@ -4,13 +4,12 @@ import contextlib
 
 from telegram.error import BadRequest
 
-from bot.access.model import Right
 from bot.messages.cards import Card
-from bot.operations.leads import EXAMPLE, Lead, parse
+from bot.operations.leads import Lead, parse
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import Door, TapDoor, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import literal
 
 KIND = "lead"
@@ -45,7 +44,3 @@ async def tapped(context: DeskContext, card: Card, choice: int, message_id: int)
     async with context.typing(card.chat_id):
         lead_id = await context.services.leads.make(context.person, wanted, telegram_id=context.where.telegram_id)
     return f"The lead is made{f': {lead_id}' if lead_id else ''}."
-
-
-DOORS = (Door("lead", "Make a lead in the CRM", EXAMPLE, Right.ASK, lead, Audience.PRIVATE, only_in_private=True),)
-TAPS = (TapDoor(KIND, Right.ASK, tapped),)

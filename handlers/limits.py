@@ -1,10 +1,9 @@
 """/limits: how much may still go."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import derivs
 from handlers.render import policy as render
 
@@ -18,6 +17,3 @@ async def limits(context: DeskContext, words: Words) -> Reply:
         return Reply(derivs.limits(connection, told, taste_of(context)), again=f"/limits {words[0]}")
     found = await services.allowances.look(context.person)
     return Reply(render.allowances(found, services.clock.now(), taste_of(context)), again="/limits")
-
-
-DOORS = (Door("limits", "How much may still go, and when more may", "/limits", Right.TALK, limits, Audience.PRIVATE),)

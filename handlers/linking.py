@@ -11,17 +11,17 @@ from html import escape
 from telegram import Update
 from telegram.error import TelegramError
 
-from bot.access.model import Right
 from bot.errors import CountersignError, InputError, ProviderError, StoreError
 from bot.messages.cards import Card
 from bot.operations.findings import told as found_words
-from bot.operations.linking import NEW_KEY, Asking, Linked, LinkedNewKey, Step
+from bot.operations.linking import Linked, LinkedNewKey
+from bot.operations.linking_steps import NEW_KEY, Asking, Step
 from bot.providers.registry import PROVIDERS
 from handlers import entry
 from handlers.buttons import keyboard
 from handlers.connections import only_one
 from handlers.context import DeskContext
-from handlers.doors import Door, TapDoor, Words
+from handlers.doors import Words
 from handlers.failures import told
 from handlers.pages import paged
 from handlers.render import bold, literal, visible
@@ -225,17 +225,3 @@ async def overheard(update: Update, context: DeskContext) -> None:
         "one at the provider, and send that one here.",
         chat_id=context.where.telegram_id,
     )
-
-
-DOORS = (
-    Door("connect", "Link a provider login, step by step", "/connect", Right.LINK, connect, only_in_private=True),
-    Door(
-        "replace",
-        "Give one of your connections a new login",
-        "/replace capital/main",
-        Right.LINK,
-        replace,
-        only_in_private=True,
-    ),
-)
-TAPS = (TapDoor(KIND, Right.LINK, chosen),)

@@ -3,15 +3,14 @@
 Whatever is typed here has left the chat before it is looked at.
 """
 
-from bot.access.model import Right
 from bot.errors import CountersignError, InputError
 from bot.messages.cards import Draft
-from bot.operations.locking import KIND, Asking, Done, Question
+from bot.operations.locking import Asking, Done, Question
 from bot.secret import Secret
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, Words
+from handlers.doors import Words
 from handlers.failures import told
-from handlers.pages import Audience, Reply
+from handlers.pages import Reply
 from handlers.render import bold, literal
 
 _ABOUT = (
@@ -102,17 +101,3 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 _EXAMPLE = "/passphrase capital/main"
-DOORS = (
-    Door(
-        "passphrase",
-        "Put a connection under a passphrase, or take it off",
-        _EXAMPLE,
-        Right.LINK,
-        passphrase,
-        only_in_private=True,
-        may_hold_secret=True,
-    ),
-    Door("unlock", "Give your passphrase", "/unlock", Right.LINK, unlock, only_in_private=True, may_hold_secret=True),
-    Door("lock", "Lock your connections until you give it again", "/lock", Right.TALK, lock, Audience.PRIVATE),
-)
-ANSWERS = (AnswerDoor(KIND, Right.LINK, answer, secret=True),)

@@ -5,16 +5,15 @@ import re
 
 from telegram import InputFile
 
-from bot.access.model import Right
 from bot.errors import InputError
-from bot.operations.balances import Sheet
 from bot.operations.markets import SPANS, Path, Span
+from bot.operations.sheets import Sheet
 from bot.providers.base import Ability
 from bot.providers.records import Market
 from handlers import alert_steps, completing
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, at_most_one, taste_of
-from handlers.pages import Audience, Reply, privately
+from handlers.doors import Words, at_most_one, taste_of
+from handlers.pages import Reply, privately
 from handlers.render import candles, charts
 from handlers.render import markets as render
 from handlers.render.text import literal, visible
@@ -153,11 +152,3 @@ def _caption(path: Path) -> str:
     change = (last - first) / first * 100 if first else last - first
     went = f"{change:+.2f} % in {_CALLED[path.span.name]}"
     return f"{_title(path)}: {last:,f}, {went}, between {low:,f} and {high:,f}"
-
-
-DOORS = (
-    Door("quote", "What a market is bought and sold at", _QUOTE, Right.READ, quote, Audience.DESK),
-    Door("chart", "How a price went, as a picture with your entries", _CHART, Right.READ, chart, Audience.PRIVATE),
-    Door("market", "A market: hours, size, margin, sentiment; or a search", _MARKET, Right.READ, market, Audience.DESK),
-    Door("orders", "Orders that wait for their price", _ORDERS, Right.READ, orders, Audience.PRIVATE),
-)

@@ -9,17 +9,15 @@ from typing import Final
 
 from telegram.error import TelegramError
 
-from bot.access.model import Right
 from bot.errors import CountersignError, InputError, RefusedError, ReplyError, SilentError, StoreError
 from bot.messages.cards import Card, Draft
 from bot.operations.account_form import Asking, Step
-from bot.operations.account_opening import KIND, SECRET
+from bot.operations.account_opening import KIND
 from bot.providers.deriv import signup
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, at_most_one
+from handlers.doors import Words, at_most_one
 from handlers.failures import told
-from handlers.pages import Audience
 from handlers.render import literal
 from handlers.render import opening as render
 
@@ -70,7 +68,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
     return None
 
 
-async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     step = await context.services.account_opening.waiting(context.person)
     if step is not None:
         tapped = {label.casefold(): value for value, label in step.options}  # buttons grow old
@@ -117,23 +115,5 @@ def _why(error: CountersignError, step: Step, *, is_over: bool) -> str:
     return told(error, step.form.name)
 
 
-async def _stop(context: DeskContext, draft: Draft) -> None:
+async def stop(context: DeskContext, draft: Draft) -> None:
     await context.services.account_opening.forget(context.person)
-
-
-DOORS = (
-    Door(
-        "openaccount",
-        "Open a demo or real account at Deriv",
-        EXAMPLE,
-        Right.ASK,
-        openaccount,
-        Audience.PRIVATE,
-        only_in_private=True,
-    ),
-)
-TAPS = (TapDoor(KIND, Right.ASK, chosen),)
-ANSWERS = (
-    AnswerDoor(KIND, Right.ASK, _typed, stop=_stop),
-    AnswerDoor(SECRET, Right.ASK, _typed, secret=True, stop=_stop),
-)

@@ -1,10 +1,9 @@
 """/page: whether people are reached without Telegram."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import literal
 
 
@@ -15,6 +14,3 @@ async def page(context: DeskContext, words: Words) -> Reply:
     tried = await context.services.paging.trial(context.person)
     lines = [f"✕ {literal(way)}: {literal(why)}" if why else f"● {literal(way)}: taken" for way, why in tried.items()]
     return Reply(["The second channel was tried; now see whether it has arrived.", *lines])
-
-
-DOORS = (Door("page", "Try the second channel", "/page", Right.POLICY, page, Audience.DESK),)

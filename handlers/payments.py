@@ -6,22 +6,18 @@ account: /payout code takes it. It is a secret: it is asked for in the private c
 
 from typing import Final
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.messages.cards import Draft
 from bot.providers.base import PayWay
 from bot.secret import Secret
 from handlers import pages
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words
-from handlers.pages import Audience
+from handlers.doors import Words
 from handlers.transfers import walk
 
 CODE: Final = "payout/code"
 TO_CLIENT: Final = walk("payagent", lambda money: money.payment_steps[PayWay.AGENT])
 OUT: Final = walk("payout", lambda money: money.payment_steps[PayWay.PAYOUT])
-TO_CLIENT_EXAMPLE = "/payagent 250.00 USD from main CR90000001 to Harbour for Invoice 4711"
-OUT_EXAMPLE = "/payout 250.00 USD from main CR90000001 to Corner Exchange"
 _CODE_EXAMPLE = "/payout code k3n7q2xw5z"
 
 
@@ -45,7 +41,7 @@ async def payout(context: DeskContext, words: Words) -> None:
     await pages.privately(context, say)
 
 
-async def _code(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def code_given(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     """The message is deleted already."""
     services, request_id = context.services, str(draft.body["request"])
     code = text.strip()
@@ -56,28 +52,3 @@ async def _code(context: DeskContext, draft: Draft, text: str, message_id: int) 
     )
     await services.cards.drop(context.person.id)
     await context.say(f"Taken. Request <code>{request_id}</code> is tried with it now; /request says how it goes.")
-
-
-DOORS = (
-    Door(
-        "payagent",
-        "Pay a client, as payment agent",
-        TO_CLIENT_EXAMPLE,
-        Right.ASK,
-        TO_CLIENT.begin,
-        Audience.PRIVATE,
-    ),
-    Door(
-        "payout",
-        "Pay out through a payment agent",
-        OUT_EXAMPLE,
-        Right.ASK,
-        payout,
-        Audience.PRIVATE,
-    ),
-)
-TAPS = tuple(TapDoor(one.kind, Right.ASK, one.tapped) for one in (TO_CLIENT, OUT))
-ANSWERS = (
-    *(AnswerDoor(one.kind, Right.ASK, one.typed) for one in (TO_CLIENT, OUT)),
-    AnswerDoor(CODE, Right.ASK, _code, secret=True),
-)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.access import names
-from bot.access.model import Person, Profile, Right, Role
+from bot.access.model import Person, Profile, Role
 from bot.approvals.model import Request
 from bot.errors import InputError
 from bot.messages.cards import Card
@@ -12,8 +12,8 @@ from bot.operations.role_requests import called
 from handlers import groups
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import bold, literal, visible
 
 KIND = "people"
@@ -220,13 +220,3 @@ def _asked(request: Request | None) -> str | None:
     if request is None:
         return None
     return f"Asked for: request <code>{request.id}</code>. Another admin must sign it; /pending shows it."
-
-
-DOORS = (
-    Door("people", "Who is at the desk, and as what", "/people", Right.SEE_PEOPLE, people, Audience.DESK),
-    Door("role", "Give or take a role", _EXAMPLE, Right.PEOPLE, role, only_in_private=True),
-    Door("suspend", "Lock a person out at once", "/suspend Olga", Right.PEOPLE, suspend, only_in_private=True),
-    Door("resume", "End a suspension", "/resume Olga", Right.PEOPLE, resume, only_in_private=True),
-    Door("invite", "Invite a person with one role", "/invite viewer", Right.INVITE, invite, Audience.DESK),
-)
-TAPS = (TapDoor(KIND, Right.PEOPLE, chosen),)

@@ -22,9 +22,9 @@ from bot.operations.policies import Proposal
 from bot.operations.policy_trials import USUAL_DAYS
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, permit, taste_of
+from handlers.doors import Words, permit, taste_of
 from handlers.files import content_of
-from handlers.pages import Audience, Reply, paged, privately
+from handlers.pages import Reply, paged, privately
 from handlers.render import literal
 from handlers.render import policy as render
 
@@ -108,11 +108,11 @@ async def _document(context: DeskContext) -> bytes | None:
     return message.text.encode() if message.text else None
 
 
-async def _typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     await _received(context, draft, text.encode())
 
 
-async def _taken(context: DeskContext, draft: Draft, message: Message) -> None:
+async def taken(context: DeskContext, draft: Draft, message: Message) -> None:
     if message.document is None:
         raise InputError("that is no file; send the policy as one, or as text", "")
     await _received(context, draft, await content_of(context, message.document, LARGEST, "/policy propose"))
@@ -171,7 +171,7 @@ async def _send_all(context: DeskContext, proposal: Proposal) -> None:
     await context.bot.send_document(context.where.chat_id, InputFile(text.encode(), "policy-changes.txt"))
 
 
-async def _tapped(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
+async def tapped(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
     if choice == _LEAVE:
         await context.services.cards.advance(card)
         await _without_buttons(context, card, message_id)
@@ -190,20 +190,3 @@ async def _tapped(context: DeskContext, card: Card, choice: int, message_id: int
 async def _without_buttons(context: DeskContext, card: Card, message_id: int) -> None:
     with contextlib.suppress(BadRequest):  # the message is gone
         await context.bot.edit_message_reply_markup(card.chat_id, message_id, reply_markup=None)
-
-
-DOORS = (
-    Door(
-        "policy",
-        "Who must sign for what; propose or try another policy",
-        "/policy",
-        Right.TALK,
-        policy,
-        Audience.DESK,
-    ),
-)
-TAPS = (TapDoor(CARD, Right.POLICY, _tapped),)
-ANSWERS = (
-    AnswerDoor(_PROPOSING, Right.POLICY, _typed, takes=_taken),
-    AnswerDoor(_TRYING, Right.POLICY, _typed, takes=_taken),
-)

@@ -1,13 +1,12 @@
 """/positions: what is open."""
 
-from bot.access.model import Right
-from bot.operations.balances import Sheet
+from bot.operations.sheets import Sheet
 from bot.providers.base import ActKind
 from bot.providers.records import Position
 from handlers import alert_steps
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, at_most_one, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, at_most_one, taste_of
+from handlers.pages import Reply
 from handlers.render import positions as render
 
 _DEALS = ((ActKind.CLOSE, "Close…", "/close"), (ActKind.CHANGE, "Change…", "/change"))
@@ -31,15 +30,3 @@ def _offers(sheet: Sheet[Position], words: Words) -> list[tuple[str, str]]:
     }
     dealt = [(label, line) for act, label, line in _DEALS if act in acts]
     return [*dealt, alert_steps.offer(alert_steps.POSITION, *words)]
-
-
-DOORS = (
-    Door(
-        "positions",
-        "Open positions of all connections, or of one",
-        "/positions capital",
-        Right.READ,
-        positions,
-        Audience.PRIVATE,
-    ),
-)

@@ -3,11 +3,10 @@
 import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.messages.quiet import QuietHours
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
+from handlers.doors import Words
 from handlers.pages import Reply
 
 EXAMPLE = "/quiet 22:00-07:00"
@@ -81,6 +80,3 @@ def told(wanted: QuietHours | None) -> str:
 
 def _clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
-
-
-DOORS = (Door("quiet", "Hours in which your phone stays silent", EXAMPLE, Right.TALK, quiet),)

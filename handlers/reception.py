@@ -13,13 +13,15 @@ from bot.access import matrix
 from bot.access.model import Right
 from bot.errors import CountersignError
 from bot.messages.cards import Card
-from handlers import conversation, failures, pages, rooms, start
+from handlers import conversation, failures, pages, rooms
 from handlers.buttons import Late, read
 from handlers.context import DeskContext
+from handlers.corridor import behind
 from handlers.doors import Door, permit
 
 _MOST_WORDS = 301
 """More than any command reads, so that none is cut short unseen: the longest is a note of 500 characters."""
+_called_by = behind("start:called_by")
 _log = logging.getLogger(__name__)
 
 
@@ -170,7 +172,7 @@ async def plain_text(update: Update, context: DeskContext) -> None:
         if not context.person.id:
             await pages.show(
                 context,
-                await start.called_by(context, (update.message.text or "") if update.message else ""),
+                await _called_by(context, (update.message.text or "") if update.message else ""),
                 pages.Audience.PUBLIC,
             )
             return

@@ -5,12 +5,11 @@ from datetime import timedelta
 
 from telegram import InputFile
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.reports import Kind, Written
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
-from handlers.pages import Audience, Reply, privately
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply, privately
 from handlers.render import charts
 from handlers.render import crm as render
 
@@ -81,16 +80,3 @@ async def leader_board(context: DeskContext, words: Words) -> Reply:
         raise InputError("a competition's id", _BOARD)
     board = await context.services.reports.leader_board(context.person, words[0])
     return Reply(render.leader_board(board, taste_of(context)), again=f"/leaderboard {words[0]}")
-
-
-DOORS = (
-    Door(
-        "report",
-        "The CRM's transactions or commissions: file and picture",
-        _REPORT,
-        Right.READ,
-        report,
-        Audience.PRIVATE,
-    ),
-    Door("leaderboard", "Who leads a competition of the CRM", _BOARD, Right.READ, leader_board, Audience.PRIVATE),
-)

@@ -6,10 +6,10 @@ The prompts themselves are notices; the approvals room keeps them as the request
 from collections.abc import Mapping
 from typing import Any
 
-from bot.access.model import Person, Right
+from bot.access.model import Person
 from bot.approvals.matching import LOWEST_TO_HIGHEST, choices_of
 from bot.approvals.model import Decision, Proof, Request
-from bot.approvals.prompting import APPROVE, CALL_OFF, CARD, DENY, FREEZE, OWN_CARD, state_in_words
+from bot.approvals.prompting import APPROVE, CALL_OFF, DENY, FREEZE, state_in_words
 from bot.approvals.service import Seen, Shown
 from bot.approvals.wording import words_of
 from bot.errors import InputError
@@ -20,8 +20,8 @@ from bot.secret import Secret
 from handlers import factor, freezing
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
-from handlers.doors import Door, TapDoor, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import bold, literal
 
 WITH_CODE = "request/approve"
@@ -131,6 +131,4 @@ async def _described(context: DeskContext, request: Request, people: dict[int, P
     return "\n    ".join(lines)
 
 
-DOORS = (Door("pending", "What waits for a decision", "/pending", Right.TALK, pending, Audience.PRIVATE),)
-TAPS = (TapDoor(CARD, Right.DECIDE, decided), TapDoor(OWN_CARD, Right.TALK, withdrawn))
-ANSWERS = (factor.code_door(WITH_CODE, Right.DECIDE, _approved_with_code),)
+approved_with_code = factor.with_code(_approved_with_code)

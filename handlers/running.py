@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import import_module
 
 from telegram.error import BadRequest, InvalidToken, NetworkError, TelegramError
 
@@ -40,7 +39,6 @@ class Running:
     async def settled(self) -> None:
         """Until updates come in, and the rooms they lead to have been imported, in the background."""
         await self.up.wait()
-        await asyncio.to_thread(import_module, "handlers.reception")
 
     async def poll(self) -> None:
         """Fetch updates for ever. `StartRefusedError` when Telegram stops accepting the token; exit 77."""

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.schedules import slots
 from bot.operations.schedules.model import Kind, Schedule
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import bold, literal
 
 EXAMPLE, _MANAGED = "/digest balances daily 07:30", "/schedule 3 pause"
@@ -55,17 +54,21 @@ def _is_zone(word: str) -> bool:
 
 
 async def schedule(context: DeskContext, words: Words) -> Reply:
-    """Nothing: the list; a number and `pause`, `resume` or `remove`."""
-    schedules, telegram_id = context.services.schedules, context.where.telegram_id
+    """Nothing: the list; a number and `pause`, `resume` or `remove`; `here`, said in a group, has that told, too."""
+    schedules, where = context.services.schedules, context.where
+    telegram_id = where.telegram_id
     match [word.lower() for word in words]:
         case []:
             return _listed(await schedules.of(context.person))
         case [number, "pause" | "resume" as what] if _is_number(number):
             await schedules.pause(context.person, int(number), paused=what == "pause", telegram_id=telegram_id)
+        case [number, "here"] if _is_number(number):
+            group, thread = (None, None) if where.is_private else (where.chat_id, where.thread_id)
+            await schedules.tell(context.person, int(number), group, thread, telegram_id=telegram_id)
         case [number, "remove"] if _is_number(number):
             await schedules.remove(context.person, int(number), telegram_id=telegram_id)
         case _:
-            raise InputError("a schedule's number, and pause, resume or remove", _MANAGED)
+            raise InputError("a schedule's number, and pause, resume, here or remove", _MANAGED)
     return _listed(await schedules.of(context.person))
 
 
@@ -78,28 +81,19 @@ def _listed(mine: list[tuple[Schedule, datetime]]) -> Reply:
         return Reply([f"You get nothing by the clock. {EXAMPLE} changes that."], again="/schedule")
     first = mine[0][0].id
     step = f"/schedule {first} pause, /schedule {first} resume and /schedule {first} remove change one."
-    return Reply([bold("By the clock"), *(_described(*one) for one in mine), step], again="/schedule")
+    there = f"Said in a group, /schedule {first} here has that told, too, without what is private."
+    return Reply([bold("By the clock"), *(_described(*one) for one in mine), f"{step}\n{there}"], again="/schedule")
 
 
 def _described(one: Schedule, next_at: datetime) -> str:
     """In its own zone and in UTC (R31)."""
     of = f" of {literal(one.connection)}" if one.connection else ""
     first = f"<code>{one.id}</code> · <b>{one.kind}</b>{of}, {slots.spoken(one.cron)} ({one.zone})"
+    if one.group is not None:
+        topic = f"topic {one.thread} of the group" if one.thread is not None else "the group"
+        first += f"\n    {topic} …{str(one.group)[-4:]} hears that it came"
     if one.is_paused:
         return f"{first}\n    paused"
     there = next_at.astimezone(ZoneInfo(one.zone))
     in_utc = f", {next_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if there.tzname() != "UTC" else ""
     return f"{first}\n    next {there:%a %Y-%m-%d %H:%M %Z}{in_utc}"
-
-
-DOORS = (
-    Door(
-        "digest",
-        "Balances, positions or the statement by the clock",
-        EXAMPLE,
-        Right.READ,
-        digest,
-        only_in_private=True,
-    ),
-    Door("schedule", "What you get by the clock, and when", _MANAGED, Right.TALK, schedule, Audience.PRIVATE),
-)

@@ -1,12 +1,11 @@
 """/settle and /repeat: what people say of a request whose outcome nobody knows."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.moving.settling import EXAMPLE
 from handlers.asked import asked_for
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 
 _REPEAT = "/repeat abcdefghij"
 
@@ -37,9 +36,3 @@ async def repeat(context: DeskContext, words: Words) -> Reply:
         asked_in=f"m/{context.where.chat_id}/{context.message_id}",
     )
     return await asked_for(context, request)
-
-
-DOORS = (
-    Door("settle", "Say what became of an unknown one", EXAMPLE, Right.SETTLE, settle, Audience.DESK),
-    Door("repeat", "Let one like an unknown one go again", _REPEAT, Right.SETTLE, repeat, Audience.DESK),
-)

@@ -2,13 +2,12 @@
 
 from html import escape
 
-from bot.access.model import Right
 from bot.errors import InputError
 from bot.operations.linked import Scope
 from bot.operations.sharing import Party, named, party_named
 from handlers.connections import only_one
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
+from handlers.doors import Words
 from handlers.pages import Reply
 from handlers.render import connections as render
 from handlers.render import literal
@@ -55,9 +54,3 @@ def _split(context: DeskContext, words: Words, preposition: str, example: str) -
     if not rest:
         raise InputError("name the connection, and a person or a role", example)
     return words[0], party_named(context.services.access.roster, " ".join(rest))
-
-
-DOORS = (
-    Door("share", "Let a person or a role use your connection", _SHARE, Right.LINK, share, only_in_private=True),
-    Door("unshare", "Take that back", _UNSHARE, Right.LINK, unshare, only_in_private=True),
-)

@@ -9,7 +9,7 @@ from bot.operations.people import Joined
 from bot.operations.role_requests import called, spelled
 from handlers import conversation, groups
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
+from handlers.doors import Words
 from handlers.pages import Reply
 from handlers.render import bold, literal
 
@@ -125,12 +125,3 @@ async def cancel(context: DeskContext, words: Words) -> Reply:
     asked = await conversation.stop(context)
     stopped = await context.services.linking.cancel(context.person) or asked
     return Reply(["Stopped; nothing was kept." if stopped else "There was nothing to stop."])
-
-
-DOORS = (
-    Door("whoami", "Who you are here and what you may do", "/whoami", Right.TALK, whoami),
-    Door("help", "Everything you can ask", "/help", Right.TALK, help_),
-    Door("cancel", "Stop what you have begun", "/cancel", Right.TALK, cancel),
-    Door("start", "Say hello", "/start", Right.ENTER, start, hidden=True),
-    Door("join", "Use an invitation", "/join code", Right.ENTER, join, only_in_private=True, hidden=True),
-)

@@ -6,13 +6,12 @@ from zoneinfo import ZoneInfo
 
 from telegram import InputFile
 
-from bot.access.model import Right
 from bot.errors import InputError
-from bot.operations.balances import Sheet
+from bot.operations.sheets import Sheet
 from bot.providers.records import Entry, Happening
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
-from handlers.pages import Audience, Reply, privately
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply, privately
 from handlers.render.digests import csv_of
 from handlers.render.statement import activity as happenings
 from handlers.render.statement import csv_of_activity
@@ -126,15 +125,3 @@ def _day(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     if not datetime(1971, 1, 1, tzinfo=UTC) <= since <= now:
         raise InputError("a statement begins on a day that has come", "/statement since 2026-03-01")
     return since
-
-
-DOORS = (
-    Door(
-        "statement",
-        "What came and went: the newest, since a day, or one entry",
-        EXAMPLE,
-        Right.READ,
-        statement,
-        Audience.PRIVATE,
-    ),
-)

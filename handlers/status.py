@@ -1,10 +1,9 @@
 """/status: how every part is doing."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from handlers.context import DeskContext
-from handlers.doors import Door, Words
-from handlers.pages import Audience, Reply
+from handlers.doors import Words
+from handlers.pages import Reply
 from handlers.render import status as render
 
 
@@ -13,6 +12,3 @@ async def status(context: DeskContext, words: Words) -> Reply:
         raise InputError("it takes no words", "/status")
     state = await context.services.status.look(context.person)
     return Reply(render.status(state), again="/status")
-
-
-DOORS = (Door("status", "Health of the bot and of every provider", "/status", Right.TALK, status, Audience.DESK),)

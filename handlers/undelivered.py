@@ -1,10 +1,9 @@
 """/undelivered: what nobody got, and once more."""
 
-from bot.access.model import Right
 from bot.errors import InputError
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, taste_of
+from handlers.pages import Reply
 from handlers.render import bold, literal
 
 EXAMPLE = "/undelivered again"
@@ -44,15 +43,3 @@ async def _again(context: DeskContext, number: int | None) -> Reply:
     if not count:
         return Reply(["Everything was delivered."])
     return Reply([f"{count} {'message is' if count == 1 else 'messages are'} on the way once more."])
-
-
-DOORS = (
-    Door(
-        "undelivered",
-        "Messages that nobody got, and once more",
-        EXAMPLE,
-        Right.POLICY,
-        undelivered,
-        Audience.PRIVATE,
-    ),
-)

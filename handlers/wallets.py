@@ -4,11 +4,10 @@ from bot.access.model import Right
 from bot.errors import InputError
 from handlers import bookings, completing
 from handlers.context import DeskContext
-from handlers.doors import Door, Words, at_most_one, taste_of
-from handlers.pages import Audience, Reply
+from handlers.doors import Words, at_most_one, taste_of
+from handlers.pages import Reply
 from handlers.render import crm as render
 
-_WALLET = "/wallet u7h2k9d0"
 _MT = "/mt conn0001/500123"
 _WHOSE = "Whose wallets? An id, a name or an e-mail address, for example: u7h2k9d0"
 _HOW_MUCH = "How much, and what for? For example: 250.00 USD for bonus"
@@ -57,9 +56,3 @@ async def mt(context: DeskContext, words: Words) -> Reply | None:
         raise InputError("a server and a login", _MT)
     found = await context.services.clients.account(context.person, server, login)
     return Reply(render.account(found, taste), again=f"/mt {place}", offers=_bookings(context, f"/mt {place}"))
-
-
-DOORS = (
-    Door("wallet", "A CRM client's wallets and bank cards", _WALLET, Right.READ, wallet, Audience.PRIVATE),
-    Door("mt", "Trading accounts of the CRM; one with its trades", _MT, Right.READ, mt, Audience.PRIVATE),
-)

@@ -8,21 +8,20 @@ from telegram import InlineKeyboardMarkup
 from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
-from bot.access.model import Right
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.errors import CountersignError, InputError, NotFoundError, ProviderError
 from bot.messages.cards import Card, Draft
 from bot.operations.clients import ClientFile
 from bot.operations.decisions import Decision, PreparedDecision, Seen
-from bot.operations.requested import EXAMPLE, is_word, parse
+from bot.operations.requested import is_word, parse
 from bot.operations.withdrawal_news import CARD, OPEN
 from bot.operations.withdrawals import Look
 from bot.providers.crm.wire.requests import Withdrawal
 from handlers import asking, pages, withdrawal_list
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, DeskContext
-from handlers.doors import AnswerDoor, Door, TapDoor, Words, taste_of
+from handlers.doors import Words, taste_of
 from handlers.pages import Audience, Reply
 from handlers.render import withdrawals as render
 
@@ -189,17 +188,3 @@ async def _hand_over(context: DeskContext, ready: PreparedDecision, asked_in: st
     """The last look before others are asked to sign it. `asked_in`: the tap or message it was asked in."""
     wish = Wish(Kind.WITHDRAWAL, ready.parameters, asked_in)
     await asking.offer(context, await context.services.money.planning.plan(context.person, ready.connection, wish))
-
-
-DOORS = (
-    Door(
-        "withdrawals",
-        "What clients ask to be paid: pending, or one by its id",
-        EXAMPLE,
-        Right.READ,
-        withdrawals,
-        Audience.PRIVATE,
-    ),
-)
-TAPS = (TapDoor(withdrawal_list.KIND, Right.READ, turned), TapDoor(CARD, Right.READ, tapped))
-ANSWERS = (AnswerDoor(REASON, Right.READ, reason_given),)

@@ -37,6 +37,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     "log": model.Log,
     "backup": model.Backup,
     "streams": model.Streams,
+    "alerts": model.Alerts,
     "second_channel": model.SecondChannel,
     "second_channel.email": model.Mail,
     "web": model.Web,

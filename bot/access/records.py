@@ -23,6 +23,11 @@ def people_in(tables: Tables) -> list[Person]:
     return [one.person for one in everybody_in(tables) if not one.suspended]
 
 
+def names_in(tables: Tables) -> dict[int, str]:
+    """The names of everybody active, by our ids."""
+    return dict(tables.conn.execute("SELECT id, name FROM persons WHERE state = 'active' ORDER BY id").fetchall())
+
+
 def everybody_in(tables: Tables) -> list[Profile]:
     """Everybody, the suspended too."""
     return [_profile(*row) for row in tables.conn.execute(f"{_PROFILES} ORDER BY id").fetchall()]

@@ -48,6 +48,8 @@ class Told:
     acknowledged_by: int | None
     acknowledged_at: datetime | None
     resolved_at: datetime | None
+    audience: frozenset[int] | None = None
+    """Whose business it is; None: everybody's who may read its connection."""
 
 
 def read_entries(tables: Tables) -> list[Entry]:
@@ -65,6 +67,11 @@ def entries_of(tables: Tables, owner: int) -> list[Entry]:
     """One person's, oldest first."""
     rows = tables.conn.execute(f"{_STATES} WHERE owner = ? ORDER BY created_at, alert_rules.id", (owner,))
     return [_entry(row) for row in rows]
+
+
+def owners(tables: Tables) -> set[int]:
+    """Who has any."""
+    return {owner for (owner,) in tables.conn.execute("SELECT DISTINCT owner FROM alert_rules")}
 
 
 def count_of(tables: Tables, owner: int) -> int:
@@ -178,14 +185,22 @@ def open_firings(tables: Tables, rule_id: str, bucket: str | None = None) -> lis
     return [_told(row) for row in rows.fetchall()]
 
 
-def unseen(tables: Tables, before: datetime) -> list[Told]:
-    """Critical ones told before then that nobody has acknowledged, and nobody else was told of."""
+def unseen(tables: Tables, severity: Severity, since: datetime, until: datetime, steps: int) -> list[tuple[Told, int]]:
+    """Those told meanwhile that nobody has acknowledged, and that have gone fewer steps; with how many they have."""
+    query = _TOLD.replace("SELECT id,", "SELECT steps, id,")
     rows = tables.conn.execute(
-        f"{_TOLD} WHERE severity = 'critical' AND acknowledged_at IS NULL AND escalated_at IS NULL AND is_quiet = 0"
-        " AND told_at <= ?",
-        (at(before),),
+        f"{query} WHERE severity = ? AND acknowledged_at IS NULL AND is_quiet = 0"
+        " AND told_at > ? AND told_at <= ? AND steps < ?",
+        (severity.value, at(since), at(until), steps),
     )
-    return [_told(row) for row in rows.fetchall()]
+    return [(_told(row[1:]), row[0]) for row in rows.fetchall()]
+
+
+def gone_steps(tables: Tables, firing_id: str, steps: int, now: datetime) -> None:
+    """It has been escalated so far."""
+    tables.conn.execute(
+        "UPDATE alert_firings SET steps = ?, escalated_at = ? WHERE id = ?", (steps, at(now), firing_id)
+    )
 
 
 def _told(row: tuple[Any, ...]) -> Told:
@@ -202,6 +217,7 @@ def _told(row: tuple[Any, ...]) -> Told:
         by,
         _moment(acknowledged_at),
         _moment(resolved_at),
+        None if said.get("audience") is None else frozenset(said["audience"]),
     )
 
 

@@ -7,7 +7,7 @@ told nobody; it finds the states as they were, and hears the gap again from whoe
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,23 +16,23 @@ from bot.access.model import Person, Role
 from bot.alerts import records
 from bot.alerts.book import Entry
 from bot.alerts.engine import Engine, Happening, Moved
-from bot.alerts.model import Occasion, Outage, Phase, Repeat, Rule, State
+from bot.alerts.model import Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
 from bot.alerts.surveying import differences, known_positions, remember
-from bot.alerts.telling import Desk, Find, Telling, buttons
+from bot.alerts.telling import OPEN_FOR, Desk, Find, Telling, buttons
 from bot.alerts.wording import condition, subject_of, time_said
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.ports import Deed, Recorder
-from bot.providers.records import Position, Quote
+from bot.providers.records import Candle, Position, Quote
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
 
 MOST_RULES = 1_000
 """Of one person."""
-ESCALATED_AFTER = timedelta(minutes=10)
+_LADDERS = {Severity.CRITICAL: (Escalation(timedelta(minutes=10), tells_admins=True),)}
 _KEPT = timedelta(days=60)
 _RESTS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1))
 _PATIENCE_SECONDS = 1.0
@@ -53,8 +53,9 @@ class Alerts:
         find: Find,
         groups: Callable[[], Container[int]],
         zone: ZoneInfo,
+        ladders: Mapping[Severity, Sequence[Escalation]] = _LADDERS,
     ) -> None:
-        """`groups`: the chats of the desk's groups, as they are now."""
+        """`groups`: the chats of the desk's groups, as they are now. `ladders`: what nobody acknowledges goes these."""
         self.engine = Engine()
         self.zone = zone
         self._database = database
@@ -64,6 +65,7 @@ class Alerts:
         self._find = find
         self._groups = groups
         self._telling = Telling(outbox, cards, zone)
+        self._ladders = {severity: sorted(steps) for severity, steps in ladders.items()}
         self._events: list[Moved] = []
         """Decisions that are not written yet, oldest first."""
         self._unwritten: set[str] = set()
@@ -73,6 +75,8 @@ class Alerts:
         self._changed = asyncio.Event()
         self._wanted: Mapping[int, frozenset[Subject]] = {}
         self._started = False
+        self._absent: frozenset[int] = frozenset()
+        """Owners who are suspended."""
 
     # what is heard
 
@@ -145,6 +149,14 @@ class Alerts:
             if entry is not None and entry.state.muted_while_held:
                 self._stand(entry, replace(entry.state, muted_while_held=False))
         await self.settled()
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        """Of which symbols it is not known how they went within the times that rules look at."""
+        return self.engine.windows_unknown(connection_id, self._clock.now())
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        """How they went, from `since` on; oldest first."""
+        self.engine.begins_earlier(connection_id, symbol, candles, since)
 
     def wanted(self) -> Mapping[int, frozenset[Subject]]:
         """Which subjects rules need, by connection; `Subject(CONTRACT)`: all that is open there."""
@@ -286,7 +298,7 @@ class Alerts:
         if rule.owner != person.id or (there is not None and there.rule.owner != person.id):
             raise NotFoundError("alert", rule.id)
         state = State()
-        if there is not None and there.rule.threshold == rule.threshold and not there.rule.is_paused:
+        if there is not None and _goes_on(there, rule):
             state = there.state
         action = "alert.set" if there is None else "alert.changed"
         details = {"rule": f"{subject_of(rule.source, '')}: {condition(rule)}"}
@@ -295,7 +307,7 @@ class Alerts:
         def change(tables: Tables) -> None:
             if there is None and records.count_of(tables, person.id) >= MOST_RULES:
                 raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
-            if there is None:
+            if there is None or there.rule.target != rule.target:
                 self._telling.check(Desk(tables, self._find, self._groups()), rule)
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
@@ -324,7 +336,9 @@ class Alerts:
 
         def change(tables: Tables) -> str:
             told = records.read_told(tables, alert_id)
-            if told is None or not _concerns(person, told):
+            entry = None if told is None else records.read_entry(tables, told.rule_id)
+            desk = Desk(tables, self._find, self._groups())
+            if told is None or not _concerns(person, told, None if entry is None else entry.rule, desk):
                 raise NotFoundError("alert", alert_id)
             if told.acknowledged_by is not None:
                 row = tables.conn.execute("SELECT name FROM persons WHERE id = ?", (told.acknowledged_by,)).fetchone()
@@ -334,7 +348,6 @@ class Alerts:
                 (person.id, at(now), alert_id),
             )
             self._audit.record(tables, Deed("alert.acknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
-            entry = records.read_entry(tables, told.rule_id)
             more = f"Acknowledged by {person.name}, {now.astimezone(self.zone):%H:%M:%S %Z}."
             choices = () if entry is None or told.resolved_at else buttons(entry.rule, is_acknowledged=True)
             self._telling.redraw(tables, told, more, choices=choices)
@@ -377,17 +390,17 @@ class Alerts:
         self._note(self.engine.again(now))
         await self.settled()
 
-        def change(tables: Tables) -> tuple[list[str], list[str]]:
+        def change(tables: Tables) -> tuple[list[str], list[str], frozenset[int], list[Entry]]:
             desk = Desk(tables, self._find, self._groups())
-            for told in records.unseen(tables, now - ESCALATED_AFTER):
-                tables.conn.execute("UPDATE alert_firings SET escalated_at = ? WHERE id = ?", (at(now), told.id))
-                entry = records.read_entry(tables, told.rule_id)
-                if entry is not None:
-                    self._telling.escalate(desk, told, entry.rule, time_said(ESCALATED_AFTER))
+            self._escalating(tables, desk, now)
             tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
-            return self._dropping(tables, desk, now), self._pausing(tables, desk, now)
+            gone, paused = self._dropping(tables, desk, now), self._pausing(tables, desk, now)
+            absent = frozenset(records.owners(tables) - desk.people.keys())
+            back = [entry for owner in self._absent - absent for entry in records.entries_of(tables, owner)]
+            return gone, paused, absent, back
 
-        gone, paused = await self._database.write(change)
+        gone, paused, absent, back = await self._database.write(change)
+        self._heed(absent, back)
         for rule_id in gone:
             self.engine.remove(rule_id)
         for rule_id in paused:
@@ -396,6 +409,31 @@ class Alerts:
                 self.engine.put(Entry(replace(entry.rule, is_paused=True), entry.state))
         if self.engine.wanted != self._wanted:
             self._tell_of_change()
+
+    def _escalating(self, tables: Tables, desk: Desk, now: datetime) -> None:
+        """What nobody has acknowledged goes as many steps as are due, in one."""
+        for severity, ladder in self._ladders.items():
+            if not ladder:
+                continue
+            for told, gone in records.unseen(tables, severity, now - OPEN_FOR, now - ladder[0].after, len(ladder)):
+                due = [step for step in ladder if now - told.told_at >= step.after]
+                entry = records.read_entry(tables, told.rule_id)
+                if len(due) <= gone:
+                    continue
+                records.gone_steps(tables, told.id, len(due), now)
+                if entry is not None:
+                    tells_admins = any(step.tells_admins for step in due[gone:])
+                    step = replace(due[-1], tells_admins=tells_admins)
+                    self._telling.escalate(desk, told, entry.rule, step, len(due), now)
+
+    def _heed(self, absent: frozenset[int], back: Iterable[Entry]) -> None:
+        """Rules of the suspended are not looked at until their owner is back: no stream stands for them."""
+        self._absent = absent
+        for entry in back:
+            self.engine.put(entry)
+        if absent:
+            for rule_id in [entry.rule.id for entry in self.engine.entries if entry.rule.owner in absent]:
+                self.engine.remove(rule_id)
 
     def _dropping(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
         """Rules whose time is over, or whose connection is gone."""
@@ -437,10 +475,19 @@ class Alerts:
         self._changed = asyncio.Event()
 
 
-def _concerns(person: Person, told: records.Told) -> bool:
-    """Told in one of their chats, or in a group; admins hear of what nobody has acknowledged."""
-    is_told = any(chat < 0 or chat in person.telegram_ids for chat, _ in told.chats.values())
-    return is_told or Role.ADMIN in person.roles
+def _goes_on(there: Entry, rule: Rule) -> bool:
+    """Whether a changed rule stands where it stood, rather than beginning anew."""
+    is_roused = there.rule.is_paused or (there.state.phase is Phase.DONE and rule.repeat is not Repeat.ONCE)
+    return there.rule.threshold == rule.threshold and not is_roused
+
+
+def _concerns(person: Person, told: records.Told, rule: Rule | None, desk: Desk) -> bool:
+    """Told in one of their chats, or in a group and about what they may read; admins hear of what nobody has
+    acknowledged."""
+    chats = [chat for chat, _ in told.chats.values()]
+    if Role.ADMIN in person.roles or any(chat in person.telegram_ids for chat in chats):
+        return True
+    return any(chat < 0 for chat in chats) and rule is not None and desk.may_hear(person, rule, told.audience)
 
 
 def _came(rule: Rule, state: State, now: datetime) -> State:

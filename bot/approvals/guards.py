@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.approvals.model import Proof, Rule, Seat
+from bot.approvals.model import Proof, Rule, Seat, both
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import DEFAULT, Guard, Guarded
 from bot.approvals.policy.model import Proof as Asked
-from bot.approvals.policy.strictness import joined
+from bot.approvals.policy.signers import joined
 from bot.store import Tables
 
 PROOFS: Mapping[Asked, Proof] = {Asked.NONE: Proof.NONE, Asked.NUMBER: Proof.NUMBER, Asked.CODE: Proof.CODE}
@@ -32,4 +32,4 @@ def rule_of(guard: Guard) -> Rule:
 
 def at_least(rule: Rule, seats: tuple[Seat, ...], proof: Proof) -> Rule:
     """The same rule, but never with less than this: a policy can ask for more than the house does, and not for less."""
-    return replace(rule, seats=joined([rule.seats, seats]), proof=max(rule.proof, proof))
+    return replace(rule, seats=joined([rule.seats, seats]), proof=both(rule.proof, proof))

@@ -1,7 +1,7 @@
 """Requests, votes, and who must sign, as plain records. Opens nothing."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -33,6 +33,8 @@ class Kind(StrEnum):
     """The stop, limit or price of what is open or waits; or what waits is taken back."""
     BENEFICIARY = "beneficiary"
     POLICY = "policy"
+    RATE = "rate"
+    """What one currency is worth in another, for limits that count every currency."""
     THAW = "thaw"
     SETTLE = "settle"
     """What became of a request whose outcome is unknown, said by hand."""
@@ -93,7 +95,13 @@ class Seat:
 
 
 class Proof(IntEnum):
-    """How an approval is authorised, beyond a tap. A higher one serves where a lower one is asked for."""
+    """How an approval is authorised, beyond a tap. The values stand in rows.
+
+    What somebody shows is nothing, the number or a code, and a higher one serves where a lower one is asked for. What a
+    rule asks for may depend on who signs, and of that neither is more than the other: the number proves that the signer
+    looks at the same request as its asker, a code that nobody else holds their telephone. So where two rules ask, what
+    counts is `both`, not the larger.
+    """
 
     NONE = 0
     CODE_IF_SET_UP = 1
@@ -102,6 +110,30 @@ class Proof(IntEnum):
     """The number that the asker's screen shows, picked among four (SAFETY M15)."""
     CODE = 3
     """A code of the second factor, used up by this one vote."""
+    CODE_OR_NUMBER = 4
+    """A code by whoever has a second factor, the number by anybody else."""
+
+    @property
+    def takes_number(self) -> bool:
+        """Whether the asker's screen shows one."""
+        return self in (Proof.NUMBER, Proof.CODE_OR_NUMBER)
+
+    def asked_of(self, has_factor: Callable[[], bool]) -> "Proof":
+        """What one signer shows."""
+        match self:
+            case Proof.CODE_IF_SET_UP:
+                return Proof.CODE if has_factor() else Proof.NONE
+            case Proof.CODE_OR_NUMBER:
+                return Proof.CODE if has_factor() else Proof.NUMBER
+            case _:
+                return self
+
+
+def both(one: Proof, other: Proof) -> Proof:
+    """The least that satisfies each of two, whoever signs."""
+    if Proof.CODE in (one, other):
+        return Proof.CODE
+    return Proof.CODE_OR_NUMBER if {one, other} == {Proof.CODE_IF_SET_UP, Proof.NUMBER} else max(one, other)
 
 
 LIFE = timedelta(minutes=30)

@@ -5,10 +5,12 @@ group sees what it may. Everything is drawn from the stored row (M12), never fro
 """
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bot.access.model import Person
+from bot.access.records import names_in
 from bot.access.service import people_in
 from bot.approvals.enclosures import enclosed
 from bot.approvals.model import Circle, Decision, Proof, Request, State
@@ -52,6 +54,16 @@ class Reader(Protocol):
         """Who could still sign it; empty when it waits for nobody."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """What the cards of a request have in common, read once for all of them."""
+
+    asked: tuple[str, ...]
+    enclosures: tuple[str, ...]
+    so_far: tuple[str, ...]
+    """Votes, who could still sign, and how it stands."""
+
+
 class Prompts:
     """Cards and news about requests, queued in the transaction of what they tell."""
 
@@ -69,12 +81,12 @@ class Prompts:
         people = {by.id: by.name}
         for number in by.telegram_ids if request.kind.is_sent or request.number is not None else ():
             card = self._cards.making(tables, OWN_CARD, by.id, number, {"request": request.id}, life)
-            lines = self._own_lines(tables, request, people)
+            lines = self._own_lines(request, self._story(tables, request, people))
             title = f"Your request {request.id}"
             self._put(tables, number, title, lines, _key(request, card.id), card=card.id, choices=_OWN_BUTTONS)
         if request.asked_in_chat is not None and self._reader.masked(request):
             key = f"request/{request.id}/group"
-            lines = self._group_lines(tables, request, people)
+            lines = self._group_lines(request, people, self._story(tables, request, people))
             self._put(tables, request.asked_in_chat, self._group_title(request), lines, key)
 
     def prompt(self, tables: Tables, request: Request, asker: str, signer: Person) -> None:
@@ -126,7 +138,8 @@ class Prompts:
         Args:
             anew: Neither its state nor its votes have changed, but something else that the cards show.
         """
-        people = {person.id: person.name for person in people_in(tables)}
+        people = names_in(tables)
+        story = self._story(tables, request, people)
         stamp = f"{request.version}/{len(request.votes)}" + (f"/{short_id()}" if anew else "")
         for card in self._cards.about(tables, CARD, "request", request.id):
             if card.person_id not in people:
@@ -134,8 +147,7 @@ class Prompts:
             title = f"{people.get(request.asked_by, 'Somebody')} asks for your signature"
             voted = any(vote.person_id == card.person_id for vote in request.votes)
             choices = _standing_buttons(request, voted=voted)
-            enclosures, waiting = enclosed(tables, request, people), self._waiting(tables, request)
-            lines = (*self._lines(request), *enclosures, *_votes(request, people), *waiting, *_standing(request))
+            lines = (*story.asked, *_until(request), *story.enclosures, *story.so_far)
             key = _key(request, card.id)
             self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
         for card in self._cards.about(tables, OWN_CARD, "request", request.id):
@@ -143,11 +155,11 @@ class Prompts:
                 continue
             choices = _OWN_BUTTONS if request.state in (State.PENDING, State.APPROVED, State.HELD) else ()
             key, title = _key(request, card.id), f"Your request {request.id}"
-            lines = self._own_lines(tables, request, people)
+            lines = self._own_lines(request, story)
             self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
         if request.asked_in_chat is not None and self._reader.masked(request):
             key, chat = f"request/{request.id}/group", request.asked_in_chat
-            lines = self._group_lines(tables, request, people)
+            lines = self._group_lines(request, people, story)
             self._put(tables, chat, self._group_title(request), lines, f"{key}/{stamp}", replaces=key)
 
     def tell(self, tables: Tables, request: Request) -> None:
@@ -187,29 +199,25 @@ class Prompts:
         said = self._reader.awaited_in_words(tables, request)
         return (f"{said}.",) if said else ()
 
-    def _own_lines(self, tables: Tables, request: Request, people: dict[int, str]) -> tuple[str, ...]:
+    def _story(self, tables: Tables, request: Request, people: dict[int, str]) -> _Story:
+        asked = (*self._reader.lines(request), *marks(request))
+        so_far = (*_votes(request, people), *self._waiting(tables, request), *_standing(request))
+        return _Story(asked, enclosed(tables, request, people), so_far)
+
+    @staticmethod
+    def _own_lines(request: Request, story: _Story) -> tuple[str, ...]:
         number: tuple[str, ...] = ()
         if request.number is not None and request.state is State.PENDING:
             number = (f"Tell whoever signs this number, and nothing else: {request.number}.",)
-        return (
-            *self._reader.lines(request),
-            *marks(request),
-            *number,
-            *_until(request),
-            *enclosed(tables, request, people),
-            *_votes(request, people),
-            *self._waiting(tables, request),
-            *_standing(request),
-        )
+        return (*story.asked, *number, *_until(request), *story.enclosures, *story.so_far)
 
     @staticmethod
     def _group_title(request: Request) -> str:
         return f"Request {request.id}"
 
-    def _group_lines(self, tables: Tables, request: Request, people: dict[int, str]) -> tuple[str, ...]:
-        by, waiting = people.get(request.asked_by, "Somebody who left"), self._waiting(tables, request)
-        said = (f"Asked for by {by}.", *_votes(request, people), *waiting, *_standing(request))
-        return (*self._reader.masked(request), *said)
+    def _group_lines(self, request: Request, people: dict[int, str], story: _Story) -> tuple[str, ...]:
+        by = people.get(request.asked_by, "Somebody who left")
+        return (*self._reader.masked(request), f"Asked for by {by}.", *story.so_far)
 
 
 def _buttons(request: Request) -> Choices:

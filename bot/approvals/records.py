@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -121,8 +122,8 @@ def move(
     *,
     held_until: datetime | None = None,
     moved_money: bool = True,
-) -> None:
-    """Carry the row over to the state after `event`, if nobody was quicker: `ConflictError`.
+) -> Request:
+    """Carry the row over to the state after `event`, if nobody was quicker: `ConflictError`. Answers it as it is then.
 
     Once it has ended nothing like it is kept from being asked for; and what had no effect counts in no limit (M80).
 
@@ -148,6 +149,13 @@ def move(
     )
     if cursor.rowcount != 1:
         raise ConflictError("somebody was quicker")
+    return replace(
+        request,
+        state=state,
+        version=request.version + 1,
+        outcome=outcome,
+        held_until=held_until or request.held_until,
+    )
 
 
 def unblock(tables: Tables, request: Request) -> bool:

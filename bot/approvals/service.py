@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.access.model import Person
+from bot.access.records import names_in
 from bot.access.service import people_in
 from bot.approvals import records
 from bot.approvals.enclosures import Remark, add_remark
@@ -71,6 +72,12 @@ class Carrier(Protocol):
         for a kind that is sent.
         """
 
+    def approving(self, tables: Tables, request: Request) -> bool:
+        """Of a kind that is sent, in the transaction that approves it: whether it goes at once.
+
+        Then nothing is drawn here. Whoever sends it sees to it that its cards say how it stands.
+        """
+
     async def carried(self, request: Request) -> None:
         """After the commit: what looks at the tables through a picture of its own takes it anew; what is to be sent
         is picked up."""
@@ -87,6 +94,9 @@ class InHouse:
 
     def asked(self, tables: Tables, request: Request) -> None:
         """Nothing belongs to it."""
+
+    def approving(self, tables: Tables, request: Request) -> bool:
+        return False
 
     async def carried(self, request: Request) -> None:
         """Nothing holds a picture of it."""
@@ -227,7 +237,8 @@ class Approvals:
             if request.state is State.PENDING and request.expires_at <= now:
                 self._settle(tables, request, Event.EXPIRED, now, "nobody decided in time")
                 return ConflictError("this request expired before your vote")
-            self._check(tables, request, person, decision, seen.hash)
+            signers = self._signers(tables, request)
+            _check_vote(request, person, decision, seen.hash, signers)
             proof = shown.proof if shown is not None else Proof.NONE
             if decision is Decision.APPROVE and proof < self.needed(tables, request, person.id):
                 raise ProofNeededError(_PROOFS[self.needed(tables, request, person.id)])
@@ -249,7 +260,7 @@ class Approvals:
             voted = replace(request, votes=(*request.votes, vote))
             if decision is Decision.DENY:
                 return self._denied(tables, voted, person, reason)
-            return self._count(tables, voted, now)
+            return self._count(tables, voted, signers, now)
 
         decided = await self._database.write(change)
         if isinstance(decided, CountersignError):
@@ -351,6 +362,10 @@ class Approvals:
         """Something was added to it that its cards show."""
         self._prompts.redraw(tables, request, anew=True)
 
+    def drawing(self, tables: Tables, request: Request) -> None:
+        """Its cards show how it stands; where they do already, nothing happens."""
+        self._prompts.redraw(tables, request)
+
     def reminding(self, tables: Tables, request: Request, since: datetime, stage: str) -> None:
         """Everybody it waits for who was asked before then, once for each stage."""
         for person in self.awaited(tables, request):
@@ -375,9 +390,7 @@ class Approvals:
 
     def needed(self, tables: Tables, request: Request, person_id: int) -> Proof:
         """The same inside a transaction."""
-        if request.rule.proof is Proof.CODE_IF_SET_UP:
-            return Proof.CODE if self._has_factor(tables, person_id) else Proof.NONE
-        return request.rule.proof
+        return request.rule.proof.asked_of(lambda: self._has_factor(tables, person_id))
 
     def people_changed(self, tables: Tables) -> None:
         """Roles or states changed, in this transaction: what nobody can sign any more ends, and its asker hears why."""
@@ -426,11 +439,11 @@ class Approvals:
         """Something happened to it, in this transaction: it is written down, and every card shows it.
 
         At its end, and when its outcome becomes unknown, its asker and everybody who signed are told. Not `shown`:
-        neither, because what its row says is not to be believed, and perhaps cannot be said.
+        neither, because there is no time for it now, or because what its row says is not to be believed.
         """
         now = self._clock.now()
-        records.move(tables, request, event, now, outcome, moved_money=moved_money)
-        return self._moved(tables, request.id, outcome, details, shown=shown)
+        moved = records.move(tables, request, event, now, outcome, moved_money=moved_money)
+        return self._moved(tables, moved, details, shown=shown)
 
     def unblocking(self, tables: Tables, request: Request) -> None:
         """Its outcome has been unknown for so long that another like it may be asked for, in this transaction (M06)."""
@@ -458,7 +471,7 @@ class Approvals:
             asked_at=now,
             expires_at=now + rule.life,
             stake=carrier.stake(wish.parameters),
-            number=10 + secrets.randbelow(90) if rule.proof is Proof.NUMBER else None,
+            number=10 + secrets.randbelow(90) if rule.proof.takes_number else None,
             asked_in_chat=wish.chat_id,
         )
 
@@ -471,9 +484,10 @@ class Approvals:
         everybody = signers_in(tables, self._clock.now(), rule.barred | {asked_by})
         return [one for one in everybody if one.id != asked_by and rule.concerns(one)]
 
-    def _seated(self, tables: Tables, request: Request) -> list[Person]:
-        """Those whose approval counts now."""
-        people = {person.id: person for person in self._signers(tables, request)}
+    def _seated(self, tables: Tables, request: Request, signers: list[Person] | None = None) -> list[Person]:
+        """Those whose approval counts now; `signers`, where they were read in this transaction already."""
+        found = self._signers(tables, request) if signers is None else signers
+        people = {person.id: person for person in found}
         return [
             people[vote.person_id]
             for vote in request.approvals
@@ -491,17 +505,6 @@ class Approvals:
             if one.id not in done and (not code or self._has_factor(tables, one.id))
         ]
 
-    def _check(self, tables: Tables, request: Request, person: Person, decision: Decision, seen: str) -> None:
-        """Everything that makes a vote impossible, as of this transaction."""
-        denying = (State.PENDING, State.APPROVED, State.HELD)
-        _check_unsent(request, denying if decision is Decision.DENY else (State.PENDING,))
-        if request.hash != seen or request.hash != hash_of(request.kind, request.asked_by, request.parameters):
-            raise ConflictError("this is not what you were shown; ask for it anew")
-        if request.asked_by == person.id:
-            raise NotAllowedError("decide on what you asked for yourself")
-        if all(one.id != person.id for one in self._signers(tables, request)):
-            raise NotAllowedError("decide on this request")
-
     def _denied(self, tables: Tables, request: Request, person: Person, reason: str) -> Request:
         now = self._clock.now()
         if reason:
@@ -509,25 +512,25 @@ class Approvals:
         why = f": {reason}" if reason else ""
         return self._settle(tables, request, Event.DENIED, now, f"by {person.name}{why}")
 
-    def _count(self, tables: Tables, request: Request, now: datetime) -> Request:
+    def _count(self, tables: Tables, request: Request, signers: list[Person], now: datetime) -> Request:
         """Seat everybody who approved and still may; when nobody is missing, carry it out."""
-        if self.count(tables, request):
+        if request.rule.missing(self._seated(tables, request, signers)):
             self._prompts.redraw(tables, request)
             return request
-        if all(person.id != request.asked_by for person in people_in(tables)):
+        if request.asked_by not in names_in(tables):
             return self._settle(tables, request, Event.WITHDRAWN, now, "its asker is no longer at the desk")
         return self._approved(tables, request, now)
 
     def _approved(self, tables: Tables, request: Request, now: datetime) -> Request:
-        records.move(tables, request, Event.QUORUM_MET, now)
-        approved = records.read(tables, request.id)
+        approved = records.move(tables, request, Event.QUORUM_MET, now)
         if not request.kind.is_sent:
             return self._carried_out(tables, approved, now)
         self._note(tables, "request.released", approved, None, None, {"hash": approved.hash})
         if request.rule.hold:
             until = now + request.rule.hold
-            records.move(tables, approved, Event.HOLD_BEGUN, now, held_until=until)
-            approved = records.read(tables, request.id)
+            approved = records.move(tables, approved, Event.HOLD_BEGUN, now, held_until=until)
+        elif self.carriers[request.kind].approving(tables, approved):
+            return approved
         self._prompts.redraw(tables, approved)
         return approved
 
@@ -551,20 +554,18 @@ class Approvals:
         outcome: str,
     ) -> Request:
         """Move it on, write that down, tell whom it concerns, and draw the prompts anew."""
-        records.move(tables, request, event, now, outcome)
-        return self._moved(tables, request.id, outcome)
+        return self._moved(tables, records.move(tables, request, event, now, outcome))
 
     def _moved(
         self,
         tables: Tables,
-        request_id: str,
-        outcome: str,
+        moved: Request,
         details: Mapping[str, str] | None = None,
         *,
         shown: bool = True,
     ) -> Request:
-        moved = records.read(tables, request_id)
-        self._note(tables, f"request.{moved.state}", moved, None, None, {"outcome": outcome, **(details or {})})
+        about = {"outcome": moved.outcome, **(details or {})}
+        self._note(tables, f"request.{moved.state}", moved, None, None, about)
         if shown:
             self._prompts.redraw(tables, moved)
             self._prompts.tell(tables, moved)
@@ -583,6 +584,18 @@ class Approvals:
         self._audit.record(tables, Deed(action, f"request/{request.id}", person_id, telegram_id, about))
 
 
+def _check_vote(request: Request, person: Person, decision: Decision, seen: str, signers: list[Person]) -> None:
+    """Everything that makes a vote impossible; `signers` are those of this transaction."""
+    denying = (State.PENDING, State.APPROVED, State.HELD)
+    _check_unsent(request, denying if decision is Decision.DENY else (State.PENDING,))
+    if request.hash != seen or request.hash != hash_of(request.kind, request.asked_by, request.parameters):
+        raise ConflictError("this is not what you were shown; ask for it anew")
+    if request.asked_by == person.id:
+        raise NotAllowedError("decide on what you asked for yourself")
+    if all(one.id != person.id for one in signers):
+        raise NotAllowedError("decide on this request")
+
+
 def _check_unsent(request: Request, states: Container[State]) -> None:
     """`ConflictError` unless it is in one of these states, all of them before it is sent."""
     if request.state in (State.SENDING, State.ACKED):
@@ -592,7 +605,7 @@ def _check_unsent(request: Request, states: Container[State]) -> None:
 
 
 def _named(tables: Tables, person_id: int) -> str:
-    return next((one.name for one in people_in(tables) if one.id == person_id), "Somebody")
+    return names_in(tables).get(person_id, "Somebody")
 
 
 _PAST = {Decision.APPROVE: "approved", Decision.DENY: "denied"}
@@ -601,4 +614,5 @@ _PROOFS = {
     Proof.CODE_IF_SET_UP: "a code of your second factor",
     Proof.NUMBER: "the number on the asker's screen",
     Proof.CODE: "a code of your second factor",
+    Proof.CODE_OR_NUMBER: "a code of your second factor, or the number on the asker's screen",
 }

@@ -14,7 +14,7 @@ from bot.commands.ending import CONFIG, loaded
 from bot.commands.host import perform
 from bot.errors import NotFoundError
 from bot.hosting import HostCommand, Say, as_secret
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.findings import told
 from bot.operations.linked import Connection, Scope, Share
 from bot.providers.base import LoginField, Spec
@@ -134,7 +134,7 @@ async def _add(house: House, arguments: Logins, say: Say) -> int:
         if login.new_key:
             await _add_new_key(house, login.owner, wanted, say)
             continue
-        connection, findings = await house.connections.link(
+        connection, findings = await house.credentials.link(
             _owner(house, login.owner), wanted, house.access.roster, telegram_id=None
         )
         await say(f"linked {connection.name}: {told(connection.spec, findings)}")
@@ -142,7 +142,7 @@ async def _add(house: House, arguments: Logins, say: Say) -> int:
 
 
 async def _add_new_key(house: House, owner: int, wanted: Wanted, say: Say) -> None:
-    connection, key = await house.connections.link_new_key(
+    connection, key = await house.credentials.link_new_key(
         _owner(house, owner), wanted, house.access.roster, telegram_id=None
     )
     await say(f"linked {connection.name} with a key made here: fingerprint {key.fingerprint}, public key")
@@ -204,7 +204,7 @@ def credentials_remove(config_path: Path, name: str) -> None:
 async def _remove(house: House, arguments: Named, say: Say) -> int:
     connection = await _connection(house, arguments.name)
     owner = await house.access.get(connection.owner)
-    await house.connections.unlink(owner, connection, house.access.roster, telegram_id=None)
+    await house.credentials.unlink(owner, connection, house.access.roster, telegram_id=None)
     await say(f"unlinked {connection.name}. {connection.spec.revoke}".strip())
     return 0
 

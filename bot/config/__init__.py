@@ -109,6 +109,7 @@ def load(
         hooks=hooks,
         policy=policy,
         streams=file.streams,
+        alerts=file.alerts,
         second_channel=second,
         backup=backup,
     )

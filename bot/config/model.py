@@ -159,6 +159,20 @@ class Streams(_Table, frozen=True):
     tell_after: _Seconds = 30.0
 
 
+_Minutes = Annotated[int, msgspec.Meta(ge=1, le=10_080)]
+
+
+class Alerts(_Table, frozen=True):
+    """`[alerts]`: who hears again of an alert that nobody has acknowledged after so many minutes; each is a step."""
+
+    critical_again: list[_Minutes] = []
+    """Those who were told."""
+    critical_escalated: list[_Minutes] = msgspec.field(default_factory=lambda: [10])
+    """They, and every admin."""
+    normal_again: list[_Minutes] = []
+    normal_escalated: list[_Minutes] = []
+
+
 class Log(_Table, frozen=True):
     """`[log]`"""
 
@@ -175,6 +189,7 @@ class File(_Table, frozen=True):
     policy: Policy = Policy()
     log: Log = Log()
     streams: Streams = Streams()
+    alerts: Alerts = Alerts()
     web: Web | None = None
     backup: Backup | None = None
     second_channel: SecondChannel | None = None
@@ -278,6 +293,7 @@ class Config:
     """By provider and setting, such as `crm.webhook_secret_file`: the secret that proves what is told us by itself."""
     policy: PolicyConfig = PolicyConfig()
     streams: Streams = field(default_factory=Streams)
+    alerts: Alerts = field(default_factory=Alerts)
     second_channel: SecondChannelConfig = SecondChannelConfig()
     backup: BackupConfig | None = None
 

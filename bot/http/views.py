@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from bot.operations.linking import Outline
+from bot.operations.linking_steps import Outline
 from bot.providers.base import LoginField
 from bot.providers.records import Environment
 from bot.providers.redirecting import Granted

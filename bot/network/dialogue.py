@@ -54,6 +54,11 @@ class Dialogue:
             if not queue:
                 del self._waiting[waiting.key]
 
+    @property
+    def earliest(self) -> float | None:
+        """The deadline that comes first; None when nothing waits."""
+        return min((waiting.deadline for waiting in self._everything()), default=None)
+
     def overdue(self, now: float) -> list[Waiting]:
         """Questions whose time is up, taken off the list."""
         late = [waiting for queue in self._waiting.values() for waiting in queue if waiting.deadline <= now]

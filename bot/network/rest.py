@@ -24,6 +24,11 @@ from bot.network.overhearing import overheard_http
 
 MAX_BODY_BYTES = 1 << 20
 TOO_LARGE = "answer larger than 1 MiB"
+_HEADERS = {
+    "accept": "*/*",
+    "accept-encoding": "identity",  # a packed answer could be a thousand times its size
+    "user-agent": "countersign",
+}
 _WRITING = ("send_request_headers.started", "send_connection_init.started")
 _CRASHES = {
     "send_request_headers.started": "CP08",
@@ -58,12 +63,10 @@ class Rest:
         """`base_url` is the only host this object ever talks to; with `ca_file` only that certificate is trusted."""
         self._provider = provider
         self._total_seconds = total_seconds
-        self._client = httpx.AsyncClient(
-            base_url=base_url,
-            headers={"accept-encoding": "identity"},  # a packed answer could be a thousand times its size
-            timeout=httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds),
+        self._base_url = base_url.rstrip("/")
+        self._timeout = httpx.Timeout(read_seconds, connect=connect_seconds, pool=read_seconds).as_dict()
+        self._transport = httpx.AsyncHTTPTransport(
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            follow_redirects=False,
             trust_env=False,
             verify=False if base_url.lower().startswith("http://") else ssl.create_default_context(cafile=ca_file),
         )
@@ -96,12 +99,17 @@ class Rest:
             if is_money:
                 crashpoint(_CRASHES.get(event.partition(".")[2], ""))
 
-        request = self._client.build_request(
-            method, path, headers=headers, params=params, content=content, extensions={"trace": trace}
+        request = httpx.Request(
+            method,
+            self._base_url + path,
+            headers=_HEADERS if headers is None else {**_HEADERS, **headers},
+            params=params,
+            content=content,
+            extensions={"trace": trace, "timeout": self._timeout},
         )
         try:
             async with asyncio.timeout(self._total_seconds):
-                response = await self._client.send(request, stream=True)
+                response = await self._transport.handle_async_request(request)
                 try:
                     body = await self._whole(response)
                 finally:
@@ -111,7 +119,7 @@ class Rest:
             if wrote:
                 raise SilentError(self._provider, kind) from None
             raise UnreachableError(self._provider, kind) from None
-        if response.is_redirect:
+        if 300 <= response.status_code < 400:
             raise ReplyError(self._provider, f"redirect ({response.status_code}) not followed")
         overheard_http(response.status_code, body)
         return Answer(response.status_code, response.headers, body)
@@ -120,7 +128,7 @@ class Rest:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ReplyError(self._provider, "a packed answer that was not asked for")
         parts = bytearray()
-        async for chunk in response.aiter_raw(64 << 10):
+        async for chunk in response.aiter_raw():
             parts += chunk
             if len(parts) > MAX_BODY_BYTES:
                 raise ReplyError(self._provider, TOO_LARGE)
@@ -128,4 +136,4 @@ class Rest:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._client.aclose()
+        await self._transport.aclose()

@@ -6,9 +6,11 @@ well as by the typed decoder; simulators read requests with it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import msgspec
 
 Json = str | int | bool | None | Decimal | Sequence["Json"] | Mapping[str, "Json"]
 """What `loads` returns; numbers with a point or exponent are `Decimal`."""
@@ -17,6 +19,9 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_INTEGER_DIGITS = 20
 MAX_NUMBER_CHARACTERS = 80
+_PLAIN_CHARACTERS = 40
+"""So many without an exponent are a number within every bound."""
+_BEYOND = 10**MAX_INTEGER_DIGITS
 _BLANKS = " \t\n\r"
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
@@ -33,11 +38,44 @@ def loads(raw: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
         raise ValueError("larger than allowed")
     if _too_deep(data):
         raise ValueError("nested too deeply")
+    quick = _quickly(data)
+    if quick is not None:
+        return quick
     text = data.decode("utf-8")  # UnicodeDecodeError is a ValueError
     parsed = _parsed(text.strip(_BLANKS))
     if "\\u" in text and "\\ud" in text.lower():
         _check_encodable(parsed)
     return parsed
+
+
+def _quickly(data: bytes) -> dict[str, Json] | None:
+    """An object as the strict parser reads it, by a quicker one; None where the two might differ.
+
+    The quicker one is as strict but for two things. It keeps the last of two equal keys: so colons are counted, one of
+    which stands in every pair; when no more of them came than there are pairs now, then no pair was dropped. And it
+    takes integers of any length: so they are looked at.
+    """
+    colons = data.count(b":")
+    if colons != data.count(b'":') or b"\\" in data:
+        return None
+    try:
+        parsed = _QUICK.decode(data)
+        return parsed if type(parsed) is dict and _pairs(parsed.values(), len(parsed)) == colons else None
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+def _pairs(values: Iterable[Any], found: int) -> int:
+    """How many pairs there are: those `found` already, and those inside of `values`."""
+    for value in values:
+        kind = type(value)
+        if kind is dict:
+            found = _pairs(value.values(), found + len(value))
+        elif kind is list:
+            found = _pairs(value, found)
+        elif kind is int and not -_BEYOND < value < _BEYOND:
+            raise ValueError("number out of bounds")
+    return found
 
 
 def _parsed(text: str) -> Json:
@@ -80,6 +118,8 @@ def _too_deep(data: bytes) -> bool:
 
 
 def _decimal(text: str) -> Decimal:
+    if len(text) <= _PLAIN_CHARACTERS and "e" not in text and "E" not in text:
+        return Decimal(text)
     if len(text) > MAX_NUMBER_CHARACTERS:
         raise ValueError("number out of bounds")
     try:
@@ -109,3 +149,4 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 _DECODER = json.JSONDecoder(parse_float=_decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_object)
+_QUICK = msgspec.json.Decoder(float_hook=_decimal)

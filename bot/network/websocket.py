@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import websockets.asyncio.client
 import websockets.exceptions
-from websockets.protocol import State
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
 
 from bot import crash
 from bot.clock import Clock
@@ -185,7 +186,7 @@ class Line:
         if talk is None:
             raise UnreachableError(self._provider, "not connected")
         seconds = self._answer_seconds if timeout_seconds is None else timeout_seconds
-        return await talk.ask(text, expect, seconds, self._clock.monotonic() + seconds, written)
+        return await talk.ask(text, expect, seconds, written)
 
     async def until_broken(self) -> None:
         """Wait as long as the connection that is open now lasts; not at all when there is none."""
@@ -301,6 +302,8 @@ class _Connection(websockets.asyncio.client.ClientConnection):
     """
 
     _gathers = False
+    take: Callable[[bytes], bool] | None = None
+    """Hears a frame as soon as it is there; False: whoever reads is to hear it."""
 
     def send_data(self) -> None:
         if _DYING.get():
@@ -309,9 +312,34 @@ class _Connection(websockets.asyncio.client.ClientConnection):
             crash.crashpoint("CP09")
         if _AT_ONCE.get() or self.state is not State.OPEN:
             super().send_data()
-        elif not self._gathers:
+        else:
+            self._gather()
+
+    def _gather(self) -> None:
+        if not self._gathers:
             self._gathers = True
             self.loop.call_soon(self._send_gathered)
+
+    def process_event(self, event: Event) -> None:
+        """A text in one frame is taken at once, where somebody takes it and nothing waits to be read before it."""
+        if (
+            self.take is None
+            or type(event) is not Frame
+            or event.opcode is not Opcode.TEXT
+            or not event.fin
+            or self.recv_messages.frames
+            or not self.take(bytes(event.data))
+        ):
+            super().process_event(event)
+
+    async def send(self, message: Any, *, text: bool | None = None) -> None:
+        """The library's, without its guards where none of them would act: they are half of what a frame costs."""
+        is_free = not self.paused and self.send_in_progress is None and self.protocol.state is State.OPEN
+        if type(message) is not str or text is not None or not is_free or _AT_ONCE.get() or _DYING.get():
+            await super().send(message, text=text)
+            return
+        self.protocol.send_text(message.encode())
+        self._gather()
 
     async def drain(self) -> None:
         """Wait until there is room again; the library ends the connection when this raises."""
@@ -345,8 +373,14 @@ class _Talk:
         self._ended = ended
         self._dialogue = Dialogue()
         self._futures: dict[Waiting, asyncio.Future[Any]] = {}
+        """Of those that wait; whatever is not here is settled, or given up."""
+        self._loop = asyncio.get_running_loop()
+        self._look: asyncio.TimerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.over = False
+        self._slip: Exception | None = None
+        if isinstance(socket, _Connection):
+            socket.take = self._take
         self._reader = asyncio.create_task(self._read())
 
     def keep(self, keeping: Coroutine[Any, Any, None]) -> None:
@@ -354,15 +388,15 @@ class _Talk:
         self._keeper = asyncio.create_task(keeping)
 
     async def ask(
-        self, text: str, expect: Sequence[Hashable], seconds: float, deadline: float, written: Callable[[], None]
+        self, text: str, expect: Sequence[Hashable], seconds: float, written: Callable[[], None]
     ) -> list[Any]:
         if self.over or self._socket.state is not State.OPEN:
             raise UnreachableError(self._provider, "not connected")
+        deadline = self._loop.time() + seconds
         asked = [self._dialogue.expect(key, deadline) for key in expect]
-        loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in asked]
+        futures: list[asyncio.Future[Any]] = [self._loop.create_future() for _ in asked]
         self._futures.update(zip(asked, futures, strict=True))
-        time_is_up = loop.call_later(seconds, self._give_up, futures)
+        self._look_at(deadline)
         try:
             await self._write(text)
             written()
@@ -370,21 +404,31 @@ class _Talk:
         except (websockets.exceptions.WebSocketException, OSError) as error:
             raise SilentError(self._provider, type(error).__name__) from None
         finally:
-            time_is_up.cancel()
             for waiting, future in zip(asked, futures, strict=True):
-                self._dialogue.forget(waiting)
-                self._futures.pop(waiting, None)
-                if future.done() and not future.cancelled():
+                if self._futures.pop(waiting, None) is not None:
+                    self._dialogue.forget(waiting)
+                    future.cancel()
+                elif not future.cancelled():
                     future.exception()  # seen here, so that asyncio does not report it as never retrieved
-                future.cancel()
         for answer in answers:
             overheard_message(answer)
         return answers
 
-    def _give_up(self, futures: Iterable[asyncio.Future[Any]]) -> None:
-        for future in futures:
-            if not future.done():
-                future.set_exception(SilentError(self._provider, "TimeoutError"))
+    def _look_at(self, deadline: float) -> None:
+        """One look for all that wait, at the earliest deadline: most are answered long before, and cost no timer."""
+        if self._look is not None and self._look.when() > deadline:
+            self._look.cancel()
+            self._look = None
+        if self._look is None:
+            self._look = self._loop.call_at(deadline, self._give_up)
+
+    def _give_up(self) -> None:
+        self._look = None
+        for waiting in self._dialogue.overdue(self._loop.time()):
+            self._finish(waiting, SilentError(self._provider, "TimeoutError"))
+        earliest = self._dialogue.earliest
+        if earliest is not None:
+            self._look_at(earliest)
 
     async def _write(self, text: str) -> None:
         is_money = crash.moves_money(text)
@@ -414,6 +458,8 @@ class _Talk:
         error: ProviderError = SilentError(self._provider, "connection closed")
         try:
             async for frame in self._socket:
+                if self._slip is not None:
+                    raise self._slip
                 for settled in self._hear(frame):
                     self._settle(settled)
         except ReplyError as unreadable:
@@ -432,25 +478,47 @@ class _Talk:
                 self._keeper.cancel()
             await self._farewell()
 
+    def _take(self, frame: bytes) -> bool:
+        """Hear it here and now; whatever becomes of a slip is the reader's to do."""
+        if self._slip is not None or self.over:
+            return False
+        try:
+            text = frame.decode()
+        except UnicodeDecodeError:
+            return False
+        try:
+            for settled in self._hear(text):
+                self._settle(settled)
+        except Exception as slip:  # noqa: BLE001  # raised again where the frames are read
+            self._slip = slip
+            return False
+        return True
+
     async def _farewell(self) -> None:
         with contextlib.suppress(OSError, websockets.exceptions.WebSocketException):
             await self._socket.close()
 
     def _settle(self, settled: Settled) -> None:
         waiting = self._dialogue.settle(settled.key)
-        future = self._futures.pop(waiting, None) if waiting is not None else None
-        if future is None or future.done():
+        if waiting is None:
             return
         if settled.error is not None:
-            future.set_exception(settled.error)
-        else:
+            self._finish(waiting, settled.error)
+            return
+        future = self._futures.pop(waiting, None)
+        if future is not None and not future.done():
             future.set_result(settled.value)
 
+    def _finish(self, waiting: Waiting, error: ProviderError) -> None:
+        future = self._futures.pop(waiting, None)
+        if future is not None and not future.done():
+            future.set_exception(error)
+
     def _fail(self, error: ProviderError) -> None:
+        if self._look is not None:
+            self._look.cancel()
         for waiting in self._dialogue.abandon():
-            future = self._futures.pop(waiting, None)
-            if future is not None and not future.done():
-                future.set_exception(error)
+            self._finish(waiting, error)
 
 
 def _why(provider: str, closed: websockets.exceptions.ConnectionClosed) -> ReplyError | None:

@@ -28,7 +28,8 @@ from bot.money import Currency
 from bot.operations import account_form as forms
 from bot.operations.account_form import Asking, Filled, Kind, Step
 from bot.operations.changing import ANSWER_SECONDS, Changing
-from bot.operations.connections import Connections, Wanted
+from bot.operations.connections import Connections
+from bot.operations.credentials import Credentials, Wanted
 from bot.operations.derivs import DerivDesk
 from bot.operations.linked import Connection
 from bot.operations.linking import Linked, Linking
@@ -62,6 +63,7 @@ class AccountOpening:
         vault: Vault,
         audit: Audit,
         connections: Connections,
+        credentials: Credentials,
         linking: Linking,
         changing: Changing,
         derivs: DerivDesk,
@@ -72,6 +74,7 @@ class AccountOpening:
         self._vault = vault
         self._audit = audit
         self._connections = connections
+        self._credentials = credentials
         self._linking = linking
         self._changing = changing
         self._derivs = derivs
@@ -254,7 +257,7 @@ class AccountOpening:
             fields = {"app_id": login["app_id"], "token": (await self._vault.open(_subject(person)))[_TOKEN]}
             environment = Environment.LIVE if form.opened_live else Environment.DEMO
             wanted = Wanted(deriv.SPEC.name, form.opened.lower(), environment, fields)
-            linked = Linked(*await self._connections.link(person, wanted, roster, telegram_id=telegram_id))
+            linked = Linked(*await self._credentials.link(person, wanted, roster, telegram_id=telegram_id))
         await self._end(person)
         return linked
 

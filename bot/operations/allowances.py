@@ -11,10 +11,13 @@ from bot.approvals.model import circles_of
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import limits_for, owner, window_start
 from bot.approvals.policy.model import Case, Limit, Per, Policy, Window
+from bot.approvals.policy.rates import NO_RATES, Rates
 from bot.clock import Clock
-from bot.money import Money
+from bot.errors import NoRateError
+from bot.money import Currency, Money
 from bot.operations.connections import Connections
 from bot.operations.moving import records
+from bot.operations.rates import rates_in
 from bot.store import Database, Tables
 
 _ROLLING = timedelta(hours=24)
@@ -31,6 +34,8 @@ class Allowance:
     frees: Money | None = None
     """What comes free next, at `frees_at`."""
     frees_at: datetime | None = None
+    lacks: str = ""
+    """`GBP/USD`: the rate without which nobody can say; the rest is then nothing."""
 
     @property
     def left(self) -> Money:
@@ -60,11 +65,14 @@ class Allowances:
                 return ()
             limits = [limit for limit in policy.limits if _sees_all(person) or _concerns(limit, person)]
             counted = _counted(tables, policy, limits, now)
+            rates = rates_in(tables, now - timedelta(days=2)) if any(one.every_currency for one in limits) else NO_RATES
             names = {str(one.id): one.name for one in people_in(tables)}
             return tuple(
                 one
                 for limit in limits
-                for one in _allowances(policy, limit, counted[limit.name], _Whose(person, names, seen), now)
+                for one in _allowances(
+                    policy, limit, counted[limit.name], _Whose(person, names, seen), _Then(now, rates)
+                )
             )
 
         return await self._database.read(ask)
@@ -110,8 +118,8 @@ def _counted(tables: Tables, policy: Policy, limits: list[Limit], now: datetime)
     """By limit: what counts towards it now, oldest first."""
     found: dict[str, list[Case]] = {limit.name: [] for limit in limits}
     lasting = [limit for limit in limits if limit.window is not Window.TRANSACTION]
-    for currency in dict.fromkeys(limit.most.currency for limit in lasting):
-        starts = {one.name: window_start(one, now, policy.zone) for one in lasting if one.most.currency == currency}
+    for currency in dict.fromkeys(_currency(limit) for limit in lasting):
+        starts = {one.name: window_start(one, now, policy.zone) for one in lasting if _currency(one) == currency}
         for case in records.counting(tables, currency, min(starts.values())):
             for limit in limits_for(policy, case):
                 if limit.name in starts and case.at >= starts[limit.name]:
@@ -119,7 +127,20 @@ def _counted(tables: Tables, policy: Policy, limits: list[Limit], now: datetime)
     return found
 
 
-def _allowances(policy: Policy, limit: Limit, counted: list[Case], whose: _Whose, now: datetime) -> list[Allowance]:
+def _currency(limit: Limit) -> Currency | None:
+    """The only one it counts; None for all."""
+    return None if limit.every_currency else limit.most.currency
+
+
+@dataclass(frozen=True, slots=True)
+class _Then:
+    """When it is looked, and what was worth what."""
+
+    now: datetime
+    rates: Rates
+
+
+def _allowances(policy: Policy, limit: Limit, counted: list[Case], whose: _Whose, then: _Then) -> list[Allowance]:
     nothing = Money(Decimal(0), limit.most.currency)
     if limit.window is Window.TRANSACTION:
         return [Allowance(limit, "", nothing)]
@@ -129,15 +150,23 @@ def _allowances(policy: Policy, limit: Limit, counted: list[Case], whose: _Whose
     owners = whose.of(limit, by_owner)
     if not owners:
         return [Allowance(limit, "", nothing)]
-    return [_allowance(policy, limit, whose.called(limit, one), by_owner.get(one, []), now) for one in owners]
+    return [_allowance(policy, limit, whose.called(limit, one), by_owner.get(one, []), then) for one in owners]
 
 
-def _allowance(policy: Policy, limit: Limit, whose: str, counted: list[Case], now: datetime) -> Allowance:
-    amounts = [case.amount for case in counted if case.amount is not None]
-    used = sum(amounts, Money(Decimal(0), limit.most.currency))
+def _allowance(policy: Policy, limit: Limit, whose: str, counted: list[Case], then: _Then) -> Allowance:
+    nothing = Money(Decimal(0), limit.most.currency)
+    try:
+        amounts = [
+            then.rates.worth(case.amount, limit.most.currency, case.at, then.now)
+            for case in counted
+            if case.amount is not None
+        ]
+    except NoRateError as error:
+        return Allowance(limit, whose, nothing, lacks=f"{error.base}/{error.quote}")
+    used = sum(amounts, nothing)
     if not amounts:
         return Allowance(limit, whose, used)
     if limit.window is Window.ROLLING:
         return Allowance(limit, whose, used, amounts[0], counted[0].at + _ROLLING)
-    tomorrow = now.astimezone(policy.zone).date() + timedelta(days=1)
+    tomorrow = then.now.astimezone(policy.zone).date() + timedelta(days=1)
     return Allowance(limit, whose, used, used, datetime.combine(tomorrow, time(), tzinfo=policy.zone))

@@ -1,83 +1,36 @@
-"""Asking several connections at once.
+"""What there is, and what it comes to.
 
-Each is asked side by side with its own time limit; one that fails costs its own line, never the answer. Totals never
-mix currencies, demo money with real, or clients' money with the desk's.
+Totals never mix currencies, demo money with real, or clients' money with the desk's.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Generic, TypeVar
 
-from bot.access.model import Person, Right
+from bot.access.model import Person
 from bot.clock import Clock
-from bot.errors import NotAllowedError, OwnerSuspendedError, ProviderError, RecordUnreadableError
 from bot.money import Currency, Money
 from bot.operations.connections import Connections
-from bot.operations.linked import Connection
+from bot.operations.sheets import Answer, Sheet, Sheets
 from bot.providers.base import Provider
 from bot.providers.markets import ReckonsNights
 from bot.providers.records import Balance, Environment, Position, Reading
 
-Item = TypeVar("Item")
 ANSWER_SECONDS = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[Item]):
-    """What one connection said, or why it did not."""
-
-    connection: Connection
-    reading: Reading[Item] | None
-    trouble: ProviderError | RecordUnreadableError | OwnerSuspendedError | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet(Generic[Item]):
-    """What all of them said."""
-
-    answers: tuple[Answer[Item], ...]
-    asked_at: datetime
 
 
 class Balances:
     """Balances and positions over the connections a person may see."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
-        self._connections = connections
-        self._clock = clock
+        self._sheets = Sheets(connections, clock, seconds=ANSWER_SECONDS)
 
     async def balances(self, person: Person, word: str | None = None) -> Sheet[Balance]:
         """Of the connections called `word`, or of all. `NotFoundError` when there is none of that name."""
-        return await self._ask(person, word, lambda provider: provider.balances())
+        return await self._sheets.ask(await self._sheets.whom(person, word), lambda provider: provider.balances())
 
     async def positions(self, person: Person, word: str | None = None) -> Sheet[Position]:
         """The same for what is open."""
-        return await self._ask(person, word, _with_nights)
-
-    async def _ask(
-        self, person: Person, word: str | None, question: Callable[[Provider], Awaitable[Reading[Item]]]
-    ) -> Sheet[Item]:
-        if not person.may(Right.READ):
-            raise NotAllowedError(Right.READ)
-        asked_at = self._clock.now()
-        if word is None:
-            chosen = await self._connections.visible_to(person)
-        else:
-            chosen = await self._connections.named(person, word)
-        answers = await asyncio.gather(*(self._one(connection, question) for connection in chosen))
-        return Sheet(tuple(answers), asked_at)
-
-    async def _one(
-        self, connection: Connection, question: Callable[[Provider], Awaitable[Reading[Item]]]
-    ) -> Answer[Item]:
-        try:
-            async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-                return Answer(connection, await question(provider))
-        except (ProviderError, RecordUnreadableError, OwnerSuspendedError) as error:
-            return Answer(connection, None, error)
+        return await self._sheets.ask(await self._sheets.whom(person, word), _with_nights)
 
 
 async def _with_nights(provider: Provider) -> Reading[Position]:

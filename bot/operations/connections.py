@@ -1,29 +1,21 @@
-"""Linked provider logins: linking, replacing, unlinking, and the one open session of each.
-
-A credential is tried before it is kept, and what it can do is found out. What is kept is sealed under its owner's key,
-in the transaction that writes the connection, its audit row and the notice to the admins.
-"""
+"""Linked provider logins: which there are, and the one open session of each."""
 
 import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.access.model import Person, Right, Role, Roster
-from bot.access.service import check_right, people_in
-from bot.audit.service import Audit
+from bot.access.model import Person
 from bot.clock import Clock
 from bot.errors import (
     ConflictError,
     ConnectionLockedError,
     CountersignError,
-    EnvironmentMismatchError,
-    NotAllowedError,
     NotFoundError,
     OwnerSuspendedError,
     ProviderError,
@@ -33,23 +25,17 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
-from bot.messages.outbox import Lane, Notice, Outbox
-from bot.operations.fields import check_fields, check_label
-from bot.operations.linked import Connection, note_findings, party_column, read_all, read_one
-from bot.ports import Deed
-from bot.providers.base import Lend, Login, MadeKey, Oddity, Provider, PublicKey, Surroundings
-from bot.providers.nonces import PROCESS_NONCES, Nonces
-from bot.providers.records import Environment, Findings, Power
+from bot.operations.linked import Connection, note_findings, read_all, read_one
+from bot.providers.base import Lend, Oddity, Provider, Surroundings
+from bot.providers.nonces import Nonces
+from bot.providers.records import Environment, Findings
 from bot.providers.registry import provider_named
-from bot.secret import Secret
-from bot.store import Database, Tables
+from bot.store import Database
 from bot.store.columns import at
-from bot.store.journal import empty_journal
 from bot.vault.service import Vault
 
 NOTED_ANEW_AFTER = timedelta(days=1)
 """A look that found nothing new is written down this seldom."""
-_MOVES_MONEY = frozenset({Power.PAY_OUT, Power.DECIDE})
 _log = logging.getLogger(__name__)
 
 
@@ -64,26 +50,6 @@ class Health:
     """What was met since the start that nobody had asked about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A login somebody wants to link."""
-
-    provider: str
-    label: str
-    environment: Environment
-    fields: Mapping[str, Secret]
-    share: frozenset[Role] = frozenset()
-    """Roles that may read it."""
-
-
-Still = Callable[[Tables], None]
-"""Raises, inside the keeping transaction, when what was asked for is not wanted any more."""
-
-
-def _always(_: Tables) -> None:
-    pass
-
-
 class Connections:
     """All linked logins of the desk."""
 
@@ -91,16 +57,12 @@ class Connections:
         self,
         database: Database,
         vault: Vault,
-        audit: Audit,
-        outbox: Outbox,
         clock: Clock,
         settings: Mapping[str, Any],
-        nonces: Nonces = PROCESS_NONCES,
+        nonces: Nonces,
     ) -> None:
         self._database = database
         self._vault = vault
-        self._audit = audit
-        self._outbox = outbox
         self._clock = clock
         self._settings = settings
         self._nonces = nonces
@@ -149,173 +111,19 @@ class Connections:
         """Whether it waits for its owner's passphrase."""
         return self._vault.is_locked(connection.subject)
 
-    # what becomes of them
+    # talking to them
 
-    async def try_out(self, wanted: Wanted) -> Findings:
-        """Log in with a credential nobody has kept yet, and find out what it can do. Leaves nothing behind.
+    def build(
+        self, provider: str, environment: Environment, lend: Lend, report: Callable[[Oddity], None] = lambda _: None
+    ) -> Provider:
+        """An adapter of no connection's session; whoever has it built closes it."""
+        spec = provider_named(provider)
+        return spec.build(lend, Surroundings(environment, self._settings[provider], self._clock, self._nonces, report))
 
-        Raises:
-            EnvironmentMismatchError: It is a login of the other environment.
-        """
-        check_fields(provider_named(wanted.provider), wanted.fields)
-        provider = self._build(wanted.provider, wanted.environment, _lend_once(wanted.fields))
-        try:
-            findings = await provider.check()
-        finally:
-            await provider.close()
-        if findings.environment not in (None, wanted.environment):
-            found = wanted.environment.other
-            raise EnvironmentMismatchError(wanted.provider, "environment", wanted=wanted.environment, found=found)
-        return findings
-
-    async def link(
-        self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None, still: Still = _always
-    ) -> tuple[Connection, Findings]:
-        """Try the credential, then keep it; `by` becomes its owner.
-
-        Args:
-            telegram_id: With which id the owner asked; None when it was done at the host's terminal in their name.
-        Raises:
-            NotAllowedError, InputError: Before anything is asked.
-            ConflictError: That provider has a connection with this label.
-            ProviderError: The credential was not accepted, or could not be tried; nothing was kept.
-        """
-        if not by.may(Right.LINK):
-            raise NotAllowedError(Right.LINK)
-        check_label(wanted.label)
-        await self.check_free(wanted.provider, wanted.label)
-        findings = await self.try_out(wanted)
-        return await self._keep(by, wanted, findings, roster, telegram_id, still), findings
-
-    async def link_new_key(
-        self, by: Person, wanted: Wanted, roster: Roster, *, telegram_id: int | None, still: Still = _always
-    ) -> tuple[Connection, PublicKey]:
-        """Make the key of a login here and keep it at once; `by` becomes its owner. `wanted` has the other fields.
-
-        Nothing is tried: the provider hears of a key when it is registered. Otherwise as `link`.
-
-        Raises:
-            UnsupportedError: This provider's logins have no key that could be made here.
-        """
-        if not by.may(Right.LINK):
-            raise NotAllowedError(Right.LINK)
-        check_label(wanted.label)
-        await self.check_free(wanted.provider, wanted.label)
-        spec = provider_named(wanted.provider)
-        if spec.make_key is None:
-            raise UnsupportedError(spec.name, "key of its own")
-        made = spec.make_key()
-        whole = replace(wanted, fields={**wanted.fields, **made.fields})
-        check_fields(spec, whole.fields)
-        found = f"a key made here, fingerprint {made.public.fingerprint}; no account answers to it yet"
-        findings = Findings(found, powers=made.powers)
-        connection = await self._keep(by, whole, findings, roster, telegram_id, still, made)
-        return connection, made.public
-
-    async def _keep(
-        self,
-        by: Person,
-        wanted: Wanted,
-        findings: Findings,
-        roster: Roster,
-        telegram_id: int | None,
-        still: Still,
-        made: MadeKey | None = None,
-    ) -> Connection:
-        def change(tables: Tables) -> Connection:
-            check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
-            still(tables)
-            number = self._insert(tables, by, wanted)
-            note_findings(tables, number, findings, self._clock.now())
-            connection = read_one(tables, number)
-            self._vault.keeping(connection.subject, wanted.fields)(tables)
-            deed = _deed("connection.linked", connection, by, telegram_id)
-            if made is not None:
-                deed = replace(deed, details={**deed.details, "new_key": made.public.fingerprint})
-            self._audit.record(tables, deed)
-            with_what = " with a key made here" if made is not None else ""
-            what = f"linked {connection.name} ({connection.environment}){with_what}."
-            self._tell(tables, roster.admins, by, telegram_id, what)
-            self._warn_of_powers(tables, connection, findings, by)
-            return connection
-
-        return await self._database.write(change)
-
-    async def replace(
-        self,
-        by: Person,
-        connection: Connection,
-        fields: Mapping[str, Secret],
-        roster: Roster,
-        *,
-        telegram_id: int | None,
-        still: Still = _always,
-    ) -> Findings:
-        """Try another credential of the same connection, then keep it instead of the old one. For its owner.
-
-        The old one is erased, and whoever asks next is logged in with the new one. Otherwise as `link`.
-
-        Raises:
-            ConnectionLockedError: What is under a passphrase is replaced while it is open.
-        """
-        connection.check_own(by, "replace the credential of")
-        if not by.may(Right.LINK):
-            raise NotAllowedError(Right.LINK)
-        if self.is_locked(connection):
-            raise ConnectionLockedError(connection.name)
-        findings = await self.try_out(Wanted(connection.provider, connection.label, connection.environment, fields))
-
-        def change(tables: Tables) -> None:
-            check_right(tables, by, Right.LINK)  # trying takes its time; much can happen meanwhile
-            still(tables)
-            there = tables.conn.execute(
-                "UPDATE connections SET changed_at = ?, leaked_at = NULL WHERE id = ?",
-                (at(self._clock.now()), connection.id),
-            )
-            if not there.rowcount:
-                raise ConflictError("it is gone already")
-            note_findings(tables, connection.id, findings, self._clock.now())
-            self._vault.keeping(connection.subject, fields)(tables)
-            self._audit.record(tables, _deed("connection.replaced", connection, by, telegram_id))
-            self._tell(tables, roster.admins, by, telegram_id, f"gave {connection.name} a new credential.")
-            self._warn_of_powers(tables, connection, findings, by)
-
-        await self._database.write(change)
-        await self._start_anew(connection)
-        return findings
-
-    async def unlink(self, by: Person, connection: Connection, roster: Roster, *, telegram_id: int | None) -> None:
-        """Erase a connection and its sealed fields, and end its session. For its owner, for admins, and for the host.
-
-        Its owner is told, too, when somebody else did it. `telegram_id` as for `link`.
-        """
-        connection.check_manage(by, "unlink")
-
-        def change(tables: Tables) -> None:
-            if not tables.conn.execute("DELETE FROM connections WHERE id = ?", (connection.id,)).rowcount:
-                raise ConflictError("it is gone already")
-            self._vault.erasing(connection.subject.name)(tables)
-            self._audit.record(tables, _deed("connection.unlinked", connection, by, telegram_id))
-            concerned = [one for one in roster.people if one in roster.admins or one.id == connection.owner]
-            what = f"unlinked {connection.name}; its credential is erased."
-            self._tell(tables, concerned, by, telegram_id, what, connection.spec.revoke)
-
-        await self._database.write(change)
-        self._used.pop(connection.id, None)
-        await self._start_anew(connection)
-
-    async def _start_anew(self, connection: Connection) -> None:
-        """Nothing of the old credential stays: no session, no memory of how it went, no copy in the journal."""
+    async def forget(self, connection: Connection) -> None:
+        """Its credential is another one, or none: no session stays, and no memory of how it went."""
         self.health.pop(connection.id, None)
         await self.end_session(connection)
-        try:
-            emptied = await self._database.read(empty_journal)
-        except StoreError:
-            emptied = False
-        if not emptied:
-            _log.warning("what was erased stays in the journal for a while", extra={"connection": connection.name})
-
-    # talking to them
 
     async def end_session(self, connection: Connection) -> None:
         """Log out, if there is a session: the next question logs in anew."""
@@ -388,7 +196,7 @@ class Connections:
     def _open(self, connection: Connection) -> Provider:
         odd = self.health.setdefault(connection.id, Health()).oddities
         lend = self._vault.lender(connection.subject)
-        provider = self._build(connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity]))
+        provider = self.build(connection.provider, connection.environment, lend, lambda oddity: odd.update([oddity]))
         self._sessions[connection.id] = provider
         return provider
 
@@ -443,66 +251,3 @@ class Connections:
     def _as_used(self, connection: Connection) -> Connection:
         used_at = self._used.get(connection.id)
         return connection if used_at is None else replace(connection, used_at=used_at)
-
-    def _build(
-        self, provider: str, environment: Environment, lend: Lend, report: Callable[[Oddity], None] = lambda _: None
-    ) -> Provider:
-        spec = provider_named(provider)
-        return spec.build(lend, Surroundings(environment, self._settings[provider], self._clock, self._nonces, report))
-
-    def _insert(self, tables: Tables, by: Person, wanted: Wanted) -> int:
-        now = at(self._clock.now())
-        cursor = tables.conn.execute(
-            "INSERT OR IGNORE INTO connections (owner, provider, label, environment, created_at, tested_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (by.id, wanted.provider, wanted.label, wanted.environment.value, now, now),
-        )
-        if cursor.rowcount != 1 or cursor.lastrowid is None:
-            raise ConflictError(f"there is a connection {wanted.provider}/{wanted.label} already")
-        roles = [(cursor.lastrowid, party_column(role)) for role in wanted.share]
-        tables.conn.executemany("INSERT INTO shares VALUES (?, ?, 'read')", roles)
-        return cursor.lastrowid
-
-    def _warn_of_powers(self, tables: Tables, connection: Connection, findings: Findings, by: Person) -> None:
-        """A login that can move money out is everybody's business who could stop it; admins hear of each login.
-
-        Nothing is frozen for it: what leaves through it takes the same signatures as through any other, and a desk
-        that is frozen whenever somebody links a login learns to thaw without looking.
-        """
-        if _MOVES_MONEY.isdisjoint(findings.powers):
-            return
-        line = f"{by.name} linked it, or gave it a new login: {connection.name} ({connection.environment})."
-        step = f"Not as it should be? /freeze {connection.provider} stops everything there."
-        for person in people_in(tables):
-            if person.id == by.id or Role.ADMIN in person.roles or not person.may(Right.FREEZE):
-                continue
-            for number in person.telegram_ids:
-                title = "A login that can move money"
-                self._outbox.put(tables, Notice(Lane.SECURITY, number, title, (line,), next_step=step))
-
-    def _tell(
-        self, tables: Tables, people: Iterable[Person], by: Person, telegram_id: int | None, what: str, more: str = ""
-    ) -> None:
-        """Each of them, but not whoever did it in the chat."""
-        first = f"{by.name} {what}" if telegram_id is not None else f"At the host's terminal, for {by.name}: {what}"
-        lines = (first, more) if more else (first,)
-        for person in people:
-            if person.id != by.id or telegram_id is None:
-                for number in person.telegram_ids:
-                    self._outbox.put(tables, Notice(Lane.SECURITY, number, "Connections changed", lines))
-
-
-def _deed(action: str, connection: Connection, by: Person, telegram_id: int | None) -> Deed:
-    """Who really did it: a person in the chat, or whoever sat at the host's terminal (nobody we know)."""
-    details: dict[str, str | int] = {"environment": connection.environment.value}
-    if telegram_id is None:
-        return Deed(action, connection.name, details=details | {"via": "terminal", "for_person": by.id})
-    return Deed(action, connection.name, by.id, telegram_id, details)
-
-
-def _lend_once(fields: Mapping[str, Secret]) -> Lend:
-    @asynccontextmanager
-    async def lend() -> AsyncIterator[Login]:
-        yield fields
-
-    return lend

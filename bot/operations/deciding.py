@@ -13,8 +13,12 @@ from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
 from bot.operations.accounts import Accounts
 from bot.operations.connections import Connections
-from bot.operations.factor import Factors, has_factor
+from bot.operations.disk import Disk
+from bot.operations.enrolling import Enrolling
+from bot.operations.factor import Factors
 from bot.operations.factor_first import FactorFirst
+from bot.operations.factor_news import FactorNews
+from bot.operations.factor_records import has_factor
 from bot.operations.factor_reset import FactorReset
 from bot.operations.freezing import Freezing
 from bot.operations.moving.room import MoneyRoom, money_room
@@ -51,6 +55,8 @@ class Ground(Protocol):
     def connections(self) -> Connections: ...
     @property
     def freezing(self) -> Freezing: ...
+    @property
+    def disk(self) -> Disk: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Deciding:
 
     approvals: Approvals
     factors: Factors
+    enrolling: Enrolling
     accounts: Accounts
     money: MoneyRoom
 
@@ -66,17 +73,29 @@ class Deciding:
 def deciding(on: Ground) -> Deciding:
     """Open them, and tell the approvals room what its kinds of requests mean."""
     approvals = Approvals(on.database, on.audit, on.outbox, on.cards, on.clock, has_factor)
-    name = on.config.desk.name
-    factors = Factors(on.database, on.vault, approvals, on.audit, on.outbox, on.timekeeping, on.clock, name)
+    news = FactorNews(on.outbox)
+    factors = Factors(on.database, on.vault, on.audit, news, on.timekeeping, on.clock)
+    enrolling = Enrolling(
+        on.database,
+        on.vault,
+        factors,
+        approvals,
+        on.audit,
+        on.outbox,
+        news,
+        on.timekeeping,
+        on.clock,
+        issuer=on.config.desk.name,
+    )
     accounts = Accounts(on.access, approvals, on.cards, on.outbox, on.audit, on.clock)
-    approvals.carriers[Kind.FACTOR_FIRST] = FactorFirst(factors)
+    approvals.carriers[Kind.FACTOR_FIRST] = FactorFirst(enrolling)
     approvals.carriers[Kind.ACCOUNT] = accounts
     factors.alarm = on.freezing.alarm
     money = money_room(
-        on.database, on.audit, on.outbox, approvals, on.connections, on.timekeeping, on.freezing, on.clock
+        on.database, on.audit, on.outbox, approvals, on.connections, on.timekeeping, on.freezing, on.disk, on.clock
     )
     policies = money.policies
-    approvals.carriers[Kind.FACTOR_RESET] = FactorReset(factors, on.vault, policies, on.audit, on.clock)
+    approvals.carriers[Kind.FACTOR_RESET] = FactorReset(news, on.vault, policies, on.audit, on.clock)
     approvals.carriers[Kind.ROLE] = RoleRequests(on.access, policies, on.audit, Notices(on.outbox).tell)
     approvals.carriers[Kind.POLICY] = PolicyRequests(policies, on.audit, on.outbox, on.clock)
-    return Deciding(approvals, factors, accounts, money)
+    return Deciding(approvals, factors, enrolling, accounts, money)

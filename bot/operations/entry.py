@@ -22,7 +22,8 @@ from bot.errors import ConflictError, EntryRefusedError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations import one_time
 from bot.operations.findings import told
-from bot.operations.linking import Linked, Linking, Outline
+from bot.operations.linking import Linked, Linking
+from bot.operations.linking_steps import Outline
 from bot.operations.one_time import LIFE, MOST_WRONG_TRIES, Entrance, Purpose
 from bot.ports import Deed
 from bot.secret import Secret

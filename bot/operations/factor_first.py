@@ -7,15 +7,15 @@ from bot.access.records import people_in
 from bot.approvals.model import Proof, Request, Rule, Seat
 from bot.approvals.service import InHouse
 from bot.errors import NotAllowedError, NotFoundError
-from bot.operations.factor import CONFIRM_WITHIN, Factors
+from bot.operations.enrolling import CONFIRM_WITHIN, Enrolling
 from bot.store import Tables
 
 
 class FactorFirst(InHouse):
-    """Carries the confirmation out. It is asked for by `Factors.confirm`, in the transaction of the first code."""
+    """Carries the confirmation out. It is asked for by `Enrolling.confirm`, in the transaction of the first code."""
 
-    def __init__(self, factors: Factors) -> None:
-        self._factors = factors
+    def __init__(self, enrolling: Enrolling) -> None:
+        self._enrolling = enrolling
 
     def lines(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
         return (
@@ -33,5 +33,5 @@ class FactorFirst(InHouse):
         person = next((one for one in people_in(tables) if one.id == request.asked_by), None)
         if person is None:
             raise NotFoundError("person", request.parameters["name"])
-        self._factors.confirmed(tables, person, request.id)
+        self._enrolling.confirmed(tables, person, request.id)
         return f"the second factor of {person.name} counts now"

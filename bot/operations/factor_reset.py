@@ -12,7 +12,8 @@ from bot.approvals.policy.model import Guarded
 from bot.approvals.service import InHouse, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, NotFoundError
-from bot.operations.factor import Factors, forget, standing_in
+from bot.operations.factor_news import FactorNews
+from bot.operations.factor_records import forget, standing_in
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 from bot.store.columns import at
@@ -29,8 +30,8 @@ def wish_to_reset(person: Person, asked_in: str | None = None) -> Wish:
 class FactorReset(InHouse):
     """Carries a reset out."""
 
-    def __init__(self, factors: Factors, vault: Vault, policies: Policies, audit: Recorder, clock: Clock) -> None:
-        self._factors = factors
+    def __init__(self, news: FactorNews, vault: Vault, policies: Policies, audit: Recorder, clock: Clock) -> None:
+        self._news = news
         self._vault = vault
         self._policies = policies
         self._audit = audit
@@ -66,7 +67,7 @@ class FactorReset(InHouse):
         self._audit.record(tables, Deed("factor.reset", f"person/{person.id}", details=details))
         dedupe = f"factor.reset/{person.id}/{at(self._clock.now())}"
         line, next_step = "Two admins have signed that.", "/factor sets up a new one."
-        self._factors.tell(tables, person, "Your second factor was reset", dedupe, line, next_step=next_step)
+        self._news.tell(tables, person, "Your second factor was reset", dedupe, line, next_step=next_step)
         return f"the second factor of {person.name} was taken away"
 
 

@@ -8,10 +8,9 @@ missing.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-from bot.access.model import Person, Right, Role, Roster
+from bot.access.model import Person, Right, Roster
 from bot.errors import (
     ConflictError,
     ConnectionLockedError,
@@ -22,85 +21,29 @@ from bot.errors import (
 )
 from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
-from bot.operations.connections import Connections, Still, Wanted
-from bot.operations.fields import check_field, check_label, fits
+from bot.operations.connections import Connections
+from bot.operations.credentials import Credentials, Still, Wanted
 from bot.operations.linked import Connection
+from bot.operations.linking_steps import (
+    NOBODY_ELSE,
+    Asking,
+    Outline,
+    Step,
+    key_makers,
+    next_step,
+    next_step_or_none,
+    outline_of,
+    with_answer,
+    with_only_choice,
+)
 from bot.operations.wariness import Wariness
-from bot.providers.base import LoginField, PublicKey, Spec
-from bot.providers.records import Environment, Findings
-from bot.providers.registry import PROVIDERS, provider_named
+from bot.providers.base import PublicKey
+from bot.providers.records import Findings
 from bot.secret import Secret
 from bot.store import Database, Tables
 from bot.vault.service import Subject, Vault
 
 KIND = "connect"
-EVERYONE = "everyone at the desk"
-NOBODY_ELSE = "only me"
-IN_THE_CHAT = "type it here instead"
-NEW_KEY = "make a new key"
-"""Where the provider knows its clients by public keys, and nothing is replaced: the secret fields are made here."""
-
-
-class Asking(StrEnum):
-    """What the draft still lacks."""
-
-    PROVIDER = "provider"
-    ENVIRONMENT = "environment"
-    LABEL = "label"
-    SHARE = "share"
-    WAY = "way"
-    """Whether the login is entered on the page or in the chat; asked only where there is a page."""
-    FIELD = "field"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The next question. `options` can be tapped as well as typed."""
-
-    asking: Asking
-    options: tuple[str, ...]
-    spec: Spec | None = None
-    field: LoginField | None = None
-    draft: str = ""
-    earlier: str | None = None
-    """What was given for this field before the login was refused: one of the options."""
-
-    @property
-    def asks_secret(self) -> bool:
-        """What is typed may be a secret; also while the page is offered for it."""
-        return self.asking is Asking.WAY or (self.field is not None and self.field.secret)
-
-    @property
-    def question(self) -> str:
-        """Which question of which draft this is: a button made for another one does not answer it."""
-        return f"{self.draft}/{self.asking}/{self.field.key if self.field else ''}"
-
-    def looks_secret(self, text: str) -> bool:
-        """Whether text said elsewhere may be the secret that is asked for here: of its shape, and no word of a talk.
-
-        Some fields take any text at all, so one long word, or a shorter one with a digit, is asked for besides.
-        """
-        word = text.strip()
-        if self.field is None or not self.field.secret or not fits(self.field, word) or len(word.split()) != 1:
-            return False
-        return len(word) >= 15 or (len(word) >= 8 and any(map(str.isdigit, word)))
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """A draft that has everything but the login's fields, which its owner may enter on the page."""
-
-    id: str
-    spec: Spec
-    environment: Environment
-    label: str
-    share: frozenset[Role]
-    replaces: int | None = None
-    """The connection that is there already, when it is to get another credential."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.spec.name}/{self.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +64,7 @@ class LinkedNewKey:
 
 
 class Linking:
-    """The guided way to `Connections.link`, and to `Connections.replace`.
+    """The guided way to `Credentials.link`, and to `Credentials.replace`.
 
     Args:
         has_page: There is a page to enter logins on; it is offered first.
@@ -133,6 +76,7 @@ class Linking:
         cards: Cards,
         vault: Vault,
         connections: Connections,
+        credentials: Credentials,
         wariness: Wariness,
         *,
         has_page: bool = False,
@@ -143,6 +87,7 @@ class Linking:
         self._cards = cards
         self._vault = vault
         self._connections = connections
+        self._credentials = credentials
 
     async def begin(self, person: Person, words: list[str]) -> Step:
         """A fresh draft, filled as far as `words` (provider, environment, label) say."""
@@ -151,9 +96,9 @@ class Linking:
     async def begin_new_key(self, person: Person, words: list[str]) -> Step:
         """As `begin`, for a key that is made here."""
         body: dict[str, Any] = {"id": short_id(), "page": self._has_page, "new_key": True}
-        makers = _key_makers()
+        makers = key_makers()
         if len(makers) == 1:
-            body = _with_only_choice({**body, "provider": makers[0]})
+            body = with_only_choice({**body, "provider": makers[0]})
             words = words[1:] if words and words[0].lower() == makers[0] else words
         return await self._begin(person, words, body)
 
@@ -242,9 +187,9 @@ class Linking:
         if draft is None or draft.kind != KIND:
             return None
         step = next_step_or_none(draft.body)
-        if step is None or step.asking is not Asking.WAY or step.spec is None:
+        if step is None or step.asking is not Asking.WAY:
             return None
-        return _outline(draft.body, step.spec)
+        return outline_of(draft.body)
 
     async def hand_over(
         self, person: Person, outline_id: str, fields: Mapping[str, Secret], roster: Roster, *, telegram_id: int
@@ -289,14 +234,14 @@ class Linking:
         still = self.still(person, outline)
         if outline.replaces is None:
             wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
-            connection, found = await self._connections.link(
+            connection, found = await self._credentials.link(
                 person, wanted, roster, telegram_id=telegram_id, still=still
             )
             return Linked(connection, found)
         there = [one for one in await self._connections.everything() if one.id == outline.replaces]
         if not there:
             raise ConflictError("it is gone already")
-        found = await self._connections.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
+        found = await self._credentials.replace(person, there[0], fields, roster, telegram_id=telegram_id, still=still)
         return Linked(there[0], found, replaced=True)
 
     async def done(self, person: Person, outline: Outline) -> None:
@@ -309,7 +254,7 @@ class Linking:
     ) -> LinkedNewKey:
         fields = {key: Secret(value) for key, value in body.get("plain", {}).items()}
         wanted = Wanted(outline.spec.name, outline.label, outline.environment, fields, outline.share)
-        connection, key = await self._connections.link_new_key(
+        connection, key = await self._credentials.link_new_key(
             person, wanted, roster, telegram_id=telegram_id, still=self.still(person, outline)
         )
         return LinkedNewKey(connection, key)
@@ -345,7 +290,7 @@ class Linking:
         await self._cards.drop(person.id)
 
     async def _with_answer(self, person: Person, body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
-        filled = _filled(body, step, text)
+        filled = with_answer(body, step, text)
         if step.asking is Asking.LABEL:
             await self._check_free(person, f"{filled['provider']}/{filled['label']}")
         return filled
@@ -362,7 +307,7 @@ class Linking:
     async def _finish(
         self, person: Person, body: Mapping[str, Any], roster: Roster, telegram_id: int
     ) -> Linked | LinkedNewKey:
-        outline = _outline(body, provider_named(body["provider"]))
+        outline = outline_of(body)
         linked: Linked | LinkedNewKey
         try:
             if body.get("new_key"):
@@ -384,106 +329,6 @@ class Linking:
         """Any of them may have been the wrong one. What was sealed is erased; the rest is offered to be kept."""
         await self._vault.erase(_subject(person).name)
         await self._cards.save(Draft(person.id, KIND, {**body, "given": [], "id": short_id()}))
-
-
-def next_step(body: Mapping[str, Any]) -> Step:
-    """The first thing a draft lacks."""
-    step = next_step_or_none(body)
-    if step is None:
-        raise InputError("that is more than needed", "/connect capital demo main")
-    return step
-
-
-def next_step_or_none(body: Mapping[str, Any]) -> Step | None:
-    draft = body.get("id", "")
-    if "provider" not in body:
-        return Step(Asking.PROVIDER, _key_makers() if body.get("new_key") else tuple(PROVIDERS), draft=draft)
-    spec = provider_named(body["provider"])
-    if "environment" not in body:
-        return Step(Asking.ENVIRONMENT, tuple(one.value for one in spec.environments), spec, draft=draft)
-    if "label" not in body:
-        return Step(Asking.LABEL, ("main",), spec, draft=draft)
-    if "share" not in body:
-        return Step(Asking.SHARE, (EVERYONE, NOBODY_ELSE), spec, draft=draft)
-    new_key = (NEW_KEY,) if spec.make_key is not None and "replaces" not in body else ()
-    if body.get("page") and "way" not in body and not body.get("new_key"):
-        return Step(Asking.WAY, (IN_THE_CHAT, *new_key), spec, draft=draft)
-    field = missing_field(body)
-    if field is None:
-        return None
-    earlier = body.get("plain", {}).get(field.key)
-    options = dict.fromkeys(option for option in (earlier, field.default, *(new_key if field.secret else ())) if option)
-    return Step(Asking.FIELD, tuple(options), spec, field, draft, earlier)
-
-
-def missing_field(body: Mapping[str, Any]) -> LoginField | None:
-    """The first field of the login that has not been given yet; a key that is made here is not asked for."""
-    if "provider" not in body:
-        return None
-    given, made = set(body.get("given", ())), bool(body.get("new_key"))
-    fields = provider_named(body["provider"]).fields
-    return next((field for field in fields if field.key not in given and not (field.secret and made)), None)
-
-
-def _filled(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any]:
-    """The draft with one more answer; a secret's text is not part of it, only that it was given."""
-    answer = text.strip()
-    match step.asking:
-        case Asking.PROVIDER | Asking.ENVIRONMENT | Asking.SHARE | Asking.WAY:
-            if answer.lower() not in step.options:
-                raise InputError(f"please tap or type one of: {', '.join(step.options)}", step.options[0])
-            changed: dict[str, Any] = {**body, step.asking.value: answer.lower()}
-            if answer.lower() == NEW_KEY:
-                changed["new_key"] = True
-            return _with_only_choice(changed)
-        case Asking.LABEL:
-            check_label(answer.lower())
-            return {**body, "label": answer.lower()}
-        case Asking.FIELD:
-            return _with_field(body, step, answer)
-
-
-def _with_only_choice(body: dict[str, Any]) -> dict[str, Any]:
-    """A provider with one environment is not asked about it."""
-    environments = provider_named(body["provider"]).environments
-    return {"environment": environments[0].value, **body} if len(environments) == 1 else body
-
-
-def _with_field(body: Mapping[str, Any], step: Step, answer: str) -> dict[str, Any]:
-    field = step.field
-    if field is None or step.spec is None:
-        raise InputError("nothing is being asked", "/connect")
-    if NEW_KEY in step.options and answer.lower() == NEW_KEY:
-        return {**body, "new_key": True}
-    check_field(field, answer)
-    plain = body.get("plain", {})
-    if not field.secret:
-        plain = {**plain, field.key: answer}
-    return {**body, "plain": plain, "given": [*body.get("given", ()), field.key]}
-
-
-def _key_makers() -> tuple[str, ...]:
-    return tuple(spec.name for spec in PROVIDERS.values() if spec.make_key is not None)
-
-
-def _still(person: Person, outline: Outline) -> Still:
-    """It is still the same draft."""
-
-    def still(tables: Tables) -> None:
-        row = tables.conn.execute("SELECT body FROM drafts WHERE person_id = ?", (person.id,)).fetchone()
-        if row is None or json.loads(row[0]).get("id") != outline.id:
-            raise ConflictError("that login is not being linked any more")
-
-    return still
-
-
-def _outline(body: Mapping[str, Any], spec: Spec) -> Outline:
-    environment = Environment(body["environment"])
-    return Outline(body["id"], spec, environment, body["label"], _share(body), body.get("replaces"))
-
-
-def _share(body: Mapping[str, Any]) -> frozenset[Role]:
-    return frozenset(Role) if body["share"] == EVERYONE else frozenset()
 
 
 def _subject(person: Person) -> Subject:

@@ -19,9 +19,11 @@ from bot.clock import Clock
 from bot.errors import ConflictError, CountersignError, EntryRefusedError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations import one_time
-from bot.operations.connections import Connections, Wanted
+from bot.operations.connections import Connections
+from bot.operations.credentials import Credentials, Wanted
 from bot.operations.entry import GONE, Entry, linked_line, one_who_may_link
-from bot.operations.linking import Linked, Linking, Outline
+from bot.operations.linking import Linked, Linking
+from bot.operations.linking_steps import Outline
 from bot.operations.one_time import Entrance, Purpose
 from bot.ports import Deed
 from bot.providers.records import Environment
@@ -73,6 +75,7 @@ class Logins:
         access: Access,
         linking: Linking,
         connections: Connections,
+        credentials: Credentials,
         vault: Vault,
         audit: Audit,
         outbox: Outbox,
@@ -83,6 +86,7 @@ class Logins:
         self._access = access
         self._linking = linking
         self._connections = connections
+        self._credentials = credentials
         self._vault = vault
         self._audit = audit
         self._outbox = outbox
@@ -233,11 +237,11 @@ class Logins:
         still = self._linking.still(person, waiting.outline)
         for there in await self._connections.everything():
             if there.name == f"{wanted.provider}/{wanted.label}" and there.owner == person.id:
-                found = await self._connections.replace(
+                found = await self._credentials.replace(
                     person, there, wanted.fields, roster, telegram_id=telegram_id, still=still
                 )
                 return Linked(there, found, replaced=True)
-        connection, found = await self._connections.link(person, wanted, roster, telegram_id=telegram_id, still=still)
+        connection, found = await self._credentials.link(person, wanted, roster, telegram_id=telegram_id, still=still)
         return Linked(connection, found)
 
     async def _settle(self, waiting: Waiting, attempts: list[Attempt]) -> None:

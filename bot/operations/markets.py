@@ -1,30 +1,27 @@
 """Markets of the connections a person may see: what they are called, what they cost, and how that went."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from bot.access.model import Person, Right
+from bot.access.model import Person
 from bot.clock import Clock
 from bot.errors import (
     InputError,
-    NotAllowedError,
     NotFoundError,
-    OwnerSuspendedError,
     ProviderError,
-    RecordUnreadableError,
     UnsupportedError,
 )
-from bot.operations.balances import ANSWER_SECONDS, Answer, Sheet
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
+from bot.operations.sheets import Sheet, Sheets
 from bot.providers.base import Ability, Provider
 from bot.providers.markets import KeepsOrders, TellsPrices
 from bot.providers.records import Candle, Market, Order, Position, Reading
 
 Item = TypeVar("Item")
+ANSWER_SECONDS = 20.0
 MOST_FOUND = 8
 """Markets of one connection that answer to what was asked for."""
 
@@ -64,7 +61,7 @@ class MarketDesk:
     """Asks whoever has markets, side by side."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
-        self._connections = connections
+        self._sheets = Sheets(connections, clock, seconds=ANSWER_SECONDS)
         self._clock = clock
 
     async def quoted(self, person: Person, words: Sequence[str]) -> Sheet[Market]:
@@ -87,7 +84,7 @@ class MarketDesk:
                 raise UnsupportedError(provider.spec.name, Ability.ORDERS.value)
             return await provider.orders()
 
-        chosen = await self._with(person, Ability.ORDERS, word)
+        chosen = await self._sheets.whom(person, word, Ability.ORDERS)
         return await self._ask(chosen, waiting)
 
     async def held(self, person: Person) -> list[tuple[Connection, Market]]:
@@ -96,7 +93,7 @@ class MarketDesk:
         async def open_there(provider: Provider) -> Reading[Position]:
             return await provider.positions()
 
-        sheet = await self._ask(await self._with(person, Ability.MARKETS, None), open_there)
+        sheet = await self._ask(await self._sheets.whom(person, None, Ability.MARKETS), open_there)
         found = {
             (answer.connection.id, one.symbol): (answer.connection, Market(one.symbol, one.name))
             for answer in sheet.answers
@@ -147,36 +144,25 @@ class MarketDesk:
         """Whom to ask, and for what."""
         if len(words) > 1:
             try:
-                return await self._with(person, Ability.MARKETS, words[0]), " ".join(words[1:])
+                return await self._sheets.whom(person, words[0], Ability.MARKETS), " ".join(words[1:])
             except NotFoundError:
                 pass  # then it belongs to the name of the market
         if not words:
             raise InputError("which market? Its symbol, or a part of its name", "GOLD")
-        return await self._with(person, Ability.MARKETS, None), " ".join(words)
-
-    async def _with(self, person: Person, ability: Ability, word: str | None) -> list[Connection]:
-        if not person.may(Right.READ):
-            raise NotAllowedError(Right.READ)
-        if word is not None:
-            return await self._connections.named(person, word)
-        return [one for one in await self._connections.visible_to(person) if ability in one.spec.abilities]
+        return await self._sheets.whom(person, None, Ability.MARKETS), " ".join(words)
 
     async def _ask(
         self, chosen: Sequence[Connection], question: Callable[[Provider], Awaitable[Reading[Item]]]
     ) -> Sheet[Item]:
-        asked_at = self._clock.now()
-        return Sheet(tuple(await asyncio.gather(*(self._one(one, question) for one in chosen))), asked_at)
+        """Who knows no such market has said so, and it is no trouble."""
 
-    async def _one(
-        self, connection: Connection, question: Callable[[Provider], Awaitable[Reading[Item]]]
-    ) -> Answer[Item]:
-        try:
-            async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-                return Answer(connection, await question(provider))
-        except (ProviderError, RecordUnreadableError, OwnerSuspendedError) as error:
-            return Answer(connection, None, error)
-        except NotFoundError:
-            return Answer(connection, Reading((), self._clock.now()))
+        async def asked(provider: Provider) -> Reading[Item]:
+            try:
+                return await question(provider)
+            except NotFoundError:
+                return Reading((), self._clock.now())
+
+        return await self._sheets.ask(chosen, asked)
 
 
 def _prices(provider: Provider) -> TellsPrices:

@@ -14,7 +14,7 @@ from bot.approvals.policy.model import Policy
 from bot.approvals.seating import signers_in
 from bot.clock import Clock
 from bot.messages.outbox import Lane, Notice, Outbox
-from bot.operations.factor import has_factor
+from bot.operations.factor_records import has_factor
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
 

@@ -27,7 +27,7 @@ from bot.approvals.service import InHouse, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError
 from bot.messages.outbox import Lane, Notice, Outbox
-from bot.operations.factor import has_factor
+from bot.operations.factor_records import has_factor
 from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables

@@ -14,11 +14,13 @@ from bot.approvals.model import State
 from bot.approvals.policies import Policies
 from bot.approvals.policy.difference import Difference, Past
 from bot.approvals.policy.model import DEFAULT, Policy
+from bot.approvals.policy.rates import Rates
 from bot.approvals.policy.reading import read
 from bot.approvals.policy.replaying import replay
 from bot.clock import Clock
 from bot.errors import InputError
 from bot.operations.moving import records
+from bot.operations.rates import rates_in
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
 from bot.store.columns import at
@@ -33,6 +35,7 @@ class _Past:
     policy: Policy | None
     history: Sequence[Past]
     people: Sequence[Person]
+    rates: Rates
 
 
 class PolicyTrials:
@@ -54,13 +57,16 @@ class PolicyTrials:
             raise InputError(f"1 to {MOST_DAYS} days can be replayed", "/policy try 30")
         draft = await asyncio.to_thread(read, document, PROVIDERS)
         past = await self._database.read(lambda tables: self._past(tables, days))
-        return await asyncio.to_thread(replay, past.policy, draft, past.history, days=days, people=past.people)
+        return await asyncio.to_thread(
+            replay, past.policy, draft, past.history, days=days, people=past.people, rates=past.rates
+        )
 
     def _past(self, tables: Tables, days: int) -> _Past:
         _, policy = self._policies.in_force(tables)
         zone = (policy or DEFAULT).zone
         day = self._clock.now().astimezone(zone).date() - timedelta(days=days)
-        return _Past(policy, _history(tables, datetime.combine(day, time(), tzinfo=zone)), people_in(tables))
+        since = datetime.combine(day, time(), tzinfo=zone)
+        return _Past(policy, _history(tables, since), people_in(tables), rates_in(tables, since))
 
 
 def _history(tables: Tables, since: datetime) -> list[Past]:

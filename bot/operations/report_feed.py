@@ -12,7 +12,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from bot.clock import Clock
-from bot.errors import CountersignError, RefusedError
+from bot.errors import RefusedError
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.withdrawals import Withdrawals
@@ -40,7 +40,12 @@ class ReportFeed:
         self._fruitless: OrderedDict[str, None] = OrderedDict()
 
     async def look(self) -> None:
-        """Put what is pending in the report onto the list. The first time far back, later the last days only."""
+        """Put what is pending in the report onto the list. The first time far back, later the last days only.
+
+        Raises:
+            CountersignError: The CRM could not be asked. That it refuses the report, or has no call to read a request,
+                is in the log only: it will do so again.
+        """
         through = await self._withdrawals.reader() if self.is_on else None
         if through is None:
             return
@@ -50,8 +55,8 @@ class ReportFeed:
             fresh = [row for row in rows if row.id not in self._fruitless and known.isdisjoint(_candidates(row))]
             for row in fresh[:MOST_AT_ONCE]:
                 await self._follow(through, row)
-        except CountersignError as error:
-            _log.warning("report not looked into", extra={"error": type(error).__name__})
+        except RefusedError as error:
+            _log.warning("report not looked into", extra={"code": error.code})
         else:
             self._has_looked = self._has_looked or len(fresh) <= MOST_AT_ONCE
 

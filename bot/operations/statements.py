@@ -1,16 +1,15 @@
 """Statements of the connections a person may see, side by side; those that keep none are left out unless named."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from bot.access.model import Person, Right
+from bot.access.model import Person
 from bot.clock import Clock
-from bot.errors import NotAllowedError, OwnerSuspendedError, ProviderError, RecordUnreadableError, UnsupportedError
-from bot.operations.balances import Answer, Sheet
+from bot.errors import UnsupportedError
 from bot.operations.connections import Connections
-from bot.operations.linked import Connection
+from bot.operations.sheets import Sheet, Sheets
 from bot.providers.base import Ability, FindsEntries, KeepsActivity, KeepsStatements, Provider, unsupported
 from bot.providers.records import Entry, Happening, Reading
 
@@ -23,22 +22,19 @@ class Statements:
     """What came and went."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
-        self._connections = connections
-        self._clock = clock
+        self._sheets = Sheets(connections, clock, seconds=ANSWER_SECONDS)
 
     async def statement(
         self, person: Person, word: str | None, *, limit: int | None = None, since: datetime | None = None
     ) -> Sheet[Entry]:
         """Of the connections called `word`, or of all: the newest `limit` entries of each account, or all `since`."""
-        chosen, asked_at = await self._chosen(person, word), self._clock.now()
 
         async def of(provider: Provider) -> Reading[Entry]:
             if not isinstance(provider, KeepsStatements):
                 raise unsupported(provider.spec, Ability.STATEMENT)
             return await provider.statement(limit=limit, since=since)
 
-        answers = await asyncio.gather(*(self._one(connection, of) for connection in chosen))
-        return Sheet(tuple(answers), asked_at)
+        return await self._asked(person, word, of)
 
     async def entry(self, person: Person, word: str | None, number: str) -> Sheet[Entry]:
         """The entry a provider calls `number`, as each account of the connections sees it; chosen as for `statement`.
@@ -46,42 +42,31 @@ class Statements:
         Raises:
             InputError: No entry has such a number.
         """
-        chosen, asked_at = await self._chosen(person, word), self._clock.now()
 
         async def of(provider: Provider) -> Reading[Entry]:
             if not isinstance(provider, FindsEntries):
                 raise UnsupportedError(provider.spec.name, "search for a single entry")
             return await provider.entry(number)
 
-        answers = await asyncio.gather(*(self._one(connection, of) for connection in chosen))
-        if word is None:
-            answers = [one for one in answers if not isinstance(one.trouble, UnsupportedError)]
-        return Sheet(tuple(answers), asked_at)
+        sheet = await self._asked(person, word, of)
+        return _of_those_that_can(sheet) if word is None else sheet
 
     async def activity(self, person: Person, word: str | None, since: datetime) -> Sheet[Happening]:
         """What happened since then, at the connections called `word` or at all that keep such a thing."""
-        chosen, asked_at = await self._chosen(person, word), self._clock.now()
 
         async def of(provider: Provider) -> Reading[Happening]:
             if not isinstance(provider, KeepsActivity):
                 raise UnsupportedError(provider.spec.name, "activity")
             return await provider.activity(since)
 
-        answers = await asyncio.gather(*(self._one(connection, of) for connection in chosen))
-        if word is None:
-            answers = [one for one in answers if not isinstance(one.trouble, UnsupportedError)]
-        return Sheet(tuple(answers), asked_at)
+        sheet = await self._asked(person, word, of)
+        return _of_those_that_can(sheet) if word is None else sheet
 
-    async def _chosen(self, person: Person, word: str | None) -> list[Connection]:
-        if not person.may(Right.READ):
-            raise NotAllowedError(Right.READ)
-        if word is not None:
-            return await self._connections.named(person, word)
-        return [one for one in await self._connections.visible_to(person) if Ability.STATEMENT in one.spec.abilities]
+    async def _asked(
+        self, person: Person, word: str | None, question: Callable[[Provider], Awaitable[Reading[Item]]]
+    ) -> Sheet[Item]:
+        return await self._sheets.ask(await self._sheets.whom(person, word, Ability.STATEMENT), question)
 
-    async def _one(self, connection: Connection, of: Callable[[Provider], Awaitable[Reading[Item]]]) -> Answer[Item]:
-        try:
-            async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-                return Answer(connection, await of(provider))
-        except (ProviderError, RecordUnreadableError, OwnerSuspendedError) as error:
-            return Answer(connection, None, error)
+
+def _of_those_that_can(sheet: Sheet[Item]) -> Sheet[Item]:
+    return replace(sheet, answers=tuple(one for one in sheet.answers if not isinstance(one.trouble, UnsupportedError)))

@@ -67,6 +67,15 @@ class Look:
     """Whether this person can ask for a decision about what they see."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What came of reading one."""
+
+    found: Withdrawal | None
+    failure: CountersignError | None
+    """Why the CRM could not be asked; None also where it answered that there is nothing to read."""
+
+
 class Withdrawals:
     """The list, and what keeps it true."""
 
@@ -172,18 +181,27 @@ class Withdrawals:
 
     # reading
 
-    async def refresh(self) -> None:
-        """Read what something was heard of since, what was pending when last read, and what we approved lately."""
+    async def refresh(self) -> bool:
+        """Read what something was heard of since, what was pending when last read, and what we approved lately.
+
+        Whether there was anything to read.
+
+        Raises:
+            CountersignError: Why one of them could not be read; the others were.
+        """
         through = await self.reader()
         if through is None:
-            return
-        for request_id, unread in await self._database.read(_due):
-            await self._settle(through, request_id, unread)
-        for request_id in await self._approved_lately.due():
-            await self._settle(through, request_id, 0)
+            return False
+        due = await self._database.read(_due)
+        due += [(request_id, 0) for request_id in await self._approved_lately.due()]
+        failures = [(await self._settle(through, request_id, unread)).failure for request_id, unread in due]
+        for failure in failures:
+            if failure is not None:
+                raise failure
+        return bool(due)
 
     async def _read_soon(self) -> None:
-        """Read what was heard of, a burst in one go; what cannot be read now waits for the clock."""
+        """Read what was heard of, a burst in one go; what cannot be read now is read by whoever watches the CRM."""
         while self._heard:
             await self._clock.sleep(_BURST_SECONDS)
             self._heard = False
@@ -196,13 +214,13 @@ class Withdrawals:
             except CountersignError as error:
                 _log.warning("requests not read", extra={"error": type(error).__name__})
 
-    async def _settle(self, through: Connection, request_id: str, unread: int) -> Withdrawal | None:
+    async def _settle(self, through: Connection, request_id: str, unread: int) -> "_Settled":
         """Read one request and write down what it is. What cannot be read now, and what came meanwhile, stays unread.
 
         Args:
             unread: How many times it was heard of before this read.
         """
-        found, trouble, is_read = None, "", True
+        found, trouble, is_read, failure = None, "", True, None
         try:
             found, is_read = await self._now(through, request_id)
             trouble = "" if found else "no webhook told it whole, and it cannot be read"
@@ -211,7 +229,7 @@ class Withdrawals:
         except RefusedError as error:
             trouble, unread = error.code, 0
         except CountersignError as error:
-            trouble, unread = type(error).__name__.removesuffix("Error").lower(), 0
+            trouble, unread, failure = type(error).__name__.removesuffix("Error").lower(), 0, error
 
         def change(tables: Tables) -> None:
             tables.conn.execute(
@@ -222,7 +240,7 @@ class Withdrawals:
                 self._confirm(tables, request_id, found, is_read=is_read)
 
         await self._database.write(change)
-        return found
+        return _Settled(found, failure)
 
     async def _now(self, through: Connection, request_id: str) -> tuple[Withdrawal | None, bool]:
         """What it is now, and whether that was read: where it cannot be, what webhooks told, if they told it whole."""
@@ -304,7 +322,7 @@ class Withdrawals:
         """One request, read now; what webhooks told of one that cannot be read."""
         known = await self.one(person, request_id)
         through = await self._through(person)
-        found = await self._settle(through, known.request_id, 0)
+        found = (await self._settle(through, known.request_id, 0)).found
         known = await self.one(person, request_id)
         if found is None:
             return Look(known, await self._last_told(known.request_id), may_decide=False)

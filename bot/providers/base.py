@@ -31,10 +31,13 @@ class Ability(StrEnum):
     POSITIONS = "positions"
     STATEMENT = "statement"
     ARRIVALS = "arrivals"
+    """Its streams tell when money comes in, and that is news without any rule for it."""
     MARKETS = "markets"
     ORDERS = "orders"
     STREAMS = "streams"
     TOP_UP = "top-up"
+    REQUESTS = "requests"
+    """What clients ask for waits there to be decided."""
 
 
 class ActKind(StrEnum):
@@ -200,18 +203,6 @@ class KeepsActivity(Protocol):
 
     async def activity(self, since: datetime) -> Reading[Happening]:
         """All of it up to now, oldest first. It may be written a minute late."""
-
-
-@runtime_checkable
-class TellsArrivals(Protocol):
-    """A provider with `Ability.ARRIVALS`: it says by itself when money comes in."""
-
-    async def stay(self, connected: Callable[[], None], arrived: Callable[[Entry], None]) -> None:
-        """Log in and tell of each arrival, the same one perhaps twice, until the connection is over.
-
-        Raises:
-            ProviderError: It could not be had.
-        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from bot.providers.records import Balance, Candle, Entry, Position, Quote
 from bot.providers.streams import Told, Topic
 
 KEPT = timedelta(days=4)
-"""Lines of a statement have a day, and no time: so long their keys are remembered."""
+"""Lines of a statement have a day, and no time: so long their keys are remembered, and what is older is history."""
 _MINUTE = timedelta(minutes=1)
 
 
@@ -55,6 +55,10 @@ class News:
             self._begin_minute(mark.at, mark.low, mark.high)
         self._lines: dict[str, date] = {} if mark is None else {key[11:]: _day(key) for key in mark.keys}
         self._states: dict[str, Balance | Position] = {}
+
+    def begins(self, at: datetime) -> None:
+        """Here the feed begins, though perhaps nothing was told yet: lines much older are history for ever."""
+        self._at = at if self._at is None else max(self._at, at)
 
     @property
     def at(self) -> datetime | None:
@@ -98,12 +102,13 @@ class News:
         """What is news of both, in the order of their own times; with each whether it came from history only.
 
         Args:
-            live: What was heard since, and held back until the history was there.
+            live: What was heard since, and held back until the history was there. A line of a statement that is in
+                both is one of the history: some providers tell their statements line by line, to whoever listens.
             heard_until: Before that nothing was missed: what is left of a candle that began earlier, begins then.
         """
         quotes = [one for one in live if type(one) is Quote]
         pieces = [(moment_of(one), 1, one) for one in live]
-        pieces += [(moment_of(one), 0 if isinstance(one, Candle) else 2, one) for one in history]
+        pieces += [(moment_of(one), 0 if isinstance(one, Candle | Entry) else 2, one) for one in history]
         pieces.sort(key=lambda piece: piece[:2])
         news: list[tuple[Told, bool]] = []
         for _, rank, told in pieces:
@@ -148,8 +153,8 @@ class News:
 
     def _takes_line(self, entry: Entry) -> bool:
         key = f"{entry.account}/{entry.id}"
-        if key in self._lines:
-            return False
+        if key in self._lines or (self._at is not None and entry.on < self._at.date() - KEPT):
+            return False  # what is older than all keys that are kept was told, or is from before the beginning
         self._lines[key] = entry.on
         moment = moment_of(entry)
         if self._at is None or moment > self._at:

@@ -20,7 +20,7 @@ from enum import StrEnum
 from bot.clock import Clock
 from bot.errors import ProviderError, UnsupportedError
 from bot.network.pacing import backoff
-from bot.providers.news import Mark, News, moment_of
+from bot.providers.news import KEPT, Mark, News, moment_of
 from bot.providers.records import Candle, Entry, Market, Quote, Reading
 from bot.providers.streams import Subject, Told, Topic
 
@@ -29,9 +29,12 @@ AHEAD = timedelta(seconds=30)
 HELD = 20_000
 """So much is held back of one subject while its gap is being filled; beyond it history is asked once more."""
 _CANDLES_TAKE_SECONDS = 120.0
+_FILL_CAP_SECONDS = 10.0
 _HAVE_HISTORY = frozenset({Topic.QUOTE, Topic.CANDLE, Topic.ENTRY})
 _DATED = (Quote, Candle)
 _OVERLAP = {Topic.ENTRY: timedelta(days=2)}
+_OVERLAP_AT_FIRST = {Topic.ENTRY: KEPT + timedelta(days=1)}
+"""Where the feed begins all that could be taken for news later is to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +289,8 @@ class Standing:
         thread = self._threads[subject]
         thread.is_filling = True
         overlap = _OVERLAP.get(subject.topic, timedelta(seconds=self._figures.overlap_seconds))
+        if thread.outage is None:
+            overlap = _OVERLAP_AT_FIRST.get(subject.topic, overlap)
         return Gap(subject, since - overlap, now, thread.outage)
 
     def filled(self, gap: Gap, reading: Reading[Told]) -> tuple[list[Handed], Hole | None]:
@@ -315,9 +320,12 @@ class Standing:
         if thread.state is not State.BEHIND:
             return [], None
         thread.fill_tries += 1
-        hopeless = isinstance(error, UnsupportedError) or thread.fill_tries >= self._figures.fill_tries
+        must_know = gap.outage is None and gap.subject.topic is Topic.ENTRY  # else what was there would be told as news
+        tried_enough = thread.fill_tries >= self._figures.fill_tries and not must_know
+        hopeless = isinstance(error, UnsupportedError) or tried_enough
         if not hopeless:
-            seconds = backoff(thread.fill_tries, base_seconds=self._figures.backoff_seconds, cap_seconds=10.0)
+            cap = self._figures.backoff_cap_seconds if must_know else _FILL_CAP_SECONDS
+            seconds = backoff(thread.fill_tries, base_seconds=self._figures.backoff_seconds, cap_seconds=cap)
             thread.fill_not_before = self._clock.monotonic() + seconds
             return [], None
         outage = thread.outage
@@ -340,6 +348,8 @@ class Standing:
         live: Sequence[Told],
         outage: Outage | None,
     ) -> list[Handed]:
+        if outage is None and subject.topic is Topic.ENTRY:
+            thread.news.begins(self._clock.now())
         news = thread.news.catch_up(subject.topic, history, live, None if outage is None else outage.since)
         thread.is_touched = True
         self._attempt = 0

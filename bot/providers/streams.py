@@ -27,6 +27,8 @@ class Topic(StrEnum):
     """Lines of the statement, as they are written."""
     CONTRACT = "contract"
     """One open contract."""
+    REQUEST = "request"
+    """What clients ask for. No stream has it: it is read, and a webhook hastens that."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -81,7 +81,8 @@ def hearer(target: Target, people: Mapping[int, str]) -> str:
     if target.person is not None:
         return people.get(target.person, "somebody who left")
     if target.chat is not None:
-        return "you, and the group (without what is private)"
+        topic = f"topic {target.thread} of the group" if target.thread is not None else "the group"
+        return f"you, and {topic} …{str(target.chat)[-4:]} (without what is private)"
     return ""
 
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from bot.errors import UnsupportedError
-from bot.operations.balances import Answer, Sheet
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Balance, Environment, Position
 from handlers.failures import told
 from handlers.render.text import Taste, bold, literal

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
-from bot.operations.balances import Answer, Holding, Sheet, counted_once, totals
+from bot.operations.balances import Holding, counted_once, totals
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Balance
 from handlers.render.answers import SUMMED_FROM, no_connections, of_connection, parts, silent, title
 from handlers.render.text import Taste, bold, table, visible

@@ -10,7 +10,7 @@ from bot.operations.linked import Connection, Scope, Share
 from bot.providers.base import Ability
 from handlers.render.text import Taste, ago, bold, literal
 
-_NOT_READ = frozenset({Ability.STREAMS, Ability.TOP_UP})
+_NOT_READ = frozenset({Ability.STREAMS, Ability.TOP_UP, Ability.REQUESTS})
 """What a login does beside being read."""
 
 

@@ -2,16 +2,17 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.csvtext import inert
-from bot.operations.balances import Answer, Holding, Sheet, holding_of
+from bot.operations.balances import Holding, holding_of
 from bot.operations.schedules import slots
-from bot.operations.schedules.model import Run
+from bot.operations.schedules.model import Kind, Run
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Balance, Entry, Position, Way
 from handlers.failures import sentence
 from handlers.render.text import Taste, span, visible
@@ -23,10 +24,24 @@ Rank = tuple[str, Decimal]
 """A bar: whose it is, and how long."""
 
 
-def title(run: Run) -> str:
-    """`Balances, daily 07:30`."""
-    of = f" of {run.schedule.connection}" if run.schedule.connection else ""
+FAILED = "It could not be had this time."
+ASK: Mapping[Kind, str] = {
+    Kind.BALANCES: "/balance tells yours, privately.",
+    Kind.POSITIONS: "/positions tells yours, privately.",
+    Kind.STATEMENT: "/statement tells yours, privately.",
+}
+"""What whoever reads in a group that it came, and may see it, can ask for."""
+
+
+def title(run: Run, *, is_public: bool = False) -> str:
+    """`Balances, daily 07:30`; of which connection is for those who may see it."""
+    of = f" of {run.schedule.connection}" if run.schedule.connection and not is_public else ""
     return f"{run.schedule.kind.value.capitalize()}{of}, {slots.spoken(run.schedule.cron)}"
+
+
+def arrived(person: str) -> str:
+    """What a group hears of it."""
+    return f"{person} has it privately."
 
 
 def lateness(run: Run, now: datetime) -> str:

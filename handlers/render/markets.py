@@ -2,7 +2,7 @@
 
 from html import escape
 
-from bot.operations.balances import Answer, Sheet
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Direction, Market, Order, Quote
 from handlers.render.answers import head, notes, parts, title, trouble
 from handlers.render.text import Taste, ago, decimals, literal

@@ -58,13 +58,17 @@ def _terms(wanted: Plan, number: int | None) -> list[str]:
     rule = wanted.rule
     name = f" (rule “{literal(rule.name)}”)" if rule.name else ""
     if not rule.seats:
-        said = [f"Nobody else signs{name}: it is sent as soon as you say so."]
+        when = f"{span(rule.hold.total_seconds())} after you say so, and can be called off" if rule.hold else ""
+        said = [f"Nobody else signs{name}: it is sent {when or 'as soon as you say so'}."]
         if rule.proof is Proof.CODE:
             said.append("You show a code of your second factor.")
         if number is not None:
             said.append(f"To send it, pick this number: {bold(str(number))}.")
         return said
     said = [f"Must sign{name}:", *(f"• {_seat(seat, wanted.signers)}" for seat in rule.seats)]
+    amount = wanted.judged.case.amount
+    if wanted.judged.verdict.is_uncounted and amount is not None:
+        said.append(f"No limit counts {amount.currency}, so that it takes what the strictest amount would.")
     said += [_THEY_SHOW[rule.proof]] if rule.proof in _THEY_SHOW else []
     said.append(f"They have {span(rule.life.total_seconds())} for it.")
     if rule.hold:

@@ -111,6 +111,8 @@ def _used(one: Allowance, now: datetime, taste: Taste) -> str:
     if one.limit.window is Window.TRANSACTION:
         return "    Each by itself: nothing is added up."
     whose = f"{literal(one.whose)}: " if one.whose else ""
+    if one.lacks:
+        return f"    {whose}cannot be told: no rate of {one.lacks} is younger than 24 hours; an admin enters it: /rate."
     frees = ""
     if one.frees is not None and one.frees_at is not None:
         when = f"{taste.date_time(one.frees_at)}, in {span_between(now, one.frees_at)}"

@@ -5,7 +5,7 @@ from decimal import Decimal
 from html import escape
 
 from bot.money import Currency, Money
-from bot.operations.balances import Answer, Sheet
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Direction, Position
 from handlers.render.answers import no_connections, of_connection, parts, title
 from handlers.render.text import Taste, decimals, literal, span

@@ -7,7 +7,7 @@ from html import escape
 from itertools import groupby
 
 from bot.csvtext import inert
-from bot.operations.balances import Sheet
+from bot.operations.sheets import Sheet
 from bot.providers.records import Direction, Entry, Happening, Way
 from handlers.render.answers import head, notes, parts, title, trouble
 from handlers.render.text import Taste, literal

@@ -176,10 +176,10 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def _device(house: House, who: int) -> bytes:
     person = house.access.roster.person(who)
     assert person is not None
-    enrolment = await house.factors.begin(person)
+    enrolment = await house.enrolling.begin(person)
     seed = seed_from(enrolment.uri.reveal().partition("secret=")[2].partition("&")[0])
     before = Secret(code_of(seed, step_of(house.clock.now()) - 1))
-    await house.factors.confirm(person, before, telegram_id=who)
+    await house.enrolling.confirm(person, before, telegram_id=who)
     await confirmed_by_another(house, person.id)
     return seed
 

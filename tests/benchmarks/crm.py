@@ -17,7 +17,7 @@ from starlette.routing import Route
 from bot import http
 from bot.http.crm import PATH
 from bot.http.listeners import Site
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.reports import Kind
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -76,7 +76,7 @@ async def report(folder: Path) -> list[Figure]:
             admin = rooms.access.roster.admins[0]
             fields = {"api_key": Secret(sim["credentials"]["api_key"])}
             wanted = Wanted("crm", "main", Environment.DEMO, fields, frozenset())
-            await rooms.connections.link(admin, wanted, rooms.access.roster, telegram_id=ADMIN)
+            await rooms.credentials.link(admin, wanted, rooms.access.roster, telegram_id=ADMIN)
             (await rooms.reports.write(admin, Kind.TRANSACTIONS, 1)).content.close()
             for _number in range(3):
                 tracemalloc.start()

@@ -25,7 +25,7 @@ from bot.access.model import Person, Role
 from bot.approvals.model import Decision, Request, State
 from bot.approvals.service import Seen
 from bot.clock import SystemClock
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -262,7 +262,7 @@ async def _desk(folder: Path, bank: dict[str, Any], arrivals: Arrivals) -> Async
         given = bank["credentials"]
         fields = {"private_key": Secret(given["private_key"]), "accounts": Secret(", ".join(given["accounts"]))}
         wanted = Wanted("cryptocapital", "main", Environment.LIVE, fields, frozenset(Role))
-        connection, _ = await rooms.connections.link(olga, wanted, rooms.access.roster, telegram_id=_OLGA)
+        connection, _ = await rooms.credentials.link(olga, wanted, rooms.access.roster, telegram_id=_OLGA)
 
         def furnish(tables: Tables) -> None:
             now = at(rooms.clock.now())

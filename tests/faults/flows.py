@@ -118,8 +118,8 @@ async def _service(side: Side, point: str, mark: str) -> None:
 
 
 async def _order(rooms: House, connection: Connection, side: Side, number: int) -> Wanted:
-    """Gold, of which something is open already; how much of it is the mark."""
-    size = f"{1 + number // 100}.{number % 100:02}"
+    """Gold, of which something is open already; how much of it is the mark, small enough for each to be paid for."""
+    size = f"1.{number % 100:02}"
     parameters = {
         **common(connection),
         "account": "310441870023915201",

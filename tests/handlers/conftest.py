@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.providers.records import Environment
-from tests.support.chatting import PROVIDERS, Chat, Desk, at_work, configured, providers, telegram
+from tests.support.chatting import PROVIDERS, Chat, Desk, at_work, at_work_with, configured, telegram
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
 @pytest.fixture
 async def linked(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """All four providers, linked by the operator and shared with everybody."""
-    async with providers(*PROVIDERS) as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as found:
+    async with at_work_with(tmp_path, chat, *PROVIDERS) as found:
         demo = {"capital"}
         links = [
             found.link(name, environment=Environment.DEMO if name in demo else Environment.LIVE) for name in PROVIDERS

@@ -20,10 +20,8 @@ from tests.support.chatting import (
     Chat,
     Desk,
     Message,
-    at_work,
+    at_work_with,
     buttons,
-    configured,
-    providers,
     texts,
     until,
 )
@@ -33,7 +31,7 @@ from tests.support.desk import GROUP
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """Olga's Capital.com, shared with Vera and everybody else who reads."""
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "capital") as one:
         await one.link("capital", environment=Environment.DEMO)
         yield one
 
@@ -215,6 +213,18 @@ async def test_one_position_and_one_account_are_meant_by_their_numbers(desk: Des
     assert len(closed) == 1
 
 
+async def test_where_no_price_of_liquidation_is_told_the_margin_is_watched(desk: Desk) -> None:
+    told = await account(desk)
+    (shown,) = await desk.says(OLGA, f"/alert distance to liquidation main {told.account} < 10%")
+    subject = f"distance to full margin of {told.account} {told.amount.currency} at capital/main"
+    assert shown["text"].startswith(f"Understood: {subject}: below 10 %")
+
+
+async def test_an_order_is_filled_and_a_position_opened_as_people_write_it(desk: Desk) -> None:
+    (shown,) = await desk.says(OLGA, "/alert order filled gold")
+    assert shown["text"].startswith("Understood: order filled (GOLD) at capital/main: whenever it happens")
+
+
 @pytest.mark.parametrize("words", ["disk low main", "key old main tomorrow", "position closed UNOBTAINIUM"])
 async def test_what_would_wait_for_ever_is_not_set(desk: Desk, words: str) -> None:
     assert "Understood" not in await desk.said(OLGA, f"/alert {words}")
@@ -268,6 +278,62 @@ async def test_alerts_lists_changes_pauses_and_removes(desk: Desk) -> None:
     assert await desk.rooms.alerts.of(desk.person(OLGA)) == []
 
 
+async def test_each_of_its_terms_is_changed_by_buttons(desk: Desk) -> None:
+    await set_below(desk)
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    (one,) = await desk.says(OLGA, f"/alerts {entry.rule.id}")
+
+    async def press(*labels: str) -> str:
+        for label in labels:
+            await desk.taps(OLGA, desk.now(one), label)
+        return str(desk.now(one)["text"])
+
+    assert "Comes every 15 min while it is so." in await press("How often…", "Every 15 min while it is so")
+    assert "critical" in await press("Critical")
+    assert "armed again 50 further back" in await press("Armed again…", f"50.00 {entry.rule.currency}")
+    assert "Told: Vera" in await press("Tell…", "Vera")
+    assert "Told: you, and the group" in await press("Tell…", f"the group …{str(GROUP)[-4:]}")
+    assert "Told:" not in await press("Tell…", "Only me")
+    assert "until " in await press("Until…", "7 d")
+    assert "until " not in await press("Until…", "No end")
+    assert "until " not in await press("Until…", "Back")
+    await press("Until…", "Type the last day, like 2027-01-31")
+    assert "That day is over" in await desk.said(OLGA, "2001-01-31")
+    (anew,) = await desk.says(OLGA, "2199-01-31")
+    assert "until 2199-01-31 23:59 UTC" in anew["text"]
+
+
+async def test_in_a_group_it_is_said_that_it_is_told_there(desk: Desk) -> None:
+    told = await set_below(desk, "each time")
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    await desk.says(OLGA, f"/alerts here {entry.rule.id}", GROUP)
+    assert "Told: you, and the group" in await desk.said(OLGA, f"/alerts {entry.rule.id}")
+    await holds(desk, told, "9000.50")
+    assert "9000" not in (await arrived(desk, "Balance below", GROUP))["text"]
+
+
+async def test_an_alert_that_has_come_comes_again_when_it_is_to_come_each_time(desk: Desk) -> None:
+    told = await set_below(desk)
+    await holds(desk, told, "9000")
+    await holds(desk, told, "12000")
+    await arrived(desk, "Balance below")
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    (one,) = await desk.says(OLGA, f"/alerts {entry.rule.id}")
+    await desk.taps(OLGA, one, "Each time")
+    await holds(desk, told, "8000")
+    await until(lambda: [each for each in desk.chat.from_bot(OLGA) if ": 8000" in each["text"]])
+
+
+async def test_whoever_may_tell_nobody_else_is_offered_nobody_else(desk: Desk) -> None:
+    await set_below(desk, person=VERA)
+    (entry,) = await desk.rooms.alerts.of(desk.person(VERA))
+    (one,) = await desk.says(VERA, f"/alerts {entry.rule.id}")
+    await desk.taps(VERA, one, "Tell…")
+    assert set(buttons(desk.now(one))) == {"Only me", "Back"}
+    await desk.says(VERA, f"/alerts here {entry.rule.id}", GROUP)
+    assert "right to set alerts for others" in texts(desk.chat.from_bot(VERA))[-1]
+
+
 async def test_what_others_have_set_is_not_there(desk: Desk) -> None:
     await set_below(desk)
     (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
@@ -284,11 +350,11 @@ async def test_what_cannot_be_meant_gets_a_sentence(desk: Desk, words: str) -> N
 async def test_each_minute_the_desk_looks_at_what_nobody_tells(desk: Desk) -> None:
     (shown,) = await desk.says(OLGA, "/alert disk low")
     await desk.taps(OLGA, shown, "Set")
-    desk.rooms.money.disk.usage = lambda _: type("Full", (), {"total": 10**12, "free": 5})()
+    desk.rooms.disk.usage = lambda _: type("Full", (), {"total": 10**12, "free": 5})()
     for _ in range(2):
         await desk.rooms.watching_desk.look()
     alert = await arrived(desk, "Disk low")
-    desk.rooms.money.disk.usage = lambda _: type("Empty", (), {"total": 10**12, "free": 10**12})()
+    desk.rooms.disk.usage = lambda _: type("Empty", (), {"total": 10**12, "free": 10**12})()
     await desk.rooms.watching_desk.look()
     await until(lambda: "Resolved" in desk.now(alert)["text"])
     assert len([each for each in desk.chat.from_bot(OLGA) if each["text"].startswith("Disk low")]) == 1

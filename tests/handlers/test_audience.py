@@ -66,6 +66,7 @@ AUDIENCES: Mapping[str, str] = {
     "approve": "public",  # in the private chat only, like the next one
     "reject": "public",
     "policy": "desk",
+    "rate": "desk",
     "limits": "private",
     "note": "public",
     "attach": "public",  # in the private chat only

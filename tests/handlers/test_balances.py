@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.crm.client import Crm
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -24,6 +24,7 @@ from tests.support.chatting import (
     Desk,
     Message,
     at_work,
+    at_work_with,
     buttons,
     configured,
     providers,
@@ -110,7 +111,7 @@ async def test_positions_of_all_that_have_some_and_a_sentence_for_the_one_that_h
 
 
 async def test_a_connection_that_is_not_shared_is_its_owners_alone(tmp_path: Path, chat: Chat) -> None:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         await desk.link("crm", share=())
         assert (await desk.said(VERA, "/balance")).startswith("You can see no provider login yet")
         assert (await desk.said(ADAM, "/balance crm")).startswith("There is no connection “crm” that you can see.")
@@ -131,7 +132,7 @@ async def test_a_mistyped_name_is_answered_with_the_nearest_there_is(web: Desk) 
 
 
 async def test_a_name_that_is_not_for_their_eyes_is_not_suggested(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital", "crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital", "crm") as desk:
         await desk.link("capital", environment=Environment.DEMO)
         await desk.link("crm", share=())
         assert await desk.said(OLGA, "/balance crn") == (
@@ -172,7 +173,7 @@ async def _link_accounts(desk: Desk, label: str, *accounts: str) -> None:
     login = {"private_key": desk.sides["cryptocapital"].credentials["private_key"], "accounts": ", ".join(accounts)}
     fields = {key: Secret(text) for key, text in login.items()}
     wanted = Wanted("cryptocapital", label, Environment.LIVE, fields)
-    await desk.rooms.connections.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
 
 
 def _total(text: str) -> str:

@@ -17,10 +17,8 @@ from tests.support.chatting import (
     Chat,
     Desk,
     Message,
-    at_work,
+    at_work_with,
     buttons,
-    configured,
-    providers,
     texts,
     until,
 )
@@ -29,7 +27,7 @@ from tests.support.treasury import ONE_APPROVER, money_at_work, put_in_force
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "crm") as one:
         await one.link("crm")
         await put_in_force(one.rooms, ONE_APPROVER)
         async with money_at_work(one):

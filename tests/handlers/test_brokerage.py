@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from bot.providers.records import Environment
-from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work, buttons, configured, providers
+from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work_with, buttons
 
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "capital") as one:
         await one.link("capital")
         yield one
 

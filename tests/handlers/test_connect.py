@@ -23,6 +23,7 @@ from tests.support.chatting import (
     Desk,
     Message,
     at_work,
+    at_work_with,
     buttons,
     configured,
     login_of,
@@ -90,9 +91,9 @@ async def _canaries(desk: Desk, log: io.StringIO, canaries: list[str]) -> list[s
 async def test_a_login_is_linked_step_by_step_and_its_secrets_are_seen_nowhere(
     tmp_path: Path, chat: Chat, log: io.StringIO, name: str
 ) -> None:
-    async with providers(name) as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, name) as desk:
         question = await _begin(desk, name)
-        fields = login_of(name, sides[name].credentials)
+        fields = login_of(name, desk.sides[name].credentials)
         last: list[Message] = []
         for key, text in fields.items():
             assert question["text"].startswith(f"{TITLES[name]}: please send the ")
@@ -116,11 +117,11 @@ async def test_a_login_is_linked_step_by_step_and_its_secrets_are_seen_nowhere(
 
 
 async def test_the_first_steps_can_be_said_at_once(tmp_path: Path, chat: Chat) -> None:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         assert await desk.said(OLGA, "/connect CRM demo clients") == "Broctagon CRM: who may read it?"
         (question,) = await desk.says(OLGA, "only me")
         assert "please send the API key" in question["text"]
-        (linked,) = await desk.says(OLGA, sides["crm"].credentials["api_key"])
+        (linked,) = await desk.says(OLGA, desk.sides["crm"].credentials["api_key"])
         assert linked["text"].startswith("Linked Broctagon CRM crm/clients: 7 clients.")
         (connection,) = await desk.rooms.connections.everything()
         assert (connection.environment, connection.shares) == ("demo", frozenset())
@@ -153,9 +154,9 @@ async def test_a_wrong_login_is_said_with_the_next_step_and_nothing_is_kept(
     tmp_path: Path, chat: Chat, log: io.StringIO, name: str
 ) -> None:
     wrong, canary, sentence = WRONG[name]
-    async with providers(name) as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, name) as desk:
         await _begin(desk, name)
-        for key, text in login_of(name, sides[name].credentials).items():
+        for key, text in login_of(name, desk.sides[name].credentials).items():
             last = await desk.says(OLGA, canary if key == wrong else text)
         told, question = texts(last)
         assert told.startswith(sentence)
@@ -164,7 +165,7 @@ async def test_a_wrong_login_is_said_with_the_next_step_and_nothing_is_kept(
         assert await desk.rooms.connections.everything() == []
         assert await desk.rooms.database.read(lambda tables: tables["sealed"].count) == 0
         assert await _canaries(desk, log, [canary]) == []
-        for key, text in login_of(name, sides[name].credentials).items():
+        for key, text in login_of(name, desk.sides[name].credentials).items():
             if key in SECRETS[name]:
                 last = await desk.says(OLGA, text)
             else:
@@ -268,7 +269,7 @@ async def test_a_label_is_a_word_that_looks_like_no_other(desk: Desk) -> None:
 
 
 async def test_a_label_that_is_taken_is_said_before_anything_secret_is_asked(tmp_path: Path, chat: Chat) -> None:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         await desk.link("crm", ADAM, share=())
         taken = "There is a connection crm/main already; choose another word. For example: main-2"
         assert await desk.said(OLGA, "/connect crm live main") == taken
@@ -278,11 +279,11 @@ async def test_a_label_that_is_taken_is_said_before_anything_secret_is_asked(tmp
 
 
 async def test_a_label_that_two_people_want_at_once_goes_to_one_of_them(tmp_path: Path, chat: Chat) -> None:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         for person in (OLGA, ADAM):
             await desk.says(person, "/connect crm live main")
             await desk.says(person, "only me")
-        key = sides["crm"].credentials["api_key"]
+        key = desk.sides["crm"].credentials["api_key"]
         messages = [{"message": chat.message_from(person, key)} for person in (OLGA, ADAM)]
         await desk.happens(*messages)
         ends = [next(t for t in reversed(texts(chat.from_bot(person))) if "crm/main" in t) for person in (OLGA, ADAM)]
@@ -424,7 +425,7 @@ async def test_only_its_owner_or_an_admin_unlinks_it(crm: Desk) -> None:
 async def test_an_old_question_does_not_unlink_a_later_login_of_the_same_name(crm: Desk) -> None:
     (question,) = await crm.says(OLGA, "/disconnect crm/main")
     (first,) = await crm.rooms.connections.everything()
-    await crm.rooms.connections.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
+    await crm.rooms.credentials.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
     second = await crm.link("crm")
     assert second.id != first.id
     await crm.taps(OLGA, question, "Unlink")
@@ -433,7 +434,7 @@ async def test_an_old_question_does_not_unlink_a_later_login_of_the_same_name(cr
 
 
 async def test_a_name_that_could_be_several_is_asked_about(tmp_path: Path, chat: Chat) -> None:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         await desk.link("crm", label="one")
         await desk.link("crm", label="two")
         assert await desk.said(OLGA, "/disconnect crm") == (

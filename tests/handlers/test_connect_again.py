@@ -7,11 +7,9 @@ from tests.support.chatting import (
     Chat,
     Desk,
     Message,
-    at_work,
+    at_work_with,
     buttons,
-    configured,
     login_of,
-    providers,
     texts,
 )
 
@@ -29,8 +27,8 @@ async def _refused(desk: Desk, provider: str, environment: str, *fields: str) ->
 
 
 async def test_a_wrong_e_mail_is_given_anew_without_cancelling(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
-        login = login_of("capital", sides["capital"].credentials)
+    async with at_work_with(tmp_path, chat, "capital") as desk:
+        login = login_of("capital", desk.sides["capital"].credentials)
         question = await _refused(desk, "capital", "demo", login["api_key"], "typo@desk.example", login["password"])
         assert question["text"].startswith("Capital.com: please send the API key.")
         (question,) = await desk.says(OLGA, login["api_key"])
@@ -44,8 +42,8 @@ async def test_a_wrong_e_mail_is_given_anew_without_cancelling(tmp_path: Path, c
 
 
 async def test_an_app_id_is_kept_or_the_default_taken(tmp_path: Path, chat: Chat) -> None:
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
-        login = login_of("deriv", sides["deriv"].credentials)
+    async with at_work_with(tmp_path, chat, "deriv") as desk:
+        login = login_of("deriv", desk.sides["deriv"].credentials)
         question = await _refused(desk, "deriv", "live", login["app_id"], "canarytoken1234")
         assert question["text"].endswith("Or keep the one you gave before.")
         assert next(iter(buttons(question))) == f"Keep {login['app_id']}"
@@ -58,8 +56,8 @@ async def test_an_app_id_is_kept_or_the_default_taken(tmp_path: Path, chat: Chat
 async def test_a_wrong_list_of_accounts_is_given_anew_and_a_long_one_fits_its_button(
     tmp_path: Path, chat: Chat
 ) -> None:
-    async with providers("cryptocapital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
-        login = login_of("cryptocapital", sides["cryptocapital"].credentials)
+    async with at_work_with(tmp_path, chat, "cryptocapital") as desk:
+        login = login_of("cryptocapital", desk.sides["cryptocapital"].credentials)
         wrong = ", ".join(f"91200099{number}" for number in range(10, 20))
         question = await _refused(desk, "cryptocapital", "live", login["private_key"], wrong)
         assert question["text"].startswith("Crypto Capital: please send the Private key.")
@@ -76,10 +74,10 @@ async def test_the_first_time_there_is_nothing_to_keep(desk: Desk) -> None:
 
 
 async def test_a_button_from_before_the_refusal_answers_nothing_after_it(tmp_path: Path, chat: Chat) -> None:
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "deriv") as desk:
         await desk.says(OLGA, "/connect deriv live main")
         (before,) = await desk.says(OLGA, "only me")
-        await desk.says(OLGA, sides["deriv"].credentials["app_id"])
+        await desk.says(OLGA, desk.sides["deriv"].credentials["app_id"])
         await desk.says(OLGA, "canarytoken1234")
         assert texts(await desk.taps(OLGA, before, "1089")) == ["That question is closed. /connect starts again."]
 

@@ -204,7 +204,7 @@ async def test_one_that_is_locked_says_so_everywhere_and_asks_nobody(desk: Desk)
 @pytest.mark.parametrize("how", ["unlinked", "replaced"])
 async def test_nothing_of_an_erased_credential_stays_in_any_file(desk: Desk, how: str) -> None:
     one = await desk.link("deriv")
-    folder, connections, olga = desk.rooms.config.data_dir, desk.rooms.connections, desk.person(OLGA)
+    folder, credentials, olga = desk.rooms.config.data_dir, desk.rooms.credentials, desk.person(OLGA)
     rows = await desk.rooms.database.read(
         lambda tables: tables.conn.execute(
             "SELECT record FROM sealed WHERE subject = ?", (one.subject.name,)
@@ -218,10 +218,10 @@ async def test_nothing_of_an_erased_credential_stays_in_any_file(desk: Desk, how
     assert len(records) == 2
     assert found() != []
     if how == "unlinked":
-        await connections.unlink(olga, one, desk.rooms.access.roster, telegram_id=OLGA)
+        await credentials.unlink(olga, one, desk.rooms.access.roster, telegram_id=OLGA)
     else:
         fields = {key: Secret(text) for key, text in login_of("deriv", desk.sides["deriv"].credentials).items()}
-        await connections.replace(olga, one, fields, desk.rooms.access.roster, telegram_id=OLGA)
+        await credentials.replace(olga, one, fields, desk.rooms.access.roster, telegram_id=OLGA)
     assert found() == []
 
 

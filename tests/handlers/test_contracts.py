@@ -15,13 +15,21 @@ from bot.operations import deal_line
 from bot.operations.contract_line import Line, read
 from bot.operations.deals import Where
 from bot.providers.records import Position, Reading
-from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work, buttons, configured, providers, until
+from tests.support.chatting import (
+    ANNA,
+    OLGA,
+    Chat,
+    Message,
+    at_work_with,
+    buttons,
+    until,
+)
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as opened:
+    async with at_work_with(tmp_path, chat, "deriv") as opened:
         one = Treasury(opened, await opened.link("deriv"))
         await one.policy(ONE_APPROVER)
         async with money_at_work(opened):

@@ -99,7 +99,7 @@ async def test_help_names_what_this_person_may_do_and_nothing_else(desk: Desk) -
         "quiet",
     }
     everybody |= {"lock", "factor", "alert", "alerts", "withdrawals", "client", "wallet", "mt", "report", "leaderboard"}
-    everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy"}
+    everybody |= {"request", "history", "note", "attach", "evidence", "beneficiaries", "limits", "policy", "rate"}
     everybody |= {"digest", "schedule"}
     dealing = {"sellexpired", "cashier", "topup", "openaccount", "buy", "sell", "close", "change", "cancelorder"}
     working = {"freeze", "thaw", "settle", "repeat"}

@@ -11,7 +11,7 @@ from bot import logs
 from bot.approvals.model import Request
 from bot.approvals.wording import words_of
 from bot.audit.model import Selection
-from bot.operations.factor import Standing
+from bot.operations.factor_records import Standing
 from bot.vault.totp import code_of, provisioning_uri, seed_from, step_of
 from handlers.render.pictures import qr_code
 from tests.support.chatting import (

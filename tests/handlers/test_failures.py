@@ -48,6 +48,10 @@ SENTENCES: dict[CountersignError, str] = {
     errors.PolicyRefusedError("the policy does not allow it (rule nights)"): (
         "The policy does not allow it (rule nights). Nothing was asked for. /policy shows what is allowed."
     ),
+    errors.NoRateError("GBP", "USD"): (
+        "A limit counts what GBP is worth in USD, and no rate of GBP/USD is younger than 24 hours. "
+        "An admin can enter one: /rate GBP/USD and the number. Nothing was asked for."
+    ),
     errors.FrozenError("desk", "a stolen phone"): (
         "The desk is frozen (a stolen phone): no money leaves until /thaw was signed. Nothing was asked for."
     ),

@@ -81,7 +81,7 @@ async def test_old_and_unused_ones_are_named_with_their_days(desk: Desk) -> None
 async def test_a_desk_whose_keys_are_in_order_hears_nothing(desk: Desk) -> None:
     deriv = (await desk.rooms.connections.everything())[1]
     fields = {"app_id": Secret("1089"), "token": Secret(desk.sides["deriv"].credentials["token_read"])}
-    await desk.rooms.connections.replace(desk.person(OLGA), deriv, fields, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.replace(desk.person(OLGA), deriv, fields, desk.rooms.access.roster, telegram_id=OLGA)
     assert await _tell(desk) == 0
     assert datetime.now(UTC) < desk.clock.now()
     assert _told(desk, OLGA, OLGAS) == _told(desk, ADAM, ADMINS) == []
@@ -99,6 +99,6 @@ async def test_a_key_that_may_have_been_copied_is_shown_and_named_until_it_was_r
     assert _told(desk, ADAM, ADMINS)[0][0] == "capital/main of Olga: rotated at the provider: no"
     deriv = (await rooms.connections.everything())[1]
     fields = {"app_id": Secret("1089"), "token": Secret(desk.sides["deriv"].credentials["token_read"])}
-    await rooms.connections.replace(desk.person(OLGA), deriv, fields, rooms.access.roster, telegram_id=OLGA)
+    await rooms.credentials.replace(desk.person(OLGA), deriv, fields, rooms.access.roster, telegram_id=OLGA)
     assert (await desk.said(OLGA, "/connections")).count("rotated at the provider: no") == 1
     assert [one.connection.name for one in await rooms.hygiene.complaints()] == ["capital/main"]

@@ -23,8 +23,8 @@ from tests.support.chatting import (
     Chat,
     Desk,
     at_work,
+    at_work_with,
     configured,
-    providers,
     texts,
     until,
 )
@@ -88,10 +88,10 @@ async def test_what_came_before_a_restart_is_not_handled_again_after_it(tmp_path
 
 
 async def test_one_chat_in_order_and_a_slow_one_delays_nobody_else(tmp_path: Path, chat: Chat) -> None:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         await desk.link("crm")
         slow = {"action": "delay", "match": {"path": "/public/"}, "seconds": 1.5}
-        await chat.http.post(f"{sides['crm'].control}/faults", json=[slow])
+        await chat.http.post(f"{desk.sides['crm'].control}/faults", json=[slow])
         await chat.play(
             "updates",
             updates=[

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bot.access.model import Role
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
 from tests.support.chatting import (
@@ -44,7 +44,7 @@ async def linked(desk: Desk, accounts: str) -> None:
     given = desk.sides["cryptocapital"].credentials
     fields = {"private_key": Secret(given["private_key"]), "accounts": Secret(accounts)}
     wanted = Wanted("cryptocapital", "main", Environment.LIVE, fields, frozenset(Role))
-    await desk.rooms.connections.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
 
 
 async def control(desk: Desk, path: str, **body: Any) -> None:

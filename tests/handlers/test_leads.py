@@ -7,12 +7,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.chatting import ANNA, OLGA, Chat, Desk, at_work, buttons, configured, providers, texts
+from tests.support.chatting import ANNA, OLGA, Chat, Desk, at_work_with, buttons, texts
 
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "crm") as one:
         await one.link("crm")
         yield one
 

@@ -120,13 +120,13 @@ async def test_a_locked_connection_asks_its_provider_nothing(
     restarted: Desk, sides: Mapping[str, Listening], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[str] = []
-    whole = restarted.rooms.connections._build
+    whole = restarted.rooms.connections.build
 
     def noted(provider: str, *rest: object) -> object:
         built.append(provider)
         return whole(provider, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(restarted.rooms.connections, "_build", noted)
+    monkeypatch.setattr(restarted.rooms.connections, "build", noted)
     for _ in range(5):
         await restarted.says(VERA, "/balance")
         await restarted.says(OLGA, "/status")
@@ -291,7 +291,7 @@ async def test_a_passphrase_for_a_connection_that_went_meanwhile_leaves_the_next
     await put_under(desk)
     await desk.says(OLGA, "/passphrase deriv/main")
     olga, (deriv,) = desk.person(OLGA), await desk.rooms.connections.named(desk.person(OLGA), "deriv/main")
-    await desk.rooms.connections.unlink(olga, deriv, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.unlink(olga, deriv, desk.rooms.access.roster, telegram_id=OLGA)
     await desk.says(OLGA, RIGHT)
     assert await desk.said(OLGA, RIGHT) == LATE
     assert left_in_chat(desk) == []

@@ -117,6 +117,7 @@ DOORS = {
     "reject": ({"approver", "admin"}, DECIDE, NEVER),
     "policy": (ALL, TALK, PRIVATELY),
     "limits": (ALL, TALK, PRIVATELY),
+    "rate": (ALL, TALK, PRIVATELY),
     "note": (ALL, TALK, HERE),
     "attach": (ALL, TALK, NEVER),
     "delegate": ({"approver", "admin"}, DECIDE, PRIVATELY),

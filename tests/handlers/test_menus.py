@@ -38,6 +38,7 @@ EVERYBODY = {
     "history",
     "policy",
     "limits",
+    "rate",
     "note",
     "attach",
     "evidence",

@@ -7,10 +7,23 @@ from typing import Any
 
 import pytest
 
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
-from tests.support.chatting import ADAM, OLGA, Chat, Desk, Message, at_work, buttons, configured, providers
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    Chat,
+    Desk,
+    Message,
+    at_work,
+    at_work_with,
+    buttons,
+    configured,
+    providers,
+    texts,
+    until,
+)
 
 PASSWORD, ADDRESS = "Quiet4Harbour", "new@example.org"
 WHOLE = "Demo, for somebody new"
@@ -18,7 +31,7 @@ WHOLE = "Demo, for somebody new"
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "deriv") as one:
         await one.link("deriv")
         yield one
 
@@ -184,7 +197,7 @@ async def test_a_token_that_may_not_open_a_real_account_is_said_before_the_form(
     key = desk.sides["deriv"].credentials
     fields = {"app_id": Secret(str(key["app_id"])), "token": Secret(str(key["token_read"]))}
     wanted = Wanted("deriv", "reader", Environment.LIVE, fields)
-    await desk.rooms.connections.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.link(desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA)
     (which,) = await desk.says(OLGA, "/openaccount deriv/reader")
     (_, why, again) = await desk.taps(OLGA, which, "Real, for the person of deriv/reader")
     assert "this key lacks the permission “admin”" in why["text"]
@@ -228,8 +241,9 @@ async def test_a_freeze_stops_it_and_nobody_opens_through_a_login_of_somebody_el
     await begun(desk, WHOLE)
     await filled_in(desk, "Kenya", "Make one that nobody knows")
     await desk.says(ADAM, "/freeze deriv")
-    await desk.settled()
-    assert "frozen" in (await desk.says(OLGA, ADDRESS))[0]["text"]
+    await until(lambda: any(text.startswith("Frozen: Deriv") for text in texts(desk.chat.from_bot(OLGA))), 40)
+    refused, _ = await desk.says(OLGA, ADDRESS)
+    assert refused["text"].startswith("Deriv is frozen")
     assert (await told(desk, "mailbox"))["mails"] == []
     await desk.link("deriv", owner=ADAM, label="boss")
     assert "of somebody else" in await desk.said(OLGA, "/openaccount deriv/boss")

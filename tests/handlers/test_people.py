@@ -22,9 +22,9 @@ from tests.support.chatting import (
     Desk,
     Message,
     at_work,
+    at_work_with,
     buttons,
     configured,
-    providers,
     texts,
     until,
 )
@@ -542,7 +542,7 @@ async def test_an_admin_who_loses_the_role_between_the_question_and_the_tap_chan
 @pytest.fixture
 async def crm(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """Olga has linked the CRM and shares it with everybody."""
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as found:
+    async with at_work_with(tmp_path, chat, "crm") as found:
         await found.link("crm")
         yield found
 

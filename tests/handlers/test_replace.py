@@ -8,7 +8,8 @@ import pytest
 from bot.access.model import Role
 from bot.errors import ConnectionLockedError, NotAllowedError
 from bot.operations.linked import Share
-from bot.operations.linking import Asking, Linking
+from bot.operations.linking import Linking
+from bot.operations.linking_steps import Asking
 from bot.ports import Deed
 from bot.secret import Secret
 from tests.support.chatting import (
@@ -17,11 +18,9 @@ from tests.support.chatting import (
     VERA,
     Chat,
     Desk,
-    at_work,
+    at_work_with,
     buttons,
-    configured,
     login_of,
-    providers,
     texts,
     until,
 )
@@ -34,7 +33,7 @@ BEGUN = (
 @pytest.fixture
 async def deriv(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """Olga's connection with a token that can do everything."""
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "deriv") as desk:
         await desk.link("deriv", share=(Role.VIEWER,))
         yield desk
 
@@ -83,7 +82,7 @@ async def test_the_session_of_the_old_credential_ends(deriv: Desk) -> None:
     (one,) = await deriv.rooms.connections.everything()
     async with deriv.rooms.connections.session(one) as old:
         await old.accounts()
-    await deriv.rooms.connections.replace(
+    await deriv.rooms.credentials.replace(
         deriv.person(OLGA), one, _read_only(deriv), deriv.rooms.access.roster, telegram_id=OLGA
     )
     async with deriv.rooms.connections.session(one) as new:
@@ -111,7 +110,7 @@ async def test_only_its_owner_replaces_it(deriv: Desk) -> None:
     assert await deriv.said(OLGA, "/replace") == "Name the connection. For example: /replace capital/main"
     (one,) = await deriv.rooms.connections.everything()
     with pytest.raises(NotAllowedError, match="replace the credential of a connection of somebody else"):
-        await deriv.rooms.connections.replace(
+        await deriv.rooms.credentials.replace(
             deriv.person(ADAM), one, _read_only(deriv), deriv.rooms.access.roster, telegram_id=ADAM
         )
     assert await _records(deriv) == [("app_id", 1), ("token", 1)]
@@ -120,7 +119,9 @@ async def test_only_its_owner_replaces_it(deriv: Desk) -> None:
 async def test_on_the_page_it_is_replaced_as_well_and_no_second_one_is_made(deriv: Desk) -> None:
     rooms, olga = deriv.rooms, deriv.person(OLGA)
     (one,) = await rooms.connections.everything()
-    linking = Linking(rooms.database, rooms.cards, rooms.vault, rooms.connections, rooms.wariness, has_page=True)
+    linking = Linking(
+        rooms.database, rooms.cards, rooms.vault, rooms.connections, rooms.credentials, rooms.wariness, has_page=True
+    )
     assert (await linking.begin_replacing(olga, one)).asking is Asking.WAY
     outline = await linking.outline(olga)
     assert outline is not None
@@ -135,14 +136,14 @@ async def test_what_is_under_a_passphrase_stays_under_it(deriv: Desk) -> None:
     deed = Deed("passphrase.set", one.name, one.owner)
     chosen = await locks.choose(one.owner, passphrase)
     await locks.protect(one.subject, passphrase, chosen, lambda tables: deriv.rooms.audit.record(tables, deed))
-    await deriv.rooms.connections.replace(
+    await deriv.rooms.credentials.replace(
         deriv.person(OLGA), one, _read_only(deriv), deriv.rooms.access.roster, telegram_id=OLGA
     )
     deriv.rooms.vault.forget(one.owner)
     with pytest.raises(ConnectionLockedError):
         await deriv.rooms.vault.open(one.subject)
     with pytest.raises(ConnectionLockedError):
-        await deriv.rooms.connections.replace(
+        await deriv.rooms.credentials.replace(
             deriv.person(OLGA), one, _read_only(deriv), deriv.rooms.access.roster, telegram_id=OLGA
         )
 
@@ -161,7 +162,7 @@ async def test_one_that_was_unlinked_meanwhile_is_not_brought_back(deriv: Desk) 
     await deriv.says(OLGA, "/replace deriv/main")
     await deriv.says(OLGA, "1089")
     (one,) = await deriv.rooms.connections.everything()
-    await deriv.rooms.connections.unlink(deriv.person(ADAM), one, deriv.rooms.access.roster, telegram_id=ADAM)
+    await deriv.rooms.credentials.unlink(deriv.person(ADAM), one, deriv.rooms.access.roster, telegram_id=ADAM)
     assert (await deriv.said(OLGA, deriv.sides["deriv"].credentials["token_read"])).startswith("It is gone already.")
     assert await _records(deriv) == []
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.chatting import OLGA, Chat, Desk, Message, at_work, configured, providers
+from tests.support.chatting import OLGA, Chat, Desk, Message, at_work_with
 from tests.support.desk import GROUP
 
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as one:
+    async with at_work_with(tmp_path, chat, "crm") as one:
         await one.link("crm")
         yield one
 

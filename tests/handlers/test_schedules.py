@@ -12,18 +12,29 @@ import pytest
 
 from bot.access.model import Person
 from bot.money import Currency, Money
-from bot.operations.balances import Answer, Sheet
 from bot.operations.schedules.model import Run
+from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Entry, Environment, Reading, Way
 from handlers.digests import Digests
-from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, Message, at_work, configured, providers, texts, until
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    Message,
+    at_work_with,
+    texts,
+    until,
+)
+from tests.support.desk import GROUP
 
 NAMES = ("capital", "cryptocapital")
 
 
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers(*NAMES) as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as found:
+    async with at_work_with(tmp_path, chat, *NAMES) as found:
         await found.link("capital", environment=Environment.DEMO)
         await found.link("cryptocapital")
         yield found
@@ -198,10 +209,40 @@ async def test_who_was_suspended_gets_nothing_more(desk: Desk) -> None:
     assert len(desk.chat.from_bot(VERA)) == before
 
 
+async def test_a_group_hears_that_it_came_and_nothing_that_is_in_it(desk: Desk) -> None:
+    await desk.said(OLGA, f"/digest statement daily {soon(desk)} cryptocapital")
+    await desk.says(OLGA, "/schedule 1 here", GROUP)
+    assert f"the group …{str(GROUP)[-4:]} hears that it came" in await desk.said(OLGA, "/schedule")
+    before = len(desk.chat.from_bot(GROUP))
+    await passes(desk, minutes=3)
+    await until(lambda: len(desk.chat.from_bot(GROUP)) > before)
+    told = desk.chat.from_bot(GROUP)[-1]
+    title, who, ask = told["text"].replace("\u2060", "").splitlines()
+    assert title.startswith("Statement, daily ")
+    assert (who, ask) == ("Olga has it privately.", "/statement tells yours, privately.")
+    assert "document" not in told
+    await until(lambda: any("document" in one for one in desk.chat.from_bot(OLGA)))
+    await desk.says(OLGA, "/schedule 1 here")
+    assert "hears" not in (await desk.said(OLGA, "/schedule")).partition("/schedule")[0]
+
+
+async def test_a_group_hears_nothing_of_whoever_may_not_tell_it(desk: Desk) -> None:
+    await desk.said(VERA, f"/digest balances daily {soon(desk)}")
+    await desk.says(VERA, "/schedule 1 here", GROUP)
+    assert "right to set alerts for others" in texts(desk.chat.from_bot(VERA))[-1]
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute("UPDATE schedules SET group_id = ?", (GROUP,))  # as one who lost that right
+    )
+    before = len(desk.chat.from_bot(GROUP))
+    await passes(desk, minutes=3)
+    await until(lambda: any(text.startswith("Balances") for text in texts(desk.chat.from_bot(VERA))))
+    assert len(desk.chat.from_bot(GROUP)) == before
+
+
 async def test_a_connection_that_has_gone_is_told_in_its_stead(desk: Desk) -> None:
     await desk.said(OLGA, f"/digest balances daily {soon(desk)} capital")
     (connection,) = await desk.rooms.connections.named(desk.person(OLGA), "capital")
-    await desk.rooms.connections.unlink(desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA)
+    await desk.rooms.credentials.unlink(desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA)
     await passes(desk, minutes=3)
     await until(lambda: any(text.startswith("Balances of capital") for text in texts(desk.chat.from_bot(OLGA))))
 

@@ -14,9 +14,7 @@ from tests.support.chatting import (
     VERA,
     Chat,
     Desk,
-    at_work,
-    configured,
-    providers,
+    at_work_with,
     texts,
     until,
 )
@@ -27,7 +25,7 @@ NOBODY_YET = "You can see no provider login yet. /connect links one; an owner ca
 @pytest.fixture
 async def crm(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
     """One connection of Olga's, shared with nobody."""
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         await desk.link("crm", share=())
         yield desk
 
@@ -152,7 +150,7 @@ async def test_connections_says_who_may_do_what(crm: Desk) -> None:
 async def test_what_was_shared_once_is_gone_with_the_connection(crm: Desk) -> None:
     await crm.said(OLGA, "/share crm/main with Vera to act")
     (first,) = await crm.rooms.connections.everything()
-    await crm.rooms.connections.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
+    await crm.rooms.credentials.unlink(crm.person(OLGA), first, crm.rooms.access.roster, telegram_id=OLGA)
     second = await crm.link("crm", share=())
     assert (second.shares, second.may_read(crm.person(VERA))) == (frozenset(), False)
     roster = crm.rooms.access.roster

@@ -13,7 +13,7 @@ from bot.providers.news import Mark
 from bot.providers.records import Environment
 from bot.providers.streams import Subject, Topic
 from bot.store.columns import at
-from tests.support.chatting import OLGA, VERA, Chat, Desk, at_work, configured, providers, texts, until
+from tests.support.chatting import OLGA, VERA, Chat, Desk, at_work_with, configured, texts, until
 from tests.support.process import run
 
 CRM_ANSWERED = "● Broctagon CRM crm/main: answered n s ago"
@@ -50,7 +50,7 @@ class Ear:
 @pytest.fixture
 async def desk(tmp_path: Path, chat: Chat) -> Any:
     """Two connections; the operator's CRM is not shared."""
-    async with providers("capital", "crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as found:
+    async with at_work_with(tmp_path, chat, "capital", "crm") as found:
         await found.link("capital", environment=Environment.DEMO)
         await found.link("crm", share=())
         yield found

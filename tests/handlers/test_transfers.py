@@ -241,10 +241,10 @@ async def test_hostile_words_are_shown_literally(room: Treasury) -> None:
 
 async def test_alone_with_a_code_it_is_sent_when_the_code_is_right(room: Treasury) -> None:
     await room.policy(CONFIRM + 'proof = "code"\n', version=2)
-    person, factors, clock = room.person(OLGA), room.rooms.factors, room.desk.clock
-    seed = seed_from((await factors.begin(person)).key.reveal().replace(" ", ""))
+    person, enrolling, clock = room.person(OLGA), room.rooms.enrolling, room.desk.clock
+    seed = seed_from((await enrolling.begin(person)).key.reveal().replace(" ", ""))
     clock.ahead_by(31 - clock.now().timestamp() % 30)  # a code just begun, so that none ends meanwhile
-    await factors.confirm(person, Secret(code_of(seed, step_of(clock.now()))), telegram_id=OLGA)
+    await enrolling.confirm(person, Secret(code_of(seed, step_of(clock.now()))), telegram_id=OLGA)
     await confirmed_by_another(room.rooms, person.id)
 
     look = await offered(room, ONE_LINE)

@@ -6,14 +6,23 @@ from pathlib import Path
 import pytest
 
 from bot.messages.outbox import Lane
-from tests.support.chatting import ADAM, OLGA, VERA, Chat, Desk, at_work, configured, providers, texts, until
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    VERA,
+    Chat,
+    Desk,
+    at_work_with,
+    texts,
+    until,
+)
 
 REVOKE = "Delete the API key in the CRM under Settings → Dev Space → Open API Keys."
 
 
 @pytest.fixture
 async def crm(tmp_path: Path, chat: Chat) -> AsyncIterator[Desk]:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         yield desk
 
 
@@ -52,7 +61,7 @@ async def test_its_owner_unlinks_it_and_only_the_admins_are_told(crm: Desk) -> N
 async def test_at_the_terminal_owner_and_admins_are_told_once_each(crm: Desk) -> None:
     for owner in (OLGA, ADAM):
         connection = await crm.link("crm", owner)
-        await crm.rooms.connections.unlink(crm.person(owner), connection, crm.rooms.access.roster, telegram_id=None)
+        await crm.rooms.credentials.unlink(crm.person(owner), connection, crm.rooms.access.roster, telegram_id=None)
     await until(lambda: len(_told(crm, ADAM)) == 2)
     first = "At the host's terminal, for {}: unlinked crm/main; its credential is erased."
     assert [text.split("\n")[1] for text in _told(crm, ADAM)] == [first.format("Olga"), first.format("Admin 1")]

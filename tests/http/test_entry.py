@@ -512,9 +512,9 @@ async def _while_it_is_tried(
 ) -> None:
     """The form is sent; `meanwhile` happens after the provider said yes, and before the login is kept."""
     issued = await pages.offered()
-    connections = pages.rooms.connections
+    credentials = pages.rooms.credentials
     tried, go_on = asyncio.Event(), asyncio.Event()
-    really = connections.try_out
+    really = credentials.try_out
 
     async def try_out(wanted: Any) -> Any:
         findings = await really(wanted)
@@ -522,7 +522,7 @@ async def _while_it_is_tried(
         await go_on.wait()
         return findings
 
-    monkeypatch.setattr(connections, "try_out", try_out)
+    monkeypatch.setattr(credentials, "try_out", try_out)
     form = {"code": issued.code.reveal(), "f.api_key": str(pages.sides["crm"].credentials["api_key"])}
     sending = asyncio.create_task(pages.post(pages.path(issued), form))
     await asyncio.wait_for(tried.wait(), 10)

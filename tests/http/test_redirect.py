@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bot.audit.model import Selection
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.entry import Issued
 from bot.operations.people import Doer
 from bot.providers.records import Findings
@@ -287,8 +287,8 @@ def then(deriv: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Si
     """Let something happen once the first account is linked; names the accounts that are tried."""
 
     def arrange(meanwhile: Callable[[Site], Awaitable[None]]) -> list[str]:
-        connections, tried = deriv.rooms.connections, list[str]()
-        link, try_out = connections.link, connections.try_out
+        credentials, tried = deriv.rooms.credentials, list[str]()
+        link, try_out = credentials.link, credentials.try_out
 
         async def linked(*arguments: Any, **named: Any) -> Any:
             result = await link(*arguments, **named)
@@ -299,8 +299,8 @@ def then(deriv: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Si
             tried.append(wanted.label)
             return await try_out(wanted)
 
-        monkeypatch.setattr(connections, "link", linked)
-        monkeypatch.setattr(connections, "try_out", tried_out)
+        monkeypatch.setattr(credentials, "link", linked)
+        monkeypatch.setattr(credentials, "try_out", tried_out)
         return tried
 
     return arrange

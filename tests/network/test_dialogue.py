@@ -60,10 +60,13 @@ def test_only_questions_whose_time_is_up_are_overdue_and_they_leave_the_list() -
     exactly_now = dialogue.expect("a", deadline=7.0)
     early = dialogue.expect("b", deadline=7.001)
 
+    assert dialogue.earliest == 5.0
     assert dialogue.overdue(7.0) == [late, exactly_now]
     assert dialogue.overdue(7.0) == []
     assert dialogue.settle("a") is None
+    assert dialogue.earliest == 7.001
     assert dialogue.settle("b") == early
+    assert dialogue.earliest is None
 
 
 def test_when_the_connection_is_gone_everything_left_is_told_oldest_first() -> None:

@@ -55,6 +55,35 @@ def test_what_could_be_read_two_ways_or_not_at_all_is_refused(text: str) -> None
         loads(text.encode())
 
 
+@st.composite
+def _objects(draw: st.DrawFn, depth: int = 3) -> str:
+    """Few keys, so that some are there twice; blanks and colons wherever they may stand."""
+    inner = st.sampled_from(['":"', '": "', "1", "2.50", "9" * 20, "9" * 21, "null"])
+    values = inner | _objects(depth - 1) if depth else inner
+    pairs = draw(st.lists(st.tuples(st.sampled_from(["a", "b", ":", ""]), values), max_size=4))
+    written = [f'"{key}"{draw(st.sampled_from([":", " :", ": "]))}{value}' for key, value in pairs]
+    text = "{" + ",".join(written) + "}"
+    return f"[{text}]" if draw(st.booleans()) and depth < 3 else text
+
+
+@given(_objects())
+@settings(max_examples=150, deadline=None)
+def test_an_object_is_read_when_no_key_is_there_twice_and_no_number_is_too_long(text: str) -> None:
+    is_sound = "9" * 21 not in text
+
+    def gathered(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal is_sound
+        is_sound = is_sound and len({key for key, _ in pairs}) == len(pairs)
+        return dict(pairs)
+
+    meant = json.loads(text, parse_float=Decimal, object_pairs_hook=gathered)
+    if is_sound:
+        assert repr(loads(text)) == repr(meant)
+    else:
+        with pytest.raises(ValueError, match=r"duplicate key|out of bounds"):
+            loads(text)
+
+
 def test_an_emoji_of_two_halves_is_a_text() -> None:
     assert loads('"\\ud83d\\ude00"') == "😀"
 

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from bot.money import Currency, Money
-from bot.operations.balances import Answer, Holding, counted_once, totals
+from bot.operations.balances import Holding, counted_once, totals
 from bot.operations.linked import Connection
+from bot.operations.sheets import Answer
 from bot.providers.records import Balance, Environment, Reading
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -29,7 +29,7 @@ from bot.errors import (
     NotAllowedError,
     StepUpError,
 )
-from bot.operations.factor import Enrolment
+from bot.operations.enrolling import Enrolment
 from bot.operations.factor_reset import wish_to_reset
 from bot.secret import Secret
 from bot.store import Tables
@@ -87,14 +87,14 @@ def person(rooms: House, telegram_id: int = OLGA) -> Person:
 
 async def enrolled(rooms: House, clock: JumpingClock, who: int = OLGA) -> Device:
     """With the code of the step before used up by it."""
-    device = Device(await rooms.factors.begin(person(rooms, who)), clock)
-    await rooms.factors.confirm(person(rooms, who), device.shows(-1), telegram_id=who)
+    device = Device(await rooms.enrolling.begin(person(rooms, who)), clock)
+    await rooms.enrolling.confirm(person(rooms, who), device.shows(-1), telegram_id=who)
     await confirmed_by_another(rooms, person(rooms, who).id)
     return device
 
 
 async def shown(rooms: House, code: Secret, who: int = OLGA) -> None:
-    await rooms.factors.check(person(rooms, who), code, purpose="a test")
+    await rooms.factors.authorised(person(rooms, who).id, code, lambda _: None, purpose="a test")
 
 
 async def refused(rooms: House, code: Secret, who: int = OLGA) -> StepUpError:
@@ -154,9 +154,9 @@ async def test_after_a_later_code_an_earlier_one_is_dead(rooms: House, clock: Ju
 
 
 async def test_the_code_that_confirmed_it_authorises_nothing(rooms: House, clock: JumpingClock) -> None:
-    device = Device(await rooms.factors.begin(person(rooms)), clock)
+    device = Device(await rooms.enrolling.begin(person(rooms)), clock)
     code = device.shows()
-    await rooms.factors.confirm(person(rooms), code, telegram_id=OLGA)
+    await rooms.enrolling.confirm(person(rooms), code, telegram_id=OLGA)
     await confirmed_by_another(rooms, person(rooms).id)
     assert isinstance(await refused(rooms, code), CodeUsedError)
 
@@ -298,7 +298,7 @@ async def test_whoever_goes_on_by_themselves_keeps_the_count_too(rooms: House, c
 
 async def test_without_a_factor_no_code_is_good(rooms: House, clock: JumpingClock) -> None:
     assert isinstance(await refused(rooms, Secret("123456")), FactorMissingError)
-    device = Device(await rooms.factors.begin(person(rooms)), clock)
+    device = Device(await rooms.enrolling.begin(person(rooms)), clock)
     assert isinstance(await refused(rooms, device.shows()), FactorMissingError)  # it is not confirmed
 
 
@@ -308,7 +308,7 @@ async def test_a_suspended_person_authorises_nothing(rooms: House, clock: Jumpin
         lambda tables: tables.conn.execute("UPDATE persons SET state = 'suspended' WHERE id = ?", (olga.id,))
     )
     with pytest.raises(FactorMissingError):
-        await rooms.factors.check(olga, device.shows(), purpose="a test")
+        await rooms.factors.authorised(olga.id, device.shows(), lambda _: None, purpose="a test")
 
 
 async def test_a_damaged_seed_is_said_and_can_be_reset(rooms: House, clock: JumpingClock) -> None:
@@ -328,7 +328,7 @@ async def test_a_damaged_seed_is_said_and_can_be_reset(rooms: House, clock: Jump
 
 
 async def test_the_key_is_shown_in_groups_and_says_what_the_picture_says(rooms: House, clock: JumpingClock) -> None:
-    enrolment = await rooms.factors.begin(person(rooms))
+    enrolment = await rooms.enrolling.begin(person(rooms))
     groups = enrolment.key.reveal().split(" ")
     assert [len(group) for group in groups] == [4] * 8
     assert "".join(groups) == Device(enrolment, clock).text
@@ -338,45 +338,45 @@ async def test_the_key_is_shown_in_groups_and_says_what_the_picture_says(rooms: 
 
 
 async def test_a_wrong_first_code_leaves_it_open(rooms: House, clock: JumpingClock) -> None:
-    device = Device(await rooms.factors.begin(person(rooms)), clock)
+    device = Device(await rooms.enrolling.begin(person(rooms)), clock)
     for _ in range(6):
         with pytest.raises(CodeWrongError) as caught:
-            await rooms.factors.confirm(person(rooms), device.wrong(), telegram_id=OLGA)
+            await rooms.enrolling.confirm(person(rooms), device.wrong(), telegram_id=OLGA)
         assert caught.value.tries_left is None
-    await rooms.factors.confirm(person(rooms), device.shows(), telegram_id=OLGA)
+    await rooms.enrolling.confirm(person(rooms), device.shows(), telegram_id=OLGA)
     await confirmed_by_another(rooms, person(rooms).id)
     assert (await rooms.factors.standing(person(rooms).id)).active_since == clock.now()
 
 
 async def test_after_ten_minutes_it_is_void(rooms: House, clock: JumpingClock) -> None:
-    device = Device(await rooms.factors.begin(person(rooms)), clock)
+    device = Device(await rooms.enrolling.begin(person(rooms)), clock)
     await clock.move(600)
     with pytest.raises(ConflictError, match="nothing is being set up any more"):
-        await rooms.factors.confirm(person(rooms), device.shows(), telegram_id=OLGA)
-    assert await rooms.factors.void() == 1
+        await rooms.enrolling.confirm(person(rooms), device.shows(), telegram_id=OLGA)
+    assert await rooms.enrolling.void() == 1
     assert await rooms.database.read(lambda tables: tables["sealed"].count) == 0
-    assert await rooms.factors.void() == 0
+    assert await rooms.enrolling.void() == 0
 
 
 async def test_an_earlier_picture_is_void_when_a_new_one_is_shown(rooms: House, clock: JumpingClock) -> None:
-    first = Device(await rooms.factors.begin(person(rooms)), clock)
-    second = Device(await rooms.factors.begin(person(rooms)), clock)
+    first = Device(await rooms.enrolling.begin(person(rooms)), clock)
+    second = Device(await rooms.enrolling.begin(person(rooms)), clock)
     with pytest.raises(CodeWrongError):
-        await rooms.factors.confirm(person(rooms), first.shows(), telegram_id=OLGA)
-    await rooms.factors.confirm(person(rooms), second.shows(), telegram_id=OLGA)
+        await rooms.enrolling.confirm(person(rooms), first.shows(), telegram_id=OLGA)
+    await rooms.enrolling.confirm(person(rooms), second.shows(), telegram_id=OLGA)
 
 
 async def test_a_second_one_needs_a_code_of_the_first(rooms: House, clock: JumpingClock) -> None:
     old = await enrolled(rooms, clock)
     with pytest.raises(ConflictError, match="you have a second factor"):
-        await rooms.factors.begin(person(rooms))
+        await rooms.enrolling.begin(person(rooms))
     with pytest.raises(CodeWrongError):
-        await rooms.factors.begin_anew(person(rooms), old.wrong(), telegram_id=OLGA)
-    new = Device(await rooms.factors.begin_anew(person(rooms), old.shows(), telegram_id=OLGA), clock)
+        await rooms.enrolling.begin_anew(person(rooms), old.wrong(), telegram_id=OLGA)
+    new = Device(await rooms.enrolling.begin_anew(person(rooms), old.shows(), telegram_id=OLGA), clock)
     await clock.move(30)
     await shown(rooms, old.shows())  # until the new one has been shown
 
-    await rooms.factors.confirm(person(rooms), new.shows(), telegram_id=OLGA)
+    await rooms.enrolling.confirm(person(rooms), new.shows(), telegram_id=OLGA)
     await clock.move(30)
     assert isinstance(await refused(rooms, old.shows()), CodeWrongError)
     await shown(rooms, new.shows())
@@ -385,9 +385,9 @@ async def test_a_second_one_needs_a_code_of_the_first(rooms: House, clock: Jumpi
 
 async def test_a_replacement_that_is_not_finished_changes_nothing(rooms: House, clock: JumpingClock) -> None:
     old = await enrolled(rooms, clock)
-    await rooms.factors.begin_anew(person(rooms), old.shows(), telegram_id=OLGA)
-    assert await rooms.factors.give_up(person(rooms))
-    assert not await rooms.factors.give_up(person(rooms))
+    await rooms.enrolling.begin_anew(person(rooms), old.shows(), telegram_id=OLGA)
+    assert await rooms.enrolling.give_up(person(rooms))
+    assert not await rooms.enrolling.give_up(person(rooms))
     await clock.move(30)
     await shown(rooms, old.shows())
 
@@ -395,8 +395,8 @@ async def test_a_replacement_that_is_not_finished_changes_nothing(rooms: House, 
 async def test_it_is_taken_away_with_a_code_and_the_admins_hear_of_it(rooms: House, clock: JumpingClock) -> None:
     device = await enrolled(rooms, clock)
     with pytest.raises(CodeWrongError):
-        await rooms.factors.remove(person(rooms), device.wrong(), telegram_id=OLGA)
-    await rooms.factors.remove(person(rooms), device.shows(), telegram_id=OLGA)
+        await rooms.enrolling.remove(person(rooms), device.wrong(), telegram_id=OLGA)
+    await rooms.enrolling.remove(person(rooms), device.shows(), telegram_id=OLGA)
     assert not (await rooms.factors.standing(person(rooms).id)).is_active
     assert await rooms.database.read(lambda tables: tables["sealed"].count) == 0
     assert (await told(rooms, BEA))[-1] == "Olga has removed their second factor"
@@ -485,7 +485,7 @@ async def test_a_factor_that_was_removed_meanwhile_is_not_reset(rooms: House, cl
     device = await enrolled(rooms, clock)
     request = await asked(rooms, OLGA, OLGA)
     await signed(rooms, request, ADAM)
-    await rooms.factors.remove(person(rooms), device.shows(), telegram_id=OLGA)
+    await rooms.enrolling.remove(person(rooms), device.shows(), telegram_id=OLGA)
     ended = await signed(rooms, request, BEA)
     assert ended.state is State.FAILED
     assert ended.outcome == "Olga has no second factor any more"
@@ -537,10 +537,10 @@ def log() -> Iterator[io.StringIO]:
 async def test_the_seed_is_nowhere_in_the_files_or_the_log(
     rooms: House, clock: JumpingClock, tmp_path: Path, log: io.StringIO
 ) -> None:
-    enrolment = await rooms.factors.begin(person(rooms))
+    enrolment = await rooms.enrolling.begin(person(rooms))
     device, key = Device(enrolment, clock), enrolment.key.reveal()
     logging.getLogger("test").warning("showing %s and %s", enrolment.uri.reveal(), key)
-    await rooms.factors.confirm(person(rooms), device.shows(), telegram_id=OLGA)
+    await rooms.enrolling.confirm(person(rooms), device.shows(), telegram_id=OLGA)
     await confirmed_by_another(rooms, person(rooms).id)
     await clock.move(30)
     await shown(rooms, device.shows())

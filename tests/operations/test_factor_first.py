@@ -23,8 +23,8 @@ CAROL = 1003
 
 async def waiting(rooms: House, clock: JumpingClock, who: int = OLGA) -> tuple[Device, Request]:
     """Set up, and confirmed by nobody yet."""
-    device = Device(await rooms.factors.begin(person(rooms, who)), clock)
-    request = await rooms.factors.confirm(person(rooms, who), device.shows(-1), telegram_id=who)
+    device = Device(await rooms.enrolling.begin(person(rooms, who)), clock)
+    request = await rooms.enrolling.confirm(person(rooms, who), device.shows(-1), telegram_id=who)
     assert request is not None
     return device, request
 
@@ -51,9 +51,9 @@ async def test_it_proves_nothing_until_an_admin_has_confirmed_it(rooms: House, c
 
 
 async def test_the_code_that_showed_it_works_is_used_up(rooms: House, clock: JumpingClock) -> None:
-    device = Device(await rooms.factors.begin(person(rooms)), clock)
+    device = Device(await rooms.enrolling.begin(person(rooms)), clock)
     code = device.shows()
-    await rooms.factors.confirm(person(rooms), code, telegram_id=OLGA)
+    await rooms.enrolling.confirm(person(rooms), code, telegram_id=OLGA)
     await confirmed_by_another(rooms, person(rooms).id)
     assert type(await refused(rooms, code)).__name__ == "CodeUsedError"
 
@@ -69,12 +69,12 @@ async def test_one_that_is_denied_or_comes_too_late_is_erased(rooms: House, cloc
     device, request = await waiting(rooms, clock)
     await decide(rooms, request, ADAM, Decision.DENY)
     assert (await rooms.factors.standing(person(rooms).id)).waiting is None
-    assert (await rooms.factors.void(), await seeds(rooms)) == (1, 0)
+    assert (await rooms.enrolling.void(), await seeds(rooms)) == (1, 0)
     _, request = await waiting(rooms, clock)
-    assert (await rooms.factors.void(), await seeds(rooms)) == (0, 1)
+    assert (await rooms.enrolling.void(), await seeds(rooms)) == (0, 1)
     await clock.move(timedelta(hours=12).total_seconds())
     await rooms.approvals.expire()
-    assert (await rooms.factors.void(), await seeds(rooms)) == (1, 0)
+    assert (await rooms.enrolling.void(), await seeds(rooms)) == (1, 0)
     assert isinstance(await refused(rooms, device.shows()), FactorMissingError)
 
 
@@ -105,8 +105,8 @@ async def test_one_in_place_of_another_needs_the_old_ones_code_and_nobody_else(
     rooms: House, clock: JumpingClock
 ) -> None:
     device = await enrolled(rooms, clock)
-    new = Device(await rooms.factors.begin_anew(person(rooms), device.shows(), telegram_id=OLGA), clock)
-    assert await rooms.factors.confirm(person(rooms), new.shows(), telegram_id=OLGA) is None
+    new = Device(await rooms.enrolling.begin_anew(person(rooms), device.shows(), telegram_id=OLGA), clock)
+    assert await rooms.enrolling.confirm(person(rooms), new.shows(), telegram_id=OLGA) is None
     await clock.move(30)
     await shown(rooms, new.shows())
 
@@ -133,8 +133,8 @@ async def test_the_only_admin_of_a_desk_is_not_locked_out(tmp_path: Path, clock:
     """Nobody else could confirm it. Whoever decides or looks on hears of it."""
     members = [(OLGA, "Olga", ["operator"]), (CAROL, "Carol", ["approver"]), (2002, "Otto", ["auditor"])]
     async with opened(write_desk(tmp_path, admins=[ADAM], members=members), clock) as rooms:
-        device = Device(await rooms.factors.begin(person(rooms, ADAM)), clock)
-        assert await rooms.factors.confirm(person(rooms, ADAM), device.shows(-1), telegram_id=ADAM) is None
+        device = Device(await rooms.enrolling.begin(person(rooms, ADAM)), clock)
+        assert await rooms.enrolling.confirm(person(rooms, ADAM), device.shows(-1), telegram_id=ADAM) is None
         await shown(rooms, device.shows(), ADAM)
         assert await deeds(rooms, "factor.enrolled") == [{"confirmed_by": "nobody: the only admin"}]
         news = "Admin 1 has set up a second factor"

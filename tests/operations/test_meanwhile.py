@@ -133,12 +133,12 @@ async def test_a_suspended_admin_does_not_settle_the_clock(rooms: House, clock: 
 
 async def test_a_suspended_person_sets_up_no_second_factor(rooms: House, clock: JumpingClock) -> None:
     olga = person(rooms)
-    begun = await rooms.factors.begin(olga)
+    begun = await rooms.enrolling.begin(olga)
     await rooms.people.suspend(doer(rooms, ADAM), olga.id)
     with pytest.raises(CountersignError):
-        await rooms.factors.confirm(olga, Device(begun, clock).shows(), telegram_id=OLGA)
+        await rooms.enrolling.confirm(olga, Device(begun, clock).shows(), telegram_id=OLGA)
     with pytest.raises(NotAllowedError):
-        await rooms.factors.begin(olga)
+        await rooms.enrolling.begin(olga)
 
 
 async def test_a_suspended_owner_lets_nobody_act(rooms: House) -> None:
@@ -154,7 +154,7 @@ async def test_a_record_from_before_its_owners_suspension_opens_no_session(
     """Whoever has the record in hand may come to ask after the suspension has ended the sessions there were."""
     before = await linked(rooms)
     built: list[str] = []
-    monkeypatch.setattr(rooms.connections, "_build", lambda provider, *_: built.append(provider))
+    monkeypatch.setattr(rooms.connections, "build", lambda provider, *_: built.append(provider))
     await rooms.people.suspend(doer(rooms, ADAM), person(rooms).id)
     assert before.owner_active
     for ask in (rooms.connections.session(before), rooms.connections.standing(before)):
@@ -168,7 +168,7 @@ async def test_a_record_from_before_its_owners_suspension_opens_no_session(
 
 async def test_nor_does_one_from_before_it_was_unlinked(rooms: House) -> None:
     before = await linked(rooms)
-    await rooms.connections.unlink(person(rooms), before, rooms.access.roster, telegram_id=OLGA)
+    await rooms.credentials.unlink(person(rooms), before, rooms.access.roster, telegram_id=OLGA)
     with pytest.raises(RecordUnreadableError):
         async with rooms.connections.session(before):
             raise AssertionError("it was opened")

@@ -8,12 +8,11 @@ import pytest
 
 from bot.access.model import Person, Role
 from bot.approvals.guards import rule_for
-from bot.approvals.model import Kind, Proof, Request, Rule, Seat
+from bot.approvals.model import Kind, Proof, Request, Rule, Seat, both
 from bot.approvals.policy.model import Guarded
 from bot.errors import ConfigError
 from bot.operations.factor_reset import wish_to_reset
 from bot.operations.role_requests import GIVE, wish_to_give
-from bot.store import Tables
 from bot.store.columns import at
 from bot.wiring import House
 from tests.support.clock import HandClock
@@ -98,14 +97,40 @@ async def test_and_never_less_than_another_admin(rooms: House) -> None:
     assert request.rule.proof is Proof.CODE_IF_SET_UP
 
 
+async def enrolled(rooms: House, one: Person) -> None:
+    now = at(rooms.clock.now())
+    insert = "INSERT INTO factors (person_id, active_since, last_step) VALUES (?, ?, 0)"
+    await rooms.database.write(lambda tables: tables.conn.execute(insert, (one.id, now)))
+
+
+async def test_a_policy_that_asks_for_the_number_takes_nobodys_second_factor_away(rooms: House) -> None:
+    """The house asks for a code of whoever has one, the policy for the number: each shows what is the stronger."""
+    await in_force(rooms, '[guards.role]\nneeds = ["2 of role/admin"]\nproof = "number"\n')
+    await enrolled(rooms, person(rooms, BEA))
+    request = await role_asked(rooms)
+    assert await rooms.approvals.proof_needed(request, person(rooms, BEA)) is Proof.CODE
+    assert await rooms.approvals.proof_needed(request, person(rooms, CARL)) is Proof.NUMBER
+    assert request.number is not None
+
+
+BOTH = {
+    ("nothing", Proof.NONE, Proof.NUMBER): Proof.NUMBER,
+    ("a code if there is one", Proof.NONE, Proof.CODE_IF_SET_UP): Proof.CODE_IF_SET_UP,
+    ("neither is the other", Proof.NUMBER, Proof.CODE_IF_SET_UP): Proof.CODE_OR_NUMBER,
+    ("already both", Proof.CODE_OR_NUMBER, Proof.NUMBER): Proof.CODE_OR_NUMBER,
+    ("nobody without a factor", Proof.CODE_OR_NUMBER, Proof.CODE): Proof.CODE,
+    ("a code is more than either", Proof.CODE, Proof.NUMBER): Proof.CODE,
+}
+
+
+def test_of_two_proofs_that_are_asked_for_both_are_shown() -> None:
+    assert {case: both(case[1], case[2]) for case in BOTH} == BOTH
+    assert {case: both(case[2], case[1]) for case in BOTH} == BOTH
+
+
 async def test_the_reset_of_a_factor_takes_two_admins_whatever_the_policy_says(rooms: House) -> None:
     await in_force(rooms, '[guards.factor_reset]\nneeds = ["1 of role/admin"]\n')
     anna = person(rooms, ANNA)
-
-    def enrol(tables: Tables) -> None:
-        now = at(rooms.clock.now())
-        tables.conn.execute("INSERT INTO factors (person_id, active_since, last_step) VALUES (?, ?, 0)", (anna.id, now))
-
-    await rooms.database.write(enrol)
+    await enrolled(rooms, anna)
     request = await rooms.approvals.ask(anna, wish_to_reset(anna), telegram_id=ANNA)
     assert request.rule.seats == (Seat("role/admin", 2),)

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from bot.jobs import scheduled
+from bot.errors import ProviderError
 from bot.operations.withdrawals import Known, Source
 from tests.support.chatting import OLGA
-from tests.support.crm_hooks import Called, called
+from tests.support.crm_hooks import Called, called, watched
 
 ON = "requests_from_report = true"
 
@@ -108,7 +108,8 @@ async def test_what_is_on_the_list_already_is_not_asked_about_again(desk: Called
 async def test_an_outage_is_looked_at_again(desk: Called) -> None:
     request_id = await asked(desk)
     await desk.tell("/down", down=True)
-    await desk.rooms.report_feed.look()
+    with pytest.raises(ProviderError):
+        await desk.rooms.report_feed.look()
     assert await listed(desk) == []
     await desk.tell("/down", down=False)
     desk.clock.ahead_by(60)  # past the pause after failures
@@ -123,18 +124,16 @@ async def test_the_first_look_goes_back_further_than_one_report_may(desk: Called
     assert [one.request_id for one in await listed(desk)] == [request_id]
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-async def test_it_is_looked_by_the_clock_only_where_it_is_switched_on(tmp_path: Path, wanted: bool) -> None:
-    async with called(tmp_path, settings=[ON] if wanted else []) as desk:
+async def test_it_is_looked_into_now_and_then_where_that_is_switched_on(desk: Called) -> None:
+    await asked(desk)
+    async with watched(desk):
+        async with asyncio.timeout(15):
+            while not await listed(desk):
+                await asyncio.sleep(0.01)  # what is waited for is a row
+
+
+async def test_it_is_not_looked_into_unless_that_is_switched_on(tmp_path: Path) -> None:
+    async with called(tmp_path) as desk:
         await asked(desk)
-        with scheduled(desk.rooms) as scheduler:
-            job = scheduler.get_job("look_into_report")
-            assert job is not None
-            if not wanted:
-                await job.func()
-                assert await listed(desk) == []
-            else:
-                job.modify(next_run_time=datetime.now(UTC))
-                async with asyncio.timeout(15):
-                    while not await listed(desk):
-                        await asyncio.sleep(0.01)
+        await desk.rooms.report_feed.look()
+        assert await listed(desk) == []

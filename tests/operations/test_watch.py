@@ -23,6 +23,8 @@ from bot.providers.standing import Figures
 from bot.providers.streams import Subject, Told, Topic
 from bot.store import Tables
 from bot.store.columns import at
+from tests.support import capital_broker
+from tests.support.capital_broker import Desk as Broker
 from tests.support.chatting import (
     NO_PACING,
     OLGA,
@@ -30,6 +32,7 @@ from tests.support.chatting import (
     Chat,
     Desk,
     at_work,
+    at_work_with,
     configured,
     providers,
     telegram,
@@ -52,6 +55,8 @@ class Rules:
         self.surveys: list[tuple[Position, ...]] = []
         self.happenings: list[Happening] = []
         self.ended: list[tuple[Occasion, str]] = []
+        self.unknown: dict[str, timedelta] = {}
+        self.earlier: dict[str, tuple[datetime, list[Candle]]] = {}
 
     def want(self, connection: Connection, *subjects: Subject) -> None:
         self._wanted[connection.id] = frozenset(subjects)
@@ -72,6 +77,12 @@ class Rules:
 
     async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
         self.ended.append((occasion, key))
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        return {symbol: window for symbol, window in self.unknown.items() if symbol not in self.earlier}
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        self.earlier[symbol] = since, list(candles)
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         if also is not None:
@@ -141,7 +152,7 @@ def cards(desk: Desk) -> list[str]:
 
 
 async def test_what_rules_want_is_told_to_them_and_nothing_else(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         async with watching(desk, rules):
             rules.want(connection, GOLD)
@@ -162,7 +173,7 @@ async def test_what_rules_want_is_told_to_them_and_nothing_else(tmp_path: Path, 
 
 
 async def test_an_outage_is_one_card_from_beginning_to_end(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, GOLD)
         async with watching(desk, rules):
@@ -215,7 +226,7 @@ async def test_what_happened_between_a_stop_and_a_start_is_learnt_and_an_open_ca
 
 
 async def test_what_no_history_knows_any_more_is_said_with_from_when_to_when(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, GOLD)
         long_ago = datetime.now(UTC) - timedelta(days=3)
@@ -238,17 +249,15 @@ async def test_a_balance_that_no_stream_tells_is_polled_and_told_when_it_changed
         account = "9120004471"
         rules.want(connection, Subject(Topic.BALANCE, account))
         async with watching(desk, rules):
-            await until(lambda: rules.seen)
+            await until(lambda: balances(rules))
             await control(desk, "cryptocapital", "deposit", account=account, amount="5.00", sender="9120555555")
-            await until(lambda: len(rules.seen) == 2)
-        before, after = (one for one, _ in rules.seen)
-        assert isinstance(before, Balance)
-        assert isinstance(after, Balance)
+            await until(lambda: len(balances(rules)) == 2)
+        before, after = balances(rules)
         assert after.amount.amount - before.amount.amount == 5
 
 
 async def test_what_a_provider_refuses_to_tell_of_is_said_and_polled_instead(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         async with httpx.AsyncClient() as http:
             epics = sorted((await http.get(f"{desk.sides['capital'].control}/quotes")).json())
@@ -278,12 +287,19 @@ async def test_money_that_comes_is_told_of_where_only_a_statement_knows(tmp_path
         assert [one.amount.amount for one in entries(rules)] == [5, 6]
 
 
-async def begun(desk: Desk) -> None:
-    """Until a feed has its beginning."""
-    question = "SELECT count(*) FROM streams WHERE told_at IS NOT NULL"
+async def begun(desk: Desk, *topics: Topic) -> None:
+    """Until feeds have their beginning; without a topic: any."""
+    question = "SELECT topic FROM streams WHERE told_at IS NOT NULL"
     async with asyncio.timeout(15):
-        while not (await desk.rooms.database.read(lambda tables: tables.conn.execute(question).fetchone()))[0]:
+        while True:
+            rows = await desk.rooms.database.read(lambda tables: tables.conn.execute(question).fetchall())
+            if rows and {topic for (topic,) in rows} >= set(topics):
+                return
             await asyncio.sleep(0.02)  # what is waited for is a row
+
+
+def balances(rules: Rules) -> list[Balance]:
+    return [one for one, _ in rules.seen if isinstance(one, Balance)]
 
 
 def entries(rules: Rules) -> list[Entry]:
@@ -291,23 +307,21 @@ def entries(rules: Rules) -> list[Entry]:
 
 
 async def test_on_one_socket_prices_balances_and_bookings_are_followed_side_by_side(tmp_path: Path, chat: Chat) -> None:
-    async with providers("deriv") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "deriv") as desk:
         connection, rules = await desk.link("deriv"), Rules(desk)
         wanted = (Topic.BALANCE, Topic.ENTRY, Topic.CONTRACT)
         rules.want(connection, Subject(Topic.QUOTE, "R_100"), *(Subject(topic) for topic in wanted))
         async with watching(desk, rules):
             await until(lambda: rules.surveys and [one for one, _ in rules.seen if isinstance(one, Quote)], 30)
-            async with asyncio.timeout(30):
-                while not entries(rules):  # a feed without lines begins unseen: what comes before is no news
-                    await control(desk, "deriv", "deposit", loginid="CR900001", amount="12.50")
-                    with contextlib.suppress(TimeoutError):
-                        await until(lambda: entries(rules), 1)
+            await begun(desk, Topic.ENTRY)
+            await control(desk, "deriv", "deposit", loginid="CR900001", amount="12.50")
+            await until(lambda: entries(rules))
             await until(lambda: [one for one, _ in rules.seen if isinstance(one, Balance)])
         assert {one.amount.amount for one in entries(rules)} == {Decimal("12.50")}
 
 
 async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, Subject(Topic.CONTRACT))
         async with watching(desk, rules):
@@ -316,7 +330,7 @@ async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
 
 
 async def test_a_position_that_its_stop_closed_between_two_looks_is_told_as_that(tmp_path: Path, chat: Chat) -> None:
-    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
         rules.want(connection, Subject(Topic.CONTRACT))
         async with watching(desk, rules):
@@ -326,13 +340,54 @@ async def test_a_position_that_its_stop_closed_between_two_looks_is_told_as_that
             assert gold.now is not None
             assert gold.now > gold.stop  # when it is seen last, nothing tells that the stop will be hit
             await price(desk, "GOLD", float(gold.stop) - 1)
-            await until(lambda: rules.happenings)
-            stopped = rules.happenings[0]
+            await until(lambda: len(rules.happenings) == 2)
+            stopped, closed = rules.happenings
             assert (stopped.occasion, stopped.subject, stopped.number) == (Occasion.STOPPED, "GOLD", gold.id)
             assert stopped.detail == f"Its stop closed it: GOLD at {gold.stop - 1:f}, number {gold.id}"
+            assert (closed.occasion, closed.key) == (Occasion.CLOSED, f"closed/{gold.id}")
             seen = len(rules.surveys)
             await until(lambda: len(rules.surveys) > seen + 1)
-        assert len(rules.happenings) == 1
+        assert len(rules.happenings) == 2
+
+
+async def test_a_window_is_known_from_the_history_as_soon_as_it_is_looked_at(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.unknown = {"GOLD": timedelta(hours=2)}
+        rules.want(connection, GOLD)
+        async with watching(desk, rules):
+            await until(lambda: "GOLD" in rules.earlier)
+        since, candles = rules.earlier["GOLD"]
+        assert candles
+        assert all(since - timedelta(minutes=1) <= one.at for one in candles)
+        assert timedelta(hours=1, minutes=59) < desk.rooms.clock.now() - since < timedelta(hours=2, minutes=1)
+
+
+async def test_what_came_and_went_between_two_looks_is_told_from_the_history(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        async with httpx.AsyncClient(base_url=sides["capital"].http) as http:
+            broker = Broker(http, capital_broker.HandClock())
+            await broker.login()
+            dealt = await broker.order(epic="GOLD", direction="BUY", size=1)
+            bought = dealt["affectedDeals"][0]["dealId"]
+            await broker.ask("DELETE", f"/positions/{bought}")
+            waiting = {"epic": "GOLD", "direction": "BUY", "size": 2, "level": 4000, "type": "LIMIT"}
+            assert (await broker.ask("POST", "/workingorders", waiting)).status_code == 200
+        await price(desk, "GOLD", 3999)
+        rules.want(connection, Subject(Topic.CONTRACT))
+        async with watching(desk, rules):
+            await until(lambda: rules.surveys)
+        assert bought not in {one.id for one in rules.surveys[0]}
+        told = [one for one in rules.happenings if bought in one.detail]
+        assert [(one.occasion, one.detail.partition(" at ")[0]) for one in told] == [
+            (Occasion.FILLED, "Order filled: bought 1 Gold"),
+            (Occasion.OPENED, "Opened: bought 1 Gold"),
+            (Occasion.CLOSED, "Closed: sold 1 Gold"),
+        ]
+        (order,) = [one for one in rules.happenings if one.occasion is Occasion.FILLED and one not in told]
+        assert order.detail.startswith("Order filled: bought 2 Gold at 4000")
+        assert len({one.key for one in rules.happenings}) == len(rules.happenings)
 
 
 QUICK_STREAMS = "[streams]\nbackoff = 0.05\nbackoff_cap = 0.1\npoll = 0.2\ntell_after = 0.3"
@@ -443,11 +498,7 @@ async def test_a_line_that_tells_of_money_has_the_same_card(tmp_path: Path, chat
         config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
         async with at_work(config, chat, sides) as desk, alerting(desk):
             await desk.link("cryptocapital")
-            announcing = asyncio.create_task(desk.rooms.announcing.run())
-            feeds = "SELECT 1 FROM feeds"
-            async with asyncio.timeout(15):
-                while not await desk.rooms.database.read(lambda tables: tables.conn.execute(feeds).fetchone()):
-                    await asyncio.sleep(0.02)  # what is waited for is a row
+            await begun(desk)
             await control(desk, "cryptocapital", "down", down=True)
             await control(desk, "cryptocapital", "hangup")
             await until(lambda: cards(desk), 30)
@@ -457,9 +508,6 @@ async def test_a_line_that_tells_of_money_has_the_same_card(tmp_path: Path, chat
             desk.clock.ahead_by(11)
             await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
             assert len(cards(desk)) == 1
-            announcing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await announcing
 
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

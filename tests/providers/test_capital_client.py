@@ -34,27 +34,16 @@ from bot.providers.markets import ReckonsNights
 from bot.providers.records import Direction, Environment, Power
 from bot.secret import Secret
 from tests.providers.test_capital_wire import sample
+from tests.support.clock import PassingClock
 
 LOGIN, KEY, ACCOUNTS, POSITIONS = "/api/v1/session", "/api/v1/session/encryptionKey", "/accounts", "/positions"
 START = datetime(2024, 5, 14, 12, 0, tzinfo=UTC)
 TOKENS = {"CST": "c-1", "X-SECURITY-TOKEN": "s-1"}
 
 
-class HandClock:
-    """Time that passes when somebody sleeps, or when a test says so."""
-
+class HandClock(PassingClock):
     def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return 1000.0 + self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
+        super().__init__(START)
 
 
 @dataclass

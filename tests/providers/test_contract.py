@@ -22,9 +22,10 @@ from bot.errors import (
     UnsupportedError,
 )
 from bot.loopback.server import Listening, serving
-from bot.providers.base import Ability, KeepsStatements, Lend, Login, Provider, Surroundings, TellsArrivals
+from bot.providers.base import Ability, KeepsStatements, Lend, Login, Provider, Surroundings
 from bot.providers.records import Environment, Power
 from bot.providers.registry import PROVIDERS
+from bot.providers.streams import Streams
 from bot.secret import Secret
 
 SETTINGS: Mapping[str, Callable[[Listening], dict[str, Any]]] = {
@@ -179,7 +180,8 @@ async def test_money_moves_exactly_where_the_spec_says_so(desk: Desk) -> None:
 async def test_statements_and_news_are_there_exactly_when_the_spec_says_so(desk: Desk) -> None:
     adapter = desk.adapter()
     assert isinstance(adapter, KeepsStatements) == (Ability.STATEMENT in desk.spec.abilities)
-    assert isinstance(adapter, TellsArrivals) == (Ability.ARRIVALS in desk.spec.abilities)
+    assert isinstance(adapter, Streams) == (Ability.STREAMS in desk.spec.abilities)
+    assert desk.spec.abilities & {Ability.ARRIVALS, Ability.STREAMS} != {Ability.ARRIVALS}
 
 
 async def test_a_provider_that_is_down_is_an_error_of_ours_and_comes_back(desk: Desk) -> None:

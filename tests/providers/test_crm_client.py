@@ -42,6 +42,7 @@ from bot.providers.crm.client import Crm, Settings
 from bot.providers.crm.simulator import make
 from bot.providers.records import Direction, Environment, Power
 from bot.secret import Secret
+from tests.support.clock import PassingClock
 
 USERS, WALLETS, REPORT = "/users", "/wallets", "/report/transactions"
 CONNECTIONS, ACCOUNTS, TRADES = "/mt4/connections", "/mt4/accounts", "/mt4/trades"
@@ -49,21 +50,9 @@ START = datetime(2025, 11, 20, 8, 15, 2, tzinfo=UTC)
 KEY = "paper-key-0001"
 
 
-class HandClock:
-    """Time that passes when somebody sleeps, or when a test says so."""
-
+class HandClock(PassingClock):
     def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return 1000.0 + self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
+        super().__init__(START)
 
 
 def build(key: str, clock: HandClock, environment: Environment = Environment.DEMO, **settings: Any) -> Crm:

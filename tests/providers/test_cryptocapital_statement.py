@@ -13,6 +13,7 @@ from bot.money import Money
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.wire import OperationError
 from bot.providers.records import Entry, Way
+from bot.providers.streams import Subject, Told, Topic, Wish
 from tests.support.cryptocapital_desk import (
     EUR,
     EUROS,
@@ -180,34 +181,90 @@ async def test_a_statement_whose_end_was_not_seen_says_so(branch: Branch) -> Non
 # -------- arrivals
 
 
-async def test_who_stays_is_told_of_each_arrival_and_of_nothing_else(branch: Branch) -> None:
-    linked = branch.link(accounts=f"{OPERATING},{RESERVE}")
-    told: list[Entry] = []
-    connected = asyncio.Event()
-    staying = asyncio.create_task(linked.stay(connected.set, told.append))
+class Ear:
+    """Whoever is told."""
+
+    def __init__(self) -> None:
+        self.connected_to = asyncio.Event()
+        self.acknowledgements: list[Subject] = []
+        self.refusals: list[Subject] = []
+        self.told: list[tuple[Subject, Told]] = []
+        self.signs = 0
+
+    def connected(self) -> None:
+        self.connected_to.set()
+
+    def acknowledged(self, subject: Subject) -> None:
+        self.acknowledgements.append(subject)
+
+    def refused(self, subject: Subject, error: ProviderError) -> None:
+        self.refusals.append(subject)
+
+    def heard(self, subject: Subject, told: Told) -> None:
+        self.told.append((subject, told))
+
+    def alive(self) -> None:
+        self.signs += 1
+
+    def transfers(self) -> set[tuple[Subject, str, Way, str]]:
+        found = ((subject, told) for subject, told in self.told if isinstance(told, Entry))
+        return {(subject, told.account, told.way, told.amount.text()) for subject, told in found}
+
+
+ALL, QUOTES = Subject(Topic.ENTRY), Subject(Topic.QUOTE, "GOLD")
+
+
+async def test_whoever_listens_is_told_of_each_transfer_as_each_account_sees_it_and_of_nothing_else(
+    branch: Branch,
+) -> None:
+    linked, ear = branch.link(accounts=f"{OPERATING},{RESERVE}"), Ear()
+    reserve = Subject(Topic.ENTRY, RESERVE)
+    wish = Wish([ALL, QUOTES])
+    streaming = asyncio.create_task(linked.stream(wish, ear))
     async with asyncio.timeout(5):
-        await connected.wait()
+        await ear.connected_to.wait()
+    await until(lambda: (ear.acknowledgements, ear.refusals) == ([ALL], [QUOTES]))
+    wish.want([ALL, reserve])
+    await until(lambda: ear.acknowledgements == [ALL, reserve])
     await came(branch, "5.00", narrative="first")
-    await came(branch, "6.00", account=EUROS, sender=OPERATING, currency="USD")  # ours, and it leaves
+    await came(branch, "6.00", account=EUROS, sender=OPERATING, currency="USD")  # it leaves
     await branch.post("misbehave", mode="unsigned", kind="transfer")
     await came(branch, "7.00", narrative="by nobody")
-    await came(branch, "8.00", narrative="last")
-    await until(lambda: len(told) == 2)
-    assert [(one.account, one.amount.text(), one.narrative) for one in told] == [
-        (OPERATING, "5.00", "first"),
-        (OPERATING, "8.00", "last"),
-    ]
+    await came(branch, "8.00", account=RESERVE, sender=OPERATING)  # from one of ours to the other
+    expected = {
+        (ALL, OPERATING, Way.IN, "5.00"),
+        (ALL, OPERATING, Way.OUT, "6.63"),
+        (ALL, OPERATING, Way.OUT, "8.00"),
+        (ALL, RESERVE, Way.IN, "8.00"),
+        (reserve, RESERVE, Way.IN, "8.00"),
+    }  # in no order, and perhaps twice: each account's own message tells of it
+    await until(lambda: ear.transfers() >= expected)
+    assert ear.transfers() == expected
+    assert ear.signs >= 4
     await branch.post("hangup")
     async with asyncio.timeout(5):
-        await staying
+        await streaming
 
 
-async def test_staying_where_nobody_answers_is_an_error(branch: Branch) -> None:
+async def test_what_was_missed_is_in_the_statement_or_nobody_knows(branch: Branch) -> None:
+    linked = branch.link(accounts=OPERATING, answer_seconds=0.5)
+    await came(branch, "3.00")
+    now = datetime.now(UTC)
+    missed = await linked.missed(ALL, now - timedelta(days=2), now)
+    assert [one.amount.text() for one in missed.items if isinstance(one, Entry)][-1] == "3.00"
+    assert (await linked.missed(Subject(Topic.ENTRY, RESERVE), now - timedelta(days=2), now)).items == ()
+    await branch.post("misbehave", mode="silent", kind="account")
+    with pytest.raises(SilentError):
+        await linked.missed(ALL, now - timedelta(days=2), now)
+
+
+async def test_listening_where_nobody_answers_is_an_error(branch: Branch) -> None:
     linked = branch.link()
     await branch.post("down", down=True)
     with pytest.raises(ProviderError):
-        await linked.stay(lambda: None, lambda _: None)
-    assert (await linked.key_line()).listeners == []
+        await linked.stream(Wish([ALL]), Ear())
+    key = await linked.key_line()
+    assert (key.listeners, key.signs_of_life) == ([], [])
 
 
 async def test_a_line_that_breaks_under_a_statement_is_a_silence(branch: Branch) -> None:

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import httpx
 
 from bot.loopback.server import serving
 from bot.providers.capital.simulator import make
+from tests.support.clock import PassingClock
 
 KEY = {"X-CAP-API-KEY": "k7Qm2ZtX9pLw4RbC"}
 IDENTIFIER = "desk@harbourfield.example"
@@ -29,23 +30,9 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PLAIN = {"identifier": IDENTIFIER, "password": PASSWORD}
 
 
-class HandClock:
-    """Stands still until moved."""
-
+class HandClock(PassingClock):
     def __init__(self) -> None:
-        self.at = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at.timestamp()
-
-    async def sleep(self, seconds: float) -> None:
-        self.pass_by(seconds)
-
-    def pass_by(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
+        super().__init__(datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC))
 
 
 @dataclass

@@ -23,7 +23,7 @@ from bot.access.model import Person, Role
 from bot.demo.telegram import make
 from bot.demo.telegram.simulator import TelegramSimulator
 from bot.loopback.server import Listening, serving
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -232,6 +232,8 @@ class Desk:
     sides: Mapping[str, Listening]
     passed: list[Update] = field(default_factory=list)
     """Updates the gate let through."""
+    linked: list[str] = field(default_factory=list)
+    """What the admins hear of logins that the test linked: it may come whenever, and answers nobody."""
 
     def person(self, telegram_id: int) -> Person:
         person = self.rooms.access.roster.person(telegram_id)
@@ -245,7 +247,8 @@ class Desk:
         sent = await self.chat.play("send", **{"from": person, "chat": place, "text": text, "message": message})
         await self.settled()
         new = [each for each in self.chat.from_bot(place) if each["message_id"] not in before]
-        return [each for each in new if each["message_id"] > sent["message_id"]]
+        answers = [each for each in new if each.get("text") not in self.linked]
+        return [each for each in answers if each["message_id"] > sent["message_id"]]
 
     async def said(self, person: int, text: str, chat: int | None = None) -> str:
         """The same, when it is one message: its text."""
@@ -301,9 +304,9 @@ class Desk:
         """Link a simulator without the conversation."""
         fields = {key: Secret(text) for key, text in login_of(name, self.sides[name].credentials).items()}
         wanted = Wanted(name, label, environment, fields, frozenset(share))
-        connection, _ = await self.rooms.connections.link(
-            self.person(owner), wanted, self.rooms.access.roster, telegram_id=owner
-        )
+        by = self.person(owner)
+        self.linked.append(f"Connections changed\n{by.name} linked {name}/{label} ({environment}).")
+        connection, _ = await self.rooms.credentials.link(by, wanted, self.rooms.access.roster, telegram_id=owner)
         return connection
 
     def refused(self, reason: str) -> int:
@@ -335,6 +338,13 @@ async def at_work(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def at_work_with(folder: Path, chat: Chat, *names: str) -> AsyncIterator[Desk]:
+    """The same before the simulators of these providers, with nobody's login linked."""
+    async with providers(*names) as sides, at_work(configured(folder, chat, sides), chat, sides) as desk:
+        yield desk
 
 
 def _noting(desk: Desk) -> Any:

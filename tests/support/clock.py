@@ -1,4 +1,4 @@
-"""A clock moved by hand."""
+"""Clocks moved by hand."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -27,3 +27,25 @@ class HandClock:
         async with self._moved:
             self.moment += timedelta(seconds=seconds)
             self._moved.notify_all()
+
+
+class PassingClock:
+    """Time passes when somebody sleeps, or when a test says so."""
+
+    def __init__(self, start: datetime) -> None:
+        self.start = start
+        self.seconds = 0.0
+        """So many have passed."""
+
+    def now(self) -> datetime:
+        return self.start + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.pass_by(seconds)
+        await asyncio.sleep(0)
+
+    def pass_by(self, seconds: float) -> None:
+        self.seconds += seconds

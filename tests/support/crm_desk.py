@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,26 +24,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.loopback.server import Simulator, running, serving
+from tests.support.clock import PassingClock
 
 API = "/public/v1"
 NODE = "crm.webhooks.requests.withdrawal.approve.node."
 REJECT = "crm.webhooks.requests.withdrawal.reject"
 
 
-class HandClock:
-    """Time that moves only by hand."""
-
+class HandClock(PassingClock):
     def __init__(self) -> None:
-        self.at = datetime(2025, 11, 20, 8, 15, 2, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at.timestamp()
-
-    async def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
+        super().__init__(datetime(2025, 11, 20, 8, 15, 2, tzinfo=UTC))
 
 
 def signed(key: str, body: bytes) -> dict[str, str]:

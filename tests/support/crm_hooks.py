@@ -1,5 +1,6 @@
 """A desk that the CRM and what belongs to it may come to: the house, its listener, and the simulator that calls."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import httpx
 from bot import http
 from bot.access.model import Role
 from bot.loopback.server import Listening, serving
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.wiring import House
@@ -84,7 +85,7 @@ async def called(folder: Path, *switched_on: str, settings: Sequence[str] = ()) 
             assert rooms.config.web is not None
             fields = {"api_key": Secret(str(sim.credentials["api_key"]))}
             wanted = Wanted("crm", "main", Environment.DEMO, fields, frozenset({Role.APPROVER, Role.OPERATOR}))
-            await rooms.connections.link(olga, wanted, rooms.access.roster, telegram_id=OLGA)
+            await rooms.credentials.link(olga, wanted, rooms.access.roster, telegram_id=OLGA)
             async with (
                 http.serving([*http.from_crm(rooms), http.pages(rooms, rooms.config.web, failures.sentence)]),
                 httpx.AsyncClient(base_url=origin, trust_env=False, timeout=20) as client,
@@ -92,3 +93,15 @@ async def called(folder: Path, *switched_on: str, settings: Sequence[str] = ()) 
             ):
                 yield Called(rooms, origin, client, control, sim, clock)
             await rooms.withdrawals.close()
+
+
+@asynccontextmanager
+async def watched(desk: Called) -> AsyncIterator[None]:
+    """What is linked is watched, as `countersign run` does."""
+    await desk.rooms.alerts.start()
+    watching = asyncio.create_task(desk.rooms.watch.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])

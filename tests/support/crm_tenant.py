@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
@@ -21,25 +21,14 @@ from bot.providers.crm.client import Crm, Settings
 from bot.providers.crm.wire.requests import Withdrawal
 from bot.providers.records import Environment
 from bot.secret import Secret
+from tests.support.clock import PassingClock
 
 START = datetime(2025, 11, 20, 8, 15, 2, tzinfo=UTC)
 
 
-class HandClock:
-    """Time that passes when somebody sleeps, or when a test says so."""
-
+class HandClock(PassingClock):
     def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
-
-    def monotonic(self) -> float:
-        return 1000.0 + self.seconds
-
-    async def sleep(self, seconds: float) -> None:
-        self.seconds += seconds
-        await asyncio.sleep(0)
+        super().__init__(START)
 
 
 @dataclass

@@ -5,7 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from bot.loopback.server import Listening, serving
 from bot.providers.deriv.simulator import make
+from tests.support.clock import PassingClock
 
 NOON = 1772625600
 """2026-03-04 12:00 UTC."""
@@ -30,23 +31,9 @@ RISE = {
 }
 
 
-class HandClock:
-    """Stands still until moved."""
-
+class HandClock(PassingClock):
     def __init__(self) -> None:
-        self.at = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at.timestamp()
-
-    async def sleep(self, seconds: float) -> None:
-        self.pass_by(seconds)
-
-    def pass_by(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
+        super().__init__(datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC))
 
 
 class Line:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.access.model import Role
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -20,7 +20,7 @@ async def policy_and_book(rooms: House, provider: str, login: Mapping[str, str],
     assert by is not None
     fields = {key: Secret(text) for key, text in login.items()}
     wanted = Wanted(provider, "main", Environment.LIVE, fields, frozenset(Role))
-    connection, _ = await rooms.connections.link(by, wanted, rooms.access.roster, telegram_id=OLGA)
+    connection, _ = await rooms.credentials.link(by, wanted, rooms.access.roster, telegram_id=OLGA)
     now = at(rooms.clock.now())
 
     def write(tables: Tables) -> None:

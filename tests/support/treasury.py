@@ -16,7 +16,7 @@ from bot.operations.linked import Connection
 from bot.store import Tables
 from bot.store.columns import at
 from bot.wiring import House
-from tests.support.chatting import ANNA, OLGA, Chat, Desk, at_work, configured, providers
+from tests.support.chatting import ANNA, OLGA, Chat, Desk, at_work_with
 
 OPERATING, HARBOUR = "9120004471", "9120007013"
 PAYMENT_AGENT, CLIENT = "CR900001", "CR900010"
@@ -149,7 +149,7 @@ async def treasury(
     folder: Path, chat: Chat, document: str = ONE_APPROVER, provider: str = "cryptocapital"
 ) -> AsyncIterator[Treasury]:
     """Everything, open; money moves for the length of the block."""
-    async with providers(provider) as sides, at_work(configured(folder, chat, sides), chat, sides) as desk:
+    async with at_work_with(folder, chat, provider) as desk:
         opened = Treasury(desk, await desk.link(provider))
         await opened.policy(document)
         await opened.enter_in_book("Harbour", CLIENT if provider == "deriv" else HARBOUR, provider)

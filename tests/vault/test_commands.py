@@ -14,7 +14,7 @@ import pytest
 
 from bot.access.model import Role
 from bot.loopback.server import Listening
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.vault import locks
@@ -161,7 +161,7 @@ async def linked(rooms: House, sides: Mapping[str, Listening], name: str) -> Non
     wanted = Wanted(name, "main", environment, login, frozenset(Role))
     owner = rooms.access.roster.person(OLGA)
     assert owner is not None
-    await rooms.connections.link(owner, wanted, rooms.access.roster, telegram_id=OLGA)
+    await rooms.credentials.link(owner, wanted, rooms.access.roster, telegram_id=OLGA)
 
 
 # sources

@@ -6,11 +6,12 @@ are compared one with one.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from bot.approvals.policy.judging import LAST_RESORT, verdict
+from bot.approvals.policy.deciding import counted_by, decided, first, rule
+from bot.approvals.policy.judging import LAST_RESORT
 from bot.approvals.policy.model import DEFAULT, Guard, Guarded, Limit, Policy, PolicyRule, Proof, Tier, Verdict
-from bot.approvals.policy.partition import ELSE, Bits, Part, TooManyPartsError, parts
+from bot.approvals.policy.partition import ELSE, Part, TooManyPartsError, parts
 from bot.approvals.policy.sentences import (
     DAYS,
     GUARDED,
@@ -23,10 +24,8 @@ from bot.approvals.policy.sentences import (
     span,
     verdict_in_words,
 )
-from bot.approvals.policy.strictness import at_least_as_strict, guards_as_well, joined, stands_for
-
-_Pair = tuple[int, int]
-"""The numbers of an old and a new rule."""
+from bot.approvals.policy.signers import joined
+from bot.approvals.policy.strictness import at_least_as_strict, guards_as_well, stands_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +60,20 @@ def tightens(old: Policy | None, new: Policy, written: Written = grouped) -> tup
         ),
         *([_life(before, new)] if new.life < before.life else []),
         *([_cooldown(before, new)] if new.beneficiary_cooldown > before.beneficiary_cooldown else []),
+        *([_first_payment(before, new)] if new.first_payment_hold > before.first_payment_hold else []),
         *([_delay(before, new)] if new.loosening_delay > before.loosening_delay else []),
     )
 
 
 def _stricter_rules(old: Policy, new: Policy, written: Written) -> Iterator[str]:
     try:
-        first = _deciding(old, new)
+        found = decided(old, new)
     except TooManyPartsError:
         return
     is_timed = _keeps_hours(old) or _keeps_hours(new)
-    for (before, after), part in sorted(first.items(), key=lambda found: found[0]):
-        was, becomes = _said(old, before), _said(new, after)
+    for _, was, becomes, part in found:
         if at_least_as_strict(becomes, was) and not at_least_as_strict(was, becomes):
-            yield _changed(was, becomes, _example(part, written, is_timed=is_timed))
+            yield _changed(was, becomes, _example(part, written, is_timed=is_timed, is_uncounted=was.is_uncounted))
 
 
 def signing(old: Policy | None, new: Policy) -> Guard:
@@ -105,44 +104,23 @@ def _of_rules(old: Policy, new: Policy, written: Written) -> Iterator[Loosening]
         words = f"Hours and days become those of {new.zone.key} instead of {old.zone.key}."
         yield Loosening(words, _joined(old.rules))
     try:
-        first = _deciding(old, new)
+        found = decided(old, new)
     except TooManyPartsError:
         words = "The rules hold too many different conditions to be compared; this counts as less strict."
         yield Loosening(words, _joined([LAST_RESORT, *old.rules]))
         return
     is_timed = _keeps_hours(old) or _keeps_hours(new)
-    for (before, after), part in sorted(first.items(), key=lambda found: found[0]):
-        was, becomes = _said(old, before), _said(new, after)
+    for _, was, becomes, part in found:
         if not at_least_as_strict(becomes, was):
             guarded = _joined([becomes if was.tier is Tier.REFUSE else was])
-            yield Loosening(_changed(was, becomes, _example(part, written, is_timed=is_timed)), guarded)
+            yield Loosening(
+                _changed(was, becomes, _example(part, written, is_timed=is_timed, is_uncounted=was.is_uncounted)),
+                guarded,
+            )
 
 
 def _keeps_hours(policy: Policy) -> bool:
     return any(rule.scope.hours or rule.scope.weekdays for rule in policy.rules)
-
-
-def _deciding(old: Policy, new: Policy) -> dict[_Pair, Part]:
-    """Each pair of rules that decide the same case, with such a case. The last resort counts as the rule after all."""
-    found: dict[_Pair, Part] = {}
-    for bits, part in parts([rule.scope for rule in (*old.rules, *new.rules)]):
-        pair = _first(bits, len(old.rules)), _first(bits >> len(old.rules), len(new.rules))
-        found.setdefault(pair, part)
-    return found
-
-
-def _first(bits: Bits, count: int) -> int:
-    """The number of the first of `count` rules that hold; `count` itself when none does."""
-    here = bits & ((1 << count) - 1)
-    return (here & -here).bit_length() - 1 if here else count
-
-
-def _rule(policy: Policy, number: int) -> PolicyRule:
-    return policy.rules[number] if number < len(policy.rules) else LAST_RESORT
-
-
-def _said(policy: Policy, number: int) -> Verdict:
-    return verdict(policy, _rule(policy, number))
 
 
 def _changed(was: Verdict, becomes: Verdict, example: str) -> str:
@@ -153,11 +131,13 @@ def _changed(was: Verdict, becomes: Verdict, example: str) -> str:
     return f"Where {before} and {by} does now: {words}. For example {example}."
 
 
-def _example(part: Part, written: Written, *, is_timed: bool) -> str:
+def _example(part: Part, written: Written, *, is_timed: bool, is_uncounted: bool) -> str:
     """The case in words: what some rule mentions and no more."""
     words = [f"“{part.act}”"]
     if part.amount is not None and part.amount.currency.known:
         words.append(f"of {written(part.amount)}")
+    elif is_uncounted:
+        words.append("in a currency that no limit counts")
     if ELSE not in part.connection:
         words.append(f"through {part.connection}")
     elif part.provider != ELSE:
@@ -181,13 +161,13 @@ def _of_limits(old: Policy, new: Policy, written: Written) -> Iterator[Loosening
 
 def _guarded_by(old: Policy, limit: Limit) -> Guard:
     """Who signs for what the limit counts."""
-    counted = replace(limit.scope, currencies=frozenset({limit.most.currency.code}))
+    counted = limit.scope if limit.every_currency else counted_by(limit.scope, limit.most.currency.code)
     try:
         found = parts([*(rule.scope for rule in old.rules), counted])
     except TooManyPartsError:
         return _joined([LAST_RESORT, *old.rules])
-    numbers = {_first(bits, len(old.rules)) for bits, _ in found if bits >> len(old.rules)}
-    return _joined(_rule(old, number) for number in sorted(numbers))
+    numbers = {first(bits, len(old.rules)) for bits, _ in found if bits >> len(old.rules)}
+    return _joined(rule(old, number) for number in sorted(numbers))
 
 
 def _of_guards(old: Policy, new: Policy) -> Iterator[Loosening]:
@@ -202,6 +182,8 @@ def _of_settings(old: Policy, new: Policy) -> Iterator[Loosening]:
         yield Loosening(_life(old, new), old.guards[Guarded.POLICY])
     if new.beneficiary_cooldown < old.beneficiary_cooldown:
         yield Loosening(_cooldown(old, new), old.guards[Guarded.BENEFICIARY])
+    if new.first_payment_hold < old.first_payment_hold:
+        yield Loosening(_first_payment(old, new), old.guards[Guarded.BENEFICIARY])
     if new.loosening_delay < old.loosening_delay:
         yield Loosening(_delay(old, new), old.guards[Guarded.POLICY])
 
@@ -216,6 +198,11 @@ def _life(old: Policy, new: Policy) -> str:
 
 def _cooldown(old: Policy, new: Policy) -> str:
     return f"A new beneficiary waits {span(new.beneficiary_cooldown)} instead of {span(old.beneficiary_cooldown)}."
+
+
+def _first_payment(old: Policy, new: Policy) -> str:
+    spans = f"{span(new.first_payment_hold)} instead of {span(old.first_payment_hold)}"
+    return f"The first payment to a beneficiary waits {spans}."
 
 
 def _delay(old: Policy, new: Policy) -> str:

@@ -1,9 +1,12 @@
 """What one case needs, and how much may go. Pure.
 
 The first rule that applies decides. Where none does, and where there is no policy, two approvers sign with a code.
+Where limits are kept and none of them counts a currency, nothing would bound what goes in it: then it takes what the
+strictest amount would.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import assert_never
@@ -12,6 +15,7 @@ from zoneinfo import ZoneInfo
 from bot.approvals.model import Seat, circles_of
 from bot.approvals.policy.model import (
     DEFAULT,
+    Act,
     Case,
     Limit,
     Per,
@@ -23,17 +27,67 @@ from bot.approvals.policy.model import (
     Verdict,
     Window,
 )
+from bot.approvals.policy.rates import NO_RATES, Rates
+from bot.approvals.policy.signers import joined
 from bot.money import Money, total
 
 LAST_RESORT = PolicyRule("", Scope(), Tier.QUORUM, (Seat("role/approver", 2),), Proof.CODE)
 _ROLLING = timedelta(hours=24)
+_EVERYTHING = Scope()
+_HARMLESS = frozenset({Act.CLOSE, Act.REJECT_WITHDRAWAL})
+"""What ends a risk, or keeps money where it is."""
 
 
 def judge(policy: Policy | None, case: Case) -> Verdict:
     """What this case needs; `policy` is None on a desk that has none."""
     policy = policy or DEFAULT
     local = case.at.astimezone(policy.zone)
-    return verdict(policy, next((rule for rule in policy.rules if applies(rule.scope, case, local)), LAST_RESORT))
+    decides = next((rule for rule in policy.rules if applies(rule.scope, case, local)), LAST_RESORT)
+    if decides.tier is Tier.REFUSE or not _is_uncounted(policy, case, local):
+        return verdict(policy, decides)
+    return strictest(policy, decides, [one for one in policy.rules if applies(at_any_amount(one.scope), case, local)])
+
+
+def _is_uncounted(policy: Policy, case: Case, local: datetime) -> bool:
+    kept = (limit for limit in policy.limits if applies(limit.scope, case, local))
+    return leaves_uncounted(kept, case.act, case.amount)
+
+
+def leaves_uncounted(limits: Iterable[Limit], act: Act, amount: Money | None) -> bool:
+    """Whether the limits that are kept on such an act count others, and not this amount.
+
+    What takes risk away is excepted, and is not to wait for somebody who enters a limit.
+    """
+    kept = list(limits)
+    if amount is None or act in _HARMLESS or not kept:
+        return False
+    return not any(limit.counts_in(amount.currency.code) for limit in kept)
+
+
+def at_any_amount(scope: Scope) -> Scope:
+    """The same conditions, but for the amount and its currency."""
+    return replace(scope, currencies=frozenset(), at_least=None, below=None)
+
+
+def strictest(policy: Policy, decides: PolicyRule, rules: Sequence[PolicyRule]) -> Verdict:
+    """No less than any amount would need.
+
+    Args:
+        rules: In their order, those that apply to such a case at some amount in some currency. What comes after one
+            that asks for no amount decides nothing.
+    """
+    last = next((number for number, one in enumerate(rules) if not one.scope.currencies), None)
+    reached = [*rules, LAST_RESORT] if last is None else rules[: last + 1]
+    signed = [one for one in reached if one.tier is Tier.QUORUM] or [LAST_RESORT]
+    return Verdict(
+        Tier.QUORUM,
+        decides.name,
+        joined(one.needs for one in signed),
+        max((one.proof for one in (decides, *signed)), key=lambda proof: proof.rank),
+        max(one.hold for one in signed),
+        policy.life if decides.life is None else decides.life,
+        is_uncounted=True,
+    )
 
 
 def verdict(policy: Policy, rule: PolicyRule) -> Verdict:
@@ -84,30 +138,37 @@ def limits_for(policy: Policy | None, case: Case) -> tuple[Limit, ...]:
 
 
 def _counts(limit: Limit, case: Case, zone: ZoneInfo) -> bool:
-    if case.amount is None or case.amount.currency != limit.most.currency:
+    if case.amount is None or not limit.counts_in(case.amount.currency.code):
         return False
     scope = limit.scope
     needs_local = bool(scope.weekdays or scope.hours)  # many are counted, and most limits do not ask
     return applies(scope, case, case.at.astimezone(zone) if needs_local else case.at)
 
 
-def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case]) -> Decimal:
+def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case], rates: Rates = NO_RATES) -> Decimal:
     """What those of `others` that count towards the limit beside this case add up to.
 
     Which requests are handed in is the caller's choice (SAFETY M80: all that have not ended without effect), and so is
-    leaving out the case's own; those outside the limit's window, scope or owner are left out here.
+    leaving out the case's own; those outside the limit's window, scope or owner are left out here. In another currency
+    each is worth what it was when it was asked for; where no rate was good then, what it would be for this case.
+
+    Raises:
+        NoRateError: Neither.
     """
     if limit.window is Window.TRANSACTION:
         return Decimal(0)
     zone = (policy or DEFAULT).zone
     start, mine = window_start(limit, case.at, zone), owner(limit, case)
+    is_for_all, means_all = limit.per is Per.DESK, limit.scope == _EVERYTHING  # most are and do, and many are counted
+    code = limit.most.currency.code
     counted = (
-        other.amount
+        rates.worth(other.amount, limit.most.currency, other.at, case.at)
         for other in others
         if other.amount is not None
+        and other.amount.currency.code == code
         and other.at >= start
-        and owner(limit, other) == mine
-        and _counts(limit, other, zone)
+        and (is_for_all or owner(limit, other) == mine)
+        and (means_all or _counts(limit, other, zone))
     )
     return total(counted, limit.most.currency).amount
 
@@ -125,11 +186,18 @@ def owner(limit: Limit, case: Case) -> str:
             assert_never(never)
 
 
-def exceeded(limit: Limit, spent: Decimal, case: Case) -> bool:
-    """Whether the case on top of what was spent is more than the limit."""
+def exceeded(limit: Limit, spent: Decimal, case: Case, rates: Rates = NO_RATES, now: datetime | None = None) -> bool:
+    """Whether the case on top of what was spent is more than the limit.
+
+    Args:
+        now: By whose rate it is worth what it is; without it, by that of its asking.
+    Raises:
+        NoRateError: It is of another currency, and no rate is good.
+    """
     if case.amount is None:
         return False
-    return (Money(spent, limit.most.currency) + case.amount).amount > limit.most.amount
+    worth = rates.worth(case.amount, limit.most.currency, now or case.at)
+    return (Money(spent, limit.most.currency) + worth).amount > limit.most.amount
 
 
 def window_start(limit: Limit, at: datetime, zone: ZoneInfo) -> datetime:

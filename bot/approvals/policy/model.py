@@ -186,6 +186,12 @@ class Limit:
     most: Money
     per: Per
     window: Window
+    every_currency: bool = False
+    """Whether amounts in others than its own are counted as well, for what they are worth (`rates`)."""
+
+    def counts_in(self, code: str) -> bool:
+        """Whether an amount in that currency counts."""
+        return self.every_currency or code == self.most.currency.code
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +238,8 @@ class Policy:
     """One for each."""
     beneficiary_cooldown: timedelta = timedelta(hours=24)
     """How long a new beneficiary waits before money may go there."""
+    first_payment_hold: timedelta = timedelta()
+    """How long the first payment to a beneficiary waits at least between the last signature and the act (M11)."""
     loosening_delay: timedelta = timedelta(hours=24)
     """How long a change that makes anything less strict waits."""
     remind_at_percent: tuple[int, ...] = (50, 80)
@@ -255,3 +263,5 @@ class Verdict:
     hold: timedelta
     life: timedelta
     reason: str = ""
+    is_uncounted: bool = False
+    """It takes what the strictest amount would: limits are kept, and none of them counts its currency."""

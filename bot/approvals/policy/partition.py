@@ -15,6 +15,7 @@ from typing import TypeVar
 from bot.approvals.model import Circle
 from bot.approvals.policy.judging import holds_amount, holds_time
 from bot.approvals.policy.model import Act, Scope
+from bot.approvals.policy.signers import with_approver
 from bot.errors import ConflictError
 from bot.money import Currency, Money
 from bot.providers.records import Environment
@@ -164,8 +165,3 @@ def _circles(scopes: Sequence[Scope]) -> dict[Bits, frozenset[Circle]]:
         for known, circles in list(found.items()):
             found.setdefault(known | bits, circles | stands_in)
     return found
-
-
-def with_approver(circle: Circle) -> frozenset[Circle]:
-    """The circles in which somebody stands for certain who stands in this one."""
-    return frozenset({circle, "role/approver"}) if circle.startswith("group/") else frozenset({circle})

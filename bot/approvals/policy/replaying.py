@@ -8,6 +8,7 @@ open is left out. What was stopped at the time and would not be now is taken to 
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
@@ -16,6 +17,8 @@ from bot.approvals.model import State, circles_of
 from bot.approvals.policy.difference import Difference, Outcome, Past
 from bot.approvals.policy.judging import exceeded, judge, limits_for, owner, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Policy, Tier, Window
+from bot.approvals.policy.rates import NO_RATES, Rates
+from bot.errors import NoRateError
 from bot.money import Money
 
 _WITHOUT_EFFECT = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.FAILED})
@@ -23,15 +26,22 @@ _WITHOUT_EFFECT = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State
 
 
 def replay(
-    old: Policy | None, new: Policy | None, history: Iterable[Past], *, days: int, people: Sequence[Person] = ()
+    old: Policy | None,
+    new: Policy | None,
+    history: Iterable[Past],
+    *,
+    days: int,
+    people: Sequence[Person] = (),
+    rates: Rates = NO_RATES,
 ) -> Difference:
     """Hold the requests of the last `days` against both policies.
 
     Args:
+        rates: Those of that time. Where a limit needs one that is missing, it stops the request as it would have.
         people: Who signs now; each seat's signatures are shared out evenly among those who could fill it.
     """
     past = sorted(history, key=lambda one: (one.case.at, one.id))
-    before, after = _outcomes(old or DEFAULT, past), _outcomes(new or DEFAULT, past)
+    before, after = _outcomes(old or DEFAULT, past, rates), _outcomes(new or DEFAULT, past, rates)
     decided = {outcome.verdict.rule for outcome in after}
     return Difference(
         days=days,
@@ -41,16 +51,17 @@ def replay(
     )
 
 
-def _outcomes(policy: Policy, history: Sequence[Past]) -> list[Outcome]:
-    ledger = _Ledger(policy)
+def _outcomes(policy: Policy, history: Sequence[Past], rates: Rates) -> list[Outcome]:
+    ledger = _Ledger(policy, rates)
     return [ledger.takes(one) for one in history]
 
 
 class _Ledger:
     """What one policy would have let through so far, by limit and owner."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, rates: Rates) -> None:
         self._policy = policy
+        self._rates = rates
         self._spent: dict[tuple[str, str], _Sum] = {}
 
     def takes(self, past: Past) -> Outcome:
@@ -60,11 +71,17 @@ class _Ledger:
         if verdict.tier is Tier.REFUSE:
             return Outcome(past, verdict)
         sums = [(limit, self._sum(limit, case)) for limit in limits_for(self._policy, case)]
-        over = next((limit for limit, total in sums if exceeded(limit, total.money.amount, case)), None)
-        if over is None and past.came not in _WITHOUT_EFFECT:
-            for _, total in sums:
-                total.add(case)
+        over = next((limit for limit, total in sums if self._stops(limit, total.money.amount, case)), None)
+        if over is None and past.came not in _WITHOUT_EFFECT and case.amount is not None:
+            for limit, total in sums:
+                total.add(case.at, self._rates.worth(case.amount, limit.most.currency, case.at))
         return Outcome(past, verdict, "" if over is None else over.name)
+
+    def _stops(self, limit: Limit, spent: Decimal, case: Case) -> bool:
+        try:
+            return exceeded(limit, spent, case, self._rates)
+        except NoRateError:
+            return True
 
     def _sum(self, limit: Limit, case: Case) -> "_Sum":
         total = self._spent.setdefault((limit.name, owner(limit, case)), _Sum(limit))
@@ -77,21 +94,19 @@ class _Sum:
 
     def __init__(self, limit: Limit) -> None:
         self._limit = limit
-        self._counted: deque[Case] = deque()
+        self._counted: deque[tuple[datetime, Money]] = deque()
         self.money = Money(Decimal(0), limit.most.currency)
 
     def forget(self, policy: Policy, case: Case) -> None:
         """Drop what is outside the window when this case is asked for."""
         start = window_start(self._limit, case.at, policy.zone)
-        while self._counted and self._counted[0].at < start:
-            gone = self._counted.popleft().amount
-            assert gone is not None  # noqa: S101  # only cases with an amount are counted
-            self.money += -gone
+        while self._counted and self._counted[0][0] < start:
+            self.money += -self._counted.popleft()[1]
 
-    def add(self, case: Case) -> None:
-        if case.amount is not None and self._limit.window is not Window.TRANSACTION:
-            self._counted.append(case)
-            self.money += case.amount
+    def add(self, at: datetime, worth: Money) -> None:
+        if self._limit.window is not Window.TRANSACTION:
+            self._counted.append((at, worth))
+            self.money += worth
 
 
 def _load(

@@ -70,11 +70,26 @@ def sentences(policy: Policy | None, written: Written = grouped) -> tuple[str, .
         f"A new beneficiary can be used after {span(policy.beneficiary_cooldown)}."
         if policy.beneficiary_cooldown
         else "A new beneficiary can be used at once.",
+        *_first_payment(policy),
         f"A change that makes anything less strict waits {span(policy.loosening_delay)}; a stricter one does not.",
         f"A request is open for {span(policy.life)} unless its rule says otherwise.",
+        *_counted(policy),
         *_told(policy),
         f"Hours and days are those of {policy.zone.key}.",
     )
+
+
+def _first_payment(policy: Policy) -> Iterable[str]:
+    if policy.first_payment_hold:
+        waits = f"waits {span(policy.first_payment_hold)} after the last signature, and can be called off"
+        yield f"The first payment to a beneficiary {waits}."
+
+
+def _counted(policy: Policy) -> Iterable[str]:
+    if any(limit.every_currency for limit in policy.limits):
+        yield "A rate counts for 24 hours; where a limit needs one that is missing, nothing is asked for: /rate."
+    if not all(limit.every_currency for limit in policy.limits):
+        yield "Where limits are kept, and none counts a currency, an amount in it takes what the strictest would."
 
 
 def _told(policy: Policy) -> Iterable[str]:
@@ -94,7 +109,8 @@ def rule_in_words(rule: PolicyRule, written: Written = grouped) -> str:
 def limit_in_words(limit: Limit, written: Written = grouped) -> str:
     """`Limit “a day”: transfers: at most 100,000.00 USD within 24 hours for each person.`"""
     per = "" if limit.window is Window.TRANSACTION else f" {_PER[limit.per]}"
-    most = f"at most {written(limit.most)} {_WINDOWS[limit.window]}{per}"
+    others = ", other currencies counted at their rate and 5 % more" if limit.every_currency else ""
+    most = f"at most {written(limit.most)} {_WINDOWS[limit.window]}{per}{others}"
     return f"Limit “{limit.name}”: {scope_in_words(limit.scope, written)}: {most}."
 
 

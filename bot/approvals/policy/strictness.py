@@ -5,13 +5,11 @@ tier, for signers who would satisfy the other too whoever they are, for no lesse
 for decisions no longer.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from bot.access.model import Person, Role
-from bot.approvals.model import Rule, Seat
 from bot.approvals.policy.model import UTC, Act, Guard, Limit, Per, Scope, Tier, Verdict, Window
-from bot.approvals.policy.partition import with_approver
+from bot.approvals.policy.signers import satisfies, with_approver
 from bot.providers.records import Environment
 
 
@@ -33,42 +31,6 @@ def guards_as_well(new: Guard, old: Guard) -> bool:
     return satisfies(new.needs, old.needs) and new.proof.rank >= old.proof.rank
 
 
-def satisfies(new: Sequence[Seat], old: Sequence[Seat]) -> bool:
-    """Whether any people who fill the new seats fill the old ones too.
-
-    More people or more circles never hurt, so only the barest can fail: one person a seat who stands in its circle and,
-    with a group, among the approvers.
-    """
-    chairs = [seat.circle for seat in new for _ in range(seat.count)]
-    return not Rule(tuple(old)).missing(_bare(number, circle) for number, circle in enumerate(chairs))
-
-
-def _bare(number: int, circle: str) -> Person:
-    circles = [one.partition("/") for one in with_approver(circle)]
-    roles = frozenset(Role(name) for kind, _, name in circles if kind == "role")
-    groups = frozenset(name for kind, _, name in circles if kind == "group")
-    return Person(number, "", roles, frozenset(), groups)
-
-
-def joined(all_needs: Iterable[Sequence[Seat]]) -> tuple[Seat, ...]:
-    """Seats that satisfy each of these, and none that could be left out."""
-    needs = list(all_needs)
-    most: dict[str, int] = {}
-    for seats in needs:
-        for circle in {seat.circle for seat in seats}:
-            count = sum(seat.count for seat in seats if seat.circle == circle)
-            most[circle] = max(count, most.get(circle, 0))
-    # Groups last: somebody in a group is an approver as well, never the other way round.
-    circles = sorted(most, key=lambda circle: (circle.startswith("group/"), circle))
-    chairs = [Seat(circle) for circle in circles for _ in range(most[circle])]
-    for chair in list(chairs):
-        fewer = list(chairs)
-        fewer.remove(chair)
-        if all(satisfies(fewer, seats) for seats in needs):
-            chairs = fewer
-    return tuple(Seat(circle, chairs.count(Seat(circle))) for circle in circles if Seat(circle) in chairs)
-
-
 def stands_for(new: Limit, old: Limit, new_zone: ZoneInfo, old_zone: ZoneInfo) -> bool:
     """Whether whatever keeps the new limit keeps the old one too.
 
@@ -77,6 +39,7 @@ def stands_for(new: Limit, old: Limit, new_zone: ZoneInfo, old_zone: ZoneInfo) -
     return (
         new.most.currency == old.most.currency
         and new.most.amount <= old.most.amount
+        and (new.every_currency or not old.every_currency)
         and _covers(new.scope, old.scope)
         and (new_zone == old_zone or not new.scope.weekdays)
         and (old.window is Window.TRANSACTION or new.per in (Per.DESK, old.per))

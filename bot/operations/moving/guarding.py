@@ -5,23 +5,25 @@ All of it inside the caller's transaction, so that nothing can slip between a ch
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.access.model import Person, Right
-from bot.access.service import people_in
+from bot.access.records import profile_in
 from bot.approvals.guards import PROOFS
 from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
+from bot.approvals.policy.rates import NO_RATES
 from bot.clock import Clock
-from bot.errors import ConflictError, NotAllowedError, PolicyRefusedError
+from bot.errors import ConflictError, NotAllowedError, NotFoundError, PolicyRefusedError
 from bot.money import Money
 from bot.operations import beneficiaries, freezing
 from bot.operations.linked import Connection, read_one
 from bot.operations.moving import records
 from bot.operations.moving.matters import Matter, Parameters
+from bot.operations.rates import rates_in
 from bot.store import Tables
 
 _WINDOWS = {Window.TRANSACTION: "at once", Window.ROLLING: "in 24 hours", Window.DAY: "a day"}
@@ -66,9 +68,15 @@ class Guarding:
             DiskShortError: Nothing new can be written down safely.
             NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
             PolicyRefusedError: The policy, or a limit.
+            NoRateError: A limit counts every currency, and lacks the rate of this one.
         """
+        return self._judged(tables, matter, _person(tables, by.id), parameters, again)
+
+    def _judged(
+        self, tables: Tables, matter: Matter, person: Person, parameters: Parameters, again: Request | None
+    ) -> Judged:
+        """The same of a person as of this transaction."""
         now = self._clock.now()
-        person = _person(tables, by.id)
         connection = _connection(tables, person, parameters)
         freezing.check(tables, connection.provider)
         if again is None:
@@ -96,13 +104,16 @@ class Guarding:
             because = f": {verdict.reason}" if verdict.reason else ""
             raise PolicyRefusedError(f"the policy does not allow it (rule {verdict.rule}{because})")
         for limit in limits_for(policy, case):
-            _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None)
+            _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None, now)
+        hold = (policy or DEFAULT).first_payment_hold
+        if hold > verdict.hold and "beneficiary" in parameters and records.is_first_payment(tables, parameters):
+            verdict = replace(verdict, hold=hold)
         return Judged(case, verdict, version)
 
     def asked(self, tables: Tables, matter: Matter, request: Request) -> None:
         """Its amount counts from here on (M01)."""
         by = _person(tables, request.asked_by)
-        judged = self.judged(tables, matter, by, request.parameters, again=request)
+        judged = self._judged(tables, matter, by, request.parameters, request)
         records.note_case(tables, request.id, judged.case, judged.policy, judged.verdict.tier.value)
 
     def recheck(self, tables: Tables, matter: Matter, request: Request) -> None:
@@ -113,7 +124,7 @@ class Guarding:
             CountersignError: As `judged`; it cannot go.
         """
         by = _person(tables, request.asked_by)
-        now, then = self.judged(tables, matter, by, request.parameters, again=request).rule, request.rule
+        now, then = self._judged(tables, matter, by, request.parameters, request).rule, request.rule
         stricter = [
             what
             for what, is_stricter in (
@@ -139,27 +150,36 @@ def _connection(tables: Tables, person: Person, parameters: Parameters) -> Conne
     return connection
 
 
-def _check_limit(tables: Tables, policy: Policy | None, limit: Limit, case: Case, before: datetime | None) -> None:
-    """`PolicyRefusedError` when the case is too much for what is left.
+def _check_limit(
+    tables: Tables, policy: Policy | None, limit: Limit, case: Case, before: datetime | None, now: datetime
+) -> None:
+    """`PolicyRefusedError` when the case is too much for what is left; `NoRateError` when nobody knows.
 
     Args:
         before: Looked at again, a request is judged by what was asked for before it: what came later was judged by it.
     """
     since = window_start(limit, case.at, (policy or DEFAULT).zone)
-    others = records.counting(tables, limit.most.currency, since, before=before)
-    gone = spent(policy, limit, case, others)
-    if exceeded(limit, gone, case):
+    others = records.counting(tables, None if limit.every_currency else limit.most.currency, since, before=before)
+    rates = rates_in(tables, since) if limit.every_currency else NO_RATES
+    gone = spent(policy, limit, case, others, rates)
+    if exceeded(limit, gone, case, rates, now):
         used = "" if limit.window is Window.TRANSACTION else f"; {Money(gone, limit.most.currency)} of it is used"
-        what = f"{limit.most} {_WINDOWS[limit.window]} {_PER[limit.per]}"
+        counted = (
+            "" if case.amount is None or case.amount.currency == limit.most.currency else ", counted at their rates"
+        )
+        what = f"{limit.most} {_WINDOWS[limit.window]} {_PER[limit.per]}{counted}"
         raise PolicyRefusedError(f"the limit {limit.name} is {what}{used}")
 
 
 def _person(tables: Tables, number: int) -> Person:
     """As of this transaction."""
-    for one in people_in(tables):
-        if one.id == number:
-            return one
-    raise NotAllowedError(Right.ASK)
+    try:
+        found = profile_in(tables, number)
+    except NotFoundError:
+        raise NotAllowedError(Right.ASK) from None
+    if found.suspended:
+        raise NotAllowedError(Right.ASK)
+    return found.person
 
 
 def _more(now: tuple[Seat, ...], then: tuple[Seat, ...]) -> bool:

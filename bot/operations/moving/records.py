@@ -1,7 +1,7 @@
 """Rows of what is sent and what was seen of it, and of what the limits count."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -210,6 +210,16 @@ def another_did_it(tables: Tables, request: Request, reference: str) -> bool:
     return under_way is not None or claimed is not None
 
 
+def is_first_payment(tables: Tables, parameters: Mapping[str, str]) -> bool:
+    """Whether nothing is known to have arrived where this would go. What was said by hand is no proof of it."""
+    found = tables.conn.execute(
+        "SELECT 1 FROM requests WHERE kind = 'transfer' AND state = 'succeeded'"
+        " AND json_extract(parameters, '$.target') = ? AND json_extract(parameters, '$.provider') = ? LIMIT 1",
+        (parameters["target"], parameters["provider"]),
+    ).fetchone()
+    return found is None
+
+
 def note_case(tables: Tables, request_id: str, case: Case, policy: int, tier: str) -> None:
     """What the limits count from now on, unless it ends without effect."""
     amount = case.amount
@@ -234,13 +244,17 @@ def note_case(tables: Tables, request_id: str, case: Case, policy: int, tier: st
     )
 
 
-def counting(tables: Tables, currency: Currency, since: datetime, *, before: datetime | None = None) -> list[Case]:
-    """Every case since a moment that limits count, of one currency; with `before` only what was asked for earlier."""
+def counting(
+    tables: Tables, currency: Currency | None, since: datetime, *, before: datetime | None = None
+) -> list[Case]:
+    """Every case since a moment that limits count, of one currency or of all; with `before` only what was asked for
+    earlier."""
+    of_currency, values = ("", ()) if currency is None else ("cases.currency = ? AND", (currency.code,))
     rows = tables.conn.execute(
-        "SELECT cases.act, provider, environment, connection, source, beneficiary, cases.amount, cases.currency,"
+        "SELECT cases.act, provider, environment, connection, source, beneficiary, cases.amount, cases.currency,"  # noqa: S608  # ours
         " cases.at, cases.person_id, circles FROM cases JOIN requests ON requests.id = request_id"
-        " WHERE cases.currency = ? AND cases.at >= ? AND (? IS NULL OR cases.at < ?) AND counts = 1 ORDER BY cases.at",
-        (currency.code, at(since), *((at(before) if before is not None else None,) * 2)),
+        f" WHERE {of_currency} cases.at >= ? AND (? IS NULL OR cases.at < ?) AND counts = 1 ORDER BY cases.at",
+        (*values, at(since), *((at(before) if before is not None else None,) * 2)),
     ).fetchall()
     return list(cases_from(rows))
 

@@ -27,6 +27,7 @@ from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
 from bot.operations.moving.settling import Repeating, Settling
 from bot.operations.moving.withdrawals import WithdrawalMatter
+from bot.operations.rates import RateBook
 from bot.operations.thawing import Thawing
 from bot.operations.timekeeping import Timekeeping
 from bot.operations.transfer_steps import TransferSteps
@@ -41,7 +42,6 @@ class MoneyRoom:
     """Everything that stands between a wish and the money."""
 
     policies: Policies
-    disk: Disk
     guarding: Guarding
     matching: Matching
     matters: Mapping[Kind, Matter]
@@ -53,6 +53,7 @@ class MoneyRoom:
     settling: Settling
     repeating: Repeating
     beneficiaries: Beneficiaries
+    rates: RateBook
     afterwards: Afterwards
     transfer_steps: TransferSteps
     payments: Mapping[PayWay, Transfers]
@@ -73,11 +74,11 @@ def money_room(
     connections: Connections,
     timekeeping: Timekeeping,
     freezing: Freezing,
+    disk: Disk,
     clock: Clock,
 ) -> MoneyRoom:
     """Open it, and tell the approvals room what its kinds of requests mean."""
     policies = Policies(clock)
-    disk = Disk(database, audit, outbox)
     guarding = Guarding(policies, clock, disk.check)
     matters: dict[Kind, Matter] = {
         Kind.TRANSFER: TransferMatter(),
@@ -96,11 +97,13 @@ def money_room(
     repeating = Repeating(database, approvals, policies, audit)
     book = Beneficiaries(database, approvals, policies, freezing, audit, clock)
     for kind, matter in matters.items():
-        approvals.carriers[kind] = Mover(matter, guarding, sending.approved)
+        approvals.carriers[kind] = Mover(matter, guarding, sending.approved, sending.approving)
     approvals.carriers[Kind.THAW] = thawing
     approvals.carriers[Kind.SETTLE] = settling
     approvals.carriers[Kind.REPEAT] = repeating
     approvals.carriers[Kind.BENEFICIARY] = book
+    rates = RateBook(database, approvals, policies, audit, clock)
+    approvals.carriers[Kind.RATE] = rates
     planning = Planning(database, guarding, approvals, matters)
     transfers = Transfers(database, connections, planning)
     codes = MailedCodes(database, approvals, connections, audit, outbox, sending.again)
@@ -110,7 +113,6 @@ def money_room(
     }
     return MoneyRoom(
         policies=policies,
-        disk=disk,
         guarding=guarding,
         matching=Matching(audit, clock, timekeeping.looking),
         matters=matters,
@@ -126,5 +128,6 @@ def money_room(
         settling=settling,
         repeating=repeating,
         beneficiaries=book,
+        rates=rates,
         afterwards=Afterwards(database, incidents, clock, reconciling.evidence),
     )

@@ -30,6 +30,10 @@ class Schedule:
     zone: str
     created_at: datetime
     is_paused: bool = False
+    group: int | None = None
+    """The group of the desk that is told when it has come, without what is private; by the id it had then."""
+    thread: int | None = None
+    """The topic of it."""
 
 
 @dataclass(frozen=True, slots=True)

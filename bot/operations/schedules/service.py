@@ -6,10 +6,11 @@ once.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 
 from bot.access.model import Person, Right
+from bot.access.records import group_now
 from bot.access.service import check_right
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError
@@ -27,7 +28,7 @@ MOST = 20
 """Of one person."""
 _LONG_AGO = timedelta(days=40)
 _SET_BACK = timedelta(minutes=1)
-_COLUMNS = "id, person_id, telegram_id, kind, connection, cron, zone, created_at, is_paused"
+_COLUMNS = "id, person_id, telegram_id, kind, connection, cron, zone, created_at, is_paused, group_id, thread_id"
 
 
 class Schedules:
@@ -89,6 +90,37 @@ class Schedules:
             return _one(tables, by.id, number)
 
         return await self._database.write(change)
+
+    async def tell(
+        self, by: Person, number: int, group: int | None, thread: int | None, *, telegram_id: int
+    ) -> Schedule:
+        """That group hears of it, too, from now on; None: nobody else does.
+
+        Raises:
+            NotAllowedError: They may not tell others (any more).
+            NotFoundError: They have none of that number.
+        """
+
+        def change(tables: Tables) -> Schedule:
+            if group is not None:
+                check_right(tables, by, Right.ALERT)
+            _one(tables, by.id, number)
+            tables.conn.execute(
+                "UPDATE schedules SET group_id = ?, thread_id = ? WHERE id = ?", (group, thread, number)
+            )
+            details = {"group": str(group)} if group is not None else {}
+            self._audit.record(tables, Deed("schedule.told", f"schedule/{number}", by.id, telegram_id, details))
+            return _one(tables, by.id, number)
+
+        return await self._database.write(change)
+
+    async def group_of(self, one: Schedule, groups: Container[int]) -> int | None:
+        """The group that hears of it, by the id it has now; None when it is none of the desk's (`groups`) any more."""
+        group = one.group
+        if group is None:
+            return None
+        now = await self._database.read(lambda tables: group_now(tables, group))
+        return now if now in groups else None
 
     async def remove(self, by: Person, number: int, *, telegram_id: int) -> None:
         """`NotFoundError` when they have none of that number."""
@@ -220,7 +252,7 @@ def _one(tables: Tables, person_id: int, number: int) -> Schedule:
 
 
 def _schedule(row: Sequence[object]) -> Schedule:
-    number, person_id, telegram_id, kind, connection, cron, zone, created_at, is_paused = row
+    number, person_id, telegram_id, kind, connection, cron, zone, created_at, is_paused, group, thread = row
     return Schedule(
         int(str(number)),
         int(str(person_id)),
@@ -231,4 +263,6 @@ def _schedule(row: Sequence[object]) -> Schedule:
         str(zone),
         moment(int(str(created_at))),
         bool(is_paused),
+        None if group is None else int(str(group)),
+        None if thread is None else int(str(thread)),
     )

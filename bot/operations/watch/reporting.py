@@ -23,7 +23,7 @@ from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Cards, Spell, Step, given_up, open_outage
 from bot.providers.standing import Hole
-from bot.providers.streams import Subject
+from bot.providers.streams import Subject, Topic
 from bot.store import Database, Tables
 
 _MOST_LINES = 10
@@ -203,4 +203,6 @@ def _most(lines: list[str]) -> list[str]:
 
 
 def _said(subject: Subject) -> str:
+    if subject.topic is Topic.REQUEST:
+        return "clients' requests that nobody had told of before"
     return subject.name or subject.topic.value

@@ -1,12 +1,13 @@
 """Which connections are watched, and for what: as the rules of alerts say, whenever that changes.
 
-How the lines stand that tell of arriving money is reported here, too: one card for each outage, whoever noticed it.
+Besides, without a rule: lines that tell of arriving money, and one connection to each place where clients' requests
+wait. They are rows among the others, dialled or asked by the same rules, and have the same cards.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -16,12 +17,18 @@ from bot.clock import Clock
 from bot.errors import StoreError
 from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
+from bot.operations.linked import Connection
 from bot.operations.watch import marks
+from bot.operations.watch.means import Means, ReadsRequests, Rules
+from bot.operations.watch.money_in import MoneyIn
+from bot.operations.watch.oddities import Oddities
+from bot.operations.watch.polling import REQUESTS
 from bot.operations.watch.reporting import Reports
-from bot.operations.watch.watching import Means, Rules, Watching
+from bot.operations.watch.watching import Watching
 from bot.providers.base import Ability
 from bot.providers.following import Gate
 from bot.providers.standing import Figures
+from bot.providers.streams import Subject
 from bot.store import Database
 
 LOOK_SECONDS = 5.0
@@ -48,6 +55,7 @@ class Watch:
         figures: Figures | None = None,
         poll_seconds: float = 60.0,
         patience_seconds: float = 30.0,
+        requests: Callable[[], ReadsRequests] | None = None,
     ) -> None:
         """
         Args:
@@ -57,10 +65,24 @@ class Watch:
         self._connections = connections
         self._rules = rules
         self._clock = clock
-        self.reports = Reports(database, access, outbox, rules, clock, zone, timedelta(seconds=patience_seconds))
+        patience, self._money_in = timedelta(seconds=patience_seconds), MoneyIn(access, outbox)
+        self._has_requests = requests is not None
+        self.reports = Reports(database, access, outbox, rules, clock, zone, patience)
+        self.oddities = Oddities(database, connections, access, outbox, clock)
         self._all_logins = asyncio.Semaphore(LOGINS_AT_ONCE)
         self._logins: dict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(LOGINS_AT_ONCE_EACH))
-        self._means = Means(database, connections, rules, clock, figures or Figures(), poll_seconds, self._gate_of)
+        self._means = Means(
+            database,
+            connections,
+            rules,
+            self._money_in,
+            requests,
+            clock,
+            figures or Figures(),
+            poll_seconds,
+            patience,
+            self._gate_of,
+        )
         self.watches: dict[int, Watching] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
@@ -72,6 +94,7 @@ class Watch:
                 changed = self._rules.changed
                 with suppress(StoreError):  # it is looked again
                     await self._arrange()
+                    await self.oddities.look()
                 looking = asyncio.create_task(self._clock.sleep(LOOK_SECONDS))
                 waking = asyncio.create_task(changed.wait())
                 try:
@@ -87,9 +110,10 @@ class Watch:
             await asyncio.gather(telling, *self._tasks.values(), return_exceptions=True)
 
     async def _arrange(self) -> None:
-        """A watch for each connection that rules look at, as long as its owner is not suspended."""
-        there = {one.id: one for one in await self._connections.everything() if one.owner_active}
-        wanted = {number: subjects for number, subjects in self._rules.wanted().items() if subjects}
+        """A watch for each connection of which anything is wanted, as long as its owner is not suspended."""
+        linked = await self._connections.everything()
+        there = {one.id: one for one in linked if one.owner_active}
+        wanted = self._wanted(linked)
         for number in [number for number in self._tasks if number not in wanted or number not in there]:
             await self._end(number)
             if number not in wanted:
@@ -110,13 +134,34 @@ class Watch:
             if number not in self._tasks:
                 self._tasks[number] = asyncio.create_task(watching.run())
 
+    def _wanted(self, linked: Iterable[Connection]) -> dict[int, frozenset[Subject]]:
+        wanted = {number: subjects for number, subjects in self._rules.wanted().items() if subjects}
+        for one in linked:
+            if always := self._money_in.subjects(one):
+                wanted[one.id] = wanted.get(one.id, frozenset()) | always
+        for one in self._readers(linked):
+            wanted[one.id] = wanted.get(one.id, frozenset()) | {REQUESTS}
+        return wanted
+
+    def _readers(self, linked: Iterable[Connection]) -> Iterable[Connection]:
+        """Of each provider that has clients' requests one login: they all see the same ones."""
+        found = dict[str, Connection]()
+        for one in linked if self._has_requests else ():
+            if Ability.REQUESTS in one.spec.abilities:
+                there = found.setdefault(one.provider, one)
+                if self._rests(there) and not self._rests(one):
+                    found[one.provider] = one
+        return found.values()
+
+    def _rests(self, one: Connection) -> bool:
+        return not one.owner_active or self._connections.is_locked(one)
+
     async def _end(self, number: int) -> None:
         task = self._tasks.pop(number)
         task.cancel()
         await asyncio.wait([task])
-        watching = self.watches.pop(number)
-        if Ability.ARRIVALS not in watching.connection.spec.abilities:  # another line of it stands
-            await self.reports.drop(number)
+        del self.watches[number]
+        await self.reports.drop(number)
 
     def _gate_of(self, provider: str) -> Gate:
         @asynccontextmanager

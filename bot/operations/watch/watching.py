@@ -1,81 +1,21 @@
 """One connection, watched: what of it comes as a stream, what is polled, and who is told of both."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from collections.abc import Mapping
+from datetime import datetime
 
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
-from bot.clock import Clock
-from bot.errors import (
-    ConnectionLockedError,
-    CountersignError,
-    OwnerSuspendedError,
-    ProviderError,
-    RefusedError,
-    ReplyError,
-)
-from bot.operations.connections import Connections
+from bot.errors import CountersignError, ProviderError, StoreError
 from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
-from bot.operations.watch.reporting import Report, WaitsForOutages, reason_of
-from bot.providers.base import KeepsStatements, Provider
-from bot.providers.following import LOOK_SECONDS, Following, Gate
-from bot.providers.markets import TellsPrices, TellsStops
-from bot.providers.news import Mark, News
-from bot.providers.records import Position, Reading
-from bot.providers.standing import Figures, Hole, Outage
+from bot.operations.watch.means import Means
+from bot.operations.watch.polling import Polling
+from bot.operations.watch.reporting import Report, reason_of
+from bot.providers.following import LOOK_SECONDS, Following
+from bot.providers.news import Mark
+from bot.providers.records import Entry
+from bot.providers.standing import Hole, Outage
 from bot.providers.streams import Streams, Subject, Told, Topic, Wish
-from bot.store import Database, Tables
-
-POLL_TIMEOUT_SECONDS = 30.0
-STATEMENT_OVERLAP = timedelta(days=2)
-"""Lines of a statement have a day, and no time."""
-STOPS_AT_FIRST = timedelta(hours=23)
-"""So far back it is looked at the start for what stops have closed."""
-STOPS_OVERLAP = timedelta(minutes=5)
-STREAMED_POLLED_EVERY = 5
-"""What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
-_log = logging.getLogger(__name__)
-Item = TypeVar("Item")
-
-
-class Rules(WaitsForOutages, Protocol):
-    """Whoever is told, and knows what they need: the rules of alerts."""
-
-    def observe(self, connection_id: int, told: Told, *, outage: tuple[datetime, datetime] | None) -> None:
-        """One event. Neither waits nor raises."""
-
-    async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
-        """All that is open there, at one moment."""
-
-    async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
-        """What was observed is written down, and `also` in the same commit."""
-
-    def wanted(self) -> Mapping[int, frozenset[Subject]]:
-        """What they need, by connection."""
-
-    @property
-    def changed(self) -> asyncio.Event:
-        """Set when that has changed; the next one is another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a watch works with, the same for all."""
-
-    database: Database
-    connections: Connections
-    rules: Rules
-    clock: Clock
-    figures: Figures
-    poll_seconds: float
-    gate: Callable[[str], Gate]
-    """For a provider: how many of its lines may log in at once."""
+from bot.store import Tables
 
 
 class Watching:
@@ -87,17 +27,23 @@ class Watching:
         self._subjects = subjects
         self._wish = Wish()
         self._polled: frozenset[Subject] = frozenset()
-        self._news: dict[Subject, News] = {}
         self._unheard: set[Subject] = set()
         """What the provider refused to tell of: polled, as if there were no such stream."""
-        self._stops: set[str] = set()
-        """Positions whose stops were told of."""
-        self._stops_until: datetime | None = None
+        self._came: list[Told] = []
+        """Money that came in, of which nobody was told yet."""
+        self._has_come = asyncio.Event()
+        self._keeping = asyncio.Lock()
+        self._has_begun = False
+        """Whether anything of it was ever told."""
         self._changed = asyncio.Event()
 
     @property
     def connection(self) -> Connection:
         return self.report.connection
+
+    @property
+    def subjects(self) -> frozenset[Subject]:
+        return self._polled
 
     def want(self, subjects: frozenset[Subject]) -> None:
         """From now on these."""
@@ -107,9 +53,12 @@ class Watching:
 
     async def run(self) -> None:
         """Until cancelled. Begins when the connection is open for the first time."""
+        known = await self._means.database.read(lambda tables: rows.marks_of(tables, self.connection.id))
+        self._has_begun = bool(known)
         streamed = await self._streamed()
         following: asyncio.Task[None] | None = None
-        polling = asyncio.create_task(self._poll(streamed))
+        polling = asyncio.create_task(Polling(self, self._means).run(streamed))
+        telling = asyncio.create_task(self._tell())
         try:
             while True:
                 self._changed.clear()
@@ -122,9 +71,9 @@ class Watching:
                 elif not self._wish.subjects and following is not None:
                     await _ended(following)
                     following, self.report.has_line = None, False
-                await self._until_changed(polling, following)
+                await self._until_changed(polling, telling, following)
         finally:
-            for task in (polling, following):
+            for task in (polling, following, telling):
                 if task is not None:
                     await _ended(task)
 
@@ -161,12 +110,20 @@ class Watching:
     def told(self, subject: Subject, told: Told, outage: Outage | None) -> None:
         if self._unheard:
             self._unheard.discard(subject)
-        window = None if outage is None else (outage.since, outage.until)
-        self._means.rules.observe(self.connection.id, told, outage=window)
+        self._hand_on(told, None if outage is None else (outage.since, outage.until))
 
     async def keep(self, marks: Mapping[Subject, Mark]) -> None:
-        """In the commit that writes what the rules made of it: a mark is never ahead of a decision."""
-        await self._means.rules.settled(rows.keeping(self.connection.id, marks))
+        """In the commit that writes what the rules made of it, and what is told: a mark is never ahead of either."""
+        async with self._keeping:
+            came, number = tuple(self._came), self.connection.id
+
+            def change(tables: Tables) -> None:
+                self._means.money_in.tell(tables, number, came)
+                rows.keeping(number, marks)(tables)
+
+            await self._means.rules.settled(change)
+            self._has_begun |= bool(marks)
+            del self._came[: len(came)]
 
     def hole(self, hole: Hole) -> None:
         self.report.holes.append(hole)
@@ -179,111 +136,38 @@ class Watching:
         self._means.connections.answered(self.connection)
         self.report.spell.up(self._means.clock.now())
 
-    def down(self, since: datetime, why: CountersignError | None) -> None:
-        self.report.spell.down(since, "" if why is None else reason_of(why))
+    def down(self, since: datetime, why: CountersignError | TimeoutError | None) -> None:
+        """What never began, and no rule waits for, is not missed: a key that its provider does not know yet."""
+        if self._has_begun or self._means.rules.wanted().get(self.connection.id):
+            self.report.spell.down(since, "" if why is None else reason_of(why))
 
     def resting(self) -> None:
         """Nobody is told: whoever locked it knows."""
         self.report.spell.rest()
 
-    # polls
+    # what polls find
 
-    async def _poll(self, streamed: frozenset[Topic]) -> None:
-        """The truth, now and then; where there is no stream it is all there is."""
-        turn = 0
-        while True:
-            seldom = turn % STREAMED_POLLED_EVERY == 0
-            due = [
-                one
-                for one in sorted(self._polled)
-                if seldom or one.topic not in streamed or _is_survey(one) or one in self._unheard
-            ]
-            if due:
-                await self._ask(due, tells_by_itself=self.report.has_line)
-            turn += 1
-            await self._means.clock.sleep(self._means.poll_seconds if self._polled else 1.0)
-
-    async def _ask(self, due: list[Subject], *, tells_by_itself: bool) -> None:
-        now = self._means.clock.now()
-        try:
-            async with self._means.connections.standing(self.connection) as provider:
-                async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
-                    await self._ask_of(provider, due)
-        except (ConnectionLockedError, OwnerSuspendedError):
-            self.resting()
-        except (CountersignError, TimeoutError) as error:
-            _log.info("poll failed", extra={"connection": self.connection.id, "error": type(error).__name__})
-            if not tells_by_itself:
-                self.report.spell.down(now, reason_of(error))
-        else:
-            if not tells_by_itself:
-                self.up()
-
-    async def _ask_of(self, provider: Provider, due: list[Subject]) -> None:
-        if any(one.topic is Topic.BALANCE for one in due):
-            names = {one.name for one in due if one.topic is Topic.BALANCE}
-            for balance in (await provider.balances()).items:
-                if "" in names or balance.account in names:
-                    self._observe(Subject(Topic.BALANCE, balance.account), balance)
-        if any(one.topic is Topic.CONTRACT for one in due):
-            if isinstance(provider, TellsStops):
-                with suppress(RefusedError, ReplyError):  # what is open is told all the same
-                    await self._look_for_stops(provider)
-            reading: Reading[Position] = await provider.positions()
-            if reading.is_whole:
-                await self._means.rules.surveyed(self.connection.id, reading.items, reading.as_of)
-        if isinstance(provider, KeepsStatements):
-            for one in due:
-                if one.topic is Topic.ENTRY and not self._is_heard(one):
-                    await self._look_through(one, provider)
-        if isinstance(provider, TellsPrices):
-            for one in due:
-                if one.topic is Topic.QUOTE and not self._is_heard(one):
-                    self._observe(one, await provider.quote(one.name))
-
-    async def _look_for_stops(self, provider: TellsStops) -> None:
-        """Told before what is open is compared, which only guesses at it. Whoever knows it already is told nothing."""
-        now, name = self._means.clock.now(), self.connection.name
-        since = now - STOPS_AT_FIRST if self._stops_until is None else self._stops_until - STOPS_OVERLAP
-        for one in (await provider.stopped_out(since)).items:
-            if one.id not in self._stops:
-                self._stops.add(one.id)
-                closed = f"{name} closed it for want of margin" if one.by_provider else "Its stop closed it"
-                detail = f"{closed}: {one.symbol}{'' if one.level is None else f' at {one.level:f}'}, number {one.id}"
-                key, connection = f"stopped/{one.id}", self.connection.id
-                self._means.rules.happened(
-                    Happening(Occasion.STOPPED, key, detail, one.at, connection, one.symbol, one.id)
-                )
-        self._stops_until = now
-
-    def _is_heard(self, subject: Subject) -> bool:
+    def is_heard(self, subject: Subject) -> bool:
         return subject in self._wish.subjects and subject not in self._unheard
 
-    async def _look_through(self, subject: Subject, provider: KeepsStatements) -> None:
-        """New lines of a statement. The first time nothing is told: that is where the feed begins."""
-        means, now = self._means, self._means.clock.now()
-        if subject not in self._news:
-            marks = await means.database.read(lambda tables: rows.marks_of(tables, self.connection.id))
-            self._news[subject] = News(marks.get(subject))
-        news = self._news[subject]
-        is_beginning = news.at is None
-        reading = await provider.statement(since=(news.at or now) - STATEMENT_OVERLAP)
-        entries = [one for one in reading.items if subject.name in ("", one.account) and news.takes(one)]
-        for entry in [] if is_beginning else entries:
-            means.rules.observe(self.connection.id, entry, outage=None)
-        mark = news.mark(now)
-        if mark is not None and (entries or is_beginning):
-            await self.keep({subject: mark})
+    def observe(self, told: Told) -> None:
+        self._hand_on(told, None)
 
-    def _observe(self, subject: Subject, told: Told) -> None:
-        """What a poll found is an event when it is not what the last one found."""
-        if self._news.setdefault(subject, News()).takes(told):
-            self._means.rules.observe(self.connection.id, told, outage=None)
+    def _hand_on(self, told: Told, outage: tuple[datetime, datetime] | None) -> None:
+        self._means.rules.observe(self.connection.id, told, outage=outage)
+        if type(told) is Entry and self._means.money_in.concerns(self.connection, told):
+            self._came.append(told)
+            self._has_come.set()
 
-
-def _is_survey(subject: Subject) -> bool:
-    """All that is open: asked for as well, as what opens and closes shows in the whole only."""
-    return subject.topic is Topic.CONTRACT and not subject.name
+    async def _tell(self) -> None:
+        """At once, and not only when it is written down next how far it was told."""
+        while True:
+            await self._has_come.wait()
+            self._has_come.clear()
+            try:
+                await self.keep({})
+            except StoreError:  # it is told with the next mark
+                continue
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

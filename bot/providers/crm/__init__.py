@@ -23,7 +23,7 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE, Environment.DEMO),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS}),
+    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.POSITIONS, Ability.REQUESTS}),
     settings=Settings,
     acts=frozenset({ActKind.WITHDRAWAL_DECISION, ActKind.TRANSFER}),
     build=_build,

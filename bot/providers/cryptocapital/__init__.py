@@ -38,7 +38,7 @@ SPEC = Spec(
         ),
     ),
     environments=(Environment.LIVE,),
-    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.STATEMENT, Ability.ARRIVALS}),
+    abilities=frozenset({Ability.ACCOUNTS, Ability.BALANCES, Ability.STATEMENT, Ability.ARRIVALS, Ability.STREAMS}),
     acts=frozenset({ActKind.TRANSFER}),
     settings=Settings,
     build=build,

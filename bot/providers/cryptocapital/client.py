@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,8 +31,10 @@ from bot.providers.cryptocapital.keyline import NAME, Heard, KeyLine, login_refu
 from bot.providers.cryptocapital.registration import CAUTION, PAYEE, REGISTRATION_ACCOUNTS
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.cryptocapital.statements import Statement, gather
-from bot.providers.cryptocapital.wire import Op, Transfer
-from bot.providers.records import Account, Balance, Entry, Findings, Position, Reading, Way
+from bot.providers.cryptocapital.streaming import Streaming, entry_of
+from bot.providers.cryptocapital.wire import Op
+from bot.providers.records import Account, Balance, Entry, Findings, Position, Reading
+from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class CryptoCapital:
         self._clock = surroundings.clock
         self._environment = surroundings.environment
         self._seam = Seam(self, lend, self._clock)
+        self._streaming = Streaming(self)
         self._key: KeyLine | None = None
         self.numbers: tuple[str, ...] = ()
         """The accounts the owner has named, once the login was opened."""
@@ -151,7 +154,7 @@ class CryptoCapital:
                 notes.append(f"Account {number} may have more: the end of its statement was not seen.")
         if not read:
             raise CredentialRefusedError(NAME, "statement", " ".join(notes))
-        entries = tuple(_entry(number, one) for number, answer in read.items() for one in answer.transfers)
+        entries = tuple(entry_of(number, one) for number, answer in read.items() for one in answer.transfers)
         is_whole = all(answer.account is not None for answer in read.values())
         return Reading(entries, min(answer.read_at for answer in read.values()), tuple(notes), is_whole)
 
@@ -186,20 +189,24 @@ class CryptoCapital:
         missing = tuple(number for number in self.numbers if number not in known)
         return Registration(public_key, known, missing, "1.00", PAYEE, REGISTRATION_ACCOUNTS, CAUTION)
 
-    async def stay(self, connected: Callable[[], None], arrived: Callable[[Entry], None]) -> None:
-        key = await self.key_line()
+    @property
+    def topics(self) -> frozenset[Topic]:
+        return self._streaming.topics
 
-        def hear(transfer: Transfer) -> None:
-            if transfer.target in self.numbers:
-                arrived(_entry(transfer.target, transfer))
+    @property
+    def most_subjects(self) -> int | None:
+        """Nothing is subscribed to."""
+        return None
 
-        key.listeners.append(hear)
-        try:
-            await key.open()
-            connected()
-            await key.line.until_broken()
-        finally:
-            key.listeners.remove(hear)
+    @property
+    def begins_at_once(self) -> frozenset[Topic]:
+        return frozenset()
+
+    async def stream(self, wish: Wish, ear: Ear) -> None:
+        await self._streaming.stream(wish, ear)
+
+    async def missed(self, subject: Subject, since: datetime, until: datetime) -> Reading[Told]:
+        return await self._streaming.missed(subject, since, until)
 
     async def close(self) -> None:
         self._closed = True
@@ -255,22 +262,6 @@ def _numbers_of(login: Login) -> tuple[str, ...]:
     if not all(re.fullmatch(wire.ACCOUNT_NUMBER, number, re.ASCII) for number in numbers):
         raise CredentialRefusedError(NAME, "accounts", "must be numbers of ten digits")
     return tuple(dict.fromkeys(numbers))
-
-
-def _entry(number: str, transfer: Transfer) -> Entry:
-    """A transfer as the account `number` sees it."""
-    came = transfer.target == number
-    here, there = (transfer.received, transfer.sent) if came else (transfer.sent, transfer.received)
-    return Entry(
-        account=number,
-        id=transfer.id,
-        on=transfer.on,
-        way=Way.IN if came else Way.OUT,
-        amount=here,
-        other=transfer.source if came else transfer.target,
-        narrative=transfer.narrative,
-        other_amount=there if there.currency != here.currency else None,
-    )
 
 
 def _sorted_out(numbers: Sequence[str], answers: Sequence[Heard | BaseException | None]) -> _Found:

@@ -100,6 +100,8 @@ class KeyLine:
         """The last believed failures, by the nonce of what failed: the bank's words."""
         self.listeners: list[Callable[[Transfer], None]] = []
         """Told of every believed transfer message, repeats included."""
+        self.signs_of_life: list[Callable[[], None]] = []
+        """Told whenever the bank says anything at all."""
         self.awaited: dict[str, int] = {}
         """Nonces of transfers under way, by the reference that their end will carry."""
         self._clock = surroundings.clock
@@ -232,6 +234,8 @@ class KeyLine:
     # ------------------------------------------------------------------------------------------------------ hearing
 
     def _hear(self, frame: str | bytes) -> Iterable[Settled]:
+        for tell in self.signs_of_life:
+            tell()
         try:
             message = wire.parse_frame(frame)
         except ValueError:

@@ -187,9 +187,9 @@ def test_a_limit_that_goes_is_told_as_it_was() -> None:
 
 
 def test_settings_and_guards_are_compared_too() -> None:
-    old = read('[guards.thaw]\nneeds = ["2 of role/approver"]\nproof = "code"')
+    old = read('first_payment_hold = "2h"\n[guards.thaw]\nneeds = ["2 of role/approver"]\nproof = "code"')
     new = read(
-        'life = "1h"\nbeneficiary_cooldown = "1h"\nloosening_delay = "0"\n'
+        'first_payment_hold = "1h"\nlife = "1h"\nbeneficiary_cooldown = "1h"\nloosening_delay = "0"\n'
         '[guards.thaw]\nneeds = ["1 of role/approver"]\nproof = "number"'
     )
     assert loosens(old, new) == (
@@ -200,6 +200,7 @@ def test_settings_and_guards_are_compared_too() -> None:
         "Thawing the desk: two approvers sign with a code → one approver signs with the right number.",
         "A request whose rule does not say otherwise is open for 1 h instead of 30 min.",
         "A new beneficiary waits 1 h instead of 24 h.",
+        "The first payment to a beneficiary waits 1 h instead of 2 h.",
         "A change that makes anything less strict waits 0 s instead of 24 h.",
     )
     assert loosens(new, old) == ()
@@ -391,6 +392,36 @@ def test_a_loosening_is_found_exactly_when_some_case_gets_through_more_easily(
         if lets_more_through(was, becomes)
     }
     assert len(loosens(old, new)) == len(easier)
+
+
+KEPT = some.lists(
+    some.builds(
+        Limit,
+        name=some.just("limit"),
+        scope=some.sampled_from([Scope(), Scope(acts=frozenset({Act.TRANSFER})), Scope(weekdays=frozenset({0}))]),
+        most=some.sampled_from([money("2 USD"), money("2 EUR")]),
+        per=some.just(Per.DESK),
+        window=some.just(Window.ROLLING),
+        every_currency=some.booleans(),
+    ),
+    max_size=2,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(two_policies(), KEPT, KEPT)
+def test_a_currency_that_a_limit_begins_or_ceases_to_count_is_compared_by_what_it_takes(
+    drawn: tuple[list[str], Policy, Policy], before: list[Limit], after: list[Limit]
+) -> None:
+    looked_at, old, new = drawn
+    names = sorted({*looked_at[:2], "amounts"})
+    old, new = replace(old, limits=tuple(before)), replace(new, limits=tuple(after))
+    cases = (
+        replace(TRANSFER, **{key: value for part in parts for key, value in part.items()})  # type: ignore[arg-type]
+        for parts in product(*(VALUES[name] for name in names))
+    )
+    if any(lets_more_through(judge(old, case), judge(new, case)) for case in cases):
+        assert loosens(old, new)
 
 
 LIMITS = some.builds(

@@ -7,8 +7,17 @@ import pytest
 
 from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Wish
+from bot.errors import FaultError
 from bot.operations.moving.matters import common
-from tests.support.chatting import ADAM, OLGA, Chat, at_work, configured, providers, telegram, texts, until
+from tests.support.chatting import (
+    ADAM,
+    OLGA,
+    Chat,
+    at_work_with,
+    telegram,
+    texts,
+    until,
+)
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work
 
 
@@ -20,7 +29,7 @@ async def chat() -> AsyncIterator[Chat]:
 
 @pytest.fixture
 async def back_office(tmp_path: Path, chat: Chat) -> AsyncIterator[Treasury]:
-    async with providers("crm") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+    async with at_work_with(tmp_path, chat, "crm") as desk:
         opened = Treasury(desk, await desk.link("crm"))
         await opened.policy(ONE_APPROVER)
         async with money_at_work(desk):
@@ -107,7 +116,8 @@ async def test_one_that_cannot_be_read_keeps_no_other_from_being_read_again(back
     match = {"path": silent.parameters["target"], "method": "GET"}
     await back_office.faults({"action": "status", "match": match, "status": 500, "times": 100})
     back_office.desk.clock.ahead_by(3601)
-    await back_office.rooms.withdrawals.refresh()
+    with pytest.raises(FaultError):
+        await back_office.rooms.withdrawals.refresh()
     assert await incidents(back_office) == [(f"request/{request.id}", "the CRM says that it is rejected")]
     troubled = await back_office.rows("SELECT request_id FROM crm_withdrawals WHERE trouble != ''")
     assert troubled == [(silent.parameters["target"],)]

@@ -225,7 +225,7 @@ async def test_f12_a_nonce_that_another_client_has_passed_leaves_one_unknown_and
     entries = (await bank.control("ledger", "GET"))["entries"]
     assert [one["amount"] for one in entries if "CS-" in one["reference"]] == ["20.00"]
     assert await bank.state(request) is State.UNKNOWN
-    await bank.rooms.announcing.tell_oddities()
+    await bank.rooms.watch.oddities.look()
     said = await bank.rows("SELECT body FROM outbox WHERE dedupe LIKE 'oddity/%/OVERTAKEN/%'")
     assert said
     assert all("another program uses the same key" in body for (body,) in said)

@@ -1,7 +1,8 @@
 """Deriv's markets. Fits `bot.providers.markets.TellsPrices`."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot.clock import Clock
 from bot.errors import InputError, NotFoundError, RefusedError
@@ -17,6 +18,7 @@ MOST_PAGES = 40
 """Of history, for one question: 200 000 rows."""
 _CLOSED = {"MarketIsClosed", "StreamingNotAllowed", "NoRealtimeQuotes"}
 _NEAREST = 8
+Timed = TypeVar("Timed", Candle, Quote)
 
 
 class Markets:
@@ -64,38 +66,37 @@ class Markets:
         seconds = int(step.total_seconds())
         if seconds not in STEPS or step != timedelta(seconds=seconds):
             raise InputError(f"Deriv has candles of {_steps()}", "1 h")
-        found: dict[datetime, Candle] = {}
-        whole = False
-        last: datetime | None = until
-        for _ in range(MOST_PAGES):
-            page = wire.parse_candles(
-                await self._history(symbol, wire.build_candles(symbol, seconds, since, last, MOST_ROWS)),
-                symbol,
-                seconds,
-            )
-            fresh = [one for one in page if one.at not in found]
-            found |= {one.at: one for one in fresh}
-            whole = len(page) < MOST_ROWS or not fresh or page[0].at <= since
-            if whole:
-                break
-            last = page[0].at
-        items = tuple(found[at] for at in sorted(found) if since <= at < until)
-        return Reading(items, self._clock.now(), () if whole else (_cut(items[0].at),), is_whole=whole)
+
+        async def page(last: datetime) -> Sequence[Candle]:
+            request = wire.build_candles(symbol, seconds, since, last, MOST_ROWS)
+            return wire.parse_candles(await self._history(symbol, request), symbol, seconds)
+
+        return await self._paged(page, since, until)
 
     async def prices(self, symbol: str, since: datetime, until: datetime) -> Reading[Quote]:
         """Every price there was within `[since, until)`, oldest first: the middle of each."""
-        found: dict[datetime, Quote] = {}
+
+        async def page(last: datetime) -> Sequence[Quote]:
+            request = wire.build_ticks_history(symbol, since, last, MOST_ROWS)
+            return wire.parse_history(await self._history(symbol, request), symbol)
+
+        return await self._paged(page, since, until)
+
+    async def _paged(
+        self, page: Callable[[datetime], Awaitable[Sequence[Timed]]], since: datetime, until: datetime
+    ) -> Reading[Timed]:
+        """All within `[since, until)`: a page has the last rows there are until a time, the next goes on before it."""
+        found: dict[datetime, Timed] = {}
         whole = False
         last = until
         for _ in range(MOST_PAGES):
-            request = wire.build_ticks_history(symbol, since, last, MOST_ROWS)
-            page = wire.parse_history(await self._history(symbol, request), symbol)
-            fresh = [one for one in page if one.at not in found]
+            rows = await page(last)
+            fresh = [one for one in rows if one.at not in found]
             found |= {one.at: one for one in fresh}
-            whole = len(page) < MOST_ROWS or not fresh or page[0].at <= since
+            whole = len(rows) < MOST_ROWS or not fresh or rows[0].at <= since
             if whole:
                 break
-            last = page[0].at
+            last = rows[0].at
         items = tuple(found[at] for at in sorted(found) if since <= at < until)
         return Reading(items, self._clock.now(), () if whole else (_cut(items[0].at),), is_whole=whole)
 

@@ -142,6 +142,8 @@ class Shared:
             case Topic.CONTRACT:
                 contract = contracts.parse_open_contract(body, account, now)
                 return () if contract is None else (contract,)
+            case Topic.REQUEST:
+                return ()
 
     @property
     def _account(self) -> str:

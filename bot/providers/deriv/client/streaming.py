@@ -100,6 +100,8 @@ class Streaming:
                 return Reading((await self._contracts.one(_number(subject)),), self._clock.now())
             case Topic.BALANCE:
                 return await self._balance(subject.name)
+            case Topic.REQUEST:
+                raise RefusedError(NAME, "UnrecognisedRequest")
 
     async def _balance(self, name: str) -> Reading[Told]:
         session = await self._line.logged_in()
@@ -255,6 +257,8 @@ def _request(subject: Subject, session: Session, line: DerivLine) -> Request:
             return books.build_transaction().of(other)
         case Topic.CONTRACT:
             return contracts.build_open_contract(_number(subject) if subject.name else None).streamed()
+        case Topic.REQUEST:
+            raise RefusedError(NAME, "UnrecognisedRequest")
 
 
 def _number(subject: Subject) -> int:

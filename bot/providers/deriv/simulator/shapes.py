@@ -42,6 +42,11 @@ SCOPES = ("read", "trade", "trading_information", "payments", "admin")
 READING = ("read", "trading_information")
 
 _EVERYWHERE = {"passthrough": Rule(Kind.OBJECT), "req_id": INTEGER}
+AFFILIATE = Rule(Kind.STRING, pattern=r"[\w-]{0,100}")
+AFFILIATE_KIND = Rule(Kind.STRING, one_of=("client", "partner"))
+CONTACT = Rule(Kind.STRING, pattern=r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+CLICK = Rule(Kind.STRING, pattern=r"[a-zA-Z0-9\s\-\.\_]{0,100}")
+DEVICE = Rule(Kind.STRING, one_of=("desktop", "mobile"))
 _CAMPAIGN = (
     "ad_id adgroup_id adrollclk_id campaign campaign_id content fbcl_id gl_client_id medium msclk_id sccid source term "
     "ttclid"

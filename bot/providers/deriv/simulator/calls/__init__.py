@@ -4,7 +4,16 @@ The order is the order in which a frame's keys are looked through, so a frame wi
 same way; `landing_company` is also a field of two calls, which therefore come before it.
 """
 
-from bot.providers.deriv.simulator.calls import accounting, joining, market, payments, profile, session, trading
+from bot.providers.deriv.simulator.calls import (
+    accounting,
+    accounts,
+    joining,
+    market,
+    payments,
+    profile,
+    session,
+    trading,
+)
 
 PLAYS = (
     *session.PLAYS[:2],
@@ -14,5 +23,6 @@ PLAYS = (
     *market.PLAYS,
     *profile.PLAYS,
     *joining.PLAYS,
+    *accounts.PLAYS,
     *session.PLAYS[2:],
 )

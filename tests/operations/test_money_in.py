@@ -16,7 +16,7 @@ import pytest
 import websockets
 
 from bot.access.model import Role
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.secret import Secret
@@ -24,6 +24,7 @@ from bot.vault import locks
 from bot.vault.passphrase import Argon
 from tests.support.chatting import (
     ADAM,
+    NO_PACING,
     OLGA,
     VERA,
     Chat,
@@ -39,6 +40,7 @@ from tests.support.cryptocapital_teller import Key, Teller
 
 OPERATING, HARBOUR = "9120004471", "9120007013"
 PASSPHRASE = "canary battery staple"
+QUICK = "[streams]\nbackoff = 0.05\nbackoff_cap = 0.1"
 
 
 @pytest.fixture
@@ -48,8 +50,9 @@ async def chat() -> AsyncIterator[Chat]:
 
 
 @asynccontextmanager
-async def announcing(desk: Desk) -> AsyncIterator[None]:
-    task = asyncio.create_task(desk.rooms.announcing.run())
+async def listening(desk: Desk) -> AsyncIterator[None]:
+    await desk.rooms.alerts.start()
+    task = asyncio.create_task(desk.rooms.watch.run())
     try:
         yield
     finally:
@@ -60,7 +63,7 @@ async def announcing(desk: Desk) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def a_desk(folder: Path, chat: Chat, sides: Any) -> AsyncIterator[Desk]:
-    async with at_work(configured(folder, chat, sides), chat, sides) as desk:
+    async with at_work(configured(folder, chat, sides, f"{NO_PACING}\n{QUICK}"), chat, sides) as desk:
         yield desk
 
 
@@ -80,7 +83,7 @@ async def begun(desk: Desk, connection: Connection) -> None:
     async with asyncio.timeout(15):
         while not await desk.rooms.database.read(
             lambda tables: tables.conn.execute(
-                "SELECT 1 FROM feeds WHERE connection_id = ?", (connection.id,)
+                "SELECT 1 FROM streams WHERE connection_id = ? AND told_at IS NOT NULL", (connection.id,)
             ).fetchone()
         ):
             await asyncio.sleep(0.02)  # what is waited for is a row
@@ -93,7 +96,7 @@ def told(desk: Desk, person: int) -> list[str]:
 async def test_who_may_see_it_is_told_at_once_with_sender_amount_and_words(tmp_path: Path, chat: Chat) -> None:
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         connection = await desk.link("cryptocapital", share=(Role.VIEWER,))
-        async with announcing(desk):
+        async with listening(desk):
             await begun(desk, connection)
             await arrives(desk, "250.10", "</b> /freeze @all")
             await until(lambda: told(desk, VERA) and told(desk, OLGA))
@@ -111,7 +114,7 @@ async def test_what_was_there_before_is_no_news_and_a_statement_makes_none(tmp_p
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         connection = await desk.link("cryptocapital")
         await arrives(desk, "1.00", "before")
-        async with announcing(desk):
+        async with listening(desk):
             await begun(desk, connection)
             assert "before" in await desk.said(VERA, "/statement 200")
             await arrives(desk, "2.00", "after")
@@ -126,14 +129,14 @@ async def test_what_came_while_the_bot_was_down_is_told_once_when_it_is_up_again
     async with providers("cryptocapital") as sides:
         async with a_desk(tmp_path, chat, sides) as desk:
             connection = await desk.link("cryptocapital")
-            async with announcing(desk):
+            async with listening(desk):
                 await begun(desk, connection)
                 await arrives(desk, "1.00", "seen")
                 await until(lambda: told(desk, VERA))
             await arrives(desk, "2.00", "meanwhile")
-        async with a_desk(tmp_path, chat, sides) as desk, announcing(desk):
+        async with a_desk(tmp_path, chat, sides) as desk, listening(desk):
             await until(lambda: len(told(desk, VERA)) == 2)
-        async with a_desk(tmp_path, chat, sides) as desk, announcing(desk):
+        async with a_desk(tmp_path, chat, sides) as desk, listening(desk):
             await arrives(desk, "3.00", "last")
             await until(lambda: len(told(desk, VERA)) >= 3)
             words = [text.split("\n")[3] for text in told(desk, VERA)]
@@ -143,7 +146,7 @@ async def test_what_came_while_the_bot_was_down_is_told_once_when_it_is_up_again
 async def test_after_a_break_the_line_stands_again(tmp_path: Path, chat: Chat) -> None:
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         connection = await desk.link("cryptocapital")
-        async with announcing(desk):
+        async with listening(desk):
             await begun(desk, connection)
             await control(desk, "hangup")
             await arrives(desk, "2.00", "in the gap")
@@ -157,7 +160,7 @@ async def test_after_a_break_the_line_stands_again(tmp_path: Path, chat: Chat) -
 async def test_an_arrival_nobody_signed_is_no_news_but_the_admins_hear_of_it_once(tmp_path: Path, chat: Chat) -> None:
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         connection = await desk.link("cryptocapital")
-        async with announcing(desk):
+        async with listening(desk):
             await begun(desk, connection)
             await control(desk, "misbehave", mode="unsigned", kind="transfer", times=2)
             await arrives(desk, "2.00", "forged")
@@ -198,7 +201,7 @@ async def test_another_program_with_the_same_key_is_told_to_the_admins_once(tmp_
             odd = f"Something odd\n{name}: another program uses the same key."
             return [text for text in texts(desk.chat.from_bot(ADAM)) if text.startswith(odd)]
 
-        async with announcing(desk), another_program(desk) as other:
+        async with listening(desk), another_program(desk) as other:
             for connection in connections:
                 await begun(desk, connection)
             await takes_nonces(desk, other, timedelta(seconds=30))
@@ -212,34 +215,35 @@ async def test_another_program_with_the_same_key_is_told_to_the_admins_once(tmp_
             await desk.said(VERA, "/balance")
             desk.clock.ahead_by(6)
             assert "⚠ 2 × another program uses the same key" in await desk.said(VERA, "/status")
-        await desk.rooms.announcing.tell_oddities()
+        await desk.rooms.watch.oddities.look()
         await until(lambda: heard("cryptocapital/again"))
         assert [len(heard("cryptocapital/main")), len(heard("cryptocapital/again"))] == [1, 1]
         assert not any("Something odd" in text for text in texts(desk.chat.from_bot(VERA)))
 
 
-async def test_a_key_that_is_not_registered_yet_is_tried_less_and_less_often_until_it_is(
-    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+async def test_a_key_that_is_not_registered_yet_is_tried_until_it_is_and_nobody_misses_it(
+    tmp_path: Path, chat: Chat
 ) -> None:
-    attempts: list[int] = []
-
-    def at_once(attempt: int) -> float:
-        attempts.append(attempt)
-        return 0.01
-
-    monkeypatch.setattr("bot.operations.announcing.backoff", at_once)
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         wanted = Wanted("cryptocapital", "new", Environment.LIVE, {"accounts": Secret(HARBOUR)}, frozenset(Role))
-        connection, key = await desk.rooms.connections.link_new_key(
+        connection, key = await desk.rooms.credentials.link_new_key(
             desk.person(OLGA), wanted, desk.rooms.access.roster, telegram_id=OLGA
         )
-        async with announcing(desk):
-            await until(lambda: len(attempts) >= 3)
-            assert attempts[:3] == [1, 2, 3]
+        async with listening(desk):
+            health = desk.rooms.connections.health
+            await until(lambda: connection.id in health and health[connection.id].trouble is None)
+            await control(desk, "down", down=True)
+            await control(desk, "hangup")
+            await until(lambda: health[connection.id].trouble is not None)
+            desk.clock.ahead_by(60)
+            await control(desk, "down", down=False)
+            await until(lambda: health[connection.id].trouble is None)
+            desk.clock.ahead_by(60)
             await control(desk, "register", account=HARBOUR, key=key.text)
             await begun(desk, connection)
             await control(desk, "deposit", account=HARBOUR, amount="2.00", sender="9120555555", narrative="first")
             await until(lambda: told(desk, VERA))
+        assert not any("No news from a provider" in text for text in texts(desk.chat.from_bot(VERA)))
 
 
 async def connected(desk: Desk) -> int:
@@ -252,35 +256,30 @@ async def connected(desk: Desk) -> int:
 async def test_a_login_that_is_locked_waits_quietly_until_it_is_unlocked(
     tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    attempts: list[int] = []
-
-    def at_once(attempt: int) -> float:
-        attempts.append(attempt)
-        return 0.01
-
     monkeypatch.setattr(locks, "new_stretching", lambda: Argon(os.urandom(16), memory_kib=19 * 1024, passes=2))
     async with providers("cryptocapital") as sides:
         async with a_desk(tmp_path, chat, sides) as desk:
             connection = await desk.link("cryptocapital")
-            async with announcing(desk):
+            async with listening(desk):
                 await begun(desk, connection)
             for words in ("/passphrase cryptocapital", PASSPHRASE, PASSPHRASE):
                 await desk.says(OLGA, words)
-        monkeypatch.setattr("bot.operations.announcing.backoff", at_once)
         async with a_desk(tmp_path, chat, sides) as desk:
             heard = {person: len(desk.chat.from_bot(person)) for person in (ADAM, OLGA, VERA)}
             caplog.clear()
-            async with announcing(desk):
-                await until(lambda: len(attempts) >= 8)
+            async with listening(desk):
+                await until(lambda: desk.rooms.watch.watches)
                 await arrives(desk, "2.00", "meanwhile")
-                await until(lambda: len(attempts) >= 16)
-                assert attempts[:16] == list(range(1, 17))  # less and less often, down to once a minute
+                for _ in range(20):
+                    desk.clock.ahead_by(6)
+                    await asyncio.sleep(0)
                 assert await connected(desk) == 0
                 assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
                 assert {person: len(desk.chat.from_bot(person)) for person in heard} == heard
 
                 await desk.says(OLGA, "/unlock")
                 await desk.says(OLGA, PASSPHRASE)
+                desk.clock.ahead_by(6)
                 await until(lambda: told(desk, VERA))
                 assert len(told(desk, VERA)) == 1
                 await arrives(desk, "3.00", "and on")
@@ -290,9 +289,9 @@ async def test_a_login_that_is_locked_waits_quietly_until_it_is_unlocked(
 async def test_an_unlinked_login_is_left_alone(tmp_path: Path, chat: Chat) -> None:
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         connection = await desk.link("cryptocapital")
-        async with announcing(desk):
+        async with listening(desk):
             await begun(desk, connection)
-            await desk.rooms.connections.unlink(
+            await desk.rooms.credentials.unlink(
                 desk.person(OLGA), connection, desk.rooms.access.roster, telegram_id=OLGA
             )
             await arrives(desk, "2.00")
@@ -306,7 +305,7 @@ async def test_an_account_that_does_not_answer_to_the_key_keeps_no_other_from_be
     async with providers("cryptocapital") as sides, a_desk(tmp_path, chat, sides) as desk:
         sides["cryptocapital"].credentials["accounts"].append("9120007037")  # somebody else's
         connection = await desk.link("cryptocapital")
-        async with announcing(desk):
+        async with listening(desk):
             await begun(desk, connection)
             await arrives(desk, "2.00", "for the one that does")
             await until(lambda: told(desk, VERA))

@@ -1,0 +1,128 @@
+"""/rate: what a currency is worth to a limit that counts every currency, and what happens without it (SAFETY M82)."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.approvals.model import Decision, Request, State
+from bot.errors import NoRateError, PolicyRefusedError
+from tests.support.chatting import ADAM, ANNA, OLGA, Chat, telegram, texts, until
+from tests.support.treasury import ONE_APPROVER, OPERATING, Treasury, treasury
+
+EUROS = (
+    ONE_APPROVER
+    + """
+[[limits]]
+name = "the desk"
+amount = "100"
+currency = "EUR"
+per = "desk"
+window = "24h"
+every_currency = true
+
+[guards.policy]
+needs = ["1 of role/approver"]
+"""
+)
+HOUR = 3600.0
+
+
+@pytest.fixture
+async def chat() -> AsyncIterator[Chat]:
+    async with telegram() as opened:
+        yield opened
+
+
+async def asked_for(at_desk: Treasury, words: str) -> Request:
+    """By the admin."""
+    said = await at_desk.desk.said(ADAM, f"/rate {words}")
+    assert said.startswith("Asked for: request "), said
+    request: Request = (await at_desk.rooms.approvals.pending())[-1]
+    return request
+
+
+async def entered(at_desk: Treasury, words: str) -> Request:
+    request = await asked_for(at_desk, words)
+    return await at_desk.approves(request)
+
+
+async def test_without_a_rate_nothing_is_asked_for_and_the_next_step_is_named(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        with pytest.raises(NoRateError):
+            await at_desk.asked("10.00")
+        assert await at_desk.desk.said(OLGA, f"/transfer 10.00 USD from {OPERATING} to Harbour") == (
+            "A limit counts what USD is worth in EUR, and no rate of USD/EUR is younger than 24 hours. "
+            "An admin can enter one: /rate USD/EUR and the number. Nothing was asked for."
+        )
+        assert await at_desk.rows("SELECT count(*) FROM requests") == [(0,)]
+
+
+async def test_a_rate_counts_when_another_has_signed_it_and_is_shown(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        request = await asked_for(at_desk, "USD/EUR 0.8")
+        with pytest.raises(NoRateError):
+            await at_desk.asked("10.00")
+        assert (await at_desk.approves(request)).state is State.SUCCEEDED
+
+        await at_desk.asked("50.00")  # 40 EUR, and 2 for caution
+
+        assert "42.00 EUR used, 58.00 EUR left" in await at_desk.desk.said(OLGA, "/limits")
+        with pytest.raises(
+            PolicyRefusedError, match=r"100\.00 EUR in 24 hours for the desk, counted at their rates; 42\.00"
+        ):
+            await at_desk.asked("69.05")  # 58.01 EUR
+        assert "1 USD is 0.8 EUR · Admin 1, good until " in await at_desk.desk.said(OLGA, "/rate")
+
+
+async def test_whoever_signs_sees_the_last_one_beside_it(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        await entered(at_desk, "USD/EUR 0.8")
+        await asked_for(at_desk, "usd/eur 0.08")
+        await until(lambda: any("0.08 EUR" in one for one in texts(chat.from_bot(ANNA))))
+        prompt = next(one for one in texts(chat.from_bot(ANNA)) if "0.08 EUR" in one)
+        assert "Rate: 1 USD is 0.08 EUR" in prompt
+        assert "The last one was 0.8 (" in prompt
+
+
+async def test_what_was_denied_counts_for_nothing(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        await at_desk.says(ANNA, Decision.DENY, await asked_for(at_desk, "USD/EUR 0.8"))
+        assert (await at_desk.desk.said(OLGA, "/rate")).startswith("No rate counts just now.")
+
+
+async def test_after_a_day_it_is_too_old_to_ask_or_to_send_by(tmp_path: Path, chat: Chat) -> None:
+    """What was approved and held until then is not sent, and what was used by then can still be told."""
+    held = EUROS.replace('tier = "quorum"', 'tier = "quorum"\nhold = "2h"')
+    async with treasury(tmp_path, chat, held) as at_desk:
+        await entered(at_desk, "USD/EUR 0.8")
+        at_desk.desk.clock.ahead_by(23 * HOUR)
+        request = await at_desk.asked("50.00")
+        assert (await at_desk.approves(request)).state is State.HELD
+        at_desk.desk.clock.ahead_by(2.1 * HOUR)
+        failed = await at_desk.comes_to(request, State.FAILED)
+        assert failed.outcome == "it was not sent: no rate of USD/EUR is younger than 24 hours"
+        assert await at_desk.executed() == []
+        with pytest.raises(NoRateError):
+            await at_desk.asked("10.00")
+
+
+NO_RATES = {
+    "USD/EUR 0": "A rate is a number above nought, plain digits with at most one point.",
+    "USD/EUR 1,08": "A rate is a number above nought, plain digits with at most one point.",
+    "USD/EUR １": "A rate is a number above nought, plain digits with at most one point.",
+    "USD/USD 1": "A pair is two currencies with a slash between them.",
+    "USD 1": "A pair is two currencies with a slash between them.",
+    "USD/QQQ 1": "QQQ is no currency this desk can move.",
+    "USD/EUR": "Name the two currencies and the number: what one of the first is worth.",
+}
+
+
+async def test_what_is_no_rate_is_named_and_only_an_admin_enters_one(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        said = {words: await at_desk.desk.said(ADAM, f"/rate {words}") for words in NO_RATES}
+        assert said == {words: f"{reason} For example: /rate EUR/USD 1.08" for words, reason in NO_RATES.items()}
+        assert await at_desk.desk.said(OLGA, "/rate USD/EUR 0.8") == (
+            "That needs the right to change the policy, which you do not have. An admin can give it."
+        )
+        assert await at_desk.rows("SELECT count(*) FROM requests") == [(0,)]
