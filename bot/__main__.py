@@ -78,6 +78,7 @@ _WHERE = MappingProxyType(
 def main() -> None:
     """Countersign: an operations assistant for trading and treasury desks, in Telegram."""
     _harden()
+    _save_memory()
 
 
 def _harden() -> None:
@@ -87,6 +88,14 @@ def _harden() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+
+
+def _save_memory() -> None:
+    """One heap for all threads. Each of its own would keep what it was given once, and Python's lock lets only one
+    thread at a time ask for more anyway."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
 
 
 if __name__ == "__main__":

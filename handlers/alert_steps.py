@@ -26,6 +26,7 @@ _KINDS: Final = (
     ("Distance to stop", "stop distance"),
     ("Position opened", "position opened"),
     ("Position closed", "position closed"),
+    ("Order filled", "order filled"),
     ("Money in", "transfer in"),
     ("Money out", "transfer out"),
     ("Withdrawal new", "withdrawal new"),
@@ -40,7 +41,11 @@ _KINDS: Final = (
 )
 POSITION: Final = "position"
 """The first word where it is about what is open, and not yet what about it."""
-_OF_POSITIONS: Final = (*_KINDS[4:8], ("Stopped out", "position stopped"))
+_OF_POSITIONS: Final = (
+    *_KINDS[4:8],
+    ("Stopped out", "position stopped"),
+    ("Distance to liquidation", "liquidation distance"),
+)
 _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"), ("Changes", "changes"))
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
 
@@ -115,7 +120,7 @@ def _which_number(what: Measure | Occasion | None) -> str:
     match what:
         case Measure.PRICE | None:
             return "Which price? For example: 2400"
-        case Measure.MARGIN_LEVEL | Measure.STOP_DISTANCE:
+        case Measure() if what.is_percent:
             return "How many percent? For example: 150%"
         case _:
             return "Which amount? For example: 10000 USD"

@@ -1,6 +1,5 @@
 """Errors become sentences here, and only here: what happened, and what to do next. One for each class of the tree."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -171,7 +170,9 @@ def _nearest(name: str, known: Sequence[str]) -> str:
         for part in re.split(r"[/ ]", one)
         if len(part) > 2
     }
-    near = difflib.get_close_matches(name.casefold(), list(words), 1)
+    from difflib import get_close_matches  # with the first slip of the pen
+
+    near = get_close_matches(name.casefold(), list(words), 1)
     return visible_word(words[near[0]], 64) if near else ""
 
 
@@ -312,7 +313,9 @@ def not_allowed(right: Right) -> NotAllowedError:
 
 def unknown_command(command: str, known: Iterable[str]) -> str:
     """One line, as HTML, with the nearest command there is."""
-    near = difflib.get_close_matches(command.lower(), list(known), 1)
+    from difflib import get_close_matches
+
+    near = get_close_matches(command.lower(), list(known), 1)
     example = f"Did you mean /{near[0]}?" if near else "For example: /balance. /help shows all of them."
     return f"I do not know /{escape(visible_word(command), quote=False)}. {example}"
 

@@ -6,13 +6,16 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bot.store import Database
+from tests.support import blank
 from tests.support.clock import HandClock
 
 
@@ -49,7 +52,15 @@ def _close_the_world() -> None:
     socket.getaddrinfo = resolve
 
 
+def _ask_nobody_twice() -> None:
+    """What httpx finds out anew for each request and each client, and what is always the same here."""
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # not installed: looked for on every path, each time
+    httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)  # hundreds of authorities
+
+
 _close_the_world()
+_ask_nobody_twice()
+blank.hand_out_copies()
 
 
 def pytest_configure(config: pytest.Config) -> None:

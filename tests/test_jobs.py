@@ -11,6 +11,7 @@ import pytest
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from bot.commands.run import once_there_are
 from bot.jobs import scheduled
 from bot.store import Tables
 from bot.wiring import House
@@ -103,6 +104,44 @@ async def test_each_minute_what_waits_and_the_policy_are_looked_at(tmp_path: Pat
             await _falls_due(scheduler, job)
 
 
+async def test_no_job_opens_a_room_that_nobody_has_used(tmp_path: Path) -> None:
+    """What they look after is rows: while there are none, asking the table is enough."""
+    async with opened(write_desk(tmp_path)) as rooms:
+        with scheduled(rooms) as scheduler:
+            for job in scheduler.get_jobs():
+                if job.id not in ("check_database", "tell_of_keys", "watch_policy"):
+                    await _falls_due(scheduler, job.id)
+        assert set(vars(rooms)) & {"_deciding", "connections", "alerts", "linking", "entries", "paging"} == set()
+
+
+async def test_that_there_is_no_policy_is_noted_once_so_that_the_first_one_is_told(tmp_path: Path) -> None:
+    path = write_desk(tmp_path)
+    for is_opened in (True, False):
+        async with opened(path) as rooms:
+            with scheduled(rooms) as scheduler:
+                await _falls_due(scheduler, "watch_policy")
+            assert ("policy" in vars(rooms)) is is_opened
+            told = await rooms.database.read(
+                lambda tables: tables.conn.execute("SELECT value FROM meta WHERE key = 'policy_told'").fetchall()
+            )
+            assert told == [("0",)]
+
+
+async def test_a_room_that_looks_after_rows_is_opened_with_the_first_of_them(tmp_path: Path) -> None:
+    clock = HandClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+    async with opened(write_desk(tmp_path), clock) as rooms:
+        opening = asyncio.create_task(once_there_are(rooms, ("connections", "alert_rules"), "bot.alerts.service"))
+        for _ in range(3):
+            await clock.move(1.0)
+            await rooms.database.read(lambda tables: None)
+        assert not opening.done()
+        await _links_a_doubtful_key(rooms)
+        while not opening.done():
+            await clock.move(1.0)
+            await asyncio.sleep(0)
+        await opening
+
+
 async def test_so_is_tidying(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with opened(write_desk(tmp_path)) as rooms:
@@ -127,9 +166,9 @@ async def _links_a_doubtful_key(rooms: House) -> None:
 
 
 async def test_the_word_about_keys_is_said_once_a_week_whatever_stops_in_between(tmp_path: Path) -> None:
-    clock = HandClock(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))  # a Sunday
+    clock = HandClock(datetime(2054, 3, 1, 12, 0, tzinfo=UTC))  # a Sunday that no slot of the scheduler lies before
     path, hour, week = write_desk(tmp_path), 3600, 7 * 86400
-    said = ["Key hygiene of week 2026-W09"]
+    said = ["Key hygiene of week 2054-W09"]
 
     async def an_hour_falls_due() -> list[str]:
         async with opened(path, clock) as rooms:
@@ -144,15 +183,15 @@ async def test_the_word_about_keys_is_said_once_a_week_whatever_stops_in_between
     await clock.move(18 * hour)  # Monday, 06:00
     assert await an_hour_falls_due() == said
     await clock.move(hour)
-    assert await an_hour_falls_due() == [*said, "Key hygiene of week 2026-W10"]
+    assert await an_hour_falls_due() == [*said, "Key hygiene of week 2054-W10"]
     await clock.move(3 * week - hour)  # two were missed
-    assert await an_hour_falls_due() == [*said, "Key hygiene of week 2026-W10", "Key hygiene of week 2026-W12"]
+    assert await an_hour_falls_due() == [*said, "Key hygiene of week 2054-W10", "Key hygiene of week 2054-W12"]
     await clock.move(hour)
-    assert (await an_hour_falls_due())[3:] == ["Key hygiene of week 2026-W13"]
+    assert (await an_hour_falls_due())[3:] == ["Key hygiene of week 2054-W13"]
 
 
 async def test_a_week_without_complaints_is_done_with_too(tmp_path: Path) -> None:
-    clock = HandClock()
+    clock = HandClock(datetime(2054, 3, 2, 9, 0, tzinfo=UTC))
     async with opened(write_desk(tmp_path), clock) as rooms:
         with scheduled(rooms) as scheduler:
             await _falls_due(scheduler, "tell_of_keys")

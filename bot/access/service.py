@@ -27,6 +27,7 @@ from bot.ports import Deed, Recorder
 from bot.secret import Secret
 from bot.store import Database, Tables
 from bot.store.columns import at
+from bot.store.presence import any_in
 
 _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -58,7 +59,7 @@ class Access:
         """
 
         def seed(tables: Tables) -> None:
-            if not tables["persons"].count:
+            if not any_in("persons")(tables):
                 self._seed(tables, admins, members)
             else:
                 second = self._second_admin(tables, admins)

@@ -1,6 +1,6 @@
 """One number and the rules that look at it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -98,10 +98,24 @@ class Book:
         for swing, ladder in self._swings.values():
             rose, fell = swing.went(span.low, span.high, span.end)
             went = max(rose, fell)
-            turns += self._moved(set(ladder.touched(went, went)), lambda one: _swung(one, rose, fell, span.end))  # noqa: B023  # called at once
+            is_whole = swing.is_whole(span.end)
+            turns += self._moved(
+                set(ladder.touched(went, went)),
+                lambda one: _swung(one, rose, fell, span.end, is_whole=is_whole),  # noqa: B023  # called at once
+            )
         if turns:
             self._look_around()
         return turns
+
+    def window_unknown(self, now: datetime) -> timedelta | None:
+        """The longest window of its rules, where not all of it is known."""
+        return max((window for window, (swing, _) in self._swings.items() if not swing.is_whole(now)), default=None)
+
+    def begins_earlier(self, since: datetime, spans: Sequence[Span]) -> None:
+        """What it went through before anybody listened: rules that look at windows begin there."""
+        seen = [(span.start, span.low, span.high) for span in spans]
+        for swing, _ in self._swings.values():
+            swing.begins_earlier(since, seen)
 
     def take_late(self, span: Span) -> list[Turn]:
         """Where the number was before what is known: told late, from the provider's history."""
@@ -157,5 +171,7 @@ def _late(entry: Entry, span: Span) -> Step:
     return step_late(entry.rule, entry.state, span)
 
 
-def _swung(entry: Entry, rose: Decimal, fell: Decimal, at: datetime) -> Step:
+def _swung(entry: Entry, rose: Decimal, fell: Decimal, at: datetime, *, is_whole: bool) -> Step:
+    if entry.state.phase is Phase.HELD and not is_whole:
+        return Step(entry.state)  # it may have gone further before anybody listened
     return step_swing(entry.rule, entry.state, rose, fell, at)

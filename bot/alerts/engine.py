@@ -7,7 +7,7 @@ already: whoever asks writes them down.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -32,6 +32,8 @@ from bot.providers.records import Balance, Candle, Position, Quote, Way
 from bot.providers.records import Entry as Line
 from bot.providers.streams import Subject, Told, Topic
 
+ALL: Final = "all"
+"""Before a currency: the profits of all that is open, in that currency."""
 _NOT_AHEAD: Final = -AHEAD
 _NOTHING: Final[list["Moved"]] = []
 
@@ -63,6 +65,8 @@ class Happening:
     """When it will be over by itself, such as a request that expires."""
     amount: Decimal | None = None
     currency: str = ""
+    audience: frozenset[int] | None = None
+    """Whose business it is, by their ids; None: everybody's who may read its connection."""
 
 
 class Engine:
@@ -132,6 +136,12 @@ class Engine:
             return self._waiting[source.connection, source.what].get(rule_id)
         return self._books[source].entries.get(rule_id)
 
+    @property
+    def entries(self) -> list[Entry]:
+        """All of them."""
+        found = [self.entry(rule_id) for rule_id in self._sources]
+        return [entry for entry in found if entry is not None]
+
     def book(self, source: Source) -> Book | None:
         """What is known of a number, if a rule looks at it."""
         return self._books.get(source)
@@ -188,6 +198,21 @@ class Engine:
             self.ignored["no number"] += 1
             return _NOTHING
         return self._span(book, of_quote(quote), None, now)
+
+    def windows_unknown(self, connection: int, now: datetime) -> dict[str, timedelta]:
+        """Of which symbols rules look at a window that is not known yet, and how long that is."""
+        found = {
+            symbol: book.window_unknown(now) for (number, symbol), book in self._prices.items() if number == connection
+        }
+        return {symbol: window for symbol, window in found.items() if window is not None}
+
+    def begins_earlier(self, connection: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        """Its prices from `since` on, as the provider's history has them, oldest first. An extreme counts as of the
+        beginning of its candle: it leaves the window sooner rather than too late."""
+        book = self._prices.get((connection, symbol))
+        if book is not None:
+            spans = [of_candle(one, one.at + one.step, fills_gap=True) for one in candles]
+            book.begins_earlier(since, [span for span in spans if believed(Measure.PRICE, span)])
 
     def _span(self, book: Book, span: Span, outage: Outage | None, now: datetime) -> list[Moved]:
         what = book.source.what
@@ -250,7 +275,7 @@ class Engine:
         together: dict[tuple[str, Measure], Decimal] = {}
         for position in positions:
             for measure, number in of_position(position).items():
-                for subject in (position.id, position.symbol, ""):
+                for subject in _subjects(position, measure):
                     key = (subject, measure)
                     if key not in together:
                         together[key] = number
@@ -269,7 +294,7 @@ class Engine:
         for entry in self._waiting.get((what.connection, what.occasion), {}).values():
             rule = entry.rule
             if not rule.is_paused and entry.state.phase is not Phase.DONE and _fits(rule, what, now):
-                firing = Firing(rule, what.key, Side.NONE, what.since, what.amount, what.detail, outage)
+                firing = Firing(rule, what.key, Side.NONE, what.since, what.amount, what.detail, outage, what.audience)
                 moved.append(Moved(rule, entry.state, firing))
         return moved
 
@@ -322,6 +347,14 @@ def _moved(turn: Turn, span: Span, outage: Outage | None) -> Moved:
     return Moved(turn.rule, result.state, firing, result.is_released)
 
 
+def _subjects(position: Position, measure: Measure) -> tuple[str, ...]:
+    """By itself, with those of its market, and with all: profits, which are added up, by their currency."""
+    if measure is not Measure.PROFIT or position.profit is None:
+        return position.id, position.symbol, ""
+    currency = position.profit.currency.code
+    return position.id, f"{position.symbol} {currency}", f"{ALL} {currency}"
+
+
 def _fits(rule: Rule, what: Happening, now: datetime) -> bool:
     """Whether this is what the rule waits for, and has lasted, or is yet to last, as long as it says."""
     if (rule.source.subject and rule.source.subject not in (what.subject, what.number)) or rule.currency not in (
@@ -343,9 +376,11 @@ def _subject(source: Source) -> Subject | None:
     match source.what:
         case Measure.PRICE:
             return Subject(Topic.QUOTE, source.subject)
-        case Measure.BALANCE | Measure.FREE_MARGIN | Measure.MARGIN_LEVEL:
+        case Measure.BALANCE | Measure.FREE_MARGIN | Measure.MARGIN_LEVEL | Measure.MARGIN_DISTANCE:
             return Subject(Topic.BALANCE, source.subject.partition(" ")[0])
-        case Measure.PROFIT | Measure.STOP_DISTANCE | Occasion.OPENED | Occasion.CLOSED | Occasion.STOPPED:
+        case Measure.PROFIT | Measure.STOP_DISTANCE | Measure.LIQUIDATION_DISTANCE:
+            return Subject(Topic.CONTRACT)
+        case Occasion.FILLED | Occasion.OPENED | Occasion.CLOSED | Occasion.STOPPED:
             return Subject(Topic.CONTRACT)
         case Occasion.MONEY_IN | Occasion.MONEY_OUT:
             return Subject(Topic.ENTRY)

@@ -22,10 +22,19 @@ class Measure(StrEnum):
     """Of one position; a loss is below nought."""
     STOP_DISTANCE = "distance to stop"
     """In percent of the present price."""
+    LIQUIDATION_DISTANCE = "distance to liquidation"
+    """Of a position, in percent of the present price: where the provider tells at which price it closes it."""
+    MARGIN_DISTANCE = "distance to full margin"
+    """In percent of what the account is worth: what it may lose until all its margin is in use."""
 
     @property
     def is_percent(self) -> bool:
-        return self in (Measure.MARGIN_LEVEL, Measure.STOP_DISTANCE)
+        return self in (
+            Measure.MARGIN_LEVEL,
+            Measure.STOP_DISTANCE,
+            Measure.LIQUIDATION_DISTANCE,
+            Measure.MARGIN_DISTANCE,
+        )
 
     @property
     def must_be_positive(self) -> bool:
@@ -36,6 +45,7 @@ class Measure(StrEnum):
 class Occasion(StrEnum):
     """Something that happens. The value finishes the sentence "tell me: …"."""
 
+    FILLED = "order filled"
     OPENED = "position opened"
     CLOSED = "position closed"
     STOPPED = "position stopped out"
@@ -125,7 +135,8 @@ class Source:
     """Nought: the desk itself."""
     what: Measure | Occasion
     subject: str = ""
-    """A symbol, a position, or an account and its currency (`"123 USD"`); empty: whatever the connection has."""
+    """A symbol, a position, or an account and its currency (`"123 USD"`); of profits a symbol,
+    or `all`, and a currency; empty: whatever the connection has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +250,5 @@ class Firing:
     detail: str = ""
     """For occasions: what happened, in plain words; may hold words of outside."""
     outage: Outage | None = None
+    audience: frozenset[int] | None = None
+    """Whose business it is, where that is fewer than may read its connection."""

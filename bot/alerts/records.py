@@ -48,6 +48,8 @@ class Told:
     acknowledged_by: int | None
     acknowledged_at: datetime | None
     resolved_at: datetime | None
+    audience: frozenset[int] | None = None
+    """Whose business it is; None: everybody's who may read its connection."""
 
 
 def read_entries(tables: Tables) -> list[Entry]:
@@ -65,6 +67,11 @@ def entries_of(tables: Tables, owner: int) -> list[Entry]:
     """One person's, oldest first."""
     rows = tables.conn.execute(f"{_STATES} WHERE owner = ? ORDER BY created_at, alert_rules.id", (owner,))
     return [_entry(row) for row in rows]
+
+
+def owners(tables: Tables) -> set[int]:
+    """Who has any."""
+    return {owner for (owner,) in tables.conn.execute("SELECT DISTINCT owner FROM alert_rules")}
 
 
 def count_of(tables: Tables, owner: int) -> int:
@@ -210,6 +217,7 @@ def _told(row: tuple[Any, ...]) -> Told:
         by,
         _moment(acknowledged_at),
         _moment(resolved_at),
+        None if said.get("audience") is None else frozenset(said["audience"]),
     )
 
 

@@ -52,6 +52,8 @@ def of_balance(balance: Balance) -> dict[Measure, Decimal]:
         used = balance.amount.amount - balance.available.amount
         if used > 0:
             found[Measure.MARGIN_LEVEL] = balance.amount.amount * _HUNDRED / used
+            if balance.amount.amount > 0:
+                found[Measure.MARGIN_DISTANCE] = balance.available.amount * _HUNDRED / balance.amount.amount
     if balance.profit is not None:
         found[Measure.PROFIT] = balance.profit.amount
     return found
@@ -62,6 +64,10 @@ def of_position(position: Position) -> dict[Measure, Decimal]:
     found = {}
     if position.profit is not None:
         found[Measure.PROFIT] = position.profit.amount
-    if position.stop is not None and position.now is not None and position.now > 0:
-        found[Measure.STOP_DISTANCE] = abs(position.now - position.stop) * _HUNDRED / position.now
+    for measure, level in (
+        (Measure.STOP_DISTANCE, position.stop),
+        (Measure.LIQUIDATION_DISTANCE, position.stop_out),
+    ):
+        if level is not None and position.now is not None and position.now > 0:
+            found[measure] = abs(position.now - level) * _HUNDRED / position.now
     return found

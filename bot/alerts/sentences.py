@@ -27,7 +27,7 @@ _OCCASIONS: tuple[tuple[tuple[str, ...], Occasion], ...] = (
     (("position", "closed"), Occasion.CLOSED),
     (("position", "stopped"), Occasion.STOPPED),
     (("stopped", "out"), Occasion.STOPPED),
-    (("order", "filled"), Occasion.OPENED),
+    (("order", "filled"), Occasion.FILLED),
     (("transfer", "in"), Occasion.MONEY_IN),
     (("money", "in"), Occasion.MONEY_IN),
     (("transfer", "out"), Occasion.MONEY_OUT),
@@ -47,6 +47,10 @@ _OCCASIONS: tuple[tuple[tuple[str, ...], Occasion], ...] = (
 _MEASURES: tuple[tuple[tuple[str, ...], Measure], ...] = (
     (("distance", "to", "stop"), Measure.STOP_DISTANCE),
     (("stop", "distance"), Measure.STOP_DISTANCE),
+    (("distance", "to", "liquidation"), Measure.LIQUIDATION_DISTANCE),
+    (("liquidation", "distance"), Measure.LIQUIDATION_DISTANCE),
+    (("distance", "to", "full", "margin"), Measure.MARGIN_DISTANCE),
+    (("margin", "distance"), Measure.MARGIN_DISTANCE),
     (("margin", "level"), Measure.MARGIN_LEVEL),
     (("free", "margin"), Measure.FREE_MARGIN),
     (("available",), Measure.FREE_MARGIN),
@@ -244,7 +248,7 @@ def _numeric(left: Sequence[str], test: Test, right: Sequence[str], said: Senten
         names, measure, test, value = tuple(left[1:]), Measure.PROFIT, turned.get(test, test), -abs(value)
     measure = measure or Measure.PRICE
     if is_percent and not measure.is_percent:
-        raise InputError("percent go with margin level, distance to stop, and moves", "/alert GOLD moves 3% in 1h")
+        raise InputError("percent go with margin level, distances, and moves", "/alert GOLD moves 3% in 1h")
     if measure is Measure.PRICE and not names:
         raise InputError("say which market", EXAMPLE)
     if measure is Measure.PRICE and value <= 0:

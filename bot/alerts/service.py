@@ -25,7 +25,7 @@ from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.ports import Deed, Recorder
-from bot.providers.records import Position, Quote
+from bot.providers.records import Candle, Position, Quote
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
@@ -75,6 +75,8 @@ class Alerts:
         self._changed = asyncio.Event()
         self._wanted: Mapping[int, frozenset[Subject]] = {}
         self._started = False
+        self._absent: frozenset[int] = frozenset()
+        """Owners who are suspended."""
 
     # what is heard
 
@@ -147,6 +149,14 @@ class Alerts:
             if entry is not None and entry.state.muted_while_held:
                 self._stand(entry, replace(entry.state, muted_while_held=False))
         await self.settled()
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        """Of which symbols it is not known how they went within the times that rules look at."""
+        return self.engine.windows_unknown(connection_id, self._clock.now())
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        """How they went, from `since` on; oldest first."""
+        self.engine.begins_earlier(connection_id, symbol, candles, since)
 
     def wanted(self) -> Mapping[int, frozenset[Subject]]:
         """Which subjects rules need, by connection; `Subject(CONTRACT)`: all that is open there."""
@@ -326,7 +336,9 @@ class Alerts:
 
         def change(tables: Tables) -> str:
             told = records.read_told(tables, alert_id)
-            if told is None or not _concerns(person, told):
+            entry = None if told is None else records.read_entry(tables, told.rule_id)
+            desk = Desk(tables, self._find, self._groups())
+            if told is None or not _concerns(person, told, None if entry is None else entry.rule, desk):
                 raise NotFoundError("alert", alert_id)
             if told.acknowledged_by is not None:
                 row = tables.conn.execute("SELECT name FROM persons WHERE id = ?", (told.acknowledged_by,)).fetchone()
@@ -336,7 +348,6 @@ class Alerts:
                 (person.id, at(now), alert_id),
             )
             self._audit.record(tables, Deed("alert.acknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
-            entry = records.read_entry(tables, told.rule_id)
             more = f"Acknowledged by {person.name}, {now.astimezone(self.zone):%H:%M:%S %Z}."
             choices = () if entry is None or told.resolved_at else buttons(entry.rule, is_acknowledged=True)
             self._telling.redraw(tables, told, more, choices=choices)
@@ -379,13 +390,17 @@ class Alerts:
         self._note(self.engine.again(now))
         await self.settled()
 
-        def change(tables: Tables) -> tuple[list[str], list[str]]:
+        def change(tables: Tables) -> tuple[list[str], list[str], frozenset[int], list[Entry]]:
             desk = Desk(tables, self._find, self._groups())
             self._escalating(tables, desk, now)
             tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
-            return self._dropping(tables, desk, now), self._pausing(tables, desk, now)
+            gone, paused = self._dropping(tables, desk, now), self._pausing(tables, desk, now)
+            absent = frozenset(records.owners(tables) - desk.people.keys())
+            back = [entry for owner in self._absent - absent for entry in records.entries_of(tables, owner)]
+            return gone, paused, absent, back
 
-        gone, paused = await self._database.write(change)
+        gone, paused, absent, back = await self._database.write(change)
+        self._heed(absent, back)
         for rule_id in gone:
             self.engine.remove(rule_id)
         for rule_id in paused:
@@ -409,7 +424,16 @@ class Alerts:
                 if entry is not None:
                     tells_admins = any(step.tells_admins for step in due[gone:])
                     step = replace(due[-1], tells_admins=tells_admins)
-                    self._telling.escalate(desk, told, entry.rule, step, len(due))
+                    self._telling.escalate(desk, told, entry.rule, step, len(due), now)
+
+    def _heed(self, absent: frozenset[int], back: Iterable[Entry]) -> None:
+        """Rules of the suspended are not looked at until their owner is back: no stream stands for them."""
+        self._absent = absent
+        for entry in back:
+            self.engine.put(entry)
+        if absent:
+            for rule_id in [entry.rule.id for entry in self.engine.entries if entry.rule.owner in absent]:
+                self.engine.remove(rule_id)
 
     def _dropping(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
         """Rules whose time is over, or whose connection is gone."""
@@ -457,10 +481,13 @@ def _goes_on(there: Entry, rule: Rule) -> bool:
     return there.rule.threshold == rule.threshold and not is_roused
 
 
-def _concerns(person: Person, told: records.Told) -> bool:
-    """Told in one of their chats, or in a group; admins hear of what nobody has acknowledged."""
-    is_told = any(chat < 0 or chat in person.telegram_ids for chat, _ in told.chats.values())
-    return is_told or Role.ADMIN in person.roles
+def _concerns(person: Person, told: records.Told, rule: Rule | None, desk: Desk) -> bool:
+    """Told in one of their chats, or in a group and about what they may read; admins hear of what nobody has
+    acknowledged."""
+    chats = [chat for chat, _ in told.chats.values()]
+    if Role.ADMIN in person.roles or any(chat in person.telegram_ids for chat in chats):
+        return True
+    return any(chat < 0 for chat in chats) and rule is not None and desk.may_hear(person, rule, told.audience)
 
 
 def _came(rule: Rule, state: State, now: datetime) -> State:

@@ -61,6 +61,7 @@ def _body(position: Position) -> dict[str, str | None]:
         "direction": None if position.direction is None else position.direction.value,
         "size": None if position.size is None else str(position.size),
         "stop": None if position.stop is None else str(position.stop),
+        "stop_out": None if position.stop_out is None else str(position.stop_out),
         "now": None if position.now is None else str(position.now),
         "profit": None if position.profit is None else str(position.profit),
     }
@@ -73,7 +74,8 @@ def _said(body: Mapping[str, Any]) -> str:
 
 
 def _was_at_stop(body: Mapping[str, Any]) -> bool:
-    if not body["stop"] or not body["now"] or not body["direction"]:
+    if not body["now"] or not body["direction"]:
         return False
-    now, stop = Decimal(body["now"]), Decimal(body["stop"])
-    return now <= stop if body["direction"] == Direction.LONG.value else now >= stop
+    now, is_long = Decimal(body["now"]), body["direction"] == Direction.LONG.value
+    stops = [Decimal(level) for level in (body["stop"], body.get("stop_out")) if level]
+    return any(now <= stop if is_long else now >= stop for stop in stops)

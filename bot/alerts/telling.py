@@ -4,6 +4,7 @@ acknowledged or is over. All inside the transaction that writes down why.
 A group is told what it may know: the rule, and a price. What an account holds, or is owed, is in the private chats.
 """
 
+from collections import deque
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,9 @@ CARD = "alert"
 ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS = range(1, 6)
 ACKNOWLEDGING: Final[Choices] = ((("Acknowledge", ACKNOWLEDGE),),)
 OPEN_FOR = timedelta(days=7)
+MOST_URGENT: Final = 12
+"""Of what others have set, to one chat in an hour."""
+_AN_HOUR: Final = timedelta(hours=1)
 
 
 class Linked(Protocol):
@@ -67,8 +71,10 @@ class Desk:
             self._linked[number] = self._find(self.tables, number)
         return self._linked.get(number)
 
-    def may_hear(self, person: Person, rule: Rule) -> bool:
-        """What is no connection's is for everybody here."""
+    def may_hear(self, person: Person, rule: Rule, audience: frozenset[int] | None = None) -> bool:
+        """What is no connection's is for everybody here, unless it is the business of some."""
+        if audience is not None and person.id not in audience:
+            return False
         linked = self.linked(rule)
         return not rule.source.connection or (linked is not None and linked.may_read(person))
 
@@ -88,6 +94,20 @@ class Telling:
         self._outbox = outbox
         self._cards = cards
         self._zone = zone
+        self._urgent: dict[int, deque[datetime]] = {}
+        """When somebody else's critical alerts went to a chat, among the last hour's."""
+
+    def _lane(self, lane: Lane, chat: int, now: datetime) -> Lane:
+        """What somebody else calls urgent goes with security so many times an hour; then it waits with the others."""
+        if lane is not Lane.SECURITY:
+            return lane
+        times = self._urgent.setdefault(chat, deque())
+        while times and times[0] <= now - _AN_HOUR:
+            times.popleft()
+        if len(times) >= MOST_URGENT:
+            return Lane.EVENTS
+        times.append(now)
+        return lane
 
     @staticmethod
     def check(desk: Desk, rule: Rule) -> None:
@@ -102,7 +122,7 @@ class Telling:
         """Write it down; answers False when it was there already, or its owner may not hear of it any more."""
         rule, tables = firing.rule, desk.tables
         owner = desk.people.get(rule.owner)
-        if owner is None or not desk.may_hear(owner, rule):
+        if owner is None or not desk.may_hear(owner, rule, firing.audience):
             return False
         known = "SELECT 1 FROM alert_firings WHERE rule_id = ? AND bucket = ? AND direction = ?"
         if tables.conn.execute(known, (rule.id, firing.bucket, firing.direction.value)).fetchone():
@@ -110,14 +130,15 @@ class Telling:
         linked = desk.linked(rule)
         number, name = _unused_id(tables), linked.name if linked is not None else ""
         title, lines = headline(firing), why(firing, name, owner.name, number, self._zone)
-        hearers = [] if is_quiet else _hearers(desk, rule, owner)
+        hearers = [] if is_quiet else _hearers(desk, firing, owner)
         chats: dict[str, tuple[int, int | None]] = {}
         for hearer in hearers:
             key = f"alert/{rule.id}/{firing.bucket}/{firing.direction.value}/{hearer.chat}"
-            notice = self._notice(tables, firing, number, key, title, lines, hearer)
+            notice = self._notice(tables, firing, number, key, title, lines, hearer, now)
             self._outbox.put(tables, notice)
             chats[key] = (hearer.chat, notice.card)
-        body = packed({"title": title, "lines": lines, "chats": chats})
+        audience = None if firing.audience is None else sorted(firing.audience)
+        body = packed({"title": title, "lines": lines, "chats": chats, "audience": audience})
         tables.conn.execute(
             "INSERT INTO alert_firings (id, rule_id, bucket, direction, severity, happened_at, told_at, is_quiet, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -155,16 +176,17 @@ class Telling:
                 ),
             )
 
-    def escalate(self, desk: Desk, told: Told, rule: Rule, step: Escalation, number: int) -> None:
+    def escalate(self, desk: Desk, told: Told, rule: Rule, step: Escalation, number: int, now: datetime) -> None:
         """Nobody has acknowledged it: said again below it, and to every admin where the step (its `number`) says so;
         its values to who may read them."""
         tables = desk.tables
         line = f"Nobody has acknowledged alert {told.id} for {time_said(step.after)}."
         for key, (chat, card) in told.chats.items():
             hearer = desk.owner_of(chat)
-            if card is not None and hearer is not None and desk.may_hear(hearer, rule):
+            if card is not None and hearer is not None and desk.may_hear(hearer, rule, told.audience):
+                lane = lane_of_step(told.severity)
                 notice = Notice(
-                    lane_of_step(told.severity),
+                    lane if hearer.id == rule.owner else self._lane(lane, chat, now),
                     chat,
                     f"Still open: {told.title}",
                     (line,),
@@ -179,7 +201,7 @@ class Telling:
         for person in desk.people.values():
             if Role.ADMIN not in person.roles:
                 continue
-            may_hear = desk.may_hear(person, rule)
+            may_hear = desk.may_hear(person, rule, told.audience)
             lines = (line, *told.lines) if may_hear else (line, f"Rule {rule.id}: its values are not yours to read.")
             for chat in person.telegram_ids - heard:
                 body = {"alert": told.id, "rule": rule.id}
@@ -187,7 +209,7 @@ class Telling:
                 self._outbox.put(
                     tables,
                     Notice(
-                        lane_of_step(told.severity),
+                        self._lane(lane_of_step(told.severity), chat, now),
                         chat,
                         f"{title}, not acknowledged",
                         lines,
@@ -198,10 +220,20 @@ class Telling:
                 )
 
     def _notice(
-        self, tables: Tables, firing: Firing, number: str, key: str, title: str, lines: list[str], hearer: Hearer
+        self,
+        tables: Tables,
+        firing: Firing,
+        number: str,
+        key: str,
+        title: str,
+        lines: list[str],
+        hearer: Hearer,
+        now: datetime,
     ) -> Notice:
         rule = firing.rule
         lane = lane_of(rule)
+        if hearer.person is None or hearer.person.id != rule.owner:
+            lane = self._lane(lane, hearer.chat, now)
         if hearer.person is None:
             is_public = rule.source.what is Measure.PRICE
             masked = (f"{condition(rule)}, alert {number}.", "The numbers are in the private chat of who set it.")
@@ -223,15 +255,15 @@ def _unused_id(tables: Tables) -> str:
             return number
 
 
-def _hearers(desk: Desk, rule: Rule, owner: Person) -> list[Hearer]:
+def _hearers(desk: Desk, firing: Firing, owner: Person) -> list[Hearer]:
     """The target, as far as it may hear of it; the owner hears what goes to a group, too.
 
     Who may not tell others any more, or whose group is none of the desk's any more, is told alone.
     """
-    may_tell = owner.may(Right.ALERT)
+    rule, may_tell = firing.rule, owner.may(Right.ALERT)
     person = owner if rule.target.person is None or not may_tell else desk.people.get(rule.target.person)
     found = []
-    if person is not None and desk.may_hear(person, rule):
+    if person is not None and desk.may_hear(person, rule, firing.audience):
         found += [Hearer(chat, person) for chat in sorted(person.telegram_ids)]
     if rule.target.chat is not None and may_tell and desk.has(rule.target.chat):
         found.append(Hearer(rule.target.chat, None, rule.target.thread))

@@ -72,6 +72,12 @@ class Carrier(Protocol):
         for a kind that is sent.
         """
 
+    def approving(self, tables: Tables, request: Request) -> bool:
+        """Of a kind that is sent, in the transaction that approves it: whether it goes at once.
+
+        Then nothing is drawn here. Whoever sends it sees to it that its cards say how it stands.
+        """
+
     async def carried(self, request: Request) -> None:
         """After the commit: what looks at the tables through a picture of its own takes it anew; what is to be sent
         is picked up."""
@@ -88,6 +94,9 @@ class InHouse:
 
     def asked(self, tables: Tables, request: Request) -> None:
         """Nothing belongs to it."""
+
+    def approving(self, tables: Tables, request: Request) -> bool:
+        return False
 
     async def carried(self, request: Request) -> None:
         """Nothing holds a picture of it."""
@@ -353,6 +362,10 @@ class Approvals:
         """Something was added to it that its cards show."""
         self._prompts.redraw(tables, request, anew=True)
 
+    def drawing(self, tables: Tables, request: Request) -> None:
+        """Its cards show how it stands; where they do already, nothing happens."""
+        self._prompts.redraw(tables, request)
+
     def reminding(self, tables: Tables, request: Request, since: datetime, stage: str) -> None:
         """Everybody it waits for who was asked before then, once for each stage."""
         for person in self.awaited(tables, request):
@@ -516,6 +529,8 @@ class Approvals:
         if request.rule.hold:
             until = now + request.rule.hold
             approved = records.move(tables, approved, Event.HOLD_BEGUN, now, held_until=until)
+        elif self.carriers[request.kind].approving(tables, approved):
+            return approved
         self._prompts.redraw(tables, approved)
         return approved
 

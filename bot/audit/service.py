@@ -32,8 +32,8 @@ NAMED_IN_DETAILS = (
     " CASE WHEN json_valid(details) THEN json_extract(details, '$.for_person') END = ?"
 )
 """Rows in whose details a person is named: what others, or the host, did for them. As the index `audit_for` has it."""
-_TELLTALE = re.compile(r"[:=,%-]")
-"""Without one of these no text has the shape of a secret."""
+_TELLTALE = re.compile(r"[:=,%]|1-")
+"""Without one of these no text has the shape of a secret. A hyphen alone is none: references of ours have one."""
 _LATEST = 253_402_300_799_999
 """The last moment of the year 9999."""
 _PAGE = 2000

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from bot.commands.host import known_commands
 from bot.config import Config
 from bot.errors import StoreError
 from bot.hosting import hosting
+from bot.store.presence import any_in
 from bot.wiring import House, holding, house, mark_clean_stop
 from handlers import failures
 from handlers.running import Running, running
 
 _log = logging.getLogger("countersign")
+_LOOK_SECONDS = 1.0
+"""So often it is seen whether a room has begun to be used."""
 
 
 @click.command()
@@ -62,7 +66,7 @@ async def _serve(config: Config, rooms: House) -> None:
     with jobs.scheduled(rooms):
         async with running(rooms) as work, _updates(config, work) as fetching:
             _log.info("up", extra={"version": __version__, "key": rooms.keys.fingerprint})
-            rest = (_moving(rooms, work), _watching(rooms, work), _by_the_clock(work))
+            rest = (_moving(rooms, work), _watching(rooms, work), _by_the_clock(rooms, work))
             parts = (*fetching, work.notify(), *rest)
             tasks = [asyncio.create_task(part) for part in parts]
             try:
@@ -76,22 +80,26 @@ async def _serve(config: Config, rooms: House) -> None:
                     raise result
 
 
-async def _by_the_clock(work: Running) -> None:
+async def _by_the_clock(rooms: House, work: Running) -> None:
     """Digests and statements, when they are due."""
     await work.settled()
+    await once_there_are(rooms, ("schedules",), "handlers.digests", "bot.operations.schedules.service")
     await work.tell_by_the_clock()
 
 
 async def _moving(rooms: House, work: Running) -> None:
     """What was approved is sent, and what is open is found out about."""
     await work.settled()
+    await once_there_are(rooms, ("requests",), "bot.operations.deciding")
     await rooms.money.run()
 
 
 async def _watching(rooms: House, work: Running) -> None:
     """What is told by itself, by the providers and by what alert rules make of it."""
     await work.settled()
-    await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
+    if await rooms.database.read(any_in("sealed")):
+        await rooms.locking.take_stock(rooms.access.roster, rooms.pulse.started_at)
+    await once_there_are(rooms, ("connections", "alert_rules"), "bot.alerts.service", "bot.operations.watch.room")
     await rooms.alerts.start()
     writing, watching = (asyncio.create_task(one) for one in (rooms.alerts.run(), rooms.watch.run()))
     try:
@@ -103,6 +111,17 @@ async def _watching(rooms: House, work: Running) -> None:
     for part in (writing, watching):
         if not part.cancelled():
             part.result()
+
+
+async def once_there_are(rooms: House, tables: tuple[str, ...], *modules: str) -> None:
+    """A room that looks after rows is opened once there are some, its files imported while everybody is answered."""
+    while True:
+        with contextlib.suppress(StoreError):  # it is looked again
+            if await rooms.database.read(any_in(*tables)):
+                break
+        await rooms.clock.sleep(_LOOK_SECONDS)
+    for module in modules:
+        await asyncio.to_thread(import_module, module)
 
 
 @asynccontextmanager

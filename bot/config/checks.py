@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from babel import Locale, UnknownLocaleError
 
 from bot.config.addresses import check_address
 from bot.config.files import check_data_dir, secret_file
@@ -26,6 +25,18 @@ def check_telegram(table: Partial, problems: list[Problem]) -> None:
         rate = getattr(table.pacing, field.name)
         if not (math.isfinite(rate) and rate >= 0):
             problems.append(Problem(f"telegram.pacing.{field.name}", str(rate), "0 (no ceiling) or a positive number"))
+
+
+def _is_locale(name: str) -> bool:
+    if name == "en":
+        return True  # as nearly everywhere: no reason to open the book of all locales
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        Locale.parse(name)
+    except (UnknownLocaleError, ValueError, TypeError):
+        return False
+    return True
 
 
 def check_people(people: Partial, problems: list[Problem]) -> None:
@@ -65,9 +76,7 @@ def check_desk(desk: Partial, at: Path, problems: list[Problem]) -> None:
         ZoneInfo(desk.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         problems.append(Problem("desk.time_zone", repr(desk.time_zone[:60]), "an IANA name such as Europe/Zurich"))
-    try:
-        Locale.parse(desk.locale)
-    except (UnknownLocaleError, ValueError, TypeError):
+    if not _is_locale(desk.locale):
         problems.append(Problem("desk.locale", repr(desk.locale[:60]), "a locale such as en or de_CH"))
     if desk.data_dir is not None:
         check_data_dir(at / desk.data_dir, problems)

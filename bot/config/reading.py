@@ -3,7 +3,6 @@
 Each problem says where it is, what was found (secrets masked) and what is expected; unknown keys are problems.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +38,9 @@ def table(kind: type[msgspec.Struct], raw: object, path: str, problems: list[Pro
     known = {field.name: field for field in msgspec.structs.fields(kind)}
     for key in raw:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
+            from difflib import get_close_matches
+
+            near = get_close_matches(key, known, 1)
             hint = f"`{near[0]}`?" if near else "one of " + ", ".join(known)
             problems.append(Problem(_join(path, key), "an unknown key", hint))
     values = {}

@@ -4,11 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.clock import Clock
-from bot.errors import NotFoundError
+from bot.errors import ConflictError, NotFoundError
 from bot.messages.outbox import Lane, Notice, noted
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
 from bot.store.columns import at, moment
+
+_REPLAY = """
+UPDATE outbox SET state = 'waiting', tries = 0, trouble = NULL, not_before = ?1, created_at = ?1, burst = NULL
+WHERE state = 'dead' AND (?2 IS NULL OR id = ?2) AND chat_id NOT IN
+    (SELECT telegram_id FROM telegram_ids JOIN persons ON persons.id = person_id WHERE persons.state = 'suspended')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +57,19 @@ class Undelivered:
     async def replay(self, person_id: int, number: int | None = None, *, telegram_id: int) -> int:
         """Let one of them, or all, wait again as if they were new; answers how many.
 
+        What was for somebody who is suspended stays where it is.
+
         Raises:
             NotFoundError: There is none of that number any more.
+            ConflictError: It was for somebody who is suspended.
         """
         now = at(self._clock.now())
 
         def change(tables: Tables) -> int:
-            count = tables.conn.execute(
-                "UPDATE outbox SET state = 'waiting', tries = 0, trouble = NULL, not_before = ?1, created_at = ?1,"
-                " burst = NULL WHERE state = 'dead' AND (?2 IS NULL OR id = ?2)",
-                (now, number),
-            ).rowcount
+            count = tables.conn.execute(_REPLAY, (now, number)).rowcount
             if number is not None and not count:
+                if tables.conn.execute("SELECT 1 FROM outbox WHERE id = ? AND state = 'dead'", (number,)).fetchone():
+                    raise ConflictError("it was for somebody who is suspended")
                 raise NotFoundError("undelivered message", str(number))
             if count:
                 details: dict[str, str | int] = {"count": count}

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import websockets.asyncio.client
 import websockets.exceptions
-from websockets.protocol import State
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event, State
 
 from bot import crash
 from bot.clock import Clock
@@ -301,6 +302,8 @@ class _Connection(websockets.asyncio.client.ClientConnection):
     """
 
     _gathers = False
+    take: Callable[[bytes], bool] | None = None
+    """Hears a frame as soon as it is there; False: whoever reads is to hear it."""
 
     def send_data(self) -> None:
         if _DYING.get():
@@ -316,6 +319,18 @@ class _Connection(websockets.asyncio.client.ClientConnection):
         if not self._gathers:
             self._gathers = True
             self.loop.call_soon(self._send_gathered)
+
+    def process_event(self, event: Event) -> None:
+        """A text in one frame is taken at once, where somebody takes it and nothing waits to be read before it."""
+        if (
+            self.take is None
+            or type(event) is not Frame
+            or event.opcode is not Opcode.TEXT
+            or not event.fin
+            or self.recv_messages.frames
+            or not self.take(bytes(event.data))
+        ):
+            super().process_event(event)
 
     async def send(self, message: Any, *, text: bool | None = None) -> None:
         """The library's, without its guards where none of them would act: they are half of what a frame costs."""
@@ -363,6 +378,9 @@ class _Talk:
         self._look: asyncio.TimerHandle | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.over = False
+        self._slip: Exception | None = None
+        if isinstance(socket, _Connection):
+            socket.take = self._take
         self._reader = asyncio.create_task(self._read())
 
     def keep(self, keeping: Coroutine[Any, Any, None]) -> None:
@@ -440,6 +458,8 @@ class _Talk:
         error: ProviderError = SilentError(self._provider, "connection closed")
         try:
             async for frame in self._socket:
+                if self._slip is not None:
+                    raise self._slip
                 for settled in self._hear(frame):
                     self._settle(settled)
         except ReplyError as unreadable:
@@ -457,6 +477,22 @@ class _Talk:
             if self._keeper is not None and self._keeper is not asyncio.current_task():
                 self._keeper.cancel()
             await self._farewell()
+
+    def _take(self, frame: bytes) -> bool:
+        """Hear it here and now; whatever becomes of a slip is the reader's to do."""
+        if self._slip is not None or self.over:
+            return False
+        try:
+            text = frame.decode()
+        except UnicodeDecodeError:
+            return False
+        try:
+            for settled in self._hear(text):
+                self._settle(settled)
+        except Exception as slip:  # noqa: BLE001  # raised again where the frames are read
+            self._slip = slip
+            return False
+        return True
 
     async def _farewell(self) -> None:
         with contextlib.suppress(OSError, websockets.exceptions.WebSocketException):

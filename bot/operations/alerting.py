@@ -4,7 +4,6 @@ What could mean several things comes back as several; a person picks.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
@@ -14,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role, Roster
+from bot.alerts.engine import ALL
 from bot.alerts.model import Measure, Occasion, Rule, Source, Target, Test
 from bot.alerts.screening import of_balance, of_position
 from bot.alerts.sentences import EXAMPLE, Sentence
@@ -31,15 +31,15 @@ from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.sharing import party_named
 from bot.providers.base import Provider
-from bot.providers.markets import TellsPrices
+from bot.providers.markets import KeepsOrders, TellsPrices
 from bot.providers.records import Balance
 
 ANSWER_SECONDS: Final = 20.0
 MOST_OFFERED: Final = 6
 MOST_HEARERS: Final = 40
 _OF_CRM = (Occasion.WITHDRAWAL_NEW, Occasion.WITHDRAWAL_WAITING)
-_OF_ACCOUNTS = (Measure.BALANCE, Measure.FREE_MARGIN, Measure.MARGIN_LEVEL)
-_OF_POSITIONS = (Occasion.OPENED, Occasion.CLOSED, Occasion.STOPPED)
+_OF_ACCOUNTS = (Measure.BALANCE, Measure.FREE_MARGIN, Measure.MARGIN_LEVEL, Measure.MARGIN_DISTANCE)
+_OF_POSITIONS = (Occasion.FILLED, Occasion.OPENED, Occasion.CLOSED, Occasion.STOPPED)
 _OF_LINES = (Occasion.MONEY_IN, Occasion.MONEY_OUT)
 
 
@@ -129,6 +129,9 @@ class Alerting:
                 subjects = await _dealt(provider, said, rest)
             else:
                 subjects = await _positions(provider, said, rest)
+                if not subjects and said.what is Measure.LIQUIDATION_DISTANCE:
+                    said = replace(said, what=Measure.MARGIN_DISTANCE)  # it does not tell at which price it closes
+                    subjects = await _accounts(provider, said, rest)
         return [
             Proposal(
                 self._rule(person, said, Source(one.id, said.what, subject.subject), target, subject.currency),
@@ -293,10 +296,14 @@ async def _receiving(provider: Provider, said: Sentence, rest: tuple[str, ...]) 
 
 
 async def _dealt(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:
-    """One position by its number, or those of a market; whether any is open there or not."""
+    """One position or order by its number, or those of a market; whether any is open there or not."""
     words = " ".join(rest).casefold()
+    if said.what is Occasion.FILLED and isinstance(provider, KeepsOrders):
+        for order in (await provider.orders()).items:
+            if words == order.id.casefold():
+                return [_Subject(order.id, order.name)]
     for position in (await provider.positions()).items:
-        if words == position.id.casefold() and said.what is not Occasion.OPENED:
+        if words == position.id.casefold() and said.what not in (Occasion.FILLED, Occasion.OPENED):
             return [_Subject(position.id, position.name)]
         if words in (position.symbol.casefold(), position.name.casefold()):
             return [_Subject(position.symbol, position.name)]
@@ -312,11 +319,12 @@ async def _positions(provider: Provider, said: Sentence, rest: tuple[str, ...]) 
         currency = position.profit.currency.code if position.profit is not None and said.what is Measure.PROFIT else ""
         if said.currency not in ("", currency) or not isinstance(said.what, Measure):
             continue
+        if said.what is Measure.LIQUIDATION_DISTANCE and said.what not in numbers:
+            continue
         if words and words == position.id.casefold():
             return [_Subject(position.id, position.name, currency, numbers.get(said.what))]
         if words in (position.symbol.casefold(), position.name.casefold()) or not words:
-            subject = position.symbol if words else ""
+            subject = position.symbol if words else ALL if currency else ""
+            subject = f"{subject} {currency}" if currency else subject
             found.setdefault(subject, _Subject(subject, position.name if words else "all positions", currency))
-    with contextlib.suppress(StopIteration):
-        return [next(iter(found.values()))]
-    return []
+    return list(found.values())

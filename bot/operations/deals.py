@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person
@@ -84,7 +84,9 @@ class DealDesk:
             prices, deals = _prices(provider), _deals(provider)
             market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
+            tolerance = deals.price_tolerance
         kind, price, terms = self._checked(side, line, market)
+        bound = _bound(side, price, tolerance) if kind == "market" else {}
         parameters = {
             **common(connection),
             "account": account,
@@ -95,7 +97,8 @@ class DealDesk:
             "size": f"{size:f}",
             "type": kind,
             **terms,
-            **_worth(size, price, market.currency),
+            **bound,
+            **_worth(size, Decimal(bound.get("price", price)), market.currency),
         }
         return await self._plan(by, connection, Kind.ORDER, parameters, where)
 
@@ -334,11 +337,20 @@ def _check_bracket(side: str, price: Decimal, terms: Mapping[str, str]) -> None:
 
 
 def _worth(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str, str]:
-    """What the policy weighs: size times price, rounded up."""
+    """What the policy weighs: size times price, rounded up. What is bought at once is weighed by what it may cost."""
     if currency is None or not currency.known:
         return {}
     worth = (size * price).quantize(Decimal(1).scaleb(-currency.digits), ROUND_UP)
     return {"amount": Money.reading(worth, currency).text(), "currency": currency.code}
+
+
+def _bound(side: str, price: Decimal, tolerance: int) -> dict[str, str]:
+    """The price it may be done at, in as many decimals as the price has; rounded towards it."""
+    step = Decimal(1).scaleb(min(int(price.as_tuple().exponent), 0))
+    slip = price * tolerance / 10_000
+    if side == "buy":
+        return {"price": f"{(price + slip).quantize(step, ROUND_DOWN):f}"}
+    return {"least": f"{(price - slip).quantize(step, ROUND_UP):f}"}
 
 
 def _least(one: Open, line: Line) -> dict[str, str]:

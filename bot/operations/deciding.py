@@ -13,6 +13,7 @@ from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
 from bot.operations.accounts import Accounts
 from bot.operations.connections import Connections
+from bot.operations.disk import Disk
 from bot.operations.enrolling import Enrolling
 from bot.operations.factor import Factors
 from bot.operations.factor_first import FactorFirst
@@ -54,6 +55,8 @@ class Ground(Protocol):
     def connections(self) -> Connections: ...
     @property
     def freezing(self) -> Freezing: ...
+    @property
+    def disk(self) -> Disk: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def deciding(on: Ground) -> Deciding:
     approvals.carriers[Kind.ACCOUNT] = accounts
     factors.alarm = on.freezing.alarm
     money = money_room(
-        on.database, on.audit, on.outbox, approvals, on.connections, on.timekeeping, on.freezing, on.clock
+        on.database, on.audit, on.outbox, approvals, on.connections, on.timekeeping, on.freezing, on.disk, on.clock
     )
     policies = money.policies
     approvals.carriers[Kind.FACTOR_RESET] = FactorReset(news, on.vault, policies, on.audit, on.clock)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from bot.access.model import Person, Role
@@ -170,6 +171,7 @@ def _powers_column(powers: Iterable[Power]) -> str:
     return ", ".join(sorted(powers))
 
 
+@lru_cache(maxsize=256)  # few differ, and each is read with every look at its connection
 def _powers_from(column: str) -> frozenset[Power]:
     return frozenset(Power(word) for word in column.split(", ") if word)
 

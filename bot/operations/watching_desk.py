@@ -4,9 +4,10 @@ Looked at each minute, from the rows that those rooms keep; they tell of it them
 Each thing has a key of its own, so that looking again, or after a restart, tells nobody twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
+from bot.access.records import people_in
 from bot.alerts.engine import Happening
 from bot.alerts.model import Occasion
 from bot.alerts.service import Alerts
@@ -15,8 +16,9 @@ from bot.clock import Clock
 from bot.errors import BusyError, DiskShortError
 from bot.operations.connections import Connections
 from bot.operations.disk import Disk
+from bot.operations.dossiers import concerns
 from bot.operations.linked import Connection
-from bot.operations.requested import PENDING
+from bot.operations.requested import PENDING, Known
 from bot.operations.requested import read_all as withdrawals_in
 from bot.operations.timekeeping import doubt_in
 from bot.store import Database, Tables
@@ -86,12 +88,16 @@ class WatchingDesk:
 
 
 def _in_rows(tables: Tables, linked: list[Connection], now: datetime) -> Iterator[Happening]:
+    people = people_in(tables)
     pending = [request for request in requests.pending(tables) if request.expires_at > now]
     for request in pending:
         said = f"Request {request.id} ({request.kind.value})"
         since, until = request.asked_at, request.expires_at
-        yield Happening(Occasion.REQUEST_WAITING, f"request/{request.id}", f"{said} waits for signatures", since)
-        yield Happening(Occasion.REQUEST_EXPIRING, f"expiring/{request.id}", f"{said} expires", since, until=until)
+        whose = frozenset(one.id for one in people if concerns(one, request))
+        waits = f"{said} waits for signatures"
+        yield Happening(Occasion.REQUEST_WAITING, f"request/{request.id}", waits, since, audience=whose)
+        key, expires = f"expiring/{request.id}", f"{said} expires"
+        yield Happening(Occasion.REQUEST_EXPIRING, key, expires, since, until=until, audience=whose)
     doubt = doubt_in(tables)
     if doubt is not None:
         moved = f"The clock was set by {doubt.seconds} s"
@@ -99,13 +105,15 @@ def _in_rows(tables: Tables, linked: list[Connection], now: datetime) -> Iterato
     for number, connection, outcome, ended in tables.conn.execute(_FAILED, (at(now - _A_DAY),)).fetchall():
         said = f"Transfer {number} failed: {outcome}" if outcome else f"Transfer {number} failed"
         yield Happening(Occasion.TRANSFER_FAILED, f"failed/{number}", said, moment(ended), connection)
-    for one in linked:
-        if one.provider == "crm":
-            yield from _withdrawals(tables, one.id)
+    of_crm = [one.id for one in linked if one.provider == "crm"]
+    waiting = withdrawals_in(tables) if of_crm else []
+    for connection in of_crm:
+        yield from _withdrawals(waiting, connection)
 
 
-def _withdrawals(tables: Tables, connection: int) -> Iterator[Happening]:
-    for known in withdrawals_in(tables):
+def _withdrawals(waiting: Iterable[Known], connection: int) -> Iterator[Happening]:
+    """The list is the desk's: each login of its CRM may be asked for it, and each has its rules."""
+    for known in waiting:
         if known.status == PENDING:
             number = known.request_id
             said, new = f"Withdrawal {number}", Occasion.WITHDRAWAL_NEW

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from bot.money import Money
-from bot.providers.records import Balance, Candle, Market, Order, Position, Quote, Reading, StoppedOut
+from bot.providers.records import Balance, Candle, Dealing, Market, Order, Position, Quote, Reading
 
 
 @runtime_checkable
@@ -47,6 +47,12 @@ class KeepsOrders(Protocol):
     async def dealing_account(self) -> str:
         """The account that a new deal would be on: the one whose positions and orders are listed."""
 
+    @property
+    def price_tolerance(self) -> int:
+        """By how many basis points the price of an order that does not wait may be worse when it is sent. The act says
+        the price itself (`price` of what is bought, `least` of what is sold), and the adapter holds it against the
+        quote before anything leaves."""
+
 
 @runtime_checkable
 class ReckonsNights(Protocol):
@@ -57,11 +63,15 @@ class ReckonsNights(Protocol):
 
 
 @runtime_checkable
-class TellsStops(Protocol):
-    """A provider that keeps why a position was closed."""
+class KeepsDealings(Protocol):
+    """A provider whose history tells what became of orders and positions, also of those that came and went unseen."""
 
-    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
-        """Those since then, oldest first, the same ones whenever it is asked; they may be written a minute late."""
+    async def dealings(self, since: datetime) -> Reading[Dealing]:
+        """What was since then, oldest first, the same whenever it is asked; it may be written a minute late.
+
+        What cannot be told apart from the rows since then, such as the closing of what was opened long before from an
+        opening, is left out: whoever looks at what is open sees it.
+        """
 
 
 @runtime_checkable

@@ -133,6 +133,8 @@ class Position:
     overnight: Money | None = None
     """What holding it for the next night brings, or costs; looked up where that was asked for."""
     overnight_at: datetime | None = None
+    stop_out: Decimal | None = None
+    """The price at which the provider closes it for want of margin, where that is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,19 +266,38 @@ class Order:
     currency: Currency | None = None
 
 
+class Fate(StrEnum):
+    """What became of an order or a position."""
+
+    FILLED = "filled"
+    """The order was carried out."""
+    OPENED = "opened"
+    CLOSED = "closed"
+    STOPPED = "stopped"
+    """It was closed by its stop, or by the provider because its margin was used up. It was CLOSED, too."""
+
+
 @dataclass(frozen=True, slots=True)
-class StoppedOut:
-    """A position that its stop closed, or the provider because its margin was used up."""
+class Dealing:
+    """One such thing, as the provider's history has it."""
 
     account: str
     id: str
-    """The position's."""
+    """The position's; empty where an order was filled and it was not told what came of it."""
     symbol: str
     at: datetime
+    fate: Fate
+    name: str = ""
+    direction: Direction | None = None
+    """Of the deal: a long is closed by a short one."""
+    size: Decimal | None = None
     level: Decimal | None = None
-    """The price it was closed at, where that was told."""
+    """The price it happened at, where that was told."""
+    order: str = ""
+    """Of FILLED: the order's number."""
     by_provider: bool = False
-    """For want of margin, and not by its stop."""
+    """Of STOPPED: for want of margin, and not by its stop."""
+    profit: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
-import sqlite_utils
-
 from bot.errors import ConflictError, StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreNewerError
-from bot.store.schema import MIGRATIONS, known_names
-
-Tables = sqlite_utils.Database
-"""What a read or a change gets: the tables, through sqlite-utils or `.conn`."""
+from bot.store.schema import known_names, migrations
+from bot.store.tables import Tables
 
 Result = TypeVar("Result")
 _PRAGMAS = (
@@ -306,7 +302,8 @@ def _connected(path: Path) -> Tables:
         for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         tables = Tables(connection)
-        MIGRATIONS.apply(tables)
+        if known_names() - _applied(tables):
+            migrations().apply(tables.library)
     except BaseException:
         connection.close()
         raise
@@ -408,9 +405,7 @@ def inspect(path: Path) -> None:
 
     def look(tables: Tables) -> tuple[str, set[str]]:
         verdict = tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0]
-        has = "_sqlite_migrations" in tables.table_names()
-        names = {row["name"] for row in tables["_sqlite_migrations"].rows} if has else set()
-        return verdict, names
+        return verdict, _applied(tables)
 
     found = peek(path, look)
     if found is None:
@@ -421,6 +416,12 @@ def inspect(path: Path) -> None:
     newer = applied - known_names()
     if newer:
         raise StoreNewerError(sorted(newer))
+
+
+def _applied(tables: Tables) -> set[str]:
+    if "_sqlite_migrations" not in tables.table_names():
+        return set()
+    return {name for (name,) in tables.conn.execute("SELECT name FROM _sqlite_migrations")}
 
 
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}

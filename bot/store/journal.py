@@ -1,6 +1,6 @@
 """What SQLite keeps beside the file until it has copied it over: a copy of what was written, erased rows among it."""
 
-from bot.store.database import Tables
+from bot.store.tables import Tables
 
 
 def empty_journal(tables: Tables) -> bool:

@@ -3,12 +3,15 @@
 Times are epoch milliseconds. A closed set of words is a CHECK. A row that must happen once has a unique index.
 """
 
-from sqlite_utils import Migrations
+from functools import cache
+from typing import TYPE_CHECKING
 
 from bot.store.migrations import house, money, people, providers, telling
 
-MIGRATIONS = Migrations("countersign")
-for _step in (
+if TYPE_CHECKING:
+    from sqlite_utils import Migrations
+
+STEPS = (
     house.m001_the_house,
     house.m002_groups_that_moved,
     people.m003_vault_and_people,
@@ -29,10 +32,22 @@ for _step in (
     telling.m018_alert_steps,
     money.m019_rates,
     providers.m020_feeds,
-):
-    MIGRATIONS()(_step)
+    money.m021_first_payments,
+    telling.m022_profit_currencies,
+)
+
+
+@cache
+def migrations() -> "Migrations":
+    """The steps, as sqlite-utils takes them and remembers which were taken."""
+    from sqlite_utils import Migrations
+
+    steps = Migrations("countersign")
+    for step in STEPS:
+        steps()(step)
+    return steps
 
 
 def known_names() -> set[str]:
     """Names of the migrations this program knows."""
-    return {migration.name for migration in MIGRATIONS._migrations}
+    return {step.__name__ for step in STEPS}

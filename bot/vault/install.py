@@ -156,7 +156,7 @@ def _meta(tables: Tables, key: str) -> str:
 def _identity(tables: Tables) -> tuple[str, str, str]:
     if "meta" not in tables.table_names():
         return "", "", ""
-    meta = {row["key"]: row["value"] for row in tables["meta"].rows}
+    meta = dict(tables.conn.execute("SELECT key, value FROM meta").fetchall())
     if "key_check" not in meta:
         names = set(tables.table_names())
         if any(name in names and tables[name].count for name in _DATA):

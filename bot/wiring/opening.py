@@ -134,7 +134,7 @@ async def _furnish(config: Config, clock: Clock, database: Database, keys: KeyTr
 
 def _take_up(tables: Tables) -> dict[str, str]:
     """The install's facts. The mark of a clean stop is used up by reading it: a run that crashes leaves none."""
-    meta = {row["key"]: row["value"] for row in tables["meta"].rows}
+    meta = dict(tables.conn.execute("SELECT key, value FROM meta").fetchall())
     tables.conn.execute("DELETE FROM meta WHERE key = ?", (_CLEAN_STOP,))
     tables.conn.execute("INSERT OR REPLACE INTO meta VALUES ('ran_before', 'yes')")
     return meta

@@ -8,6 +8,7 @@ from bot.wiring.ground import Ground
 if TYPE_CHECKING:
     from bot.operations.anchoring import Anchoring
     from bot.operations.auditing import Auditing
+    from bot.operations.disk import Disk
     from bot.operations.freezing import Freezing
     from bot.operations.nightly import Nightly
     from bot.operations.turned_away import TurnedAway
@@ -19,6 +20,12 @@ class SafetyRooms(Ground):
         from bot.operations.freezing import Freezing
 
         return Freezing(self.database, self.audit, self.outbox, self.clock)
+
+    @cached_property
+    def disk(self) -> "Disk":
+        from bot.operations.disk import Disk
+
+        return Disk(self.database, self.audit, self.outbox)
 
     @cached_property
     def auditing(self) -> "Auditing":

@@ -41,7 +41,7 @@ class WatchingRooms(ClientRooms):
     def watching_desk(self) -> "WatchingDesk":
         from bot.operations.watching_desk import WatchingDesk
 
-        return WatchingDesk(self.database, self.alerts, self.connections, self.money.disk, self.clock)
+        return WatchingDesk(self.database, self.alerts, self.connections, self.disk, self.clock)
 
     @cached_property
     def watch(self) -> "Watch":

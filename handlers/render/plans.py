@@ -58,7 +58,8 @@ def _terms(wanted: Plan, number: int | None) -> list[str]:
     rule = wanted.rule
     name = f" (rule “{literal(rule.name)}”)" if rule.name else ""
     if not rule.seats:
-        said = [f"Nobody else signs{name}: it is sent as soon as you say so."]
+        when = f"{span(rule.hold.total_seconds())} after you say so, and can be called off" if rule.hold else ""
+        said = [f"Nobody else signs{name}: it is sent {when or 'as soon as you say so'}."]
         if rule.proof is Proof.CODE:
             said.append("You show a code of your second factor.")
         if number is not None:

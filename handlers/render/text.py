@@ -14,8 +14,6 @@ from decimal import Decimal, localcontext
 from html import escape
 from zoneinfo import ZoneInfo
 
-from babel.numbers import format_decimal
-
 from bot.money import Money
 
 _INVISIBLE = re.compile(
@@ -44,6 +42,8 @@ class Taste:
 
     def number(self, number: Decimal, digits: int = 0) -> str:
         """Grouped, with at least `digits` decimals and every further one it has; never rounded."""
+        from babel.numbers import format_decimal  # with the first number that is shown
+
         have = max(digits, decimals(number))
         pattern = "#,##0" + ("." + "0" * have if have > 0 else "")
         with localcontext() as context:

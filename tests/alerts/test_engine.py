@@ -1,6 +1,7 @@
 """What touches a rule, and what must not."""
 
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from bot.alerts.engine import Happening
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Source, Test
 from bot.money import Currency, Money
-from bot.providers.records import Balance, Entry, Environment, Quote, Way
+from bot.providers.records import Balance, Entry, Environment, Position, Quote, Way
 from bot.providers.streams import Subject, Topic
 from tests.alerts.making import GOLD, MINUTE, NINE, SECOND, Ticker, candle, engine_with, quote, rule, said, waits_for
 
@@ -293,3 +294,37 @@ def test_only_what_a_rule_needs_is_wanted() -> None:
     for name in "ab":
         engine.remove(name)
     assert 1 not in engine.wanted
+
+
+def test_liquidation_is_as_far_as_the_price_is_from_where_the_provider_closes() -> None:
+    source = Source(1, Measure.LIQUIDATION_DISTANCE, "77")
+    engine = engine_with(rule(Test.BELOW, 5, source=source))
+    held = Position("9", "77", "R_100", "R_100", NINE, now=Decimal(200), stop_out=Decimal(180))
+    assert said(engine.survey(1, [held], NINE + SECOND, NINE + SECOND)) == []
+    nearer = replace(held, now=Decimal(187))
+    (moved,) = said(engine.survey(1, [nearer], NINE + MINUTE, NINE + MINUTE))
+    assert moved.startswith("r1 down 3.7433")
+
+
+def test_an_account_whose_provider_tells_no_such_price_is_as_far_as_its_margin_reaches() -> None:
+    source = Source(1, Measure.MARGIN_DISTANCE, "9 USD")
+    engine = engine_with(rule(Test.BELOW, 25, source=source))
+    usd = Currency("USD")
+    for available, expected in (("300", []), ("200", ["r1 down 20"])):
+        when = NINE + (2 * MINUTE if expected else MINUTE)
+        told = Balance("9", "", Money(Decimal(1000), usd), when, Environment.LIVE, Money(Decimal(available), usd))
+        assert said(engine.hear(1, told, None, when)) == expected
+
+
+def test_profits_in_two_currencies_are_not_added_up() -> None:
+    dollars, euros = Source(1, Measure.PROFIT, "all USD"), Source(1, Measure.PROFIT, "all EUR")
+    rules = (
+        rule(Test.ABOVE, 100, name="usd", source=dollars, currency="USD"),
+        rule(Test.ABOVE, 100, name="eur", source=euros, currency="EUR"),
+        rule(Test.ABOVE, 65, name="gold", source=Source(1, Measure.PROFIT, "GOLD USD"), currency="USD"),
+    )
+    held = [
+        Position("9", number, symbol, symbol, NINE, profit=Money(Decimal(amount), Currency(code)))
+        for number, symbol, amount, code in (("1", "GOLD", 70, "USD"), ("2", "DAX", 60, "EUR"), ("3", "DAX", 20, "USD"))
+    ]
+    assert said(engine_with(*rules).survey(1, held, NINE + SECOND, NINE + SECOND)) == ["gold up 70"]

@@ -25,7 +25,7 @@ from bot.money import Currency, Money
 from bot.ports import Deed
 from bot.providers.records import Balance, Direction, Environment, Position
 from bot.store import Database, Tables
-from tests.alerts.making import MINUTE, NINE, SECOND, quote, rule, waits_for
+from tests.alerts.making import MINUTE, NINE, SECOND, candle, quote, rule, waits_for
 from tests.support.clock import HandClock
 
 OLGA, VERA, ADAM = 1002, 1003, 1001
@@ -194,6 +194,32 @@ async def test_the_latest_value_is_known_after_a_restart(room: Room) -> None:
     await room.restart()
     await room.tells(2410)
     assert await room.titles() == ["GOLD crosses 2400: 2410"]
+
+
+async def test_a_move_that_began_before_a_restart_is_a_move(room: Room) -> None:
+    await room.sets(rule(Test.MOVES, 3, window=60 * MINUTE, repeat=Repeat.EACH))
+    await room.tells(100, 102)
+    await room.restart()
+    await room.clock.move(120)
+    now = room.clock.now()
+    assert room.alerts.windows_unknown(1) == {"GOLD": 60 * MINUTE}
+    await room.tells("102.5")
+    history = [candle(99, 101, now - 50 * MINUTE), candle(100, 102, now - 2 * MINUTE)]
+    room.alerts.begins_earlier(1, "GOLD", history, now - 60 * MINUTE)
+    assert room.alerts.windows_unknown(1) == {}
+    await room.tells("102.6")
+    assert await room.titles() == ["GOLD moves by 3 % within 1 h: up 3.64 %"]
+
+
+async def test_a_move_is_not_over_while_nobody_knows_what_was_before(room: Room) -> None:
+    await room.sets(rule(Test.MOVES, 3, window=10 * MINUTE, repeat=Repeat.EACH))
+    await room.tells(100, 104)
+    await room.restart()
+    await room.tells("104.1", "104.2")
+    assert [one["dedupe"] for one in await room.notices() if "replaces" in one] == []
+    room.alerts.begins_earlier(1, "GOLD", [], room.clock.now() - 10 * MINUTE)
+    await room.tells("104.3")
+    assert len([one for one in await room.notices() if "replaces" in one]) == 1
 
 
 async def test_what_is_older_than_the_latest_value_is_still_older_after_a_restart(room: Room) -> None:
@@ -507,3 +533,56 @@ async def test_who_waits_hears_that_something_else_is_wanted(room: Room) -> None
     await room.sets(rule(Test.ABOVE, 2400))
     assert changed.is_set()
     assert {subject.name for subject in room.alerts.wanted()[1]} == {"GOLD"}
+
+
+async def test_a_request_is_told_to_those_whose_business_it_is(room: Room) -> None:
+    for person in (1, 2):
+        waits = waits_for(Occasion.REQUEST_WAITING, connection=0, name=f"w{person}", severity=Severity.CRITICAL)
+        await room.sets(waits, person)
+    await room.clock.move(1)
+    request = Happening(
+        Occasion.REQUEST_WAITING, "request/1", "Request 1 waits", room.clock.now(), audience=frozenset({1})
+    )
+    room.alerts.happened(request)
+    await room.alerts.settled()
+    assert await room.titles() == ["Request waiting"]
+    assert await room.titles(VERA) == []
+    await room.clock.move(11 * 60)
+    await room.alerts.look()
+    (escalated,) = await room.notices(ADAM)
+    assert "Request 1" not in str(escalated)
+
+
+async def test_a_groups_alert_is_acknowledged_by_those_who_may_read_what_it_is_about(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, target=Target(chat=GROUP)))
+    await room.tells(2410)
+    number, vera = await room.alert_id(), await room.person(2)
+    room.login.readers.discard(2)
+    with pytest.raises(NotFoundError):
+        await room.alerts.acknowledge(vera, number, telegram_id=VERA)
+    room.login.readers.add(2)
+    assert await room.alerts.acknowledge(vera, number, telegram_id=VERA) == "Vera"
+
+
+async def test_nobody_fills_the_urgent_lane_of_somebody_else(room: Room) -> None:
+    for number in range(15):
+        urgent = rule(Test.ABOVE, 2400, name=f"r{number}", severity=Severity.CRITICAL, target=Target(person=2))
+        await room.sets(urgent)
+    await room.sets(rule(Test.ABOVE, 2400, name="own", severity=Severity.CRITICAL), by=2)
+    await room.tells(2410)
+    by_lane = [(one["lane"], "/own/" in one["dedupe"]) for one in await room.notices(VERA)]
+    assert (by_lane.count((1, False)), by_lane.count((2, False)), by_lane.count((1, True))) == (12, 3, 1)
+
+
+async def test_rules_of_the_suspended_want_nothing_until_they_are_back(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400))
+    await room.write("UPDATE persons SET state = 'suspended' WHERE id = 1")
+    await room.alerts.look()
+    assert not room.alerts.wanted()
+    await room.restart()
+    await room.alerts.look()
+    assert not room.alerts.wanted()
+    await room.write("UPDATE persons SET state = 'active' WHERE id = 1")
+    await room.alerts.look()
+    await room.tells(2410)
+    assert await room.titles() == ["GOLD above 2400: 2410"]

@@ -213,6 +213,18 @@ async def test_one_position_and_one_account_are_meant_by_their_numbers(desk: Des
     assert len(closed) == 1
 
 
+async def test_where_no_price_of_liquidation_is_told_the_margin_is_watched(desk: Desk) -> None:
+    told = await account(desk)
+    (shown,) = await desk.says(OLGA, f"/alert distance to liquidation main {told.account} < 10%")
+    subject = f"distance to full margin of {told.account} {told.amount.currency} at capital/main"
+    assert shown["text"].startswith(f"Understood: {subject}: below 10 %")
+
+
+async def test_an_order_is_filled_and_a_position_opened_as_people_write_it(desk: Desk) -> None:
+    (shown,) = await desk.says(OLGA, "/alert order filled gold")
+    assert shown["text"].startswith("Understood: order filled (GOLD) at capital/main: whenever it happens")
+
+
 @pytest.mark.parametrize("words", ["disk low main", "key old main tomorrow", "position closed UNOBTAINIUM"])
 async def test_what_would_wait_for_ever_is_not_set(desk: Desk, words: str) -> None:
     assert "Understood" not in await desk.said(OLGA, f"/alert {words}")
@@ -338,11 +350,11 @@ async def test_what_cannot_be_meant_gets_a_sentence(desk: Desk, words: str) -> N
 async def test_each_minute_the_desk_looks_at_what_nobody_tells(desk: Desk) -> None:
     (shown,) = await desk.says(OLGA, "/alert disk low")
     await desk.taps(OLGA, shown, "Set")
-    desk.rooms.money.disk.usage = lambda _: type("Full", (), {"total": 10**12, "free": 5})()
+    desk.rooms.disk.usage = lambda _: type("Full", (), {"total": 10**12, "free": 5})()
     for _ in range(2):
         await desk.rooms.watching_desk.look()
     alert = await arrived(desk, "Disk low")
-    desk.rooms.money.disk.usage = lambda _: type("Empty", (), {"total": 10**12, "free": 10**12})()
+    desk.rooms.disk.usage = lambda _: type("Empty", (), {"total": 10**12, "free": 10**12})()
     await desk.rooms.watching_desk.look()
     await until(lambda: "Resolved" in desk.now(alert)["text"])
     assert len([each for each in desk.chat.from_bot(OLGA) if each["text"].startswith("Disk low")]) == 1

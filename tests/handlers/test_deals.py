@@ -90,6 +90,22 @@ async def test_a_position_is_asked_for_signed_and_opened_once(desk: Treasury) ->
     assert {"symbol": "EURUSD", "size": "1000", "stop": "1.10"}.items() <= (await positions(desk))[-1].items()
 
 
+async def test_a_price_that_moved_too_far_since_it_was_shown_is_not_paid(desk: Treasury) -> None:
+    """Capital.com cannot be told of a worst price, so the quote is read once more before anything leaves."""
+    await desk.control("price", epic="EURUSD", bid="1.19990", offer="1.20000")
+    message = await looked_at(desk, "/sell 1000 EURUSD")
+    assert "Price at least: 1.18791" in message["text"], message["text"]
+    message = await looked_at(desk, "/buy 1000 EURUSD")
+    assert "Price at most: 1.21200\nWorth about 1212.00 USD" in message["text"], message["text"]
+    await desk.desk.taps(OLGA, message, "Ask")
+    before = await dealt(desk)
+    await desk.control("price", epic="EURUSD", bid="1.21200", offer="1.21210")
+    assert await signed(desk) is State.FAILED
+    ((outcome,),) = await desk.rows("SELECT outcome FROM requests")
+    assert outcome == "it was not sent: EURUSD costs 1.21210 now, and at most 1.21200 was signed for"
+    assert await dealt(desk) == before
+
+
 async def test_what_the_broker_would_refuse_is_said_before_anybody_signs(desk: Treasury) -> None:
     says = desk.desk.said
     assert "at least" in await says(OLGA, "/buy 0.0001 GOLD")
@@ -115,7 +131,7 @@ async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) ->
     ((number,),) = await desk.rows("SELECT id FROM requests")
     request = await desk.rooms.approvals.find(number)
     assert (await desk.comes_to(request, State.SUCCEEDED, State.FAILED, State.UNKNOWN)).state is State.SUCCEEDED
-    waiting = await desk.desk.said(OLGA, "/orders")
+    waiting = (await desk.desk.says(OLGA, "/orders"))[-1]["text"]  # what became of the request may come between
     assert "buy 1,000" in waiting
     assert "limit at 1.05" in waiting
 
@@ -169,7 +185,7 @@ async def test_a_part_of_a_name_leads_to_those_it_could_be_and_at_once_asks_for_
     (stop,) = await taps(OLGA, price, "At once")
     (limit,) = await taps(OLGA, stop, "No stop")
     (look,) = await taps(OLGA, limit, "No limit")
-    assert re.search(r"\nSell .+, at once\nWorth about", look["text"]), look["text"]
+    assert re.search(r"\nSell .+, at once\nPrice at least: [0-9.]+\nWorth about", look["text"]), look["text"]
 
 
 async def test_an_order_is_weighed_by_the_price_it_is_to_wait_for(desk: Treasury) -> None:

@@ -330,6 +330,19 @@ async def test_what_nobody_got_is_listed_and_sent_once_more(desk: Desk) -> None:
     assert "no undelivered message" in (await desk.said(ADAM, "/undelivered again 1")).lower()
 
 
+async def test_what_was_for_somebody_who_is_suspended_is_not_sent_again(desk: Desk) -> None:
+    await desk.chat.play("block", user=VERA)
+    await _queue(desk, [Notice(Lane.EVENTS, VERA, "Filled")])
+    await _nothing_waits(desk)
+    await desk.said(ADAM, "/suspend Vera")
+    ((number,),) = await desk.rooms.database.read(
+        lambda tables: tables.conn.execute("SELECT id FROM outbox WHERE body LIKE '%Filled%'").fetchall()
+    )
+    assert "is suspended" in await desk.said(ADAM, f"/undelivered again {number}")
+    await desk.said(ADAM, "/undelivered again")
+    assert "Filled" in await desk.said(ADAM, "/undelivered")
+
+
 # files
 
 

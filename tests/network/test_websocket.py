@@ -210,7 +210,7 @@ async def test_another_side_that_reads_nothing_is_given_up_on(other: Other, monk
         connection.transport.pause_reading()
         await over.wait()
 
-    async with serve(deaf, "127.0.0.1", 0) as server:
+    async with serve(deaf, "127.0.0.1", 0, close_timeout=0.1) as server:  # it does not hear goodbye either
         other.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with line_to(other) as line:
             await line.open()
@@ -229,6 +229,47 @@ async def test_what_is_asked_in_one_turn_arrives_whole_and_in_its_order(other: O
         answers = await asyncio.gather(*(line.ask(f"say {key}={key}", [key]) for key in keys))
         assert [answer for (answer,) in answers] == keys
         assert other.heard == [f"say {key}={key}" for key in keys]
+
+
+async def test_what_comes_in_pieces_is_heard_before_what_came_whole_after_it(other: Other) -> None:
+    async def talk(connection: ServerConnection) -> None:
+        await connection.recv()
+        await connection.send(["a=in", " two", " pieces"])
+        await connection.send("a=whole")
+        await connection.wait_closed()
+
+    async with serve(talk, "127.0.0.1", 0) as server:
+        other.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with line_to(other) as line:
+            await line.open()
+            assert await line.ask("both", ["a", "a"]) == ["in two pieces", "whole"]
+
+
+async def test_text_that_is_not_utf_8_is_a_reply_error(other: Other) -> None:
+    async def talk(connection: ServerConnection) -> None:
+        await connection.recv()
+        await connection.send(b"a=\xff", text=True)
+        await connection.wait_closed()
+
+    async with serve(talk, "127.0.0.1", 0) as server:
+        other.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with line_to(other) as line:
+            await line.open()
+            with pytest.raises(ReplyError, match="UTF-8"):
+                await line.ask("any", ["a"])
+
+
+async def test_each_question_is_given_up_at_its_own_time(other: Other) -> None:
+    async with line_to(other, answer_seconds=60) as line:
+        await line.open()
+        patient = asyncio.create_task(line.ask("hush", ["a"]))
+        await until(lambda: other.heard == ["hush"])
+        hasty = [line.ask("hush", ["b"], timeout_seconds=seconds) for seconds in (0.05, 0.01)]
+        async with asyncio.timeout(30):
+            for given_up in await asyncio.gather(*hasty, return_exceptions=True):
+                assert isinstance(given_up, SilentError)
+        assert await line.ask("say a=1 c=3", ["c"]) == ["3"]
+        assert await patient == ["1"]
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011])

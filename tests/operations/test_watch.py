@@ -23,6 +23,8 @@ from bot.providers.standing import Figures
 from bot.providers.streams import Subject, Told, Topic
 from bot.store import Tables
 from bot.store.columns import at
+from tests.support import capital_broker
+from tests.support.capital_broker import Desk as Broker
 from tests.support.chatting import (
     NO_PACING,
     OLGA,
@@ -53,6 +55,8 @@ class Rules:
         self.surveys: list[tuple[Position, ...]] = []
         self.happenings: list[Happening] = []
         self.ended: list[tuple[Occasion, str]] = []
+        self.unknown: dict[str, timedelta] = {}
+        self.earlier: dict[str, tuple[datetime, list[Candle]]] = {}
 
     def want(self, connection: Connection, *subjects: Subject) -> None:
         self._wanted[connection.id] = frozenset(subjects)
@@ -73,6 +77,12 @@ class Rules:
 
     async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
         self.ended.append((occasion, key))
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        return {symbol: window for symbol, window in self.unknown.items() if symbol not in self.earlier}
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        self.earlier[symbol] = since, list(candles)
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         if also is not None:
@@ -330,13 +340,54 @@ async def test_a_position_that_its_stop_closed_between_two_looks_is_told_as_that
             assert gold.now is not None
             assert gold.now > gold.stop  # when it is seen last, nothing tells that the stop will be hit
             await price(desk, "GOLD", float(gold.stop) - 1)
-            await until(lambda: rules.happenings)
-            stopped = rules.happenings[0]
+            await until(lambda: len(rules.happenings) == 2)
+            stopped, closed = rules.happenings
             assert (stopped.occasion, stopped.subject, stopped.number) == (Occasion.STOPPED, "GOLD", gold.id)
             assert stopped.detail == f"Its stop closed it: GOLD at {gold.stop - 1:f}, number {gold.id}"
+            assert (closed.occasion, closed.key) == (Occasion.CLOSED, f"closed/{gold.id}")
             seen = len(rules.surveys)
             await until(lambda: len(rules.surveys) > seen + 1)
-        assert len(rules.happenings) == 1
+        assert len(rules.happenings) == 2
+
+
+async def test_a_window_is_known_from_the_history_as_soon_as_it_is_looked_at(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.unknown = {"GOLD": timedelta(hours=2)}
+        rules.want(connection, GOLD)
+        async with watching(desk, rules):
+            await until(lambda: "GOLD" in rules.earlier)
+        since, candles = rules.earlier["GOLD"]
+        assert candles
+        assert all(since - timedelta(minutes=1) <= one.at for one in candles)
+        assert timedelta(hours=1, minutes=59) < desk.rooms.clock.now() - since < timedelta(hours=2, minutes=1)
+
+
+async def test_what_came_and_went_between_two_looks_is_told_from_the_history(tmp_path: Path, chat: Chat) -> None:
+    async with providers("capital") as sides, at_work(configured(tmp_path, chat, sides), chat, sides) as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        async with httpx.AsyncClient(base_url=sides["capital"].http) as http:
+            broker = Broker(http, capital_broker.HandClock())
+            await broker.login()
+            dealt = await broker.order(epic="GOLD", direction="BUY", size=1)
+            bought = dealt["affectedDeals"][0]["dealId"]
+            await broker.ask("DELETE", f"/positions/{bought}")
+            waiting = {"epic": "GOLD", "direction": "BUY", "size": 2, "level": 4000, "type": "LIMIT"}
+            assert (await broker.ask("POST", "/workingorders", waiting)).status_code == 200
+        await price(desk, "GOLD", 3999)
+        rules.want(connection, Subject(Topic.CONTRACT))
+        async with watching(desk, rules):
+            await until(lambda: rules.surveys)
+        assert bought not in {one.id for one in rules.surveys[0]}
+        told = [one for one in rules.happenings if bought in one.detail]
+        assert [(one.occasion, one.detail.partition(" at ")[0]) for one in told] == [
+            (Occasion.FILLED, "Order filled: bought 1 Gold"),
+            (Occasion.OPENED, "Opened: bought 1 Gold"),
+            (Occasion.CLOSED, "Closed: sold 1 Gold"),
+        ]
+        (order,) = [one for one in rules.happenings if one.occasion is Occasion.FILLED and one not in told]
+        assert order.detail.startswith("Order filled: bought 2 Gold at 4000")
+        assert len({one.key for one in rules.happenings}) == len(rules.happenings)
 
 
 QUICK_STREAMS = "[streams]\nbackoff = 0.05\nbackoff_cap = 0.1\npoll = 0.2\ntell_after = 0.3"
@@ -385,6 +436,9 @@ async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_
             await followed(desk, GOLD)
             await price(desk, "GOLD", 4201)
             await control(desk, "capital", "cut")
+            await followed(desk, GOLD)
+            report = next(iter(desk.rooms.watch.reports.all))
+            await until(lambda: report.spell.up_at is not None)
             desk.clock.ahead_by(11)
             await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
             (alert,) = alerts(desk)

@@ -8,7 +8,7 @@ import pytest
 from bot.alerts.sentences import parse
 from bot.approvals.model import State
 from bot.operations.alerting import Place
-from tests.support.chatting import OLGA, telegram
+from tests.support.chatting import OLGA, VERA, telegram
 from tests.support.treasury import Treasury, treasury
 
 
@@ -43,6 +43,19 @@ async def test_a_request_that_waits_is_told_after_so_long_and_edited_when_it_was
     assert len(first) == 1
     await desk.approves(request)
     assert "Resolved" in (await queued(desk, "Request waiting"))[-1]
+
+
+async def test_a_request_is_nobodys_who_has_nothing_to_do_with_it(desk: Treasury) -> None:
+    vera, rooms = desk.person(VERA), desk.rooms
+    (found,) = await rooms.alerting.propose(
+        vera, parse(["request", "waiting", "10", "min"]), rooms.access.roster, Place()
+    )
+    await rooms.alerts.set(vera, found.rule, telegram_id=VERA)
+    await waits_for(desk, "request waiting 10 min")
+    await desk.asked()
+    desk.desk.clock.ahead_by(11 * 60)
+    assert len(await queued(desk, "Request waiting")) == 1
+    assert await desk.rows("SELECT body FROM outbox WHERE chat_id = ? AND body LIKE '%Request waiting%'", VERA) == []
 
 
 async def test_a_request_that_is_about_to_expire_is_told_in_time(desk: Treasury) -> None:

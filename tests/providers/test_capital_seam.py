@@ -155,7 +155,9 @@ async def test_an_order_that_is_changed_keeps_both_flags_and_what_is_not_named(c
         ({"direction": "up"}, "buy or sell"),
         ({"type": "limit"}, "has a price that it waits for"),
         ({"type": "contract"}, "no order of that kind"),
-        ({"price": "4113"}, "cannot be told price"),
+        ({"barrier": "4113"}, "cannot be told barrier"),
+        ({"least": "4113"}, "a buy has a price at most"),
+        ({"type": "limit", "level": "4000", "price": "4113"}, "cannot be told price"),
         ({"stop": "none"}, "says nothing of one"),
         ({"type": "limit", "level": "4000", "good_till": "tomorrow"}, "UTC, to the second"),
     ],
@@ -179,6 +181,33 @@ async def test_what_is_not_there_or_is_another_is_not_prepared(capital: Capital)
     ):
         with pytest.raises(ConflictError, match=reason):
             await prepared(capital, act)
+
+
+@pytest.mark.parametrize(
+    ("bid", "offer", "said", "reason"),
+    [
+        ("4112.30", "4112.80", {"price": "4112.80"}, ""),  # as much as was signed for is not too much
+        ("4112.31", "4112.81", {"price": "4112.80"}, r"GOLD costs 4112\.81 now, and at most 4112\.80 was signed for"),
+        ("4000.00", "4000.50", {"price": "4112.80"}, ""),
+        ("4112.30", "4112.80", {"direction": "sell", "least": "4112.30"}, ""),
+        (
+            "4112.29",
+            "4112.79",
+            {"direction": "sell", "least": "4112.30"},
+            r"GOLD brings 4112\.29 now, and at least 4112\.30 was signed for",
+        ),
+        ("4300.00", "4300.50", {"direction": "sell", "least": "4112.30"}, ""),
+    ],
+)
+async def test_an_order_at_market_is_not_prepared_at_a_price_worse_than_was_signed_for(
+    desk: Desk, capital: Capital, bid: str, offer: str, said: dict[str, str], reason: str
+) -> None:
+    await desk.tell("/price", {"epic": "GOLD", "bid": bid, "offer": offer})
+    if reason:
+        with pytest.raises(ConflictError, match=reason):
+            await prepared(capital, order(**said))
+    else:
+        await prepared(capital, order(**said))
 
 
 async def test_a_position_is_closed_whole_or_not_at_all(capital: Capital) -> None:

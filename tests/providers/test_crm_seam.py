@@ -294,6 +294,68 @@ async def test_a_wallet_is_changed_once_however_often_it_is_sent(tenant: Tenant)
     assert (await crm.wallets.info(user))["USD"] == before
 
 
+WALLET_ORDER = f"{API}/wallets/balance/"
+NO_SUCH_CALL = {"action": "status", "status": 404, "body": "<html>Not Found</html>"}
+
+
+def says(status: str) -> dict[str, Any]:
+    return {"action": "replace", "body": f'{{"order_id":"cs00000000000000","status":"{status}"}}'}
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "detail"),
+    [
+        (says("success"), Outcome.SUCCEEDED, ""),
+        (says("pending"), Outcome.ACKNOWLEDGED, "accepted; its order is pending"),
+        (says("queued"), Outcome.ACKNOWLEDGED, "accepted; its order is queued"),  # a word of theirs we do not know
+        (says("failed"), Outcome.FAILED, "it was accepted, and its order failed"),
+        (NO_SUCH_CALL, Outcome.SUCCEEDED, ""),  # a tenant without the call has said all it ever says
+        (
+            {"action": "status", "status": 400, "body": '{"error":true,"code":400,"type":"order_not_found"}'},
+            Outcome.ACKNOWLEDGED,
+            "accepted; its order is not known there yet",
+        ),
+        (
+            {"action": "status", "status": 503, "body": "", "times": 0},
+            Outcome.ACKNOWLEDGED,
+            "accepted; its order could not be read (FaultError)",
+        ),
+    ],
+    ids=["success", "pending", "another word", "failed", "no such call", "not known", "unreadable"],
+)
+async def test_what_a_wallet_accepts_is_settled_by_its_order(
+    tenant: Tenant, answer: dict[str, Any], outcome: Outcome, detail: str
+) -> None:
+    """A 200 says that the change was taken, not that it was made."""
+    crm, user = tenant.made[0], await tenant.client()
+    one = await crm.money.prepare(booking("wallet", "deposit", user))
+    await tenant.tell("/faults", [{"match": {"path": WALLET_ORDER, "method": "GET"}, **answer}])
+    receipt = await crm.money.send(one)
+    assert (receipt.outcome, receipt.detail) == (outcome, detail)
+
+
+async def test_an_order_that_was_pending_is_looked_at_again(tenant: Tenant) -> None:
+    crm, user = tenant.made[0], await tenant.client()
+    one = await crm.money.prepare(booking("wallet", "deposit", user))
+    orders = {"path": WALLET_ORDER, "method": "GET"}
+    await tenant.tell("/faults", [{"match": orders, "times": 2, **says("pending")}])
+    receipt = await crm.money.send(one)
+    waiting = replace(one, answered=receipt.reference)
+    assert (await crm.money.find(waiting)).outcome is Outcome.ACKNOWLEDGED
+    assert (await crm.money.find(waiting)).outcome is Outcome.SUCCEEDED
+
+
+async def test_what_was_accepted_where_orders_cannot_be_read_was_done(tenant: Tenant) -> None:
+    """The read failed at first, and then there is no such call: the 200 is all there is. Without it, nothing is."""
+    crm, user = tenant.made[0], await tenant.client()
+    one = await crm.money.prepare(booking("wallet", "deposit", user, request_id="r-11"))
+    orders = {"path": WALLET_ORDER, "method": "GET"}
+    await tenant.tell("/faults", [{"match": orders, "times": 0, **NO_SUCH_CALL}])
+    assert (await crm.money.find(one)).outcome is Outcome.UNKNOWN
+    evidence = await crm.money.find(replace(one, answered="taken"))
+    assert (evidence.outcome, evidence.detail) == (Outcome.SUCCEEDED, "it was accepted, which is all that is told")
+
+
 async def test_a_wallet_without_the_money_refuses(tenant: Tenant) -> None:
     crm, user = tenant.made[0], await tenant.client()
     one = await crm.money.prepare(booking("wallet", "withdrawal", user, "99999999.00"))

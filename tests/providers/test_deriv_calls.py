@@ -25,7 +25,7 @@ from bot.providers.deriv.wire.opening import NewUser, Purpose
 from bot.providers.deriv.wire.profile import Scope
 from bot.providers.deriv.wire.proposals import Basis, Terms, Unit
 from bot.providers.deriv.wire.service import Stream
-from bot.providers.records import Environment, Way
+from bot.providers.records import Environment, Fate, Way
 from bot.secret import Secret
 from tests.support.deriv_login import Desk, a_desk, buy, until
 
@@ -233,6 +233,24 @@ async def test_contracts_that_are_over_are_told_with_what_they_made(desk: Desk) 
     assert over.paid == Money(Decimal(20), USD)
     assert over.profit == over.received + -over.paid
     assert [one.contract_id for one in (await provider.books.profits(most=1)).items] == [bought["contract_id"]]
+
+
+async def test_what_became_of_a_contract_is_told_though_it_is_over(desk: Desk) -> None:
+    provider, since = desk.link(), desk.clock.now()
+    bought = await buy(desk, amount=20)
+    number = str(bought["contract_id"])
+    await desk.tell("clock", seconds=3700)
+    await provider.books.sell_expired()
+    assert number not in {one.id for one in (await provider.positions()).items}
+    told = [one for one in (await provider.dealings(since)).items if one.id == number]
+    assert [(one.fate, one.symbol) for one in told] == [
+        (Fate.FILLED, "R_100"),
+        (Fate.OPENED, "R_100"),
+        (Fate.CLOSED, "R_100"),
+    ]
+    assert told[0].order == str(bought["transaction_id"])
+    assert told[2].profit is not None
+    assert told[2].profit.currency == USD
 
 
 async def test_an_open_contract_tells_what_it_is_worth_and_one_that_is_none_is_not_found(desk: Desk) -> None:

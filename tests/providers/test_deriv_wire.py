@@ -353,6 +353,22 @@ def test_fields_nobody_knew_are_passed_over() -> None:
 # -- portfolio --
 
 
+def test_a_multiplier_tells_at_which_prices_it_is_closed() -> None:
+    said = {
+        "contract_id": 281000018,
+        "contract_type": "MULTUP",
+        "current_spot": 110,
+        "limit_order": {
+            "stop_out": {"display_name": "Stop out", "order_date": 1760000000, "value": "99.50"},
+            "stop_loss": {"order_amount": -20, "value": "104.25"},
+            "take_profit": {"value": None},
+        },
+    }
+    found = contracts.parse_open_contract({"proposal_open_contract": said}, "CR220051", NOON)
+    assert found is not None
+    assert (found.stop_out, found.stop, found.limit) == (Decimal("99.50"), Decimal("104.25"), None)
+
+
 def test_open_contracts_are_read() -> None:
     positions = contracts.parse_portfolio(body(sample("portfolio")), "CR220051", NOON)
     assert positions == (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.support.chatting import until
 
-STOP_SECONDS = 20.0
+START_SECONDS, STOP_SECONDS = 60.0, 20.0
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Bot:
 
     async def up(self) -> None:
         """Until it says so."""
-        await until(lambda: " up " in self.told() or self.process.returncode is not None)
+        await until(lambda: " up " in self.told() or self.process.returncode is not None, START_SECONDS)
         assert self.process.returncode is None, self.told()
 
     async def ended(self, seconds: float = STOP_SECONDS) -> int:

@@ -60,6 +60,7 @@ def tightens(old: Policy | None, new: Policy, written: Written = grouped) -> tup
         ),
         *([_life(before, new)] if new.life < before.life else []),
         *([_cooldown(before, new)] if new.beneficiary_cooldown > before.beneficiary_cooldown else []),
+        *([_first_payment(before, new)] if new.first_payment_hold > before.first_payment_hold else []),
         *([_delay(before, new)] if new.loosening_delay > before.loosening_delay else []),
     )
 
@@ -181,6 +182,8 @@ def _of_settings(old: Policy, new: Policy) -> Iterator[Loosening]:
         yield Loosening(_life(old, new), old.guards[Guarded.POLICY])
     if new.beneficiary_cooldown < old.beneficiary_cooldown:
         yield Loosening(_cooldown(old, new), old.guards[Guarded.BENEFICIARY])
+    if new.first_payment_hold < old.first_payment_hold:
+        yield Loosening(_first_payment(old, new), old.guards[Guarded.BENEFICIARY])
     if new.loosening_delay < old.loosening_delay:
         yield Loosening(_delay(old, new), old.guards[Guarded.POLICY])
 
@@ -195,6 +198,11 @@ def _life(old: Policy, new: Policy) -> str:
 
 def _cooldown(old: Policy, new: Policy) -> str:
     return f"A new beneficiary waits {span(new.beneficiary_cooldown)} instead of {span(old.beneficiary_cooldown)}."
+
+
+def _first_payment(old: Policy, new: Policy) -> str:
+    spans = f"{span(new.first_payment_hold)} instead of {span(old.first_payment_hold)}"
+    return f"The first payment to a beneficiary waits {spans}."
 
 
 def _delay(old: Policy, new: Policy) -> str:

@@ -94,6 +94,7 @@ class Document(_Table, frozen=True, kw_only=True):
     zone: str = "UTC"
     life: str = "30m"
     beneficiary_cooldown: str = "24h"
+    first_payment_hold: str = "0"
     loosening_delay: str = "24h"
     remind_at_percent: list[int] = msgspec.field(default_factory=lambda: [50, 80])
     rules: list[RuleTable] = []

@@ -33,6 +33,9 @@ from bot.money import Money, total
 
 LAST_RESORT = PolicyRule("", Scope(), Tier.QUORUM, (Seat("role/approver", 2),), Proof.CODE)
 _ROLLING = timedelta(hours=24)
+_EVERYTHING = Scope()
+_HARMLESS = frozenset({Act.CLOSE, Act.REJECT_WITHDRAWAL})
+"""What ends a risk, or keeps money where it is."""
 
 
 def judge(policy: Policy | None, case: Case) -> Verdict:
@@ -53,10 +56,10 @@ def _is_uncounted(policy: Policy, case: Case, local: datetime) -> bool:
 def leaves_uncounted(limits: Iterable[Limit], act: Act, amount: Money | None) -> bool:
     """Whether the limits that are kept on such an act count others, and not this amount.
 
-    What is closed is excepted: that takes risk away, and is not to wait for somebody who enters a limit.
+    What takes risk away is excepted, and is not to wait for somebody who enters a limit.
     """
     kept = list(limits)
-    if amount is None or act is Act.CLOSE or not kept:
+    if amount is None or act in _HARMLESS or not kept:
         return False
     return not any(limit.counts_in(amount.currency.code) for limit in kept)
 
@@ -156,13 +159,16 @@ def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case
         return Decimal(0)
     zone = (policy or DEFAULT).zone
     start, mine = window_start(limit, case.at, zone), owner(limit, case)
+    is_for_all, means_all = limit.per is Per.DESK, limit.scope == _EVERYTHING  # most are and do, and many are counted
+    code = limit.most.currency.code
     counted = (
         rates.worth(other.amount, limit.most.currency, other.at, case.at)
         for other in others
         if other.amount is not None
+        and other.amount.currency.code == code
         and other.at >= start
-        and owner(limit, other) == mine
-        and _counts(limit, other, zone)
+        and (is_for_all or owner(limit, other) == mine)
+        and (means_all or _counts(limit, other, zone))
     )
     return total(counted, limit.most.currency).amount
 

@@ -238,6 +238,8 @@ class Policy:
     """One for each."""
     beneficiary_cooldown: timedelta = timedelta(hours=24)
     """How long a new beneficiary waits before money may go there."""
+    first_payment_hold: timedelta = timedelta()
+    """How long the first payment to a beneficiary waits at least between the last signature and the act (M11)."""
     loosening_delay: timedelta = timedelta(hours=24)
     """How long a change that makes anything less strict waits."""
     remind_at_percent: tuple[int, ...] = (50, 80)

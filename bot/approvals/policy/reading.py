@@ -58,6 +58,7 @@ def read(document: bytes | str, providers: Collection[str] | None = None) -> Pol
         limits=_limits(file.limits, words),
         guards=_guards(file.guards, words),
         beneficiary_cooldown=words.duration("beneficiary_cooldown", file.beneficiary_cooldown, most=WEEK),
+        first_payment_hold=words.duration("first_payment_hold", file.first_payment_hold, most=WEEK),
         loosening_delay=words.duration("loosening_delay", file.loosening_delay, most=WEEK),
         remind_at_percent=_reminders(file.remind_at_percent, problems),
         escalations=_escalations(file.escalate, words),

@@ -70,12 +70,19 @@ def sentences(policy: Policy | None, written: Written = grouped) -> tuple[str, .
         f"A new beneficiary can be used after {span(policy.beneficiary_cooldown)}."
         if policy.beneficiary_cooldown
         else "A new beneficiary can be used at once.",
+        *_first_payment(policy),
         f"A change that makes anything less strict waits {span(policy.loosening_delay)}; a stricter one does not.",
         f"A request is open for {span(policy.life)} unless its rule says otherwise.",
         *_counted(policy),
         *_told(policy),
         f"Hours and days are those of {policy.zone.key}.",
     )
+
+
+def _first_payment(policy: Policy) -> Iterable[str]:
+    if policy.first_payment_hold:
+        waits = f"waits {span(policy.first_payment_hold)} after the last signature, and can be called off"
+        yield f"The first payment to a beneficiary {waits}."
 
 
 def _counted(policy: Policy) -> Iterable[str]:

@@ -12,10 +12,18 @@ from bot.store import Tables
 class Mover:
     """Fits `bot.approvals.service.Carrier`."""
 
-    def __init__(self, matter: Matter, guarding: Guarding, send: Callable[[Request], None]) -> None:
+    def __init__(
+        self,
+        matter: Matter,
+        guarding: Guarding,
+        send: Callable[[Request], None],
+        approving: Callable[[Tables, Request], bool] = lambda tables, request: False,
+    ) -> None:
+        """`send` and `approving`: as of whoever sends."""
         self._matter = matter
         self._guarding = guarding
         self._send = send
+        self._approving = approving
 
     def lines(self, parameters: Parameters) -> tuple[str, ...]:
         return self._matter.lines(parameters)
@@ -34,6 +42,9 @@ class Mover:
 
     def carry(self, tables: Tables, request: Request) -> str:
         raise RuntimeError("a provider does this, not the house")
+
+    def approving(self, tables: Tables, request: Request) -> bool:
+        return self._approving(tables, request)
 
     async def carried(self, request: Request) -> None:
         """It is approved: whoever sends begins now, and not at the next look."""

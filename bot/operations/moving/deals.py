@@ -43,7 +43,8 @@ class DealMatter:
     Parameters beside the common ones: `account`; `target` (an order: the symbol; else the provider's id of what is
     closed or changed); `symbol`, `name`, `direction` (buy, sell: of the order or what is open), `size`, `size_unit`;
     `amount` and `currency`, what it is worth when asked for; `type` of an order (market, limit, stop, contract); `what`
-    of a change (position, order, withdrawn order); and the terms, digit for digit as they will be sent. Where a price
+    of a change (position, order, withdrawn order); and the terms, digit for digit as they will be sent. `price` and
+    `least` are the worst that what is bought or sold may cost or bring. Where a price
     was offered (Deriv): `proposal` and `proposed_at`, its id and since when it holds (ISO 8601, aware); `basis`,
     whether `amount` is the stake or the payout.
     """

@@ -5,7 +5,7 @@ All of it inside the caller's transaction, so that nothing can slip between a ch
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.access.model import Person, Right
@@ -68,7 +68,7 @@ class Guarding:
             DiskShortError: Nothing new can be written down safely.
             NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
             PolicyRefusedError: The policy, or a limit.
-        NoRateError: A limit counts every currency, and lacks the rate of this one.
+            NoRateError: A limit counts every currency, and lacks the rate of this one.
         """
         return self._judged(tables, matter, _person(tables, by.id), parameters, again)
 
@@ -105,6 +105,9 @@ class Guarding:
             raise PolicyRefusedError(f"the policy does not allow it (rule {verdict.rule}{because})")
         for limit in limits_for(policy, case):
             _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None, now)
+        hold = (policy or DEFAULT).first_payment_hold
+        if hold > verdict.hold and "beneficiary" in parameters and records.is_first_payment(tables, parameters):
+            verdict = replace(verdict, hold=hold)
         return Judged(case, verdict, version)
 
     def asked(self, tables: Tables, matter: Matter, request: Request) -> None:

@@ -1,7 +1,7 @@
 """Rows of what is sent and what was seen of it, and of what the limits count."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -208,6 +208,16 @@ def another_did_it(tables: Tables, request: Request, reference: str) -> bool:
         (request.id, request.parameters["provider"], reference, reference),
     ).fetchone()
     return under_way is not None or claimed is not None
+
+
+def is_first_payment(tables: Tables, parameters: Mapping[str, str]) -> bool:
+    """Whether nothing is known to have arrived where this would go. What was said by hand is no proof of it."""
+    found = tables.conn.execute(
+        "SELECT 1 FROM requests WHERE kind = 'transfer' AND state = 'succeeded'"
+        " AND json_extract(parameters, '$.target') = ? AND json_extract(parameters, '$.provider') = ? LIMIT 1",
+        (parameters["target"], parameters["provider"]),
+    ).fetchone()
+    return found is None
 
 
 def note_case(tables: Tables, request_id: str, case: Case, policy: int, tier: str) -> None:

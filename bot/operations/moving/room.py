@@ -42,7 +42,6 @@ class MoneyRoom:
     """Everything that stands between a wish and the money."""
 
     policies: Policies
-    disk: Disk
     guarding: Guarding
     matching: Matching
     matters: Mapping[Kind, Matter]
@@ -75,11 +74,11 @@ def money_room(
     connections: Connections,
     timekeeping: Timekeeping,
     freezing: Freezing,
+    disk: Disk,
     clock: Clock,
 ) -> MoneyRoom:
     """Open it, and tell the approvals room what its kinds of requests mean."""
     policies = Policies(clock)
-    disk = Disk(database, audit, outbox)
     guarding = Guarding(policies, clock, disk.check)
     matters: dict[Kind, Matter] = {
         Kind.TRANSFER: TransferMatter(),
@@ -98,7 +97,7 @@ def money_room(
     repeating = Repeating(database, approvals, policies, audit)
     book = Beneficiaries(database, approvals, policies, freezing, audit, clock)
     for kind, matter in matters.items():
-        approvals.carriers[kind] = Mover(matter, guarding, sending.approved)
+        approvals.carriers[kind] = Mover(matter, guarding, sending.approved, sending.approving)
     approvals.carriers[Kind.THAW] = thawing
     approvals.carriers[Kind.SETTLE] = settling
     approvals.carriers[Kind.REPEAT] = repeating
@@ -114,7 +113,6 @@ def money_room(
     }
     return MoneyRoom(
         policies=policies,
-        disk=disk,
         guarding=guarding,
         matching=Matching(audit, clock, timekeeping.looking),
         matters=matters,

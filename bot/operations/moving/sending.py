@@ -13,7 +13,7 @@ after it is settled by proof only: a receipt that proves it, or what the provide
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from bot.approvals import records as requests
@@ -43,15 +43,13 @@ from bot.operations.moving import records
 from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.matters import Matter
 from bot.operations.moving.records import Asked
+from bot.operations.moving.showing import Showing
 from bot.operations.timekeeping import Timekeeping, doubt_in
 from bot.providers.base import MoneySeam, Outcome, Prepared, Receipt
 from bot.store import Database, Tables
 
 AGAIN_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
 """How long what could not be sent waits for its next turn; the last one from then on."""
-SAID_AFTER_SECONDS = 0.25
-"""Where the answer takes longer, the cards say meanwhile that it is being sent. Mostly it is there sooner, and they say
-at once what came of it: drawing them before the first byte would only keep that waiting."""
 _WAITS = (ClockDoubtedError, ConnectionLockedError, OwnerSuspendedError, FrozenError, ProviderError)
 """What may pass by itself, or by somebody's hand, before the request's time is over."""
 _log = logging.getLogger(__name__)
@@ -77,11 +75,14 @@ class Sending:
         self._clock = clock
         self._matters = matters
         self._timekeeping = timekeeping
+        self._showing = Showing(database, approvals, clock)
         self._wake = asyncio.Event()
         self._runs = False
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, datetime]] = {}
         """How often each was tried in vain, and when it is its turn again."""
+        self._ways: dict[str, Connection] = {}
+        """By which connection what was approved just now goes, as the deciding vote's transaction has found."""
         self.ready: Callable[[Request], bool] = lambda request: True
         """Whether what was under way through a connection at the start has been asked about (M04)."""
         self.alarm: Alarm = no_alarm
@@ -91,10 +92,22 @@ class Sending:
         self.lost: Callable[[str], None] = lambda request_id: None
         """Told of each request whose outcome is to be found out."""
 
+    def approving(self, tables: Tables, request: Request) -> bool:
+        """In the transaction that approves it: whether it goes at once. Then its cards are drawn when it has gone."""
+        if not self._runs:
+            return False
+        try:
+            self._ways[request.id] = self._looked_at(tables, request)
+        except CountersignError:
+            return False
+        self._showing.put_off((request.id,))
+        return True
+
     def approved(self, request: Request) -> None:
         """It may go. What cannot go at once is looked at again."""
+        way = self._ways.pop(request.id, None)
         if self._runs and request.id not in self._under_way and self._is_due(request, self._clock.now()):
-            self._begin_dealing_with(request)
+            self._begin_dealing_with(request, way)
         else:
             self.wake()
 
@@ -110,11 +123,13 @@ class Sending:
     async def run(self) -> None:
         """Until cancelled; what is under way then is given a moment, and is found out about after the next start."""
         self._runs = True
+        is_first = True
         try:
             while True:
                 self._wake.clear()
                 try:
-                    await self._look()
+                    await self._look(is_first=is_first)
+                    is_first = False
                 except StoreError:
                     _log.info("not looked: the database refuses")  # it is looked again
                 except Exception:  # a row that cannot be read keeps no other from being sent  # noqa: BLE001
@@ -130,11 +145,13 @@ class Sending:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _look(self, *, is_first: bool = False) -> None:
         now = self._clock.now()
         states = (State.APPROVED, State.HELD, State.SENDING)
         standing = await self._database.read(lambda tables: requests.standing(tables, states))
         self._tries = {one.id: self._tries[one.id] for one in standing if one.id in self._tries}
+        if is_first:  # a crash may have kept the cards of any from being drawn
+            self._showing.put_off(one.id for one in standing if one.state is State.APPROVED)
         for request in standing:
             if request.id in self._under_way:
                 continue
@@ -142,6 +159,7 @@ class Sending:
                 await self._give_up(request)
             elif self._is_due(request, now):
                 self._begin_dealing_with(request)
+        await self._showing.draw_all(but=self._under_way)
 
     async def _give_up(self, request: Request) -> None:
         """Nobody is sending it any more, and nobody wrote down how that ended."""
@@ -153,8 +171,8 @@ class Sending:
         await self._database.write(change)
         self.lost(request.id)
 
-    def _begin_dealing_with(self, request: Request) -> None:
-        task = asyncio.create_task(self._deal_with(request))
+    def _begin_dealing_with(self, request: Request, way: Connection | None = None) -> None:
+        task = asyncio.create_task(self._deal_with(request, way))
         self._under_way[request.id] = task
         task.add_done_callback(lambda _: self._under_way.pop(request.id, None))
 
@@ -165,9 +183,10 @@ class Sending:
             return False
         return request.send_by > now and self._tries.get(request.id, (0, now))[1] <= now
 
-    async def _deal_with(self, request: Request) -> None:
+    async def _deal_with(self, request: Request, way: Connection | None) -> None:
         try:
-            await self._send(request)
+            with self._showing.meanwhile(request.id):
+                await self._send(request, way)
             self._tries.pop(request.id, None)
         except _WAITS as error:
             tried = self._tries.get(request.id, (0, self._clock.now()))[0]
@@ -183,18 +202,21 @@ class Sending:
         except Exception:  # a slip of ours is not to end the one task that sends  # noqa: BLE001
             _log.exception("not sent", extra={"request": request.id})
             self._tries[request.id] = (0, self._clock.now() + timedelta(seconds=30))
+        await self._showing.draw(request.id)
 
-    async def _send(self, request: Request) -> None:
+    async def _send(self, request: Request, way: Connection | None) -> None:
         begun: int | None = None
         heard = Overheard()
         receipt = Receipt(Outcome.UNKNOWN, detail="the session broke")
         try:
-            connection = await self._database.read(lambda tables: self._looked_at(tables, request))
-            async with self._seam(connection) as seam, seam.turn():
+            if way is None:
+                way = await self._database.read(lambda tables: self._looked_at(tables, request))
+            async with self._seam(way) as seam, seam.turn():
                 prepared = await seam.prepare(self._matters[request.kind].act(request.id, request.parameters))
                 begun = await self._begin(request, prepared)
                 crashpoint("CP07")
-                with moving(prepared.wire), overhearing() as heard, self._saying(request):
+                self._showing.put_off((request.id,))
+                with moving(prepared.wire), overhearing() as heard, self._showing.meanwhile(request.id):
                     receipt = await _whatever_happens(seam.send(prepared), prepared)
         except CountersignError as error:
             if begun is None:
@@ -266,31 +288,6 @@ class Sending:
             raise ConflictError("a signature it had does not count any more")
         self._guarding.recheck(tables, matter, fresh)
 
-    @contextlib.contextmanager
-    def _saying(self, request: Request) -> Iterator[None]:
-        """For the length of the block: see to it that the cards say what is going on, should that take a while.
-
-        No row says that they are to be drawn: whatever takes the request out of SENDING draws them, after a crash too.
-        """
-        task = asyncio.create_task(self._say(request))
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _say(self, request: Request) -> None:
-        await self._clock.sleep(SAID_AFTER_SECONDS)
-
-        def change(tables: Tables) -> None:
-            fresh = requests.read(tables, request.id)
-            if fresh.state is State.SENDING:
-                self._approvals.redrawing(tables, fresh)
-
-        try:
-            await self._database.write(change)
-        except StoreError as error:
-            _log.info("its cards do not say that it is being sent", extra={"error": type(error).__name__})
-
     async def _fail(self, request: Request, error: CountersignError) -> None:
         """It will not be sent: what stands against it does not pass."""
 
@@ -303,6 +300,7 @@ class Sending:
                     self.alarm(tables, DESK, f"request {fresh.id} was changed in the database")
 
         await self._database.write(change)
+        self._showing.is_shown(request.id)
 
     async def _end(self, request: Request, attempt: int, receipt: Receipt, heard: str) -> None:
         """Write down what the receipt proves. The evidence is held until the database takes it (R43)."""
@@ -322,6 +320,7 @@ class Sending:
             return moved.state
 
         state = await persistently(lambda: self._database.write(change), self._clock)
+        self._showing.is_shown(request.id)
         if state is State.ACKED:
             crashpoint("CP12")
         elif state is State.SUCCEEDED:

@@ -8,5 +8,6 @@ money_in    money that comes in, told without any rule
 oddities    what nobody had asked about, told to the admins
 reporting   what people are told of how the lines stand
 outages     when nothing was heard for a while: one card, from beginning to end
+dealings    what became of orders and positions
 marks       how far each subject was told, as rows
 """

@@ -12,7 +12,7 @@ from bot.operations.linked import Connection
 from bot.operations.watch.money_in import MoneyIn
 from bot.operations.watch.reporting import WaitsForOutages
 from bot.providers.following import Gate
-from bot.providers.records import Position
+from bot.providers.records import Candle, Position
 from bot.providers.standing import Figures
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
@@ -29,6 +29,12 @@ class Rules(WaitsForOutages, Protocol):
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         """What was observed is written down, and `also` in the same commit."""
+
+    def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
+        """Of which symbols it is not known how they went within a time that is looked at."""
+
+    def begins_earlier(self, connection_id: int, symbol: str, candles: Iterable[Candle], since: datetime) -> None:
+        """How they went since then, oldest first."""
 
     def wanted(self) -> Mapping[int, frozenset[Subject]]:
         """What they need, by connection."""

@@ -12,8 +12,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
 from bot.errors import (
     ConnectionLockedError,
     CountersignError,
@@ -25,22 +23,21 @@ from bot.errors import (
 from bot.network.pacing import backoff
 from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
+from bot.operations.watch.dealings import Dealings
 from bot.operations.watch.means import Means
 from bot.operations.watch.reporting import Report
 from bot.providers.base import KeepsStatements, Provider
-from bot.providers.markets import TellsPrices, TellsStops
+from bot.providers.markets import KeepsDealings, TellsPrices
 from bot.providers.news import KEPT, Mark, News
 from bot.providers.records import Position, Reading
 from bot.providers.standing import Hole
 from bot.providers.streams import Subject, Told, Topic
 
 POLL_TIMEOUT_SECONDS = 30.0
+_MINUTE = timedelta(minutes=1)
 STATEMENT_OVERLAP = timedelta(days=2)
 """Lines of a statement have a day, and no time."""
 STATEMENT_AT_FIRST = KEPT + timedelta(days=1)
-STOPS_AT_FIRST = timedelta(hours=23)
-"""So far back it is looked at the start for what stops have closed."""
-STOPS_OVERLAP = timedelta(minutes=5)
 STREAMED_POLLED_EVERY = 5
 """What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
 REQUESTS = Subject(Topic.REQUEST)
@@ -80,9 +77,7 @@ class Polling:
         self._watch = watch
         self._means = means
         self._news: dict[Subject, News] = {}
-        self._stops: set[str] = set()
-        """Positions whose stops were told of."""
-        self._stops_until: datetime | None = None
+        self._dealings = Dealings(means.rules, means.clock)
         self._requests_read_at: datetime | None = None
 
     async def run(self, streamed: frozenset[Topic]) -> None:
@@ -96,6 +91,8 @@ class Polling:
                     for one in sorted(self._watch.subjects)
                     if seldom or one.topic not in streamed or _is_survey(one) or not self._watch.is_heard(one)
                 ]
+                if self._means.rules.windows_unknown(self._watch.connection.id):
+                    await self._look_back()
                 answered = await self._ask(due) if due else True
                 attempt = 0 if answered else attempt + 1
                 turn += 1
@@ -141,9 +138,9 @@ class Polling:
                 if "" in names or balance.account in names:
                     self._observe(Subject(Topic.BALANCE, balance.account), balance)
         if any(one.topic is Topic.CONTRACT for one in due):
-            if isinstance(provider, TellsStops):
+            if isinstance(provider, KeepsDealings):
                 with suppress(RefusedError, ReplyError):  # what is open is told all the same
-                    await self._look_for_stops(provider)
+                    await self._dealings.look(self._watch.connection, provider)
             reading: Reading[Position] = await provider.positions()
             if reading.is_whole:
                 await self._means.rules.surveyed(self._watch.connection.id, reading.items, reading.as_of)
@@ -156,20 +153,17 @@ class Polling:
                 if one.topic is Topic.QUOTE and not self._watch.is_heard(one):
                     self._observe(one, await provider.quote(one.name))
 
-    async def _look_for_stops(self, provider: TellsStops) -> None:
-        """Told before what is open is compared, which only guesses at it. Whoever knows it already is told nothing."""
-        now, connection = self._means.clock.now(), self._watch.connection
-        since = now - STOPS_AT_FIRST if self._stops_until is None else self._stops_until - STOPS_OVERLAP
-        for one in (await provider.stopped_out(since)).items:
-            if one.id not in self._stops:
-                self._stops.add(one.id)
-                closed = f"{connection.name} closed it for want of margin" if one.by_provider else "Its stop closed it"
-                detail = f"{closed}: {one.symbol}{'' if one.level is None else f' at {one.level:f}'}, number {one.id}"
-                key = f"stopped/{one.id}"
-                self._means.rules.happened(
-                    Happening(Occasion.STOPPED, key, detail, one.at, connection.id, one.symbol, one.id)
-                )
-        self._stops_until = now
+    async def _look_back(self) -> None:
+        """How prices went before anybody listened. What cannot be had is asked for at the next turn."""
+        rules, connection, now = self._means.rules, self._watch.connection, self._means.clock.now()
+        with suppress(CountersignError, TimeoutError):
+            async with self._means.connections.standing(connection) as provider:
+                if not isinstance(provider, TellsPrices):
+                    return
+                for symbol, window in rules.windows_unknown(connection.id).items():
+                    async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
+                        reading = await provider.candles(symbol, _MINUTE, now - window, now)
+                    rules.begins_earlier(connection.id, symbol, reading.items, now - window)
 
     async def _look_through(self, subject: Subject, provider: KeepsStatements) -> None:
         """New lines of a statement. The first time nothing is told: that is where the feed begins."""

@@ -7,6 +7,7 @@ import msgspec
 _Origin = Annotated[
     str, msgspec.Meta(pattern=r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?/?$")
 ]
+_BasisPoints = Annotated[int, msgspec.Meta(ge=1, le=5_000)]
 _Rate = Annotated[float, msgspec.Meta(gt=0, le=10_000)]
 
 
@@ -19,5 +20,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Send the password as RSA ciphertext, inside TLS."""
     requests_per_second: _Rate = 10.0
     logins_per_second: _Rate = 1.0
+    price_tolerance: _BasisPoints = 100
+    """By how much worse than it was shown the price of an order at market may be when it is sent."""
     ca_file: str | None = None
     """A certificate to trust instead of the system's, for simulators."""

@@ -1,11 +1,14 @@
 """The tables that a desk begins with."""
 
-import sqlite_utils
+from typing import TYPE_CHECKING
 
 from bot.store.migrations.script import run
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
-def m001_the_house(tables: sqlite_utils.Database) -> None:
+
+def m001_the_house(tables: "Database") -> None:
     run(
         tables,
         """
@@ -142,7 +145,7 @@ CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'aud
     )
 
 
-def m002_groups_that_moved(tables: sqlite_utils.Database) -> None:
+def m002_groups_that_moved(tables: "Database") -> None:
     run(
         tables,
         """

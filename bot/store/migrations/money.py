@@ -1,11 +1,14 @@
 """Money: what was decided, what was sent, and what was answered."""
 
-import sqlite_utils
+from typing import TYPE_CHECKING
 
 from bot.store.migrations.script import run
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
-def m009_money_decided(tables: sqlite_utils.Database) -> None:
+
+def m009_money_decided(tables: "Database") -> None:
     run(
         tables,
         """
@@ -148,7 +151,7 @@ CREATE INDEX files_of ON files (request_id);
     )
 
 
-def m010_cards_of_requests(tables: sqlite_utils.Database) -> None:
+def m010_cards_of_requests(tables: "Database") -> None:
     run(
         tables,
         """
@@ -158,7 +161,7 @@ CREATE INDEX cards_about_requests ON cards (json_extract(body, '$.request'), kin
     )
 
 
-def m016_answers(tables: sqlite_utils.Database) -> None:
+def m016_answers(tables: "Database") -> None:
     """What a provider answered to a sending, and to the look that settled it."""
     run(
         tables,
@@ -176,7 +179,7 @@ CREATE TRIGGER answers_stay BEFORE DELETE ON answers BEGIN SELECT RAISE(ABORT, '
     )
 
 
-def m019_rates(tables: sqlite_utils.Database) -> None:
+def m019_rates(tables: "Database") -> None:
     """What one currency is worth in another, for limits that count every currency."""
     run(
         tables,
@@ -194,5 +197,16 @@ CREATE INDEX rates_since ON rates (at);
 CREATE TRIGGER rates_are_final BEFORE UPDATE ON rates BEGIN SELECT RAISE(ABORT, 'rates are final'); END;
 CREATE TRIGGER rates_stay BEFORE DELETE ON rates BEGIN SELECT RAISE(ABORT, 'rates stay'); END;
 CREATE INDEX cases_at ON cases (at);
+""",
+    )
+
+
+def m021_first_payments(tables: sqlite_utils.Database) -> None:
+    """Whether something has arrived at a beneficiary is asked before each payment, and answered without a scan."""
+    run(
+        tables,
+        """
+CREATE INDEX requests_paid ON requests (json_extract(parameters, '$.target'))
+    WHERE kind = 'transfer' AND state = 'succeeded';
 """,
     )

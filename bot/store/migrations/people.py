@@ -1,11 +1,14 @@
 """People: their invites, votes, second factors and keys, and what the log says of them."""
 
-import sqlite_utils
+from typing import TYPE_CHECKING
 
 from bot.store.migrations.script import run
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
-def m003_vault_and_people(tables: sqlite_utils.Database) -> None:
+
+def m003_vault_and_people(tables: "Database") -> None:
     run(
         tables,
         """
@@ -105,7 +108,7 @@ CREATE TABLE entry_links (
     )
 
 
-def m008_second_signatures(tables: sqlite_utils.Database) -> None:
+def m008_second_signatures(tables: "Database") -> None:
     run(
         tables,
         """
@@ -135,7 +138,7 @@ CREATE TABLE audit_keys (
     )
 
 
-def m011_named_in_the_log(tables: sqlite_utils.Database) -> None:
+def m011_named_in_the_log(tables: "Database") -> None:
     """What the log is asked about a person: what they did, and the rows in whose details they are named."""
     run(
         tables,

@@ -1,11 +1,14 @@
 """What is heard from providers, and what was said to them last."""
 
-import sqlite_utils
+from typing import TYPE_CHECKING
 
 from bot.store.migrations.script import run
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
-def m004_money_that_moves(tables: sqlite_utils.Database) -> None:
+
+def m004_money_that_moves(tables: "Database") -> None:
     run(
         tables,
         """
@@ -34,7 +37,7 @@ CREATE TABLE registrations (
     )
 
 
-def m005_requests_of_clients(tables: sqlite_utils.Database) -> None:
+def m005_requests_of_clients(tables: "Database") -> None:
     run(
         tables,
         """
@@ -72,7 +75,7 @@ CREATE INDEX crm_withdrawals_unread ON crm_withdrawals (noticed_at) WHERE unread
     )
 
 
-def m006_report_source(tables: sqlite_utils.Database) -> None:
+def m006_report_source(tables: "Database") -> None:
     """A third way to hear of a request: the table is made anew, as it is but for the list of ways."""
     (made,) = tables.conn.execute("SELECT sql FROM sqlite_master WHERE name = 'crm_withdrawals'").fetchone()
     indexes = tables.conn.execute(
@@ -85,7 +88,7 @@ def m006_report_source(tables: sqlite_utils.Database) -> None:
         tables.conn.execute(index)
 
 
-def m007_payments_told(tables: sqlite_utils.Database) -> None:
+def m007_payments_told(tables: "Database") -> None:
     run(
         tables,
         """
@@ -105,7 +108,7 @@ CREATE TABLE crm_payments (
     )
 
 
-def m013_streams(tables: sqlite_utils.Database) -> None:
+def m013_streams(tables: "Database") -> None:
     """What is followed at each provider and how far it was told, and when nothing was heard."""
     run(
         tables,
@@ -133,7 +136,7 @@ CREATE UNIQUE INDEX outages_open ON outages (connection_id) WHERE until IS NULL;
     )
 
 
-def m020_feeds(tables: sqlite_utils.Database) -> None:
+def m020_feeds(tables: "Database") -> None:
     """Feeds of arriving money are streams among the others: how far each was told, with the lines it told last."""
     run(
         tables,

@@ -1,9 +1,12 @@
 """How a change is written down: SQL, each statement ending its line."""
 
-import sqlite_utils
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 
-def run(tables: sqlite_utils.Database, script: str) -> None:
+def run(tables: "Database", script: str) -> None:
     """One statement at a time: `executescript` would end the transaction that the change is made in."""
     for statement in script.split(";\n"):
         if statement.strip():

@@ -1,11 +1,14 @@
 """What people are told, and when."""
 
-import sqlite_utils
+from typing import TYPE_CHECKING
 
 from bot.store.migrations.script import run
 
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
-def m012_delivery(tables: sqlite_utils.Database) -> None:
+
+def m012_delivery(tables: "Database") -> None:
     """Bursts on one card, chats to be left alone, quiet hours, files to be sent, and the second channel's pages."""
     run(
         tables,
@@ -59,7 +62,7 @@ CREATE INDEX pages_left ON pages (not_before) WHERE ended_at IS NULL;
     )
 
 
-def m014_alerts(tables: sqlite_utils.Database) -> None:
+def m014_alerts(tables: "Database") -> None:
     """Rules as people set them, how each stands, the values they look at, and each time that one came."""
     run(
         tables,
@@ -122,7 +125,7 @@ CREATE TABLE alert_positions (
     )
 
 
-def m015_schedules(tables: sqlite_utils.Database) -> None:
+def m015_schedules(tables: "Database") -> None:
     """What is told by the clock; each slot of each schedule has one row, which comes before its run."""
     run(
         tables,
@@ -156,7 +159,7 @@ CREATE INDEX schedule_runs_begun ON schedule_runs (due_at) WHERE state = 'begun'
     )
 
 
-def m017_schedule_places(tables: sqlite_utils.Database) -> None:
+def m017_schedule_places(tables: "Database") -> None:
     """The group, and its topic, that is told when something has come by the clock."""
     run(
         tables,
@@ -167,7 +170,7 @@ ALTER TABLE schedules ADD COLUMN thread_id INTEGER
     )
 
 
-def m018_alert_steps(tables: sqlite_utils.Database) -> None:
+def m018_alert_steps(tables: "Database") -> None:
     """How many steps an alert that nobody acknowledged has gone; what went the only one there was has gone it."""
     run(
         tables,
@@ -176,5 +179,18 @@ ALTER TABLE alert_firings ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;
 UPDATE alert_firings SET steps = 1 WHERE escalated_at IS NOT NULL;
 DROP INDEX alert_firings_unseen;
 CREATE INDEX alert_firings_unseen ON alert_firings (severity, told_at) WHERE acknowledged_at IS NULL AND is_quiet = 0
+""",
+    )
+
+
+def m022_profit_currencies(tables: sqlite_utils.Database) -> None:
+    """Profits are added up by currency: rules about more than one position name theirs in what they look at."""
+    run(
+        tables,
+        """
+UPDATE alert_rules SET subject = iif(subject = '', 'all', subject) || ' ' || (body ->> 'currency')
+WHERE what = 'profit' AND body ->> 'currency' != '' AND instr(subject, ' ') = 0 AND NOT EXISTS
+    (SELECT 1 FROM alert_positions AS known
+     WHERE known.connection_id = alert_rules.connection_id AND known.id = alert_rules.subject AND known.id != '')
 """,
     )

@@ -187,9 +187,9 @@ def test_a_limit_that_goes_is_told_as_it_was() -> None:
 
 
 def test_settings_and_guards_are_compared_too() -> None:
-    old = read('[guards.thaw]\nneeds = ["2 of role/approver"]\nproof = "code"')
+    old = read('first_payment_hold = "2h"\n[guards.thaw]\nneeds = ["2 of role/approver"]\nproof = "code"')
     new = read(
-        'life = "1h"\nbeneficiary_cooldown = "1h"\nloosening_delay = "0"\n'
+        'first_payment_hold = "1h"\nlife = "1h"\nbeneficiary_cooldown = "1h"\nloosening_delay = "0"\n'
         '[guards.thaw]\nneeds = ["1 of role/approver"]\nproof = "number"'
     )
     assert loosens(old, new) == (
@@ -200,6 +200,7 @@ def test_settings_and_guards_are_compared_too() -> None:
         "Thawing the desk: two approvers sign with a code → one approver signs with the right number.",
         "A request whose rule does not say otherwise is open for 1 h instead of 30 min.",
         "A new beneficiary waits 1 h instead of 24 h.",
+        "The first payment to a beneficiary waits 1 h instead of 2 h.",
         "A change that makes anything less strict waits 0 s instead of 24 h.",
     )
     assert loosens(new, old) == ()

@@ -152,9 +152,11 @@ def test_where_a_band_leaves_the_rest_to_no_rule_that_is_the_strictest() -> None
     assert (found.needs, found.proof) == ((Seat("role/approver", 2),), Proof.CODE)
 
 
-def test_closing_takes_risk_away_and_never_waits_for_a_limit() -> None:
-    policy = ruled(BAND, REST, CLOSING, more=limited("USD"))
-    assert judge(policy, replace(costing("10.00 EUR"), act=Act.CLOSE)).tier is Tier.CONFIRM
+@pytest.mark.parametrize("act", [Act.CLOSE, Act.REJECT_WITHDRAWAL])
+def test_what_takes_risk_away_never_waits_for_a_limit(act: Act) -> None:
+    policy = ruled('tier = "confirm"', more=limited("USD"))
+    assert judge(policy, replace(costing("10.00 EUR"), act=act)).tier is Tier.CONFIRM
+    assert judge(policy, replace(costing("10.00 EUR"), act=Act.ORDER)).tier is Tier.QUORUM
 
 
 def test_what_is_refused_stays_refused() -> None:

@@ -122,6 +122,7 @@ def test_guards_and_settings_are_told_as_they_are_set() -> None:
     told = sentences(
         read(
             'zone = "Asia/Tokyo"\nlife = "2h"\nbeneficiary_cooldown = "0"\nloosening_delay = "3d"\n'
+            'first_payment_hold = "2h"\n'
             "remind_at_percent = []\n"
             '[[escalate]]\nafter = "10m"\nto = "group/board"\n[[escalate]]\nafter = "1h"\nto = "role/admin"\n'
             '[guards.thaw]\nneeds = ["1 of role/admin", "1 of role/approver"]\nproof = "number"'
@@ -130,6 +131,7 @@ def test_guards_and_settings_are_told_as_they_are_set() -> None:
     assert told[6] == "Thawing the desk: one admin and one approver sign with the right number."
     assert told[9:] == (
         "A new beneficiary can be used at once.",
+        "The first payment to a beneficiary waits 2 h after the last signature, and can be called off.",
         "A change that makes anything less strict waits 3 days; a stricter one does not.",
         "A request is open for 2 h unless its rule says otherwise.",
         "A request that has waited 10 min is told to every person in the group board.",

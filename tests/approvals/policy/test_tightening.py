@@ -43,10 +43,14 @@ def test_a_new_limit_and_a_lower_one_are_told_a_higher_one_is_not() -> None:
 
 def test_guards_and_settings_are_told() -> None:
     old = read('beneficiary_cooldown = "1h"\n[guards.thaw]\nneeds = ["1 of role/approver"]\n')
-    new = read('beneficiary_cooldown = "2h"\nloosening_delay = "2d"\n[guards.thaw]\nneeds = ["2 of role/approver"]\n')
+    new = read(
+        'beneficiary_cooldown = "2h"\nfirst_payment_hold = "30m"\nloosening_delay = "2d"\n'
+        '[guards.thaw]\nneeds = ["2 of role/approver"]\n'
+    )
     assert tightens(old, new) == (
         "Thawing the desk: one approver signs → two approvers sign.",
         "A new beneficiary waits 2 h instead of 1 h.",
+        "The first payment to a beneficiary waits 30 min instead of 0 s.",
         "A change that makes anything less strict waits 2 days instead of 24 h.",
     )
     assert tightens(new, old) == ()

@@ -89,7 +89,7 @@ async def test_what_is_confirmed_after_the_sending_was_over_is_found_by_its_refe
     ((reference,),) = await desk.rows("SELECT receipt FROM sendings")
     assert reference.startswith("o_")
     desk.later(120)
-    await desk.looked_for(request, 2)
+    await desk.looked_for(request, 2, pace=0.5)
     assert await desk.state(request) in (State.ACKED, State.UNKNOWN)
     await desk.control("clock", seconds=600)
     done = await desk.in_time_becomes(request, State.SUCCEEDED)

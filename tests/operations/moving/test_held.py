@@ -21,7 +21,7 @@ from tests.support.chatting import (
     texts,
     until,
 )
-from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work, treasury
+from tests.support.treasury import ONE_APPROVER, OPERATING, Treasury, money_at_work, treasury
 
 HELD = ONE_APPROVER + 'hold = "1h"\n'
 HOUR = 3600
@@ -266,3 +266,33 @@ async def test_it_is_held_over_a_restart_and_then_sent_once(tmp_path: Path, chat
                 later(again)
                 await again.comes_to(request, State.SUCCEEDED)
                 assert len(await again.executed()) == 1
+
+
+# the first payment to somebody
+
+
+async def test_the_first_payment_to_a_beneficiary_waits_and_those_after_it_do_not(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, 'first_payment_hold = "2h"\n' + ONE_APPROVER) as desk:
+        first, second = await desk.asked("10.00"), await desk.asked("11.00")
+        assert (await desk.approves(first)).state is State.HELD
+        assert (await desk.approves(second)).state is State.HELD  # nothing has arrived there yet
+        await desk.rooms.approvals.withdraw(desk.person(OLGA), second.id, telegram_id=OLGA)
+        later(desk, 1.9 * HOUR)
+        await looked(desk)
+        assert await desk.executed() == []
+        later(desk, 0.2 * HOUR)
+        await desk.comes_to(first, State.SUCCEEDED)
+
+        third = await desk.asked("12.00")
+        await desk.approves(third)
+        await desk.comes_to(third, State.SUCCEEDED)
+        assert len(await desk.executed()) == 2
+
+
+async def test_whoever_sends_the_first_one_alone_is_told_that_it_waits(tmp_path: Path, chat: Chat) -> None:
+    alone = 'first_payment_hold = "2h"\n[[rules]]\nname = "alone"\ntier = "confirm"\n'
+    async with treasury(tmp_path, chat, alone) as desk:
+        told = await desk.desk.says(OLGA, f"/transfer 10.00 USD from {OPERATING} to Harbour")
+        assert "it is sent 2 h 00 min after you say so, and can be called off." in texts(told)[-1]
+        await desk.desk.taps(OLGA, told[-1], "Send it")
+        assert await desk.rows("SELECT state FROM requests") == [("held",)]

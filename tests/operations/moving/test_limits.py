@@ -109,7 +109,7 @@ class Room:
 
 
 def has(at_desk: Treasury, free: int, total: int = 100_000_000_000) -> None:
-    at_desk.rooms.money.disk.usage = lambda _: Room(free, total)
+    at_desk.rooms.disk.usage = lambda _: Room(free, total)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ async def test_what_was_asked_for_before_goes_on(tmp_path: Path, chat: Chat) -> 
 
 async def test_admins_hear_of_it_once_and_when_it_is_over(tmp_path: Path, chat: Chat) -> None:
     async with treasury(tmp_path, chat, CONFIRM) as at_desk:
-        disk = at_desk.rooms.money.disk
+        disk = at_desk.rooms.disk
 
         def told(title: str) -> int:
             return sum(one.startswith(title) for one in texts(chat.from_bot(ADAM)))

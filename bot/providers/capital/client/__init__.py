@@ -32,6 +32,7 @@ from bot.providers.records import (
     Account,
     Balance,
     Candle,
+    Dealing,
     Entry,
     Findings,
     Happening,
@@ -41,7 +42,6 @@ from bot.providers.records import (
     Power,
     Quote,
     Reading,
-    StoppedOut,
 )
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 
@@ -112,6 +112,10 @@ class Capital:
         """The account that is read on."""
         return await self.sessions.at_home()
 
+    @property
+    def price_tolerance(self) -> int:
+        return self._settings.price_tolerance
+
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """What was booked on the account that is read on."""
         return await self.history.statement(limit=limit, since=since)
@@ -120,9 +124,9 @@ class Capital:
         """What happened on the account that is read on."""
         return await self.history.activity(since)
 
-    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
-        """What stops, or a want of margin, closed on the account that is read on."""
-        return await self.history.stopped_out(since)
+    async def dealings(self, since: datetime) -> Reading[Dealing]:
+        """What became of orders and positions on the account that is read on."""
+        return await self.history.dealings(since)
 
     async def find_markets(self, text: str, *, most: int = 20) -> Reading[Market]:
         return await self.markets.find(text, most=most)

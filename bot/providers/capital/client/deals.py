@@ -1,10 +1,13 @@
 """What is open, what waits, and what became of a deal: read. What changes any of it stands in the seam."""
 
+from decimal import Decimal
+
 from bot.errors import NotFoundError, RefusedError
 from bot.network.rest import Answer
 from bot.providers.capital import wire
 from bot.providers.capital.client.sessions import Sessions
 from bot.providers.capital.wire.failures import NO_DEAL, NOT_YET
+from bot.providers.capital.wire.markets import build_market, parse_market
 from bot.providers.capital.wire.orders import (
     Confirmation,
     OrderRow,
@@ -15,6 +18,7 @@ from bot.providers.capital.wire.orders import (
 )
 from bot.providers.capital.wire.positions import (
     PositionRow,
+    Side,
     build_position,
     build_positions,
     parse_position,
@@ -61,6 +65,12 @@ class Deals:
             if row.working_order_data.deal_id == deal_id:
                 return row
         raise NotFoundError("order", deal_id)
+
+    async def price(self, epic: str, side: Side, account: str) -> Decimal | None:
+        """What a market is bought or sold at now; None while it has no price."""
+        snapshot = parse_market((await self._read(build_market(epic), account)).body).snapshot
+        price = snapshot.offer if side == "BUY" else snapshot.bid
+        return None if price is None else Decimal(price)
 
     async def confirmation(self, reference: str, account: str | None = None) -> Confirmation | None:
         """The broker's verdict; None when the reference is not known, which soon after a deal means: not yet."""

@@ -10,7 +10,8 @@ from bot.network.rest import TOO_LARGE
 from bot.providers.capital import wire
 from bot.providers.capital.client.sessions import Sessions
 from bot.providers.capital.wire import history
-from bot.providers.records import Entry, Happening, Reading, StoppedOut
+from bot.providers.capital.wire.dealings import dealings_of
+from bot.providers.records import Dealing, Entry, Happening, Reading
 
 DAY = timedelta(days=1) - timedelta(seconds=2)
 MONTH = timedelta(days=30)
@@ -66,12 +67,10 @@ class History:
             rows += part
         return _each_once(rows, _booked, since, until)
 
-    async def stopped_out(self, since: datetime) -> Reading[StoppedOut]:
-        """As `bot.providers.markets.TellsStops` says, of the account that is read on."""
+    async def dealings(self, since: datetime) -> Reading[Dealing]:
+        """As `bot.providers.markets.KeepsDealings` says, of the account that is read on."""
         account, now = await self._sessions.at_home(), self._clock.now()
-        rows = await self.activities(since, account=account)
-        found = (history.stopped_out_of(row, account) for row in rows)
-        return Reading(tuple(one for one in found if one is not None), now)
+        return Reading(dealings_of(await self.activities(since, account=account), account), now)
 
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         """As `bot.providers.base.KeepsStatements` says, of the account that is read on."""

@@ -56,6 +56,8 @@ async def composed(terms: Terms, account: str, deals: Deals, at: datetime) -> tu
 async def _order(terms: Terms, account: str, deals: Deals, at: datetime) -> tuple[Request, Before]:
     if terms.side is None or terms.size is None:
         raise InputError("an order says buy or sell, and how much", "buy 2 GOLD")
+    if terms.bound is not None:
+        _check_price(terms, terms.bound, await deals.price(terms.epic, terms.side, account))
     open_now = [row.position for row in await deals.positions(account) if row.market.epic == terms.epic]
     waiting = [row.working_order_data for row in await deals.orders(account)]
     there = [*(one.deal_id for one in open_now), *(one.deal_id for one in waiting if one.epic == terms.epic)]
@@ -66,6 +68,17 @@ async def _order(terms: Terms, account: str, deals: Deals, at: datetime) -> tupl
     if kind is None or terms.level is None:
         return dealing.build_position(deal), before
     return dealing.build_order(deal, kind, terms.level, terms.till), before
+
+
+def _check_price(terms: Terms, bound: Decimal, price: Decimal | None) -> None:
+    """An order at market takes whatever price is there, and Capital.com cannot be told of a worst one. So the quote is
+    read as near to the sending as can be."""
+    if price is None:
+        raise ConflictError(f"{terms.epic} has no price now")
+    if terms.side == "BUY" and price > bound:
+        raise ConflictError(f"{terms.epic} costs {price:f} now, and at most {bound:f} was signed for")
+    if terms.side == "SELL" and price < bound:
+        raise ConflictError(f"{terms.epic} brings {price:f} now, and at least {bound:f} was signed for")
 
 
 async def _position(terms: Terms, account: str, deals: Deals) -> PositionRow:

@@ -2,12 +2,14 @@
 
 an order             target: the market · direction: buy, sell · size · type: market, limit, stop
                      level: the price it waits for · stop, limit: prices · good_till: UTC, 2026-05-04T09:30:00
+                     at market: price (of a buy), least (of a sell): no worse a quote may be there when it is sent
 a close              target: the position · size: all of it
 a change             what: position, order, withdrawn order · target · level, stop, limit, good_till; what is not
                      named stays, and what is "none" is taken away
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
@@ -25,7 +27,7 @@ _TYPES: dict[str, Literal["LIMIT", "STOP"] | None] = {"market": None, "limit": "
 _COMMON = {"symbol", "direction", "size", "type", "what"}
 _LEGS = {"stop", "limit"}
 _KNOWN = {
-    (ActKind.ORDER, "market"): _COMMON | _LEGS,
+    (ActKind.ORDER, "market"): _COMMON | _LEGS | {"price", "least"},
     (ActKind.ORDER, "limit"): _COMMON | _LEGS | {"level", "good_till"},
     (ActKind.ORDER, "stop"): _COMMON | _LEGS | {"level", "good_till"},
     (ActKind.CLOSE, ""): _COMMON,
@@ -55,6 +57,8 @@ class Terms:
     limit: Leg
     till: str
     """A moment, "none", or nothing."""
+    bound: Decimal | None = None
+    """The worst price at which an order at market is sent."""
 
     @property
     def opposite(self) -> Side:
@@ -85,6 +89,7 @@ def terms_of(act: Act) -> Terms:
         _leg(said.get("stop"), "stop"),
         _leg(said.get("limit"), "limit"),
         _till(said.get("good_till", "")),
+        _bound(said),
     )
     if act.kind is ActKind.ORDER:
         _check_whole(terms)
@@ -119,6 +124,13 @@ def _number(text: str | None, what: str) -> Decimal | None:
     if not _PRICE.fullmatch(text) or not Decimal(text):
         raise InputError(f"a {what} is plain digits with at most one point, and above nought", "2310.00")
     return Decimal(text)
+
+
+def _bound(said: Mapping[str, str]) -> Decimal | None:
+    mine, other = ("least", "price") if said.get("direction") == "sell" else ("price", "least")
+    if other in said:
+        raise InputError("a buy has a price at most, and a sell has one at least", "2310.00")
+    return _number(said.get(mine), "price")
 
 
 def _leg(text: str | None, what: str) -> Leg:

@@ -25,7 +25,7 @@ from bot.providers.capital.wire.grammar import (
 )
 from bot.providers.capital.wire.orders import Word
 from bot.providers.capital.wire.positions import Side
-from bot.providers.records import Direction, Entry, Happening, StoppedOut, Way
+from bot.providers.records import Direction, Entry, Happening, Way
 
 _SOURCES = {
     "USER": "by its owner",
@@ -71,20 +71,6 @@ class Activity(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def told(self) -> Details:
         return self.details or Details()
-
-
-_STOPS = {"SL": False, "CLOSE_OUT": True}
-"""What closes a position against its holder's hopes, and whether that is Capital.com itself."""
-
-
-def stopped_out_of(row: Activity, account: str) -> StoppedOut | None:
-    """None for anything else that happened."""
-    by_provider = _STOPS.get(row.source)
-    if by_provider is None or row.type != "POSITION" or row.deal_id is None or row.epic is None:
-        return None
-    if row.status in ("REJECTED", "CANCELLED", "CANCEL_REJECT", "MODIFIED", "MODIFY_REJECT"):
-        return None
-    return StoppedOut(account, row.deal_id, row.epic, row.at, plain(row.told.level), by_provider)
 
 
 class Transaction(msgspec.Struct, frozen=True, rename="camel"):

@@ -12,7 +12,7 @@ import hashlib
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.errors import InputError, RefusedError
+from bot.errors import InputError, ProviderError, RefusedError
 from bot.network.rest import Answer
 from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
@@ -27,6 +27,10 @@ from bot.providers.crm.wire.wallets import build_change
 _BALANCE = 6
 """MT4's `cmd` of a booking."""
 _ORDERS = {"success": Outcome.SUCCEEDED, "pending": Outcome.ACKNOWLEDGED, "failed": Outcome.FAILED}
+_NOT_KNOWN = ""
+"""In place of an order's status: the tenant has the call, and no such order."""
+_TAKEN = "taken"
+"""The receipt's reference of a change of balance that was accepted and whose order could not be read at once."""
 
 
 class Bookings:
@@ -60,39 +64,64 @@ class Bookings:
         return Prepared(act, reference, None, wired(request), self._line.clock.now())
 
     async def taken(self, prepared: Prepared, answer: Answer) -> Receipt:
-        """Booked; or, with `repeat`, booked before and not again.
+        """Booked; or, with `repeat`, booked before and not again. A wallet's order says what became of it.
 
         Raises:
             ReplyError: The answer is none that a booking gets.
         """
         if prepared.act.parameters["operation"] == "wallet":
             parse_decided(answer.body)
-        elif answer.status != 204 and parse_booked(answer.body).repeat:
+            return await self._accepted(prepared)
+        if answer.status != 204 and parse_booked(answer.body).repeat:
             return Receipt(Outcome.ALREADY_DECIDED, prepared.reference, "repeat", "booked before, and not again")
         return Receipt(Outcome.SUCCEEDED, prepared.reference)
+
+    async def _accepted(self, prepared: Prepared) -> Receipt:
+        """A change of balance was answered 200, which is all that a tenant without orders ever says."""
+        try:
+            status = await self._order(prepared.reference)
+        except ProviderError as error:
+            said = f"accepted; its order could not be read ({type(error).__name__})"
+            return Receipt(Outcome.ACKNOWLEDGED, _TAKEN, detail=said)
+        if status is None:
+            return Receipt(Outcome.SUCCEEDED, prepared.reference)
+        match _ORDERS.get(status, Outcome.ACKNOWLEDGED):
+            case Outcome.SUCCEEDED:
+                return Receipt(Outcome.SUCCEEDED, prepared.reference, status)
+            case Outcome.FAILED:
+                return Receipt(Outcome.FAILED, prepared.reference, status, "it was accepted, and its order failed")
+            case _:
+                said = f"its order is {status}" if status else "its order is not known there yet"
+                return Receipt(Outcome.ACKNOWLEDGED, _TAKEN, status, f"accepted; {said}")
 
     async def find(self, prepared: Prepared) -> Evidence:
         """A booking that is seen happened; one that is not seen may still have."""
         now = self._line.clock.now()
         if prepared.act.parameters["operation"] == "wallet":
-            outcome = await self._order(prepared.reference)
-            if outcome is not None:
+            status = await self._order(prepared.reference)
+            if status:
+                outcome = _ORDERS.get(status, Outcome.UNKNOWN)
                 return Evidence(outcome, prepared.reference, "by the order's status", now)
+            if status is None and prepared.answered == _TAKEN:
+                return Evidence(
+                    Outcome.SUCCEEDED, prepared.reference, "it was accepted, which is all that is told", now
+                )
         elif await self._among_trades(prepared):
             return Evidence(Outcome.SUCCEEDED, prepared.reference, "it stands among the account's bookings", now)
         if await self._in_report(prepared):
             return Evidence(Outcome.SUCCEEDED, prepared.reference, "it stands in the report of transactions", now)
         return Evidence(Outcome.UNKNOWN, prepared.reference, "not seen, which proves nothing", now)
 
-    async def _order(self, order_id: str) -> Outcome | None:
-        """[N]: a tenant may not have the call, or not know the order."""
+    async def _order(self, order_id: str) -> str | None:
+        """[N] What became of it there, `_NOT_KNOWN` where there is none; None where a tenant does not have the call."""
         try:
-            found = await self._wallets.order(order_id)
+            return (await self._wallets.order(order_id)).status
         except RefusedError as error:
-            if wire.lacks_call(error) or wire.is_missing(error):
+            if wire.lacks_call(error):
                 return None
+            if wire.is_missing(error):
+                return _NOT_KNOWN
             raise
-        return _ORDERS.get(found.status, Outcome.UNKNOWN)
 
     async def _among_trades(self, prepared: Prepared) -> bool:
         if prepared.act.parameters["operation"] != "mt4":

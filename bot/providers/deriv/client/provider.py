@@ -10,6 +10,7 @@ from bot.providers.base import Lend, MoneySeam, Spec, Surroundings
 from bot.providers.deriv.client.agents import Counters
 from bot.providers.deriv.client.books import Books
 from bot.providers.deriv.client.contracts import Contracts
+from bot.providers.deriv.client.dealings import Dealings
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.client.markets import Markets
 from bot.providers.deriv.client.opening import Opening
@@ -20,7 +21,19 @@ from bot.providers.deriv.client.site import Site
 from bot.providers.deriv.client.streaming import Streaming
 from bot.providers.deriv.wire import balances
 from bot.providers.deriv.wire.logins import Session
-from bot.providers.records import Account, Balance, Candle, Entry, Findings, Market, Position, Power, Quote, Reading
+from bot.providers.records import (
+    Account,
+    Balance,
+    Candle,
+    Dealing,
+    Entry,
+    Findings,
+    Market,
+    Position,
+    Power,
+    Quote,
+    Reading,
+)
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 
 
@@ -39,6 +52,7 @@ class Deriv:
         self.books = Books(self.line, around.clock)
         self.contracts = Contracts(self.line, around.clock)
         self.streams = Streaming(self.line, around.clock, self.markets, self.books, self.contracts)
+        self._dealings = Dealings(self.line, self.books, around.clock)
         self._seam = Seam(self.line, lend)
         self._clock = around.clock
 
@@ -95,6 +109,9 @@ class Deriv:
 
     async def statement(self, *, limit: int | None = None, since: datetime | None = None) -> Reading[Entry]:
         return await self.books.statement(limit=limit, since=since)
+
+    async def dealings(self, since: datetime) -> Reading[Dealing]:
+        return await self._dealings.since(since)
 
     async def top_up(self, account: str, amount: Money | None) -> Balance:
         return await self.opening.top_up(account, amount)

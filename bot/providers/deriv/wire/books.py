@@ -87,6 +87,7 @@ class _Row(msgspec.Struct, rename={"source": "from", "target": "to"}):
     longcode: str | None = None
     shortcode: str | None = None
     payout: Number | None = None
+    purchase_time: int | None = None
     source: _Side | None = None
     target: _Side | None = None
     fees: _Fees | None = None
@@ -120,6 +121,8 @@ class Row:
     target: str
     fee: Money | None
     details: str
+    bought_at: datetime | None = None
+    """Of a sale: when that was bought."""
 
     @property
     def entry(self) -> Entry:
@@ -172,6 +175,7 @@ def _row(said: _Row, account: str, currency: Currency) -> Row:
         (said.target or _Side()).loginid,
         money_of(fees.amount or None, currency_of(fees.currency) or currency),
         said.withdrawal_details or "",
+        moment_or_none(said.purchase_time),
     )
 
 

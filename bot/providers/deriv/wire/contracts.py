@@ -1,6 +1,8 @@
 """Contracts: the open ones (`portfolio`), one as it stands (`proposal_open_contract`), `sell_expired`. Pure."""
 
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -16,6 +18,7 @@ from bot.providers.deriv.wire.grammar import (
     moment_or_none,
     money_of,
     number_or_none,
+    number_said,
     payload,
     refusal,
     typed,
@@ -108,6 +111,17 @@ def _direction(contract_type: str) -> Direction | None:
     return Direction.SHORT if contract_type in _FALLS else None
 
 
+class _Order(msgspec.Struct):
+    value: Any = None
+    """The price it waits for."""
+
+
+class _Orders(msgspec.Struct):
+    stop_loss: _Order | None = None
+    stop_out: _Order | None = None
+    take_profit: _Order | None = None
+
+
 class _Open(msgspec.Struct):
     contract_id: int | None = None
     bid_price: Number | None = None
@@ -124,6 +138,7 @@ class _Open(msgspec.Struct):
     is_expired: Flag = 0
     is_sold: Flag = 0
     is_valid_to_sell: Flag = 0
+    limit_order: _Orders | None = None
     longcode: str = ""
     multiplier: Number | None = None
     payout: Number | None = None
@@ -154,6 +169,7 @@ def parse_open_contract(body: Body, account: str, as_of: datetime) -> Position |
 def _standing(said: _Open, account: str, as_of: datetime) -> Position:
     currency = currency_of(said.currency)
     is_open = said.is_sold == 0
+    orders = said.limit_order or _Orders()
     worth = money_of(said.bid_price if is_open else said.sell_price, currency)
     return Position(
         account,
@@ -165,6 +181,8 @@ def _standing(said: _Open, account: str, as_of: datetime) -> Position:
         entry=number_or_none(said.entry_spot if said.entry_tick is None else said.entry_tick),
         now=number_or_none(said.current_spot if is_open or said.exit_tick is None else said.exit_tick),
         profit=money_of(said.profit, currency),
+        stop=_level(orders.stop_loss),
+        limit=_level(orders.take_profit),
         opened_at=moment_or_none(said.purchase_time),
         expires_at=moment_or_none(said.date_expiry if said.expiry_time is None else said.expiry_time),
         price_paid=money_of(said.buy_price, currency),
@@ -174,4 +192,9 @@ def _standing(said: _Open, account: str, as_of: datetime) -> Position:
         is_open=is_open,
         can_be_closed=is_open and said.is_valid_to_sell == 1,
         status=said.status or "",
+        stop_out=_level(orders.stop_out),
     )
+
+
+def _level(order: _Order | None) -> Decimal | None:
+    return None if order is None else number_said(order.value)
