@@ -201,7 +201,7 @@ CREATE INDEX cases_at ON cases (at);
     )
 
 
-def m021_first_payments(tables: sqlite_utils.Database) -> None:
+def m021_first_payments(tables: "Database") -> None:
     """Whether something has arrived at a beneficiary is asked before each payment, and answered without a scan."""
     run(
         tables,

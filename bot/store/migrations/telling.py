@@ -183,7 +183,7 @@ CREATE INDEX alert_firings_unseen ON alert_firings (severity, told_at) WHERE ack
     )
 
 
-def m022_profit_currencies(tables: sqlite_utils.Database) -> None:
+def m022_profit_currencies(tables: "Database") -> None:
     """Profits are added up by currency: rules about more than one position name theirs in what they look at."""
     run(
         tables,
