@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from bot.store.migrations.telling import m014_alerts, m021_profit_currencies
+from bot.store.migrations.telling import m014_alerts, m022_profit_currencies
 
 
 def test_a_rule_about_more_than_one_position_names_its_currency(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_a_rule_about_more_than_one_position_names_its_currency(tmp_path: Path) 
         tables.conn.execute(
             'INSERT INTO alert_rules VALUES (?, 1, 1, ?, ?, \'{"currency": "USD"}\', 0)', (number, what, subject)
         )
-    m021_profit_currencies(tables)
+    m022_profit_currencies(tables)
     rows = tables.conn.execute("SELECT id, subject FROM alert_rules ORDER BY id").fetchall()
     tables.close()
     assert rows == [("a", "all USD"), ("b", "GOLD USD"), ("c", "77"), ("d", "")]
