@@ -148,7 +148,7 @@ async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[Lef
         card = await services.cards.make(TOGETHER, context.person.id, chat_id, {"token": body["token"]})
         doing = "Ask for" if any(plan.rule.seats for plan in plans) else "Send"
         keys = keyboard(card, [[(f"{doing} all {len(plans)}", _ASK), ("Cancel", _CANCEL)]], services.signer)
-        await context.say(render.together(plans, taste_of(context)), chat_id=chat_id, keyboard=keys, protected=True)
+        await context.say(render.together(plans), chat_id=chat_id, keyboard=keys, protected=True)
 
     await pages.privately(context, say)
 
