@@ -9,7 +9,7 @@ from bot.alerts.model import Occasion, Rule, Target, Test
 from bot.alerts.sentences import number
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
-from handlers import alert_setting, alert_terms, pages
+from handlers import alert_terms, pages
 from handlers.alert_setting import REPEAT, SEVERITY, Rows, redraw, turned, turns
 from handlers.alert_terms import LABELS, Term
 from handlers.buttons import keyboard
@@ -81,7 +81,7 @@ async def tapped(context: DeskContext, card: Card, choice: int, message_id: int)
         term = int(card.body["term"]) if choice == _TYPE else None
         await services.linking.cancel(context.person)  # one thing is asked at a time
         await services.cards.save(Draft(context.person.id, TYPED, {"rule": rule.id, "term": term}))
-        await alert_setting.without_buttons(context, card, message_id)
+        await context.without_buttons(message_id)
         return "Send the new number, or /cancel." if term is None else "Send it, or /cancel."
     if choice != _BACK:
         entry = await put(context, entry, rule)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.alerts.model import Repeat, Rule, Severity
@@ -16,7 +15,7 @@ from bot.messages.cards import Card
 from bot.operations.alerting import Place, Proposal
 from handlers import pages
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 from handlers.doors import taste_of
 from handlers.render import alerts as render
 
@@ -82,19 +81,7 @@ async def redraw(context: DeskContext, card: Card, text: str, rows: Rows, messag
     """The card as it is from now on; it has moved one version."""
     keys = keyboard(card, rows, context.services.signer, card.version + 1) if rows else None
     with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_text(
-            text,
-            card.chat_id,
-            message_id,
-            parse_mode=ParseMode.HTML,
-            reply_markup=keys,
-            link_preview_options=NO_PREVIEW,
-        )
-
-
-async def without_buttons(context: DeskContext, card: Card, message_id: int) -> None:
-    with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_reply_markup(card.chat_id, message_id, reply_markup=None)
+        await context.redraw(message_id, text, keys)
 
 
 def _text(context: DeskContext, found: Sequence[Proposal]) -> str:

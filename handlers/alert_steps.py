@@ -130,7 +130,7 @@ async def tapped(context: DeskContext, card: Card, choice: int, message_id: int)
     """The next words were said by a button."""
     if not await context.services.cards.advance(card):
         return None  # a second tap: the first one was taken
-    await alert_setting.without_buttons(context, card, message_id)
+    await context.without_buttons(message_id)
     if choice == _STOP or choice > len(card.body["answers"]):
         draft = await context.services.cards.draft(context.person.id)
         if draft is not None and draft.kind == TYPED:

@@ -73,7 +73,7 @@ async def came(context: DeskContext, card: Card, choice: int, message_id: int) -
         case _ if choice == ACKNOWLEDGE:
             alert_id = str(card.body["alert"])
             by = await services.alerts.acknowledge(context.person, alert_id, telegram_id=telegram_id)
-            await alert_setting.without_buttons(context, card, message_id)
+            await context.without_buttons(message_id)
             return None if by == context.person.name else f"{by} has acknowledged it already."
         case _ if choice in (MUTE_1H, MUTE_4H):
             hours = 1 if choice == MUTE_1H else 4

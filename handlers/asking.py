@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.approvals.model import Kind, Proof, Request, hash_of
@@ -76,7 +75,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
     services = context.services
     draft = await services.cards.draft(context.person.id)
     if draft is None or draft.kind != KIND or draft.body["token"] != card.body["token"]:
-        await _without_buttons(context, message_id)
+        await context.without_buttons(message_id)
         return _OVER
     wish, proof = wish_of(draft.body["wish"]), Proof(draft.body["proof"])
     if choice == CANCEL:
@@ -86,15 +85,15 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
     if proof in (Proof.CODE, Proof.CODE_IF_SET_UP):
         about = {"wish": draft.body["wish"]}
         await factor.ask(context, WITH_CODE, f"do this: {', '.join(draft.body['lines'])}", about)
-        await _without_buttons(context, message_id)
+        await context.without_buttons(message_id)
         return None
     if proof is Proof.NUMBER and choice != draft.body["number"]:
         await services.cards.drop(context.person.id)
-        await _without_buttons(context, message_id)
+        await context.without_buttons(message_id)
         return "That is not the number. Nothing was sent; begin anew if you still want it."
     await _ask(context, wish, Shown(proof, services.timekeeping.looking()))
     await services.cards.drop(context.person.id)
-    await _without_buttons(context, message_id)
+    await context.without_buttons(message_id)
     return None  # the request's own card says the rest
 
 
@@ -118,14 +117,9 @@ async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) 
     raise InputError("nothing is to be typed here: press one of the buttons above, or /cancel", "")
 
 
-async def _without_buttons(context: DeskContext, message_id: int) -> None:
-    with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
-
-
 async def _replace(context: DeskContext, message_id: int, html: str) -> None:
     with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_text(html, context.where.chat_id, message_id, parse_mode=ParseMode.HTML)
+        await context.redraw(message_id, html)
 
 
 def packed(wish: Wish) -> dict[str, Any]:

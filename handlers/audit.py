@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 from telegram import InlineKeyboardMarkup, InputFile
-from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
 from bot.audit.export import Format
@@ -16,7 +15,7 @@ from bot.audit.model import Selection
 from bot.messages.cards import Card
 from bot.operations.auditing import Page
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.pages import Reply, privately
 from handlers.render import audit as render
@@ -54,15 +53,9 @@ async def tapped(context: DeskContext, card: Card, choice: int, message_id: int)
     body = _body(found)
     if not await context.services.cards.advance(card, body):
         return None  # a second tap: the first one was taken
-    with contextlib.suppress(BadRequest):  # the message is gone, or shows this already
-        await context.bot.edit_message_text(
-            render.page(found, taste_of(context)),
-            card.chat_id,
-            message_id,
-            parse_mode=ParseMode.HTML,
-            reply_markup=_keys(context, card, card.version + 1, body),
-            link_preview_options=NO_PREVIEW,
-        )
+    await context.redraw(
+        message_id, render.page(found, taste_of(context)), _keys(context, card, card.version + 1, body)
+    )
     return None
 
 

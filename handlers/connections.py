@@ -4,14 +4,13 @@ import contextlib
 from collections.abc import Mapping
 from html import escape
 
-from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.errors import InputError
 from bot.messages.cards import Card
 from bot.operations.linked import Connection
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.pages import Reply
 from handlers.render import bold
@@ -89,6 +88,4 @@ async def unlink(context: DeskContext, card: Card, choice: int, message_id: int)
 
 async def _replace(context: DeskContext, message_id: int, html: str) -> None:
     with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_text(
-            html, context.where.chat_id, message_id, parse_mode=ParseMode.HTML, link_preview_options=NO_PREVIEW
-        )
+        await context.redraw(message_id, html)

@@ -11,7 +11,7 @@ from typing import Any
 
 from telegram import InlineKeyboardMarkup, LinkPreviewOptions, Message
 from telegram.constants import ChatAction, ChatType, ParseMode
-from telegram.error import TelegramError
+from telegram.error import BadRequest, TelegramError
 from telegram.ext import Application, CallbackContext, ExtBot
 
 from bot.access.matrix import Place
@@ -105,6 +105,23 @@ class DeskContext(CallbackContext[ExtBot[Lane], None, None, None]):
             protect_content=True,
             rate_limit_args=Lane.DECISIONS,
         )
+
+    async def redraw(self, message_id: int, html: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
+        """Write a message of ours anew, with this keyboard or none. One that is gone, or says so already, is left."""
+        with contextlib.suppress(BadRequest):
+            await self.bot.edit_message_text(
+                html,
+                self.where.chat_id,
+                message_id,
+                parse_mode=ParseMode.HTML,
+                reply_markup=keyboard,
+                link_preview_options=NO_PREVIEW,
+            )
+
+    async def without_buttons(self, message_id: int) -> None:
+        """Take the buttons of a message of ours away. They are used up, so nothing depends on it."""
+        with contextlib.suppress(TelegramError):
+            await self.bot.edit_message_reply_markup(self.where.chat_id, message_id, reply_markup=None)
 
     async def delete(self, message_id: int) -> bool:
         """Delete a message; answers whether it is gone."""

@@ -10,7 +10,6 @@ import logging
 from typing import Any, Final
 
 import msgspec
-from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.access.model import Right
@@ -22,7 +21,7 @@ from bot.operations.contracts import Priced
 from bot.operations.deals import Where
 from handlers import asking, pages
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.freshness import check_fresh
 from handlers.render import contracts as render
@@ -95,14 +94,7 @@ async def _show(context: DeskContext, card: Card, message_id: int, priced: Price
 
 async def _draw(context: DeskContext, card: Card, message_id: int, priced: Priced, *, watched: bool) -> None:
     with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_text(
-            render.price(priced, taste_of(context), watched=watched),
-            card.chat_id,
-            message_id,
-            parse_mode=ParseMode.HTML,
-            reply_markup=_keys(context, card),
-            link_preview_options=NO_PREVIEW,
-        )
+        await context.redraw(message_id, render.price(priced, taste_of(context), watched=watched), _keys(context, card))
 
 
 def _keys(context: DeskContext, card: Card) -> Any:

@@ -4,13 +4,10 @@
 becomes one request each.
 """
 
-import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
-
-from telegram.error import TelegramError
 
 from bot.approvals.model import Proof
 from bot.approvals.service import Shown, Wish
@@ -103,7 +100,7 @@ async def _choose(context: DeskContext, command: str) -> None:
 
 async def chosen(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
     ids: Sequence[str] = card.body["ids"]
-    await _without_buttons(context, message_id)
+    await context.without_buttons(message_id)
     desk, where = context.services.deals, _where(context)
     if card.body["command"] == "close":
         words = ids[choice] if choice < len(ids) else ALL
@@ -151,7 +148,7 @@ async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[Lef
         card = await services.cards.make(TOGETHER, context.person.id, chat_id, {"token": body["token"]})
         doing = "Ask for" if any(plan.rule.seats for plan in plans) else "Send"
         keys = keyboard(card, [[(f"{doing} all {len(plans)}", _ASK), ("Cancel", _CANCEL)]], services.signer)
-        await context.say(render.together(plans, taste_of(context)), chat_id=chat_id, keyboard=keys, protected=True)
+        await context.say(render.together(plans), chat_id=chat_id, keyboard=keys, protected=True)
 
     await pages.privately(context, say)
 
@@ -159,7 +156,7 @@ async def _offer(context: DeskContext, plans: Sequence[Plan], left: Sequence[Lef
 async def answered(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
     services = context.services
     draft = await services.cards.draft(context.person.id)
-    await _without_buttons(context, message_id)
+    await context.without_buttons(message_id)
     if draft is None or draft.kind != TOGETHER or draft.body["token"] != card.body["token"]:
         return _OVER
     await services.cards.drop(context.person.id)
@@ -179,11 +176,6 @@ async def answered(context: DeskContext, card: Card, choice: int, message_id: in
 
 async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
     raise InputError("nothing is to be typed here: press one of the buttons above, or /cancel", "")
-
-
-async def _without_buttons(context: DeskContext, message_id: int) -> None:
-    with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
 
 
 def _numbered(wish: Wish, number: int) -> Wish:

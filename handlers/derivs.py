@@ -81,8 +81,8 @@ async def agents(context: DeskContext, words: Words) -> Reply:
     currency = next((word for word in words if _CURRENCY.fullmatch(word)), "")
     if len(words) > 2 or set(words) - {country, currency}:
         raise InputError("a country by its two letters, and a currency", AGENTS)
-    connection, code, found = await context.services.derivs.agents(context.person, country, currency)
-    return Reply(render.agents(connection, code, found, taste_of(context)))
+    code, found = await context.services.derivs.agents(context.person, country, currency)
+    return Reply(render.agents(code, found, taste_of(context)))
 
 
 async def cashier(context: DeskContext, words: Words) -> Reply:

@@ -1,6 +1,5 @@
 """/request: everything about one, with the buttons that its cards have. /history: those there were, and as a file."""
 
-import contextlib
 import hashlib
 import re
 from dataclasses import replace
@@ -8,8 +7,6 @@ from typing import Any, Final
 
 import msgspec
 from telegram import InlineKeyboardMarkup, InputFile
-from telegram.constants import ParseMode
-from telegram.error import BadRequest
 
 from bot.approvals.model import Kind, State
 from bot.approvals.prompting import APPROVE, DENY
@@ -19,7 +16,7 @@ from bot.messages.cards import Card
 from bot.operations.dossiers import PAGE, Dossier, Found, Search
 from handlers import pages, requests
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.pages import privately
 from handlers.render import dossiers as render
@@ -100,21 +97,7 @@ async def _redraw(context: DeskContext, card: Card, message_id: int) -> None:
     if not await context.services.cards.advance(card, _body(about, text)):
         return  # a second tap: the first one was taken
     keys = keyboard(card, _rows(context, about), context.services.signer, card.version + 1)
-    await _edit(context, card, message_id, text, keys)
-
-
-async def _edit(
-    context: DeskContext, card: Card, message_id: int, text: str, keys: InlineKeyboardMarkup | None
-) -> None:
-    with contextlib.suppress(BadRequest):  # the message is gone, or shows this already
-        await context.bot.edit_message_text(
-            text,
-            card.chat_id,
-            message_id,
-            parse_mode=ParseMode.HTML,
-            reply_markup=keys,
-            link_preview_options=NO_PREVIEW,
-        )
+    await context.redraw(message_id, text, keys)
 
 
 # those there were
@@ -184,7 +167,7 @@ async def turned(context: DeskContext, card: Card, choice: int, message_id: int)
         return "That was the last page."
     if not await services.cards.advance(card, _listed(search, found)):
         return None  # a second tap: the first one was taken
-    await _edit(context, card, message_id, _page(context, found), _turning(context, card, found, 1))
+    await context.redraw(message_id, _page(context, found), _turning(context, card, found, 1))
     return None
 
 

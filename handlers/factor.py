@@ -4,7 +4,6 @@ What needs a code asks for one with `ask` and takes it `with_code`: the prompt n
 digits that come back are used for that and for nothing else. What was asked is a draft, so it outlives a restart.
 """
 
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
@@ -185,8 +184,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
     """A tap on one of its buttons."""
     if not await context.services.cards.advance(card):
         return None  # a second tap: the first one was taken
-    with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
+    await context.without_buttons(message_id)
     if choice == _SET_UP:
         await context.services.linking.cancel(context.person)
         await _show(context, await context.services.enrolling.begin(context.person))

@@ -1,9 +1,5 @@
 """/lead: makes a lead in the CRM, after one look at what will be made."""
 
-import contextlib
-
-from telegram.error import BadRequest
-
 from bot.messages.cards import Card
 from bot.operations.leads import Lead, parse
 from handlers.buttons import keyboard
@@ -36,8 +32,7 @@ async def tapped(context: DeskContext, card: Card, choice: int, message_id: int)
         return "This button belongs to something that no longer exists."
     if not await context.services.cards.advance(card):
         return None  # a second tap: the first one was taken
-    with contextlib.suppress(BadRequest):
-        await context.bot.edit_message_reply_markup(card.chat_id, message_id, reply_markup=None)
+    await context.without_buttons(message_id)
     if choice == LEAVE:
         return "No lead was made."
     wanted = Lead(str(card.body["email"]), str(card.body["name"]))

@@ -4,7 +4,6 @@ Its state lies in rows; here are only its questions and its sentences, and the c
 secret is asked for: wherever and however it comes, it does not stay in the chat.
 """
 
-import contextlib
 import logging
 from html import escape
 
@@ -139,8 +138,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
         return "That question is closed. /connect starts again."
     if not await context.services.cards.advance(card):
         return None  # a second tap: the first one was taken
-    with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
+    await context.without_buttons(message_id)
     await context.say(f"→ {literal(_label(step, options[choice]))}")
     await _take(context, options[choice], f"c/{card.id}")
     return None

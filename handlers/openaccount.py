@@ -4,10 +4,7 @@ Its state lies in rows; here are only its questions, and the care for the passwo
 chat.
 """
 
-import contextlib
 from typing import Final
-
-from telegram.error import TelegramError
 
 from bot.errors import CountersignError, InputError, RefusedError, ReplyError, SilentError, StoreError
 from bot.messages.cards import Card, Draft
@@ -60,8 +57,7 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
         return "That question is closed. /openaccount begins anew."
     if not await context.services.cards.advance(card):
         return None  # a second tap: the first one was taken
-    with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_reply_markup(context.where.chat_id, message_id, reply_markup=None)
+    await context.without_buttons(message_id)
     value, label = options[choice]
     await context.say(f"→ {literal(label)}")
     await _take(context, step, value, f"c/{card.id}")

@@ -4,20 +4,18 @@ A paged answer is a card that holds its pages as they were asked for; turning a 
 again.
 """
 
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from telegram import InlineKeyboardMarkup
-from telegram.constants import ParseMode
-from telegram.error import BadRequest, Forbidden
+from telegram.error import Forbidden
 
 from bot.errors import StoreError
 from bot.messages.cards import Card
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 
 KIND = "pages"
 PREVIOUS, NEXT, REFRESH = 0, 1, 2
@@ -150,15 +148,7 @@ async def refreshed(context: DeskContext, card: Card, reply: Reply, message_id: 
 async def _redraw(context: DeskContext, card: Card, body: dict[str, Any], message_id: int) -> str | None:
     if not await context.services.cards.advance(card, body):
         return None  # a second tap: the first one was taken
-    with contextlib.suppress(BadRequest):  # "message is not modified" and "message to edit not found" are both fine
-        await context.bot.edit_message_text(
-            body["pages"][body["at"]],
-            card.chat_id,
-            message_id,
-            parse_mode=ParseMode.HTML,
-            reply_markup=_keyboard(context, card, body, card.version + 1),
-            link_preview_options=NO_PREVIEW,
-        )
+    await context.redraw(message_id, body["pages"][body["at"]], _keyboard(context, card, body, card.version + 1))
     return None
 
 

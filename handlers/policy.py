@@ -4,12 +4,10 @@ A document comes after the command, in a message that the command replies to, or
 file. It is compared and shown before anything is asked for.
 """
 
-import contextlib
 import re
 from typing import Any, Final
 
 from telegram import InputFile, Message
-from telegram.error import BadRequest
 
 from bot.access.model import Right
 from bot.approvals.model import Kind, State
@@ -174,19 +172,14 @@ async def _send_all(context: DeskContext, proposal: Proposal) -> None:
 async def tapped(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
     if choice == _LEAVE:
         await context.services.cards.advance(card)
-        await _without_buttons(context, card, message_id)
+        await context.without_buttons(message_id)
         return "Left as it is. Nothing was asked for."
     wish = Wish(Kind.POLICY, card.body["parameters"], asked_in=f"card/{card.id}")
     request = await context.services.approvals.ask(context.person, wish, telegram_id=context.where.telegram_id)
     await context.services.cards.advance(card)
-    await _without_buttons(context, card, message_id)
+    await context.without_buttons(message_id)
     if request.state is State.PENDING:
         until = taste_of(context).date_time(request.expires_at)
         number = f"<code>{request.id}</code>"
         await context.say(f"Request {number} waits for signatures until {until}. /pending shows who could sign.")
     return None  # what was done at once is told as every request's end is
-
-
-async def _without_buttons(context: DeskContext, card: Card, message_id: int) -> None:
-    with contextlib.suppress(BadRequest):  # the message is gone
-        await context.bot.edit_message_reply_markup(card.chat_id, message_id, reply_markup=None)

@@ -25,7 +25,6 @@ from handlers.pages import Reply
 from handlers.render import bold, literal
 
 WITH_CODE = "request/approve"
-_DECISIONS = {APPROVE: Decision.APPROVE, DENY: Decision.DENY}
 
 
 async def decided(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:

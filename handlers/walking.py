@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from telegram.constants import ParseMode
 from telegram.error import TelegramError
 
 from bot.access.model import Person
@@ -163,4 +162,4 @@ async def _settle(context: DeskContext, message_id: int, question: str, label: s
     """The question stays in the chat with what was answered, and without its buttons."""
     text = question if label is None else f"{question}\n<b>{literal(label)}</b>"
     with contextlib.suppress(TelegramError):
-        await context.bot.edit_message_text(text, context.where.chat_id, message_id, parse_mode=ParseMode.HTML)
+        await context.redraw(message_id, text)

@@ -3,7 +3,6 @@
 Every button stands for the view it leads to, kept in the card; so a list outlives a restart.
 """
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,13 +11,11 @@ from typing import Any
 
 import msgspec
 from telegram import InlineKeyboardMarkup
-from telegram.constants import ParseMode
-from telegram.error import BadRequest
 
 from bot.messages.cards import Card
 from bot.operations.requested import ALL, PENDING, Known, Order, Selection, Source
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 from handlers.doors import taste_of
 from handlers.pages import privately
 from handlers.render import visible
@@ -71,15 +68,7 @@ async def redraw(context: DeskContext, card: Card, view: View, message_id: int) 
     text, rows = await _drawn(context, view)
     if not await context.services.cards.advance(card, _body(view, rows)):
         return  # a second tap: the first one was taken
-    with contextlib.suppress(BadRequest):  # the message is gone, or shows this already
-        await context.bot.edit_message_text(
-            text,
-            card.chat_id,
-            message_id,
-            parse_mode=ParseMode.HTML,
-            reply_markup=_keys(context, card, rows, card.version + 1),
-            link_preview_options=NO_PREVIEW,
-        )
+    await context.redraw(message_id, text, _keys(context, card, rows, card.version + 1))
 
 
 async def _drawn(context: DeskContext, view: View) -> tuple[str, Rows]:

@@ -1,12 +1,9 @@
 """/withdrawals: what clients of the CRM ask to be paid, as far as this desk knows, and making a decision ready."""
 
-import contextlib
 from typing import Any
 
 import msgspec
 from telegram import InlineKeyboardMarkup
-from telegram.constants import ParseMode
-from telegram.error import BadRequest
 
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
@@ -20,7 +17,7 @@ from bot.operations.withdrawals import Look
 from bot.providers.crm.wire.requests import Withdrawal
 from handlers import asking, pages, withdrawal_list
 from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, DeskContext
+from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.pages import Audience, Reply
 from handlers.render import withdrawals as render
@@ -105,15 +102,7 @@ async def _refresh(context: DeskContext, card: Card, request_id: str, message_id
     look, about = await _look(context, request_id)
     if not await context.services.cards.advance(card, _body(look)):
         return  # a second tap: the first one was taken
-    with contextlib.suppress(BadRequest):  # the message is gone, or shows this already
-        await context.bot.edit_message_text(
-            _text(context, look, about),
-            card.chat_id,
-            message_id,
-            parse_mode=ParseMode.HTML,
-            reply_markup=_keys(context, card, look, card.version + 1),
-            link_preview_options=NO_PREVIEW,
-        )
+    await context.redraw(message_id, _text(context, look, about), _keys(context, card, look, card.version + 1))
 
 
 async def _details(context: DeskContext, request_id: str) -> Reply:

@@ -85,9 +85,7 @@ class Anchoring:
             return
         if begun and was_due:
             _log.warning("anchor file begun anew", extra={"file": str(file), "row": head.seq})
-            await self._tell(
-                self._begun_anew(head, now), Deed("audit.anchors_begun", "audit", details={"at": head.seq})
-            )
+            await self._tell(self._begun_anew(head), Deed("audit.anchors_begun", "audit", details={"at": head.seq}))
 
     async def _misfit(self, file: Path, head: Head) -> Anchor | None:
         """The file's last anchor, when its row is gone or another one. One from before a restore proves nothing."""
@@ -133,7 +131,7 @@ class Anchoring:
         )
         return self._to_admins("Audit log changed", (what, then), f"audit/misfit/{lost.seq}/{lost.hash.hex()[:16]}")
 
-    def _begun_anew(self, head: Head, now: datetime) -> list[Notice]:
+    def _begun_anew(self, head: Head) -> list[Notice]:
         what = f"The anchor file of the audit log was not there, or empty, so a new one begins with row {head.seq}."
         then = (
             "If the bot has only now begun to use this file, all is well. If there was one before, find out who "

@@ -32,7 +32,6 @@ _CODE = re.compile(r"[A-Z]{2,20}", re.ASCII)
 _LASTS = re.compile(r"([0-9]{1,6})([tsmhd])", re.ASCII)
 _TIMES = re.compile(r"x([0-9]{1,6})", re.ASCII)
 _AMOUNT = re.compile(r"[0-9][0-9.,]*", re.ASCII)
-_DIGIT = re.compile(r"[0-9]", re.ASCII)
 _BARRIER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 

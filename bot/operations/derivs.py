@@ -66,14 +66,13 @@ class DerivDesk:
             told = await binary.markets.prices(market.symbol, now - TICKS_BACK, now + CLOCKS_APART)
             return connection, replace(told, items=told.items[-MOST_TICKS:])
 
-    async def agents(self, person: Person, country: str, currency: str) -> tuple[Connection, str, "Agents"]:
+    async def agents(self, person: Person, country: str, currency: str) -> tuple[str, "Agents"]:
         """Payment agents of a country, by its two letters; without one, of where the account lives."""
-        connection = await self.meant(person, None)
-        async with self._reading(connection) as binary:
+        async with self._reading(await self.meant(person, None)) as binary:
             code = country.lower() or (await binary.own.settings()).country_code or ""
             if not code:
                 raise InputError("say the country, by its two letters", "/agents id")
-            return connection, code, await binary.counters.agents(code, currency.upper() or None)
+            return code, await binary.counters.agents(code, currency.upper() or None)
 
     async def limits(self, person: Person, word: str) -> tuple[Connection, "Limits"]:
         """What Deriv lets the account do."""

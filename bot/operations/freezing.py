@@ -16,7 +16,7 @@ from bot.approvals import records as requests
 from bot.approvals.machine import ENDS
 from bot.approvals.model import Request, State
 from bot.clock import Clock
-from bot.errors import FrozenError, NotFoundError
+from bot.errors import FrozenError
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS
@@ -88,14 +88,6 @@ def check(tables: Tables, provider: str) -> None:
 def called(scope: str) -> str:
     """`the desk`, `Crypto Capital`."""
     return "the desk" if scope == DESK else PROVIDERS[scope].title
-
-
-def scope_named(word: str) -> str:
-    """`NotFoundError` for what is neither the desk nor a provider."""
-    wanted = word.casefold()
-    if wanted not in (DESK, *PROVIDERS):
-        raise NotFoundError("provider", word, (DESK, *PROVIDERS))
-    return wanted
 
 
 class Freezing:

@@ -79,7 +79,7 @@ async def restore(master: MasterKey, source: Path, path: Path, clock: Clock, *, 
     try:
         header = await in_thread(partial(_unseal, master, source, making))
         await in_thread(lambda _: _examine(master, making))
-        restored = await _taken_up(master, header, making, clock, _epoch_of(master, path))
+        restored = await _taken_up(master, header, making, clock, _epoch_of(path))
         aside = await in_thread(lambda _: _exchange(making, path, clock.now()))
     except OSError as error:
         raise StartRefusedError(
@@ -188,7 +188,7 @@ def _tell(tables: Tables, outbox: Outbox, header: Header, ended: tuple[str, ...]
             outbox.put(tables, notice)
 
 
-def _epoch_of(master: MasterKey, path: Path) -> int:
+def _epoch_of(path: Path) -> int:
     """The epoch of the database that is there, 0 when there is none that can be read."""
     with suppress(StoreError, ValueError):
         found = peek(path, lambda tables: [row["value"] for row in tables["meta"].rows if row["key"] == "epoch"])

@@ -37,7 +37,7 @@ def left_out(found: Sequence[tuple[str, str]]) -> str:
     return "\n".join([bold("Left out:"), *(f"• {literal(what, 80)}: {literal(why, _LINE)}" for what, why in found)])
 
 
-def together(plans: Sequence[Plan], taste: Taste) -> str:
+def together(plans: Sequence[Plan]) -> str:
     """Several, each in the words that its signers will see, and what all of them take."""
     lines = [bold(f"{len(plans)} requests, each by itself:")]
     for plan in plans:

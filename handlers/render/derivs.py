@@ -69,7 +69,7 @@ def _closed(one: Closed, taste: Taste) -> str:
     return f"{mark} <b>{symbol}</b> · {taste.signed(one.profit)}\n    {paid} · {when}"
 
 
-def agents(connection: Connection, code: str, found: Agents, taste: Taste) -> list[str]:
+def agents(code: str, found: Agents, taste: Taste) -> list[str]:
     name = dict(found.countries).get(code, code.upper())
     if not found.items:
         others = ", ".join(f"{literal(country, _NAME)} ({short})" for short, country in found.countries[:30])

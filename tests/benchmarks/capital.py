@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +26,7 @@ from bot.providers.streams import Subject, Told, Topic, Wish
 from bot.secret import Secret
 from tests.benchmarks.environments import python_with
 from tests.benchmarks.figures import Figure, Limit, paired
-from tests.benchmarks.processes import CannotMeasureError, program
+from tests.benchmarks.processes import CannotMeasureError, program, simulator
 from tests.benchmarks.reservoirs import Reservoir, reservoir
 
 ROUNDS = 9
@@ -50,9 +49,7 @@ async def requests(folder: Path) -> list[Figure]:
 
     The other side asks with httpx alone and reads the JSON, numbers exactly: whoever wants the figures does that much.
     """
-    command = (sys.executable, "-m", "bot", "simulate", "capital")
-    async with program("capital", command, folder) as running:
-        sim = json.loads(await running.line())
+    async with simulator("capital", folder) as sim:
         since = datetime.now(UTC) - BACK
         async with _linked(sim) as capital, _bare(sim) as bare:
             ours, theirs = _our_calls(capital, since), _bare_calls(bare, since)
@@ -65,9 +62,7 @@ async def requests(folder: Path) -> list[Figure]:
 async def requests_tls(folder: Path) -> list[Figure]:
     """The same over TLS, and the package's four calls, with the list of authorities it reads at the real place too."""
     python = await python_with(PEER)
-    command = (sys.executable, "-m", "bot", "simulate", "capital", "--tls")
-    async with program("capital", command, folder) as running:
-        sim = json.loads(await running.line())
+    async with simulator("capital", folder, "--tls") as sim:
         async with _linked(sim) as capital:
             since = datetime.now(UTC) - BACK
             ours = _our_calls(capital, since)
@@ -88,9 +83,7 @@ async def quotes(folder: Path) -> list[Figure]:
 
 async def stream_memory(folder: Path) -> list[Figure]:
     """Python's memory for one more open stream that follows one price and hears nothing. Told without a verdict."""
-    command = (sys.executable, "-m", "bot", "simulate", "capital")
-    async with program("capital", command, folder) as running:
-        sim = json.loads(await running.line())
+    async with simulator("capital", folder) as sim:
         async with _linked(sim) as capital, asyncio.TaskGroup() as group:
             wish = Wish([Subject(Topic.QUOTE, "GOLD")])
             tasks = [await _followed(group, capital, wish)]

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -22,7 +21,7 @@ from bot.operations.reports import Kind
 from bot.providers.records import Environment
 from bot.secret import Secret
 from tests.benchmarks.figures import Figure, Limit, paired
-from tests.benchmarks.processes import CannotMeasureError, program
+from tests.benchmarks.processes import CannotMeasureError, simulator
 from tests.support.desk import ADMIN, opened, write_desk, write_secret
 from tests.support.site import free_port
 
@@ -68,8 +67,7 @@ async def report(folder: Path) -> list[Figure]:
     The tenant is a program of its own; what is measured is the way from its answers to the file's last line.
     """
     rounds = []
-    async with program("crm", [sys.executable, "-m", "bot", "simulate", "crm"], folder) as tenant:
-        sim = json.loads(await tenant.line())
+    async with simulator("crm", folder) as sim:
         async with httpx.AsyncClient(base_url=sim["control"], trust_env=False) as control:
             (await control.post("/archive", json={"count": ROWS})).raise_for_status()
         async with opened(write_desk(folder / "desk", providers={"crm": {"url": sim["http"]}})) as rooms:

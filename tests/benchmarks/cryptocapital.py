@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
@@ -28,7 +27,7 @@ from bot.secret import Secret
 from bot.store import Database
 from tests.benchmarks.environments import python_with
 from tests.benchmarks.figures import Figure, Limit, paired
-from tests.benchmarks.processes import ROOT, CannotMeasureError
+from tests.benchmarks.processes import CannotMeasureError, simulator
 
 ROUNDS = 5
 PAIRS = 4000
@@ -110,7 +109,7 @@ async def transfers(folder: Path) -> list[Figure]:
 
     The other side signs, sends, reads the `ack` and the end, and verifies; its nonces are in memory, ours on disk.
     """
-    async with _bank(folder) as bank:
+    async with simulator("cryptocapital", folder) as bank:
         database = await Database.open(folder / "nonces.sqlite")
         try:
             rounds = []
@@ -119,19 +118,6 @@ async def transfers(folder: Path) -> list[Figure]:
         finally:
             await database.close()
     return [paired("cryptocapital_transfers", "transfers/s", Limit("at least", 0.4), "bare loop", rounds)]
-
-
-@asynccontextmanager
-async def _bank(folder: Path) -> AsyncIterator[dict[str, Any]]:
-    command = (sys.executable, "-m", "bot", "simulate", "cryptocapital")
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=ROOT)
-    try:
-        if process.stdout is None:
-            raise CannotMeasureError("the simulator says nothing")
-        yield json.loads(await process.stdout.readline())
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def _through_the_seam(bank: dict[str, Any], database: Database, number: int) -> float:

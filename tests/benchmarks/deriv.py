@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
@@ -24,7 +23,7 @@ from bot.providers.streams import Subject, Told, Topic, Wish
 from bot.secret import Secret
 from tests.benchmarks.environments import python_with
 from tests.benchmarks.figures import Figure, Limit, paired
-from tests.benchmarks.processes import ROOT, CannotMeasureError
+from tests.benchmarks.processes import CannotMeasureError, simulator
 from tests.benchmarks.reservoirs import Reservoir, reservoir
 
 ROUNDS = 5
@@ -40,7 +39,7 @@ async def calls(folder: Path) -> list[Figure]:
 
     Counted in the processor's time of whoever asks: neither the simulator nor the rest of the machine takes any of it.
     """
-    async with _simulator() as sim, _login(sim) as login:
+    async with simulator("deriv", folder) as sim, _login(sim) as login:
         rounds = [(await _ours(login), await _bare(sim)) for _ in range(ROUNDS)]
     against = "bare websockets and futures"
     return [paired("deriv_calls", "calls/s", Limit("at least", 0.6), against, rounds, digits=0)]
@@ -49,7 +48,7 @@ async def calls(folder: Path) -> list[Figure]:
 async def calls_of_the_vendors_library(folder: Path) -> list[Figure]:
     """The same beside the library the vendor publishes."""
     python = await python_with("python_deriv_api==0.1.6")
-    async with _simulator() as sim, _login(sim) as login:
+    async with simulator("deriv", folder) as sim, _login(sim) as login:
         rounds = [(await _ours(login), await _library(python, sim)) for _ in range(ROUNDS)]
     return [paired("deriv_calls_library", "calls/s", Limit("at least", 2), "python_deriv_api", rounds, digits=0)]
 
@@ -62,19 +61,6 @@ async def ticks(folder: Path) -> list[Figure]:
     async with reservoir("deriv", '"msg_type":"tick"', folder) as full, _login(full.sim) as login:
         rounds = [(await _told(login, full), await _read(full)) for _ in range(ROUNDS)]
     return [paired("deriv_ticks", "prices/s", Limit("at least", 0.6), "bare loop", rounds, digits=0)]
-
-
-@asynccontextmanager
-async def _simulator() -> AsyncIterator[dict[str, Any]]:
-    command = (sys.executable, "-m", "bot", "simulate", "deriv")
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=ROOT)
-    try:
-        if process.stdout is None:
-            raise CannotMeasureError("the simulator says nothing")
-        yield json.loads(await process.stdout.readline())
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 @asynccontextmanager

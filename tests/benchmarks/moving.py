@@ -33,7 +33,7 @@ from bot.store import Tables
 from bot.store.columns import at
 from bot.wiring import House
 from tests.benchmarks.figures import Figure, Limit, paired
-from tests.benchmarks.processes import ROOT, CannotMeasureError
+from tests.benchmarks.processes import ROOT, CannotMeasureError, simulator
 from tests.support.desk import opened, write_desk
 
 ROUNDS = 5
@@ -150,7 +150,11 @@ def _at(times: list[float], name: str) -> float:
 
 
 async def _round(folder: Path) -> Measured:
-    async with _bank() as bank, _arrivals(bank) as arrivals, _desk(folder, bank, arrivals) as desk:
+    async with (
+        simulator("cryptocapital", folder) as bank,
+        _arrivals(bank) as arrivals,
+        _desk(folder, bank, arrivals) as desk,
+    ):
         return await desk.measured()
 
 
@@ -282,13 +286,6 @@ async def _desk(folder: Path, bank: dict[str, Any], arrivals: Arrivals) -> Async
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-
-
-@asynccontextmanager
-async def _bank() -> AsyncIterator[dict[str, Any]]:
-    command = (sys.executable, "-m", "bot", "simulate", "cryptocapital")
-    async with _running(*command) as (_, said):
-        yield said
 
 
 @asynccontextmanager

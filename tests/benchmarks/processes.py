@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import os
+import sys
 import tempfile
 import time
 from asyncio.subprocess import PIPE
@@ -95,6 +97,13 @@ async def program(
         yield Program(name, process, started_at, said)
     finally:
         await _end(process)
+
+
+@asynccontextmanager
+async def simulator(name: str, folder: Path, *options: str) -> AsyncIterator[dict[str, Any]]:
+    """The simulator of that name as a program, for the length of the block: the line it prints."""
+    async with program(name, (sys.executable, "-m", "bot", "simulate", name, *options), folder) as running:
+        yield json.loads(await running.line())
 
 
 def _surroundings() -> dict[str, str]:

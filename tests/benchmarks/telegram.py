@@ -1,7 +1,5 @@
 """The simulated Telegram, in a process of its own, and the people who write there."""
 
-import json
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -12,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.benchmarks.processes import program, until
+from tests.benchmarks.processes import simulator, until
 
 PEOPLE = tuple(range(40_001, 40_051))
 """Those who are known to every bot here."""
@@ -99,9 +97,7 @@ class _Tally:
 @asynccontextmanager
 async def telegram(folder: Path) -> AsyncIterator[Telegram]:
     """A simulated Telegram for the length of the block; its flood limits are off unless asked for."""
-    command = (sys.executable, "-m", "bot", "simulate", "telegram")
-    async with program("telegram", command, folder) as server, aiohttp.ClientSession() as session:
-        standing = json.loads(await server.line())
+    async with simulator("telegram", folder) as standing, aiohttp.ClientSession() as session:
         found = Telegram(standing["http"], standing["credentials"]["bot_token"], session)
         await found.meet(PEOPLE)
         yield found

@@ -1,8 +1,8 @@
-"""A Telegram to talk to: both sides of it over real sockets, on a clock moved by hand."""
+"""A Telegram to talk to, both sides over real sockets, on a clock moved by hand; and the whole demo in a browser."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -10,6 +10,11 @@ import pytest
 from bot.demo.telegram import make
 from bot.loopback.server import serving
 from tests.support.clock import HandClock
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.support.playing import Demo
 
 OLGA = 501
 ANNA = 502
@@ -76,3 +81,20 @@ async def telegram() -> AsyncIterator[Telegram]:
             "people", people=people, groups=[{"id": DESK, "title": "Treasury desk", "members": [OLGA, ANNA]}]
         )
         yield line
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from tests.support.browser import browsing
+
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def demo(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iterator["Demo"]:
+    """It plays where there is a browser to look at it."""
+    from tests.support.playing import playing
+
+    with playing(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo

@@ -6,23 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import browsing
 from tests.support.panes import ANSWER_MS, answered, from_bot, newest
-from tests.support.playing import Demo, playing
+from tests.support.playing import Demo
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with playing(tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
 
 
 @pytest.fixture

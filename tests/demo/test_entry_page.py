@@ -9,27 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.support.browser import browsing
 from tests.support.panes import ANSWER_MS, answered, newest
-from tests.support.playing import Demo, playing
+from tests.support.playing import Demo
 
 pytestmark = pytest.mark.browser
 
 LAPTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 KEY = str(import_module("bot.providers.crm.simulator").make(7).credentials()["api_key"])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with playing(tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
 
 
 class Desk:

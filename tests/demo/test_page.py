@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.support.browser import browsing
 from tests.support.panes import ANSWER_MS, answered, newest
-from tests.support.playing import Demo, playing
+from tests.support.playing import Demo
 
 pytestmark = pytest.mark.browser
 
@@ -19,18 +18,6 @@ LAPTOP = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 CRYPTO_ACCOUNT = "Treasury Operating"
 """Where money arrives at Crypto Capital, as its owner named it."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with playing(tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
 
 
 @pytest.fixture

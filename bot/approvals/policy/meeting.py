@@ -40,10 +40,6 @@ class Chance:
     missing: tuple[Circle, ...]
     """The circles of the seats that stay empty even when all of them sign."""
 
-    @property
-    def is_enough(self) -> bool:
-        return not self.missing
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -11,9 +11,6 @@ from bot.providers.deriv.wire import proposals as wire
 from bot.providers.deriv.wire.grammar import NAME, Body, Call
 from bot.providers.deriv.wire.proposals import Proposal, Terms
 
-MOST_WATCHED = 5
-"""So many prices may be streamed at once on one connection."""
-
 
 class Options:
     """Prices of contracts."""
