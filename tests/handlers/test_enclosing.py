@@ -86,8 +86,8 @@ async def test_who_neither_asked_nor_signs_adds_nothing(house: Treasury) -> None
 async def test_a_file_is_attached_and_counted_on_the_cards(house: Treasury) -> None:
     request = await asked(house)
     shown = await card(house, ANNA, request)
-    asked = await house.desk.said(OLGA, f"/attach {request.id}")
-    assert asked.endswith("PDF, PNG, JPEG, text or CSV, at most 2 MiB.\n/cancel stops this.")
+    attached = await house.desk.said(OLGA, f"/attach {request.id}")
+    assert attached.endswith("PDF, PNG, JPEG, text or CSV, at most 2 MiB.\n/cancel stops this.")
     said = await sends(house, OLGA, "../in voice<4711>.exe", PDF)
     assert said == [f"Attached to request {request.id}: in voice_4711_.pdf. /attach adds another one."]
     await until(lambda: "\n1 file: in voice_4711_.pdf.\n" in plain(house.desk.now(shown)["text"]))
