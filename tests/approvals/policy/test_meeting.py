@@ -48,7 +48,7 @@ def test_whoever_asks_is_away_or_lacks_a_second_factor_is_not_counted() -> None:
     assert chance.missing == ("group/risk",)
     assert who_could(FINANCE_AND_RISK, DESK, OPERATOR.id, absence, Proof.NUMBER).able == (RISK, BOTH)
     assert who_could(FINANCE_AND_RISK, DESK, BOTH.id, NOBODY, Proof.CODE).able == (FINANCE, RISK)
-    assert who_could(FINANCE_AND_RISK, DESK, BOTH.id, NOBODY, Proof.CODE).is_enough
+    assert not who_could(FINANCE_AND_RISK, DESK, BOTH.id, NOBODY, Proof.CODE).missing
 
 
 def test_somebody_barred_is_not_counted_either() -> None:
