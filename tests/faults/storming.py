@@ -25,7 +25,7 @@ from typing import Any
 from bot.access.model import Role
 from bot.alerts.model import Measure, Rule, Severity, Source, Test
 from bot.alerts.records import write_rule
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.store import Tables
