@@ -1,48 +1,43 @@
-"""Telegram's HTTP, on aiohttp.
+"""Telegram's HTTP, as python-telegram-bot asks for it, on lines of our own.
 
-python-telegram-bot's stock client spends most of a command's time in its connection pool; this one is small, bounded
-and about twice as fast. It knows nothing of Telegram beyond what `BaseRequest` asks: post a method, fetch a file.
+The library's stock client spends most of a command's time in its connection pool; this one is small, bounded and about
+twice as fast. It knows nothing of Telegram beyond what `BaseRequest` asks: post a method, fetch a file.
 Errors never hold the address, because the address holds the token.
 """
 
-import asyncio
 from typing import Final
 
-import aiohttp
 import msgspec
 from telegram.error import NetworkError, TimedOut
 from telegram.request import BaseRequest, RequestData
 
-MAX_ANSWER_BYTES: Final = 20 << 20
+from handlers.telegraph import Answer, BrokenLineError, Lines, Patience, Question, multipart
+
 _encode = msgspec.json.Encoder().encode
-_HEADERS = {"Content-Type": "application/json"}
+_JSON: Final = "application/json"
 
 
 class Transport(BaseRequest):
-    """One pool of connections to the Bot API."""
+    """A bounded number of lines to the Bot API."""
 
     def __init__(self, connections: int, *, read_seconds: float = 10.0, connect_seconds: float = 5.0) -> None:
         self._connections = connections
         self._read_seconds = read_seconds
         self._connect_seconds = connect_seconds
-        self._session: aiohttp.ClientSession | None = None
+        self._lines: Lines | None = None
 
     @property
     def read_timeout(self) -> float:
         return self._read_seconds
 
     async def initialize(self) -> None:
-        if self._session is None or self._session.closed:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=True,
-            )
+        if self._lines is None:
+            self._lines = Lines(self._connections)
 
     async def shutdown(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._lines is not None:
+            self._lines.hang_up()
+            self._lines = None
 
     async def do_request(
         self,
@@ -54,39 +49,28 @@ class Transport(BaseRequest):
         connect_timeout: object = BaseRequest.DEFAULT_NONE,
         pool_timeout: object = BaseRequest.DEFAULT_NONE,
     ) -> tuple[int, bytes]:
-        """See `BaseRequest.do_request`. The write timeout is part of aiohttp's read timeout."""
-        timeout = aiohttp.ClientTimeout(
-            total=None,
-            connect=_seconds(pool_timeout, self._read_seconds),
-            sock_connect=_seconds(connect_timeout, self._connect_seconds),
-            sock_read=_seconds(read_timeout, self._read_seconds),
+        """See `BaseRequest.do_request`. What is written has the patience of what is read."""
+        patience = Patience(
+            free=_seconds(pool_timeout, self._read_seconds),
+            dial=_seconds(connect_timeout, self._connect_seconds),
+            silence=_seconds(read_timeout, self._read_seconds),
         )
-        body, headers = _body(request_data)
-        return await self._send(method, url, body, headers, timeout)
+        body, kind = _body(request_data)
+        return await self._ask(Question(method, url, body, kind), patience)
 
     async def ask(self, url: str, wishes: object, read_seconds: float) -> tuple[int, bytes]:
         """Post plain JSON; status and raw answer. For getUpdates, whose answer is kept unread."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds, sock_read=read_seconds)
-        return await self._send("POST", url, _encode(wishes), _HEADERS, timeout)
+        patience = Patience(free=None, dial=self._connect_seconds, silence=read_seconds)
+        return await self._ask(Question("POST", url, _encode(wishes), _JSON), patience)
 
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        body: bytes | aiohttp.FormData | None,
-        headers: dict[str, str] | None,
-        timeout: aiohttp.ClientTimeout,
-    ) -> tuple[int, bytes]:
-        if self._session is None:
+    async def _ask(self, question: Question, patience: Patience) -> Answer:
+        if self._lines is None:
             raise NetworkError("the transport is not open")
         try:
-            async with self._session.request(
-                method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
-            ) as answer:
-                return answer.status, await _whole(answer)
+            return await self._lines.ask(question, patience)
         except TimeoutError:
             raise TimedOut from None
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        except (BrokenLineError, OSError, ValueError) as error:
             raise NetworkError(type(error).__name__) from None
 
 
@@ -97,26 +81,16 @@ def _seconds(given: object, usual: float) -> float | None:
     return float(given) if isinstance(given, (int, float)) else usual
 
 
-def _body(request_data: RequestData | None) -> tuple[bytes | aiohttp.FormData | None, dict[str, str] | None]:
+def _body(request_data: RequestData | None) -> tuple[bytes, str | None]:
     if request_data is None:
-        return None, None
+        return b"", None
     files = request_data.multipart_data
     if not files:
-        return _encode(request_data.parameters), _HEADERS
-    form = aiohttp.FormData()
-    for name, text in request_data.json_parameters.items():
-        form.add_field(name, text)
-    for name, (filename, content, mime_type) in files.items():
-        form.add_field(name, content, filename=filename, content_type=mime_type)
-    return form, None
-
-
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
-    if answer.content_length is not None and answer.content_length <= MAX_ANSWER_BYTES:
-        return await answer.read()
-    parts = bytearray()
-    async for chunk in answer.content.iter_chunked(1 << 16):
-        parts += chunk
-        if len(parts) > MAX_ANSWER_BYTES:
-            raise NetworkError("answer too large")
-    return bytes(parts)
+        return _encode(request_data.parameters), _JSON
+    return multipart(
+        request_data.json_parameters,
+        {
+            field: (name, content if isinstance(content, bytes) else content.read(), kind)
+            for field, (name, content, kind) in files.items()
+        },
+    )

@@ -18,6 +18,8 @@ from bot.store import Database
 from tests.support import blank
 from tests.support.clock import HandClock
 
+_OF_PROCESSES = ("tests/demo/", "tests/http/", "tests/test_canaries", "tests/test_main", "tests/vault/")
+
 
 def _is_here(host: object) -> bool:
     if host in (None, "", b"", "localhost", b"localhost"):
@@ -79,6 +81,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fault-seeds", type=int, default=1, help="How often the fault catalogue is gone through.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out first what takes longest, so that no worker is the last to end: what starts processes or a browser."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_OF_PROCESSES))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

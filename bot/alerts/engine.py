@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from bot.alerts.book import Book, Entry, Turn
-from bot.alerts.machine import step_again
+from bot.alerts.machine import PASSED, step_again
 from bot.alerts.model import (
     Firing,
     Measure,
@@ -27,6 +27,7 @@ from bot.alerts.model import (
     State,
 )
 from bot.alerts.screening import AHEAD, STALE, believed, is_timely, of_balance, of_candle, of_position, of_quote
+from bot.alerts.wording import PERHAPS
 from bot.clock import to_millis
 from bot.providers.records import Balance, Candle, Position, Quote, Way
 from bot.providers.records import Entry as Line
@@ -198,6 +199,21 @@ class Engine:
             self.ignored["no number"] += 1
             return _NOTHING
         return self._span(book, of_quote(quote), None, now)
+
+    def doubted(self, connection: int, outage: Outage, step: timedelta) -> list[Moved]:
+        """A line broke, and its provider's history is one of steps. Where a price had passed a threshold to and fro in
+        the step in which the line broke, a further passage in the rest of it shows nowhere: said as what it is."""
+        begin = outage.since - (outage.since - datetime.min.replace(tzinfo=UTC)) % step
+        moved = []
+        for (number, _), book in self._prices.items():
+            for entry in book.entries.values() if number == connection else ():
+                rule, state = entry.rule, entry.state
+                is_armed = state.phase is Phase.ARMED and not rule.is_paused and rule.test in PASSED
+                if is_armed and state.told_at is not None and begin <= state.told_at <= outage.since:
+                    bucket = f"perhaps/{to_millis(outage.since)}"
+                    firing = Firing(rule, bucket, Side.NONE, outage.since, detail=PERHAPS, outage=outage)
+                    moved.append(Moved(rule, state, firing))
+        return moved
 
     def windows_unknown(self, connection: int, now: datetime) -> dict[str, timedelta]:
         """Of which symbols rules look at a window that is not known yet, and how long that is."""

@@ -75,7 +75,7 @@ def step_late(rule: Rule, state: State, span: Span) -> Step:
     """The same for what is told only after something newer: it may have come and gone, but is not how it stands now."""
     if span.start < _since(rule, state) or state.phase is not Phase.ARMED:
         return Step(state)
-    for side, level in ((rung.side, rung.level) for rung in rungs(rule, state) if rule.test in _PASSED):
+    for side, level in ((rung.side, rung.level) for rung in rungs(rule, state) if rule.test in PASSED):
         beyond = span.high > level if side is Side.UP else span.low < level
         if beyond:
             phase = Phase.DONE if rule.repeat is Repeat.ONCE else Phase.ARMED
@@ -106,7 +106,8 @@ def step_again(rule: Rule, state: State, now: datetime) -> Step:
     return Step(replace(state, told_at=now, times=state.times + 1), state.side)
 
 
-_PASSED = (Test.ABOVE, Test.BELOW, Test.CROSSES)
+PASSED = (Test.ABOVE, Test.BELOW, Test.CROSSES)
+"""What comes when a threshold is passed."""
 
 
 def _level(rule: Rule, state: State, span: Span) -> Step:

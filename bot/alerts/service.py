@@ -150,6 +150,10 @@ class Alerts:
                 self._stand(entry, replace(entry.state, muted_while_held=False))
         await self.settled()
 
+    def doubted(self, connection_id: int, outage: tuple[datetime, datetime], step: timedelta) -> None:
+        """A line broke and stands again; its provider's history of prices is one of steps."""
+        self._note(self.engine.doubted(connection_id, Outage(*outage), step))
+
     def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
         """Of which symbols it is not known how they went within the times that rules look at."""
         return self.engine.windows_unknown(connection_id, self._clock.now())

@@ -7,6 +7,10 @@ from zoneinfo import ZoneInfo
 from bot.alerts.model import Firing, Measure, Occasion, Outage, Repeat, Rule, Side, Source, Test
 from bot.money import Currency, Money
 
+PERHAPS = (
+    "It may have come again: it had come just before the line broke, and the provider's history has no more than the"
+    " highest and the lowest price of that minute."
+)
 _PERCENT_DIGITS = 4
 _WENT = {Side.UP: "up", Side.DOWN: "down", Side.NONE: ""}
 

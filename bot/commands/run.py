@@ -12,7 +12,6 @@ from typing import Any
 import click
 
 from bot import __version__, jobs, logs
-from bot.commands import ahead as _  # noqa: F401  # it has begun by being imported
 from bot.commands.ending import CONFIG, finish, hearing, loaded, told
 from bot.commands.host import known_commands
 from bot.config import Config

@@ -44,12 +44,13 @@ class Beneficiary:
     usable_from: datetime
 
 
-def listed(tables: Tables, provider: str | None = None) -> list[Beneficiary]:
-    """Everybody in the book, by provider and name."""
+def listed(tables: Tables, provider: str | None = None, name: str | None = None) -> list[Beneficiary]:
+    """Everybody in the book, by provider and name; or whoever is called exactly so."""
     rows = tables.conn.execute(
         "SELECT id, provider, account, name, currency, usable_from FROM beneficiaries"
-        " WHERE removed_at IS NULL AND provider = coalesce(?, provider) ORDER BY provider, name",
-        (provider,),
+        " WHERE removed_at IS NULL AND provider = coalesce(?, provider) AND name = coalesce(?, name)"
+        " ORDER BY provider, name",
+        (provider, name),
     ).fetchall()
     return [
         Beneficiary(number, of, account, name, Currency(currency) if currency else None, moment(since))
@@ -64,7 +65,7 @@ def check(tables: Tables, provider: str, name: str, account: str, now: datetime)
         NotFoundError: Not in the book; `known` lists who is.
         ConflictError: Taken out since; in the book with another account; or it is too early.
     """
-    book = listed(tables, provider)
+    book = listed(tables, provider, name) or listed(tables, provider)
     found = next((one for one in book if one.name.casefold() == name.casefold()), None)
     if found is None:
         removed = tables.conn.execute(

@@ -8,7 +8,7 @@ what is wished, and filling the gap is the same for all, and done by whoever hol
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -125,3 +125,12 @@ class Streams(Protocol):
         is among them (of `Topic.CANDLE` only those that are over). The minute in which `since` lies comes whole.
         `is_whole` is False when the provider no longer knows all of it; the notes say from when it does.
         """
+
+
+@runtime_checkable
+class KeepsSteps(Protocol):
+    """One that keeps no quotes: what went to and fro within a step of its history is in none of it."""
+
+    @property
+    def finest_step(self) -> timedelta:
+        """Of the history of prices."""

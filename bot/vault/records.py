@@ -86,22 +86,28 @@ class Safe:
             RecordUnreadableError: It is damaged, or belongs to something else; named.
             ConnectionLockedError: Its key waits for a passphrase.
         """
+        return self._taken(tables, sealed, key)[0]
+
+    def take_all(self, tables: Tables, subject: Subject, key: DataKey | None = None) -> dict[str, Secret]:
+        """All fields of a subject, whatever its rows say whose they are."""
+        found: dict[str, Secret] = {}
+        for each in rows_of(tables, subject.name):
+            found[each.field], key = self._taken(tables, replace(each, subject=subject), key)
+        return found
+
+    def _taken(self, tables: Tables, sealed: Sealed, key: DataKey | None) -> tuple[Secret, DataKey]:
+        """As `take`, and the key it took: the next record mostly names the same one."""
         subject = sealed.subject
         data = self._belonging(subject, sealed.id, sealed.field, sealed.version)
         try:
             key_id = key_id_of(sealed.record)
             if key is None or key.id != key_id:
                 key = self.data_keys.open(tables, key_id, subject.person_id)
-            return Secret(unseal(key.cipher, sealed.record, data).decode())
+            return Secret(unseal(key.cipher, sealed.record, data).decode()), key
         except StillLockedError:
             raise ConnectionLockedError(f"{subject.provider}/{subject.label}") from None
         except ValueError:
             raise RecordUnreadableError(f"{subject.provider} {subject.label}, {sealed.field}") from None
-
-    def take_all(self, tables: Tables, subject: Subject, key: DataKey | None = None) -> dict[str, Secret]:
-        """All fields of a subject, whatever its rows say whose they are."""
-        rows = rows_of(tables, subject.name)
-        return {each.field: self.take(tables, replace(each, subject=subject), key) for each in rows}
 
     def erase(self, tables: Tables, subject_name: str) -> bool:
         """Every record of a subject (the file is in secure_delete mode); answers whether there was one."""

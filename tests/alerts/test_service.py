@@ -196,6 +196,25 @@ async def test_the_latest_value_is_known_after_a_restart(room: Room) -> None:
     assert await room.titles() == ["GOLD crosses 2400: 2410"]
 
 
+async def test_what_a_history_of_minutes_cannot_tell_is_said_to_whom_it_came_just_before(room: Room) -> None:
+    await room.sets(rule(Test.CROSSES, 2400, name="r1", repeat=Repeat.EACH))
+    await room.sets(rule(Test.CROSSES, 2500, name="r2", repeat=Repeat.EACH))
+    await room.tells(2390, 2410)
+    broke_at = room.clock.now()
+    await room.clock.move(20)
+    for _ in range(2):
+        room.alerts.doubted(1, (broke_at, room.clock.now()), MINUTE)
+        await room.alerts.settled()
+    _, perhaps = await room.notices()
+    assert perhaps["title"] == "GOLD crosses 2400"
+    assert perhaps["lines"][0].startswith("It may have come again:")
+    assert "During outage 09:00:02–09:00:22: told late." in perhaps["lines"]
+    await room.clock.move(60)
+    room.alerts.doubted(1, (broke_at + MINUTE, room.clock.now()), MINUTE)
+    await room.alerts.settled()
+    assert len(await room.titles()) == 2
+
+
 async def test_a_move_that_began_before_a_restart_is_a_move(room: Room) -> None:
     await room.sets(rule(Test.MOVES, 3, window=60 * MINUTE, repeat=Repeat.EACH))
     await room.tells(100, 102)

@@ -56,6 +56,7 @@ class Rules:
         self.happenings: list[Happening] = []
         self.ended: list[tuple[Occasion, str]] = []
         self.unknown: dict[str, timedelta] = {}
+        self.doubts: list[tuple[tuple[datetime, datetime], timedelta]] = []
         self.earlier: dict[str, tuple[datetime, list[Candle]]] = {}
 
     def want(self, connection: Connection, *subjects: Subject) -> None:
@@ -77,6 +78,9 @@ class Rules:
 
     async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
         self.ended.append((occasion, key))
+
+    def doubted(self, connection_id: int, outage: tuple[datetime, datetime], step: timedelta) -> None:
+        self.doubts.append((outage, step))
 
     def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
         return {symbol: window for symbol, window in self.unknown.items() if symbol not in self.earlier}
@@ -191,6 +195,9 @@ async def test_an_outage_is_one_card_from_beginning_to_end(tmp_path: Path, chat:
             assert len(cards(desk)) == 1
             (key,) = {one.key for one in rules.happenings if one.occasion is Occasion.STREAM_DOWN}
             await until(lambda: rules.ended == [(Occasion.STREAM_DOWN, key)])
+        (((since, until_), step),) = rules.doubts
+        assert since < until_
+        assert step == timedelta(minutes=1)
         late = [one for one, outage in rules.seen if outage is not None and isinstance(one, Candle)]  # one a minute
         assert (max(one.high for one in late), late[-1].close) == (Decimal("4500.5"), Decimal("4100.5"))
 

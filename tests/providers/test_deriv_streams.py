@@ -14,6 +14,7 @@ from bot.errors import CountersignError, ProviderError, RefusedError, ReplyError
 from bot.providers.deriv.client import Deriv
 from bot.providers.deriv.client.shared import Follower, Shared
 from bot.providers.deriv.wire import Session, markets
+from bot.providers.deriv.wire.markets import Price
 from bot.providers.following import Following
 from bot.providers.news import Mark
 from bot.providers.records import Account, Balance, Candle, Entry, Environment, Position, Quote
@@ -285,6 +286,19 @@ def test_the_first_frame_names_the_subscription_and_a_frame_of_another_is_droppe
     shared.hear(tick("a" * 32, 3))  # type: ignore[arg-type]
     assert ear.there == [VOL_100]
     assert ear.prices(VOL_100) == [1, 3]
+
+
+def test_a_price_that_was_read_the_short_way_is_told_where_its_stream_is_there_and_no_other() -> None:
+    ear = Heard()
+    shared = a_shared(ear)
+    prices = [
+        Price(1, subscription * 32, Quote("R_100", Decimal(number), Decimal(number), START))
+        for subscription, number in (("a", 2), ("b", 3), ("a", 4))
+    ]
+    assert not shared.hear_price(prices[0])
+    shared.hear(tick("a" * 32, 1))  # type: ignore[arg-type]
+    assert all(shared.hear_price(price) for price in prices)
+    assert ear.prices(VOL_100) == [1, 2, 4]
 
 
 async def test_a_frame_that_cannot_be_read_ends_everything_rather_than_being_missed() -> None:

@@ -160,12 +160,12 @@ def spent(policy: Policy | None, limit: Limit, case: Case, others: Iterable[Case
     zone = (policy or DEFAULT).zone
     start, mine = window_start(limit, case.at, zone), owner(limit, case)
     is_for_all, means_all = limit.per is Per.DESK, limit.scope == _EVERYTHING  # most are and do, and many are counted
-    code = limit.most.currency.code
+    takes_all, code = limit.every_currency, limit.most.currency.code
     counted = (
         rates.worth(other.amount, limit.most.currency, other.at, case.at)
         for other in others
         if other.amount is not None
-        and other.amount.currency.code == code
+        and (takes_all or other.amount.currency.code == code)
         and other.at >= start
         and (is_for_all or owner(limit, other) == mine)
         and (means_all or _counts(limit, other, zone))

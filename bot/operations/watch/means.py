@@ -30,6 +30,9 @@ class Rules(WaitsForOutages, Protocol):
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
         """What was observed is written down, and `also` in the same commit."""
 
+    def doubted(self, connection_id: int, outage: tuple[datetime, datetime], step: timedelta) -> None:
+        """A line broke, and stands again. The history of prices is one of steps: what it cannot tell is in doubt."""
+
     def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
         """Of which symbols it is not known how they went within a time that is looked at."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.errors import CountersignError, ProviderError, StoreError
 from bot.operations.linked import Connection
@@ -14,7 +14,7 @@ from bot.providers.following import LOOK_SECONDS, Following
 from bot.providers.news import Mark
 from bot.providers.records import Entry
 from bot.providers.standing import Hole, Outage
-from bot.providers.streams import Streams, Subject, Told, Topic, Wish
+from bot.providers.streams import KeepsSteps, Streams, Subject, Told, Topic, Wish
 from bot.store import Tables
 
 
@@ -35,6 +35,10 @@ class Watching:
         self._keeping = asyncio.Lock()
         self._has_begun = False
         """Whether anything of it was ever told."""
+        self._step: timedelta | None = None
+        """Of its history of prices, where that has no quotes."""
+        self._broke_at: datetime | None = None
+        """Since when its line has told nothing."""
         self._changed = asyncio.Event()
 
     @property
@@ -94,6 +98,7 @@ class Watching:
         while True:
             try:
                 async with self._means.connections.standing(self.connection) as provider:
+                    self._step = provider.finest_step if isinstance(provider, KeepsSteps) else None
                     return provider.topics if isinstance(provider, Streams) else frozenset()
             except CountersignError:
                 await self._means.clock.sleep(LOOK_SECONDS)
@@ -134,10 +139,16 @@ class Watching:
 
     def up(self) -> None:
         self._means.connections.answered(self.connection)
+        broke_at, self._broke_at = self._broke_at, None
+        if broke_at is not None and self._step is not None:
+            outage = (broke_at, self._means.clock.now())
+            self._means.rules.doubted(self.connection.id, outage, self._step)
         self.report.spell.up(self._means.clock.now())
 
     def down(self, since: datetime, why: CountersignError | TimeoutError | None) -> None:
         """What never began, and no rule waits for, is not missed: a key that its provider does not know yet."""
+        if self.report.has_line and self._broke_at is None:
+            self._broke_at = since
         if self._has_begun or self._means.rules.wanted().get(self.connection.id):
             self.report.spell.down(since, "" if why is None else reason_of(why))
 

@@ -147,6 +147,10 @@ class Capital:
         return frozenset({Topic.QUOTE, Topic.CANDLE})
 
     @property
+    def finest_step(self) -> timedelta:
+        return timedelta(minutes=1)
+
+    @property
     def most_subjects(self) -> int:
         """Markets: a quote and the minutes of the same one count once."""
         return 40

@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 from bot.errors import ReplyError
 from bot.providers.deriv.wire.grammar import Body, Reply
+from bot.providers.deriv.wire.markets import Price
 
 Listener = Callable[[Body], None]
+PriceListener = Callable[[Price], bool]
+"""Whether it is one it can take so."""
 
 
 class Feeds:
@@ -18,17 +21,25 @@ class Feeds:
 
     def __init__(self) -> None:
         self._listeners: dict[int, Listener] = {}
+        self._prices: dict[int, PriceListener] = {}
         self._begun: set[int] = set()
         self._lives: list[Callable[[], None]] = []
         self._over = asyncio.Event()
 
-    def listen(self, number: int, listener: Listener) -> None:
-        """From now on it hears every frame that carries this number, the first reply too."""
+    def listen(self, number: int, listener: Listener, prices: PriceListener | None = None) -> None:
+        """From now on it hears every frame that carries this number, the first reply too.
+
+        Args:
+            prices: Hears those that hold a price and nothing unusual instead, once the stream has begun.
+        """
         self._listeners[number] = listener
+        if prices is not None:
+            self._prices[number] = prices
 
     def leave(self, number: int) -> None:
         """Whatever still comes is dropped."""
         self._listeners.pop(number, None)
+        self._prices.pop(number, None)
         self._begun.discard(number)
 
     def hear(self, reply: Reply) -> bool:
@@ -42,6 +53,16 @@ class Feeds:
         self._begun.add(reply.req_id)
         return False
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether it is worth looking whether a frame holds one."""
+        return bool(self._prices)
+
+    def hear_price(self, price: Price) -> bool:
+        """Whether somebody took it; else it is to be heard like any other frame."""
+        listener = self._prices.get(price.req_id)
+        return listener is not None and price.req_id in self._begun and listener(price)
+
     def on_life(self, tell: Callable[[], None]) -> Callable[[], None]:
         """`tell` is called at each sign of life from now on, until what this returns is called."""
         self._lives.append(tell)
@@ -54,6 +75,7 @@ class Feeds:
     def end(self) -> None:
         """There is another connection now."""
         self._listeners.clear()
+        self._prices.clear()
         self._over.set()
 
     async def until_over(self) -> None:

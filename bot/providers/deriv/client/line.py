@@ -27,7 +27,7 @@ from bot.providers.base import Lend, Surroundings
 from bot.providers.deriv import auth
 from bot.providers.deriv.client.feeds import Feeds
 from bot.providers.deriv.settings import Settings
-from bot.providers.deriv.wire import grammar, logins, service
+from bot.providers.deriv.wire import grammar, logins, markets, service
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.deriv.wire.service import CallLimit
@@ -290,6 +290,10 @@ class DerivLine:
         self.feeds.alive()
 
     def _hear(self, frame: str | bytes) -> Iterable[Settled]:
+        if self.feeds.has_prices:
+            price = markets.read_price(frame)
+            if price is not None and self.feeds.hear_price(price):
+                return ()
         reply = grammar.parse_frame(frame)
         if self.feeds.hear(reply):
             return ()

@@ -8,6 +8,7 @@ from bot.errors import FaultError, ProviderError, RefusedError
 from bot.providers.deriv.wire import balances, books, contracts, markets
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request, refusal, subscription_of
 from bot.providers.deriv.wire.logins import Session
+from bot.providers.deriv.wire.markets import Price
 from bot.providers.records import Position
 from bot.providers.streams import Ear, Subject, Told, Topic
 
@@ -94,10 +95,21 @@ class Shared:
             self.fail(unreadable)
             return
         for one in told:
-            for follower, subject in tuple(self._followers):
-                follower.ear.heard(subject, one)
+            self._tell(one)
         if not self._is_about_many and any(isinstance(one, Position) and not one.is_open for one in told):
             self._over()
+
+    def hear_price(self, price: Price) -> bool:
+        """The same, of a frame that was read as a price; False: it is to be heard like any other."""
+        if not self.is_there:
+            return False
+        if price.subscription == self.id:
+            self._tell(price.quote)
+        return True
+
+    def _tell(self, told: Told) -> None:
+        for follower, subject in tuple(self._followers):
+            follower.ear.heard(subject, told)
 
     def fail(self, error: ProviderError) -> None:
         """What was said of it is lost: whoever follows it must begin anew."""
@@ -110,6 +122,10 @@ class Shared:
         self._over()
         for follower, subject in followers:
             follower.ear.refused(subject, error)
+
+    @property
+    def is_of_prices(self) -> bool:
+        return self.subject.topic is Topic.QUOTE
 
     @property
     def _is_about_many(self) -> bool:
@@ -126,7 +142,7 @@ class Shared:
         self._forgotten(self)
 
     def _parse(self, body: Body) -> Sequence[Told]:
-        if self.subject.topic is Topic.QUOTE:  # first: there are many a second of these
+        if self.subject.topic is Topic.QUOTE:
             return (markets.parse_tick(body),)
         now, account = self._clock.now(), self._account
         match self.subject.topic:
@@ -175,6 +191,11 @@ class Batch:
         if not member.is_there:
             self._count()
         member.hear(body)
+
+    def hear_price(self, price: Price) -> bool:
+        """As `Shared` says."""
+        member = self._members.get(price.quote.symbol)
+        return member is not None and member.hear_price(price)
 
     @property
     def replies(self) -> int:

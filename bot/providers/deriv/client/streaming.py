@@ -167,7 +167,7 @@ class _One:
         """All in one call; those it leaves without an answer one by one, so that a refusal has a name."""
         if len(fresh) > 1:
             batch = Batch(fresh, self._line.number())
-            self._feeds.listen(batch.number, batch.hear)
+            self._feeds.listen(batch.number, batch.hear, batch.hear_price)
             request = markets.build_ticks([shared.subject.name for shared in fresh]).streamed()
             with suppress(RefusedError):
                 await self._patiently(request, batch.number)
@@ -181,7 +181,7 @@ class _One:
 
     async def _ask(self, shared: Shared) -> None:
         number = self._line.number()
-        self._feeds.listen(number, shared.hear)
+        self._feeds.listen(number, shared.hear, shared.hear_price if shared.is_of_prices else None)
         try:
             await self._patiently(shared.request, number)
         except CredentialRefusedError:
