@@ -398,7 +398,7 @@ class Alerts:
             desk = Desk(tables, self._find, self._groups())
             self._escalating(tables, desk, now)
             tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
-            gone, paused = self._dropping(tables, desk, now), self._pausing(tables, desk, now)
+            gone, paused = self._dropping(tables, now), self._pausing(tables, desk, now)
             absent = frozenset(records.owners(tables) - desk.people.keys())
             back = [entry for owner in self._absent - absent for entry in records.entries_of(tables, owner)]
             return gone, paused, absent, back
@@ -439,7 +439,7 @@ class Alerts:
             for rule_id in [entry.rule.id for entry in self.engine.entries if entry.rule.owner in absent]:
                 self.engine.remove(rule_id)
 
-    def _dropping(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
+    def _dropping(self, tables: Tables, now: datetime) -> list[str]:
         """Rules whose time is over, or whose connection is gone."""
         gone = []
         ended = "SELECT id FROM alert_rules WHERE json_extract(body, '$.expires_at') <= ?"

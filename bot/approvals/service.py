@@ -48,7 +48,7 @@ from bot.store import Database, Tables
 
 
 class Carrier(Protocol):
-    """What one kind of request means. Lives in the room whose matter it is; joined in `wiring.py`."""
+    """What one kind of request means. Lives in the room whose matter it is; joined in `wiring`."""
 
     def lines(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
         """What is asked for, in plain lines, from the stored parameters alone (M12)."""
