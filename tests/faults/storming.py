@@ -150,7 +150,7 @@ class Storm:
             assert olga is not None
             fields = {key: Secret(text) for key, text in login_of("capital", line["credentials"]).items()}
             wanted = Wanted("capital", "main", Environment.DEMO, fields, frozenset(Role))
-            connection, _ = await rooms.connections.link(olga, wanted, rooms.access.roster, telegram_id=OLGA)
+            connection, _ = await rooms.credentials.link(olga, wanted, rooms.access.roster, telegram_id=OLGA)
             rules = self._rules(connection.id, olga.id, rooms.clock.now())
 
             def write(tables: Tables) -> None:
