@@ -21,8 +21,6 @@ MAX_ANSWER_BYTES: Final = 20 << 20
 KEPT_SECONDS: Final = 15.0
 """A line that has been idle for longer is dialled anew: the other end may be about to hang up."""
 _PIECE_BYTES: Final = 1 << 16
-_FALL_BACK_SECONDS: Final = 0.25
-"""Between one address of a host and the next one (RFC 8305)."""
 
 
 class BrokenLineError(Exception):
@@ -80,6 +78,8 @@ class Line(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.idle_since = 0.0
+        self.gone = asyncio.Event()
+        """The connection is closed, its socket too."""
         self._http = h11.Connection(h11.CLIENT)
         self._transport: asyncio.Transport | None = None
         self._busy = False
@@ -110,6 +110,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
+        self.gone.set()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -205,6 +206,7 @@ class Lines:
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)
         self._idle: dict[tuple[str, int, bool], list[Line]] = {}
+        self._standing: set[Line] = set()
         self._trust: ssl.SSLContext | None = None
 
     async def ask(self, question: Question, patience: Patience) -> Answer:
@@ -223,11 +225,13 @@ class Lines:
         finally:
             self._free.release()
 
-    def hang_up(self) -> None:
-        """All that are idle."""
-        for line in [line for lines in self._idle.values() for line in lines]:
-            line.hang_up()
+    async def hang_up(self) -> None:
+        """All of them; whoever still waits for an answer gets none."""
         self._idle.clear()
+        for line in list(self._standing):
+            line.hang_up()
+            await line.gone.wait()
+        self._standing.clear()
 
     @asynccontextmanager
     async def _line(self, to: Address, seconds: float | None) -> AsyncIterator[Line]:
@@ -254,9 +258,8 @@ class Lines:
                 self._trust = await asyncio.to_thread(ssl.create_default_context)
             trust = self._trust
         loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(
-            Line, to.host, to.port, ssl=trust, happy_eyeballs_delay=_FALL_BACK_SECONDS
-        )
+        _, line = await loop.create_connection(Line, to.host, to.port, ssl=trust)
+        self._standing = {one for one in self._standing if not one.gone.is_set()} | {line}
         return line
 
 

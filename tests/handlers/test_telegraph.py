@@ -64,7 +64,7 @@ async def serving(*answers: bytes | Speaks, tls: ssl.SSLContext | None = None) -
 async def lines() -> AsyncIterator[Lines]:
     found = Lines(2)
     yield found
-    found.hang_up()
+    await found.hang_up()
 
 
 def asked(server: Server, patience: Patience = PATIENT) -> tuple[Question, Patience]:
