@@ -268,6 +268,23 @@ async def test_while_another_program_holds_the_file_changes_are_busy_and_reads_g
     assert await database.read(keys) == ["a", "c"]
 
 
+async def test_f47_who_comes_after_somebody_waited_in_vain_does_not_wait_as_long_again(database: Database) -> None:
+    """Or ten who come one after the other, each with a read before its change, would wait for a minute."""
+
+    def patience(tables: Tables) -> int:
+        return int(tables.conn.execute("PRAGMA busy_timeout").fetchone()[0])
+
+    await database.read(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 500").fetchone())
+    with another_program(database.path, "BEGIN EXCLUSIVE"):
+        for _ in range(3):
+            with pytest.raises(StoreBusyError):
+                await database.write(note("in vain"))
+            assert await database.read(patience) == 20
+    assert await database.write(note("a")) == "a"
+    assert await database.read(patience) == 500
+    assert await database.read(keys) == ["a"]
+
+
 async def test_a_change_does_not_even_look_before_it_may_write(database: Database) -> None:
     looked = []
     await database.read(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 50").fetchone())
