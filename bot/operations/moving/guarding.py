@@ -44,7 +44,7 @@ class Judged:
         """For the approvals room."""
         said = self.verdict
         seats = said.needs if said.tier is Tier.QUORUM else ()
-        return Rule(seats, proof=PROOFS[said.proof], hold=said.hold, life=said.life, name=said.rule)
+        return Rule(seats, frozenset(), PROOFS[said.proof], said.hold, said.life, said.rule, said.is_uncounted)
 
 
 class Guarding:
