@@ -313,6 +313,7 @@ def packed_rule(rule: Rule) -> str:
             "hold": int(rule.hold.total_seconds()),
             "life": int(rule.life.total_seconds()),
             "name": rule.name,
+            **({"uncounted": True} if rule.is_uncounted else {}),  # rows of before, and what was signed of them, hold none
         }
     )
 
@@ -326,4 +327,5 @@ def _rule(text: str) -> Rule:
         timedelta(seconds=said.get("hold", 0)),
         timedelta(seconds=said.get("life", 1800)),
         said.get("name", ""),
+        said.get("uncounted", False),
     )

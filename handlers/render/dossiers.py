@@ -1,7 +1,7 @@
 """Requests, drawn: everything about one, and the list of those there were."""
 
 from bot.approvals.model import Decision, Proof, Request, Seat, State, Vote
-from bot.approvals.prompting import ended_as, marks, state_in_words, upper
+from bot.approvals.prompting import ended_as, marks, state_in_words, upper, why_strictest
 from bot.operations.dossiers import PAGE, Dossier, Found
 from bot.operations.moving.records import Sending, Sighting
 from handlers.render.plans import seat_in_words
@@ -21,9 +21,10 @@ _UNKNOWN = (
 def request(about: Dossier, lines: tuple[str, ...], taste: Taste) -> list[str]:
     """One block for each thing there is to know."""
     one = about.request
+    asked = (*lines, *why_strictest(one), *marks(one))
     state = literal(upper(ended_as(one) if one.outcome else state_in_words(one.state)), _LINE)
     blocks = [
-        "\n".join([bold(f"Request {one.id}"), *(literal(line, _LINE) for line in lines), *map(literal, marks(one))]),
+        "\n".join([bold(f"Request {one.id}"), *(literal(line, _LINE) for line in asked)]),
         "\n".join([f"{bold(state)}.", *_when(about, taste)]),
         "\n".join([*_votes(about, taste), *_waits(about)]),
         _UNKNOWN if one.state is State.UNKNOWN else "",

@@ -97,6 +97,19 @@ async def test_what_was_denied_counts_for_nothing(tmp_path: Path, chat: Chat) ->
         assert "No rate counts just now." in await told(at_desk, OLGA, "/rate")
 
 
+async def test_where_no_limit_counts_the_currency_the_signers_are_told_why_it_takes_more(
+    tmp_path: Path, chat: Chat
+) -> None:
+    own = EUROS.replace("every_currency = true\n", "")
+    because = "No limit counts USD, so that it takes what the strictest amount would."
+    async with treasury(tmp_path, chat, own) as at_desk:
+        request = await at_desk.asked("10.00")
+        await until(lambda: any(because in one for one in texts(chat.from_bot(ANNA))))
+        assert because in await told(at_desk, ANNA, f"/request {request.id}")
+        assert (await at_desk.approves(request)).state is not State.PENDING
+        await at_desk.comes_to(request, State.SUCCEEDED)
+
+
 async def test_after_a_day_it_is_too_old_to_ask_or_to_send_by(tmp_path: Path, chat: Chat) -> None:
     """What was approved and held until then is not sent, and what was used by then can still be told."""
     held = EUROS.replace('tier = "quorum"', 'tier = "quorum"\nhold = "2h"')
