@@ -239,6 +239,9 @@ class Lines:
         self._free = asyncio.Semaphore(most)
         self._idle: dict[tuple[str, int, bool], list[Line]] = {}
         self._standing: set[Line] = set()
+        self._dialling: dict[asyncio.Timeout, asyncio.Event] = {}
+        """For each that is being dialled the patience with it, and what is set when that is over."""
+        self._is_over = False
         self._trust: ssl.SSLContext | None = None
 
     async def ask(self, question: Question, patience: Patience) -> Answer:
@@ -258,8 +261,13 @@ class Lines:
             self._free.release()
 
     async def hang_up(self) -> None:
-        """All of them; whoever still waits for an answer gets none."""
+        """All of them, for good, also those being dialled; whoever still waits for an answer gets none."""
+        self._is_over = True
         self._idle.clear()
+        for patience, over in list(self._dialling.items()):
+            if not patience.expired():
+                patience.reschedule(0)
+            await over.wait()
         for line in list(self._standing):
             line.hang_up()
             await line.gone.wait()
@@ -272,8 +280,7 @@ class Lines:
         kept = self._idle.setdefault((to.host, to.port, to.is_secret), [])
         line = _last_good(kept, loop.time() - KEPT_SECONDS)
         if line is None:
-            async with asyncio.timeout(seconds):
-                line = await self._dial(to)
+            line = await self._dial(to, seconds)
         try:
             yield line
         finally:
@@ -283,15 +290,29 @@ class Lines:
             else:
                 line.hang_up()
 
-    async def _dial(self, to: Address) -> Line:
+    async def _dial(self, to: Address, seconds: float | None) -> Line:
+        if self._is_over:
+            raise BrokenLineError("hung up")
+        async with asyncio.timeout(seconds) as patience:
+            self._dialling[patience] = over = asyncio.Event()
+            try:
+                line = await self._dialled(to)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0)  # the loop closes a socket a turn after it was given up
+                raise
+            finally:
+                del self._dialling[patience]
+                over.set()
+        self._standing = {one for one in self._standing if not one.gone.is_set()} | {line}
+        return line
+
+    async def _dialled(self, to: Address) -> Line:
         trust = None
         if to.is_secret:
             if self._trust is None:
                 self._trust = await asyncio.to_thread(ssl.create_default_context)
             trust = self._trust
-        loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(Line, to.host, to.port, ssl=trust)
-        self._standing = {one for one in self._standing if not one.gone.is_set()} | {line}
+        _, line = await asyncio.get_running_loop().create_connection(Line, to.host, to.port, ssl=trust)
         return line
 
 

@@ -1,7 +1,10 @@
 """Lines to Telegram, against a server that says exactly what a test tells it to."""
 
 import asyncio
+import gc
+import socket
 import ssl
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -242,6 +245,42 @@ async def test_a_server_that_nobody_vouches_for_hears_nothing(lines: Lines) -> N
         with pytest.raises(ssl.SSLCertVerificationError):
             await lines.ask(Question("GET", server.origin.replace("http", "https")), PATIENT)
         assert server.heard == []
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_who_stops_at_once_while_dialling_leaves_no_socket_behind(turns: int) -> None:
+    """The loop ends as soon as all is hung up: a socket it would have closed a turn later stays open."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        origin = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        async def stop_in_between() -> None:
+            lines = Lines(1)
+            asking = asyncio.create_task(lines.ask(Question("GET", origin), PATIENT))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await lines.hang_up()
+
+        loop = asyncio.new_event_loop()
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            loop.run_until_complete(stop_in_between())
+            loop.close()
+            gc.collect()
+    assert [str(each.message) for each in heard] == []
+
+
+async def test_hanging_up_waits_for_nobody_who_is_being_dialled(lines: Lines) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # and says nothing to whoever offers TLS
+        question = Question("GET", f"https://127.0.0.1:{silent.getsockname()[1]}")
+        asking = asyncio.create_task(lines.ask(question, Patience(free=None, dial=None, silence=None)))
+        theirs, _ = await asyncio.to_thread(silent.accept)
+        with theirs:
+            await lines.hang_up()
+            with pytest.raises(TimeoutError):
+                await asking
+        with pytest.raises(BrokenLineError):
+            await lines.ask(question, PATIENT)
 
 
 def test_an_address_says_where_to_and_what_for() -> None:
