@@ -313,7 +313,7 @@ def packed_rule(rule: Rule) -> str:
             "hold": int(rule.hold.total_seconds()),
             "life": int(rule.life.total_seconds()),
             "name": rule.name,
-            **({"uncounted": True} if rule.is_uncounted else {}),  # rows of before, and what was signed of them, hold none
+            **({"uncounted": True} if rule.is_uncounted else {}),  # rows of before hold none
         }
     )
 
