@@ -42,18 +42,19 @@ class Meeting:
         self._outbox = outbox
         self._clock = clock
         self._seen: tuple[object, ...] | None = None
+        self._found: tuple[str, ...] = ()
 
     async def look(self) -> tuple[str, ...]:
         """Answers what cannot be met, in sentences. A desk that has no policy of its own has nothing to mend in it."""
         picture = await self._database.read(self._picture)
         seen = (picture.version, picture.people, picture.absence)
-        if picture.policy is None:
-            found: tuple[str, ...] = ()
-        else:
+        if seen == self._seen:
+            return self._found
+        found: tuple[str, ...] = ()
+        if picture.policy is not None:
             found = tuple(one.sentence for one in unmeetable(picture.policy, picture.people, picture.absence))
-        if seen != self._seen:
-            await self._database.write(lambda tables: self._tell(tables, found))
-            self._seen = seen
+        await self._database.write(lambda tables: self._tell(tables, found))
+        self._seen, self._found = seen, found
         return found
 
     def _picture(self, tables: Tables) -> _Picture:
