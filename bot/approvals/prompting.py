@@ -14,6 +14,7 @@ from bot.access.records import names_in
 from bot.access.service import people_in
 from bot.approvals.enclosures import enclosed
 from bot.approvals.model import Circle, Decision, Proof, Request, Rule, State
+from bot.approvals.signing import Signing
 from bot.approvals.wording import words_of
 from bot.clock import Clock
 from bot.ids import short_id
@@ -51,9 +52,6 @@ class Reader(Protocol):
 
     def masked(self, request: Request) -> tuple[str, ...]: ...
 
-    def awaited_in_words(self, tables: Tables, request: Request) -> str:
-        """Who could still sign it; empty when it waits for nobody."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Story:
@@ -68,11 +66,12 @@ class _Story:
 class Prompts:
     """Cards and news about requests, queued in the transaction of what they tell."""
 
-    def __init__(self, outbox: Outbox, cards: Cards, clock: Clock, reader: Reader) -> None:
+    def __init__(self, outbox: Outbox, cards: Cards, clock: Clock, reader: Reader, signing: Signing) -> None:
         self._outbox = outbox
         self._cards = cards
         self._clock = clock
         self._reader = reader
+        self._signing = signing
 
     def begin(self, tables: Tables, request: Request, by: Person, signers: list[Person]) -> None:
         """A card for each of the signers' chats, one for the asker, and one for the group it was asked in."""
@@ -197,7 +196,7 @@ class Prompts:
 
     def _waiting(self, tables: Tables, request: Request) -> tuple[str, ...]:
         """Who could still sign."""
-        said = self._reader.awaited_in_words(tables, request)
+        said = self._signing.awaited_in_words(tables, request)
         return (f"{said}.",) if said else ()
 
     def _story(self, tables: Tables, request: Request, people: dict[int, str]) -> _Story:

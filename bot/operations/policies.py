@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from bot.access.model import Person, Right, Role
 from bot.access.service import check_right, people_in
 from bot.approvals import records
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import PROOFS
 from bot.approvals.model import Kind, Proof, Request, Rule
 from bot.approvals.policies import Policies, Version
@@ -23,7 +24,7 @@ from bot.approvals.policy.model import DEFAULT, Guard, Policy
 from bot.approvals.policy.reading import read
 from bot.approvals.policy.words import seat
 from bot.approvals.seating import signers_in
-from bot.approvals.service import InHouse, Wish
+from bot.approvals.service import Wish
 from bot.clock import Clock
 from bot.errors import ConflictError
 from bot.messages.outbox import Lane, Notice, Outbox
@@ -209,7 +210,7 @@ class PolicyDesk:
 
 
 class PolicyRequests(InHouse):
-    """Carries a proposal out; fits `bot.approvals.service.Carrier`."""
+    """Carries a proposal out; fits `bot.approvals.carriers.Carrier`."""
 
     def __init__(self, policies: Policies, audit: Recorder, outbox: Outbox, clock: Clock) -> None:
         self._policies = policies

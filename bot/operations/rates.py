@@ -12,13 +12,14 @@ from decimal import Decimal
 
 from bot.access.model import Person, Right
 from bot.access.service import check_right, people_in
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import rule_for
 from bot.approvals.model import Kind, Request, Rule
 from bot.approvals.policies import Policies
 from bot.approvals.policy.judging import limits_for, window_start
 from bot.approvals.policy.model import Case, Guarded, Policy
 from bot.approvals.policy.rates import GOOD_FOR, Rate, Rates
-from bot.approvals.service import Approvals, InHouse, Wish
+from bot.approvals.service import Approvals, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, InputError
 from bot.money import Currency
@@ -76,7 +77,7 @@ def _entered(tables: Tables, since: datetime) -> list[Entered]:
 
 
 class RateBook(InHouse):
-    """The verbs, and what is done when one was signed; fits `bot.approvals.service.Carrier`."""
+    """The verbs, and what is done when one was signed; fits `bot.approvals.carriers.Carrier`."""
 
     def __init__(
         self, database: Database, approvals: Approvals, policies: Policies, audit: Recorder, clock: Clock

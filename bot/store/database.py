@@ -38,6 +38,8 @@ _PRAGMAS = (
 )
 _SHARED_COMMIT = 256
 """At most this many changes in one commit."""
+_IMPATIENCE = 25
+"""By so much a change waits shorter for a file that the change before it has waited for in vain."""
 _STEP_PAGES = 64
 """Pages of 4 KiB that a copy writes before others have their turn."""
 _SHARED_ANSWER = 32
@@ -94,6 +96,8 @@ class Database:
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
         self._tables: Tables | None = None
         self._held: _Job | None = None
+        self._patience: int | None = None
+        """What the busy timeout is again when nobody else holds the file any more."""
         self._closing = False
         self._copying = False
 
@@ -252,7 +256,7 @@ class Database:
         results: list[_Done] = []
         connection = tables.conn
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             if len(batch) == 1:
                 results.append((batch[0], batch[0].work(tables), None))
             else:
@@ -264,6 +268,20 @@ class Database:
                     connection.execute("ROLLBACK")
             return [(job, None, _reason_of(error)) for job in batch]  # an error of its own for each
         return results
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """For as long as another program holds the file, only the first who meets it waits for it with all patience:
+        reads, and other changes, wait behind whoever waits (R43)."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if self._patience is None and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                (self._patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+                connection.execute(f"PRAGMA busy_timeout={(self._patience or 0) // _IMPATIENCE}")
+            raise
+        if self._patience is not None:
+            connection.execute(f"PRAGMA busy_timeout={self._patience}")
+            self._patience = None
 
     def _in_savepoint(self, tables: Tables, job: _Job) -> _Done:
         tables.conn.execute("SAVEPOINT one")

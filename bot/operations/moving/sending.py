@@ -166,7 +166,7 @@ class Sending:
 
         def change(tables: Tables) -> None:
             if requests.read(tables, request.id).version == request.version:
-                self._approvals.moving(tables, request, Event.OUTCOME_LOST, "the sending broke off")
+                self._approvals.course.moving(tables, request, Event.OUTCOME_LOST, "the sending broke off")
 
         await self._database.write(change)
         self.lost(request.id)
@@ -263,7 +263,7 @@ class Sending:
             attempt = len(records.sendings_of(tables, fresh.id)) + 1
             records.begin(tables, fresh, prepared, attempt, now)
             details = {"attempt": str(attempt), "reference": prepared.reference}
-            self._approvals.moving(tables, fresh, Event.SEND_BEGUN, details=details, shown=False)
+            self._approvals.course.moving(tables, fresh, Event.SEND_BEGUN, details=details, shown=False)
             crashpoint("CP06")
             return attempt
 
@@ -284,7 +284,7 @@ class Sending:
             raise ConflictError("what was prepared is not what was signed")
         if not requests.is_as_recorded(tables, fresh):
             raise ConflictError("what is stored of it is not what was asked for and signed")
-        if fresh.rule.seats and self._approvals.count(tables, fresh):
+        if fresh.rule.seats and self._approvals.signing.missing(tables, fresh):
             raise ConflictError("a signature it had does not count any more")
         self._guarding.recheck(tables, matter, fresh)
 
@@ -295,7 +295,9 @@ class Sending:
             fresh = requests.read(tables, request.id)
             if fresh.state in (State.APPROVED, State.HELD):
                 is_intact = requests.is_as_recorded(tables, fresh)
-                self._approvals.moving(tables, fresh, Event.REFUSED, f"it was not sent: {error}", shown=is_intact)
+                self._approvals.course.moving(
+                    tables, fresh, Event.REFUSED, f"it was not sent: {error}", shown=is_intact
+                )
                 if not is_intact:
                     self.alarm(tables, DESK, f"request {fresh.id} was changed in the database")
 
@@ -314,7 +316,7 @@ class Sending:
                 return fresh.state
             event, said = proven(fresh.kind, attempt, receipt)
             details = {"outcome": receipt.outcome.value, "receipt": receipt.reference, "code": receipt.code}
-            moved = self._approvals.moving(tables, fresh, event, said, {k: v for k, v in details.items() if v})
+            moved = self._approvals.course.moving(tables, fresh, event, said, {k: v for k, v in details.items() if v})
             if event is Event.DONE:
                 crashpoint("CP13")
             return moved.state
