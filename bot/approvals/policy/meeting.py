@@ -68,16 +68,20 @@ def who_could(rule: Rule, people: Iterable[Person], asker: int | None, absence: 
 
 
 def unmeetable(policy: Policy | None, people: Sequence[Person], absence: Absence) -> tuple[Finding, ...]:
-    """Every rule and guard that somebody can ask for and nobody can bring about, in the policy's order; then what goes
-    in a currency that no limit counts, where that takes somebody whom no rule misses by itself.
+    """Every rule and guard that somebody can ask for and nobody can bring about, in the policy's order.
 
     Where nobody can ask for it yet, it must be enough that everybody signs.
     """
+    return tuple(found for matter in _matters(policy or DEFAULT) for found in _findings(matter, people, absence))
+
+
+def unmeetable_uncounted(policy: Policy | None, people: Sequence[Person], absence: Absence) -> tuple[Finding, ...]:
+    """The same of what goes in a currency that no limit counts: seats of several rules together may want somebody whom
+    each by itself can do without. What is missing for a rule anyhow is not told again. A second's work at worst."""
     policy = policy or DEFAULT
-    found = [one for matter in _matters(policy) for one in _findings(matter, people, absence)]
-    known = {(one.askers, one.fix) for one in found}
-    joined = (one for matter in _uncounted(policy) for one in _findings(matter, people, absence))
-    return (*found, *(one for one in joined if (one.askers, one.fix) not in known))
+    known = {(one.askers, one.fix) for one in unmeetable(policy, people, absence)}
+    found = (one for matter in _uncounted(policy) for one in _findings(matter, people, absence))
+    return tuple(one for one in found if (one.askers, one.fix) not in known)
 
 
 @dataclass(frozen=True, slots=True)
