@@ -81,10 +81,11 @@ def _seen(each: Sighting, taste: Taste) -> str:
     return f"Looked {taste.date_time(each.at)}: {literal(each.detail or each.outcome.value, 200)}.{more}"
 
 
-def history(found: Found, said: dict[str, tuple[str, ...]], taste: Taste) -> str:
-    """One page of the list. `said`: the lines of each request."""
+def history(found: Found, said: dict[str, tuple[str, ...]], taste: Taste, *, is_all: bool = False) -> str:
+    """One page of the list. `said`: the lines of each request; `is_all`: nothing was looked for."""
     if not found.there_are:
-        return "No request fits. /history shows all that concern you."
+        none_fits = "No request fits. /history shows all that concern you."
+        return "There has been no request yet that concerns you." if is_all else none_fits
     last = found.first + len(found.rows)
     head = f"{bold('Requests')} {found.first + 1}–{last} of {found.there_are}, newest first"
     return "\n\n".join([head, *(_row(one, said[one.id], found.names, taste) for one in found.rows)])

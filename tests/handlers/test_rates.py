@@ -1,5 +1,8 @@
 """/rate: what a currency is worth to a limit that counts every currency, and what happens without it (SAFETY M82)."""
 
+import io
+import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -79,6 +82,33 @@ async def test_a_rate_counts_when_another_has_signed_it_and_is_shown(tmp_path: P
         ):
             await at_desk.asked("69.05")  # 58.01 EUR
         assert "1 USD is 0.8 EUR · Admin 1, good until " in await told(at_desk, OLGA, "/rate")
+
+
+async def test_the_evidence_says_what_a_request_was_weighed_by(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        weighed_by = await entered(at_desk, "USD/EUR 0.8")
+        await entered(at_desk, "GBP/USD 1.3")  # of no use to a limit in euros
+        request = await at_desk.asked("50.00")
+        await at_desk.approves(request)
+        await at_desk.comes_to(request, State.SUCCEEDED)
+        at_desk.desk.clock.ahead_by(60)
+        await entered(at_desk, "USD/EUR 0.9")  # too late for it
+
+        members = await evidence(at_desk, request)
+        (rate,) = json.loads(members["request.json"])["rates"]
+        told = (rate["base"], rate["quote"], rate["rate"], rate["by"], rate["request"])
+        assert told == ("USD", "EUR", "0.8", "Admin 1", weighed_by.id)
+        assert "<td>1 USD is 0.8 EUR</td>" in members["request.html"].decode()
+
+        assert json.loads((await evidence(at_desk, weighed_by))["request.json"])["rates"] == []
+
+
+async def evidence(at_desk: Treasury, request: Request) -> dict[str, bytes]:
+    """What lies in the pack."""
+    rooms = at_desk.rooms
+    pack = await rooms.evidence.take(at_desk.person(ADAM), request.id, telegram_id=ADAM)
+    with zipfile.ZipFile(io.BytesIO(pack.content)) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
 
 
 async def test_whoever_signs_sees_the_last_one_beside_it(tmp_path: Path, chat: Chat) -> None:
