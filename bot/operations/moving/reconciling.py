@@ -26,10 +26,10 @@ from bot.network.overhearing import overhearing
 from bot.operations.connections import Connections
 from bot.operations.freezing import Alarm, no_alarm
 from bot.operations.moving import records
+from bot.operations.moving.attempts import persistently
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter, purse
 from bot.operations.moving.records import Asked, Sending, Sighting
-from bot.operations.moving.sending import persistently
 from bot.providers.base import Evidence, Outcome
 from bot.store import Database, Tables
 
