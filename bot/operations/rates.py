@@ -16,7 +16,8 @@ from bot.approvals.carriers import InHouse
 from bot.approvals.guards import rule_for
 from bot.approvals.model import Kind, Request, Rule
 from bot.approvals.policies import Policies
-from bot.approvals.policy.model import Guarded
+from bot.approvals.policy.judging import limits_for, window_start
+from bot.approvals.policy.model import Case, Guarded, Policy
 from bot.approvals.policy.rates import GOOD_FOR, Rate, Rates
 from bot.approvals.service import Approvals, Wish
 from bot.clock import Clock
@@ -46,6 +47,20 @@ class Entered:
 def rates_in(tables: Tables, since: datetime) -> Rates:
     """Whatever was good at some time since then."""
     return Rates(one.rate for one in _entered(tables, since - GOOD_FOR))
+
+
+def rates_for(tables: Tables, case: Case, policy: Policy | None, until: datetime) -> list[Entered]:
+    """By which a case and what was counted with it were weighed from its asking until then, oldest first.
+
+    None where no limit over every currency counted it.
+    """
+    kept = [limit for limit in limits_for(policy, case) if limit.every_currency]
+    if policy is None or not kept:
+        return []
+    since = min(window_start(limit, case.at, policy.zone) for limit in kept) - GOOD_FOR
+    codes = {limit.most.currency.code for limit in kept}
+    entered = _entered(tables, since)
+    return [one for one in entered if one.rate.at <= until and not codes.isdisjoint({one.rate.base, one.rate.quote})]
 
 
 def _entered(tables: Tables, since: datetime) -> list[Entered]:
