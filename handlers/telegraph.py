@@ -6,6 +6,8 @@ exchange, is not used any more.
 """
 
 import asyncio
+import math
+import select
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +22,8 @@ import h11
 MAX_ANSWER_BYTES: Final = 20 << 20
 KEPT_SECONDS: Final = 15.0
 """A line that has been idle for longer is dialled anew: the other end may be about to hang up."""
+ANSWER_SECONDS: Final = 300.0
+"""After its beginning an answer that is not whole never will be, though something comes of it now and then."""
 _PIECE_BYTES: Final = 1 << 16
 
 
@@ -82,6 +86,8 @@ class Line(asyncio.Protocol):
         """The connection is closed, its socket too."""
         self._http = h11.Connection(h11.CLIENT)
         self._transport: asyncio.Transport | None = None
+        self._status = 0
+        """Of the answer that has begun, or 0."""
         self._busy = False
         self._lost = False
         self._paused = False
@@ -126,6 +132,16 @@ class Line(asyncio.Protocol):
     def is_good(self) -> bool:
         return not (self._lost or self._busy or self._transport is None or self._transport.is_closing())
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing lies there unread: what was said before a question would be taken for its answer."""
+        found = None if self._transport is None else self._transport.get_extra_info("socket")
+        if found is None or found.fileno() < 0:
+            return False
+        look = select.poll()
+        look.register(found.fileno(), select.POLLIN)
+        return not look.poll(0)
+
     def hang_up(self) -> None:
         self._lost = True
         if self._transport is not None:
@@ -138,18 +154,20 @@ class Line(asyncio.Protocol):
             TimeoutError: Nothing moved for `silence` seconds.
             BrokenLineError: The line broke, or what came was no answer.
         """
-        self._busy = True
+        self._busy, self._status = True, 0
         try:
-            await self._say(question, to, silence)
+            is_said = await self._say(question, to, silence)
             answer = await self._hear(silence)
         except h11.ProtocolError as error:
             raise BrokenLineError(type(error).__name__) from None
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE and not self._http.trailing_data[0]:
+        is_over = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if is_said and is_over and not self._http.trailing_data[0]:
             self._http.start_next_cycle()
             self._busy = False
         return answer
 
-    async def _say(self, question: Question, to: Address, silence: float | None) -> None:
+    async def _say(self, question: Question, to: Address, silence: float | None) -> bool:
+        """Whether all of it was: who is answered or left before that has no more to say, and may have been answered."""
         headers = [(b"Host", to.named), (b"Accept", b"*/*"), (b"User-Agent", b"countersign")]
         if question.content_type is not None:
             headers.append((b"Content-Type", question.content_type.encode("ascii")))
@@ -162,27 +180,41 @@ class Line(asyncio.Protocol):
         whole = memoryview(head + question.body)
         for start in range(0, len(whole), _PIECE_BYTES):
             if self._lost or self._transport is None:
-                raise BrokenLineError("hung up")
+                return False
             self._transport.write(whole[start : start + _PIECE_BYTES])
             while self._paused and not self._lost:
                 await self._wait(silence)
+                if self._is_answered():
+                    return False
+        return True
+
+    def _is_answered(self) -> bool:
+        """Whether an answer has begun."""
+        event = self._http.next_event()
+        while isinstance(event, h11.InformationalResponse):
+            event = self._http.next_event()
+        if isinstance(event, h11.Response):
+            self._status = event.status_code
+        return self._status != 0
 
     async def _hear(self, silence: float | None) -> Answer:
-        status, parts = 0, bytearray()
+        parts, loop, end = bytearray(), asyncio.get_running_loop(), math.inf
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 if self._lost:
                     raise BrokenLineError("hung up")
-                await self._wait(silence)
+                left = min(end - loop.time(), math.inf if silence is None else silence)
+                await self._wait(None if left == math.inf else left)
+                end = min(end, loop.time() + ANSWER_SECONDS)
             elif isinstance(event, h11.Response):
-                status = event.status_code
+                self._status = event.status_code
             elif isinstance(event, h11.Data):
                 parts += event.data
                 if len(parts) > MAX_ANSWER_BYTES:
                     raise BrokenLineError("answer too large")
             elif isinstance(event, h11.EndOfMessage):
-                return status, bytes(parts)
+                return self._status, bytes(parts)
             elif not isinstance(event, h11.InformationalResponse):
                 raise BrokenLineError("hung up")
 
@@ -288,7 +320,7 @@ def _last_good(lines: list[Line], since: float) -> Line | None:
     """The one used last, if it may be used again; those that may not are let go of."""
     while lines:
         line = lines.pop()
-        if line.is_good and line.idle_since >= since:
+        if line.is_good and line.idle_since >= since and line.is_quiet:
             return line
         line.hang_up()
     return None

@@ -211,11 +211,12 @@ def _exchange(making: Path, path: Path, now: datetime) -> Path | None:
             left.unlink(missing_ok=True)
         elif left.exists():
             left.rename(aside.with_name(aside.name + end))
+    path.with_name(f"{path.name}-open").unlink(missing_ok=True)  # how far the old one came
     making.replace(path)
     sync_folder(path.parent)
     return aside
 
 
 def _erase(making: Path) -> None:
-    for end in ("", "-wal", "-shm", "-journal"):
+    for end in ("", "-wal", "-shm", "-journal", "-open"):
         making.with_name(making.name + end).unlink(missing_ok=True)

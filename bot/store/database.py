@@ -38,8 +38,12 @@ _PRAGMAS = (
 )
 _SHARED_COMMIT = 256
 """At most this many changes in one commit."""
+_IMPATIENCE = 25
+"""By so much a change waits shorter for a file that the change before it has waited for in vain."""
 _STEP_PAGES = 64
 """Pages of 4 KiB that a copy writes before others have their turn."""
+_LOOKED_AT_CLOSELY = frozenset(("requests", "votes", "sendings", "cases", "nonces", "freezes", "beneficiaries"))
+"""Tables whose indexes are compared with their rows at a start: a row that an index hides would not count for money."""
 _SHARED_ANSWER = 32
 """At most this many reads before the first of them is answered."""
 
@@ -94,6 +98,9 @@ class Database:
         self._thread = threading.Thread(target=self._run, name="database", daemon=True)
         self._tables: Tables | None = None
         self._held: _Job | None = None
+        self._mark, self._marked = -1, -1
+        self._patience: int | None = None
+        """What the busy timeout is again when nobody else holds the file any more."""
         self._closing = False
         self._copying = False
 
@@ -170,11 +177,12 @@ class Database:
     def _prepare(self) -> None:
         try:
             copy_of(self.path).unlink(missing_ok=True)  # left by a process that was killed
-            if self.path.exists():
-                inspect(self.path)
-            else:
+            inspect(self.path)
+            if not self.path.exists():
                 _create(self.path)
             self._tables = _connected(self.path)
+            self._mark = os.open(_mark_of(self.path), os.O_RDWR | os.O_CREAT, 0o600)
+            self._note(self._tables)
         except sqlite3.Error as error:
             raise _translated(error) from None
         except OSError as error:
@@ -190,7 +198,18 @@ class Database:
             if job is None:
                 break
             self._do(tables, job)
+        with contextlib.suppress(OSError):
+            os.close(self._mark)
+            _mark_of(self.path).unlink(missing_ok=True)
         tables.conn.close()
+
+    def _note(self, tables: Tables) -> None:
+        """How far it has come. Need not be on disk: of what a power cut takes from the file, SQLite's journal is."""
+        with contextlib.suppress(OSError, sqlite3.Error):
+            reached = _reached(tables)
+            if reached != self._marked:
+                os.pwrite(self._mark, b"%020d" % reached, 0)
+                self._marked = reached
 
     def _do(self, tables: Tables, job: _Job) -> None:
         """One job, and its like that wait behind it."""
@@ -252,7 +271,7 @@ class Database:
         results: list[_Done] = []
         connection = tables.conn
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             if len(batch) == 1:
                 results.append((batch[0], batch[0].work(tables), None))
             else:
@@ -263,7 +282,22 @@ class Database:
                 with contextlib.suppress(sqlite3.Error):  # the next BEGIN says so again; this thread must live
                     connection.execute("ROLLBACK")
             return [(job, None, _reason_of(error)) for job in batch]  # an error of its own for each
+        self._note(tables)
         return results
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """For as long as another program holds the file, only the first who meets it waits for it with all patience:
+        reads, and other changes, wait behind whoever waits (R43)."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if self._patience is None and error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                (self._patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+                connection.execute(f"PRAGMA busy_timeout={(self._patience or 0) // _IMPATIENCE}")
+            raise
+        if self._patience is not None:
+            connection.execute(f"PRAGMA busy_timeout={self._patience}")
+            self._patience = None
 
     def _in_savepoint(self, tables: Tables, job: _Job) -> _Done:
         tables.conn.execute("SAVEPOINT one")
@@ -308,6 +342,30 @@ def _connected(path: Path) -> Tables:
         connection.close()
         raise
     return tables
+
+
+def _mark_of(path: Path) -> Path:
+    """A file that says which row of the audit log was committed last, as long as somebody has the database open.
+
+    It stays behind one who was killed. The latest rows are in SQLite's journal alone then, and SQLite takes a file
+    without its journal for whole: what was sent would look as if it had not been.
+    """
+    return path.with_name(f"{path.name}-open")
+
+
+def _noted(path: Path) -> int | None:
+    """The number in the mark; None when there is no mark."""
+    try:
+        return int(_mark_of(path).read_bytes() or b"0")
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return 0
+
+
+def _reached(tables: Tables) -> int:
+    """The last row of the audit log; each change that matters has one."""
+    return int(tables.conn.execute("SELECT max(seq) FROM audit").fetchone()[0] or 0)
 
 
 def copy_of(path: Path) -> Path:
@@ -403,19 +461,30 @@ def fold(path: Path) -> None:
 def inspect(path: Path) -> None:
     """Refuse a damaged or newer file, before anything is written to it (R44). No file yet is fine."""
 
-    def look(tables: Tables) -> tuple[str, set[str]]:
+    def look(tables: Tables) -> tuple[str, set[str], int]:
         verdict = tables.conn.execute("PRAGMA quick_check(1)").fetchone()[0]
-        return verdict, _applied(tables)
+        for table in _LOOKED_AT_CLOSELY.intersection(tables.table_names()) if verdict == "ok" else ():
+            verdict = tables.conn.execute(f"PRAGMA integrity_check({table})").fetchone()[0]
+            if verdict != "ok":
+                break
+        return verdict, _applied(tables), _reached(tables) if "audit" in tables.table_names() else 0
 
-    found = peek(path, look)
+    noted, found = _noted(path), peek(path, look)
     if found is None:
+        if noted is not None:
+            raise StoreDamagedError(f"{path.name} is gone, and was in use: put it back")
         return
-    verdict, applied = found
+    verdict, applied, reached = found
     if verdict != "ok":
         raise StoreDamagedError("its own check fails")
     newer = applied - known_names()
     if newer:
         raise StoreNewerError(sorted(newer))
+    if noted is not None and reached < noted:
+        raise StoreDamagedError(
+            f"its audit log ends with row {reached}, and row {noted} was written: what came last lay in "
+            f"{path.name}-wal, so put that back"
+        )
 
 
 def _applied(tables: Tables) -> set[str]:

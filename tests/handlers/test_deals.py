@@ -297,3 +297,21 @@ async def test_what_is_changed_can_be_tapped_and_to_what_is_typed(desk: Treasury
 )
 def test_a_line_comes_apart(words: str, line: Line) -> None:
     assert read(words.split()) == line
+
+
+async def test_a_missing_rate_keeps_nobody_from_ending_a_risk(desk: Treasury) -> None:
+    """What opens one waits for the rate; closing a position and taking an order back do not."""
+    await desk.desk.taps(OLGA, await looked_at(desk, "/buy 1000 EURUSD at 1.05"), "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    await desk.policy(
+        ONE_APPROVER
+        + '[[limits]]\nname = "all of it"\ncurrency = "GBP"\namount = "9000"\nper = "desk"\nwindow = "24h"\n'
+        + "every_currency = true\n",
+        2,
+    )
+    assert "no rate of USD/GBP is younger than 24 hours" in await desk.desk.said(OLGA, "/buy 1000 EURUSD")
+    async with desk.rooms.connections.session(desk.connection) as provider:
+        (order,) = (await provider.orders()).items
+    for line in (f"/close {(await positions(desk))[0]['id']}", f"/cancelorder {order.id}"):
+        await desk.desk.taps(OLGA, await looked_at(desk, line), "Ask")
+        assert await signed(desk) is State.SUCCEEDED

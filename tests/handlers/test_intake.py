@@ -155,7 +155,7 @@ async def test_f39_a_flood_of_strangers_leaves_no_row_and_a_known_person_is_answ
 # a database that refuses
 
 
-async def test_a_database_that_another_program_holds_leaves_the_bot_alive_and_loses_nothing(desk: Desk) -> None:
+async def test_f47_a_database_that_another_program_holds_leaves_the_bot_alive_and_loses_nothing(desk: Desk) -> None:
     await desk.rooms.database.write(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 50").fetchall())
     other = sqlite3.connect(desk.rooms.database.path, isolation_level=None)
     try:
@@ -184,7 +184,7 @@ async def _asked_again(desk: Desk) -> None:
     await until(again)
 
 
-async def test_a_full_disk_refuses_and_recovers_without_a_restart(desk: Desk) -> None:
+async def test_f48_a_full_disk_refuses_and_recovers_without_a_restart(desk: Desk) -> None:
     def fill(tables: Any) -> None:
         pages = tables.conn.execute("PRAGMA page_count").fetchone()[0]
         tables.conn.execute(f"PRAGMA max_page_count = {pages}")

@@ -230,7 +230,7 @@ async def test_a_token_that_is_refused_ends_it_and_what_waits_stays(tmp_path: Pa
 # what our own side may do
 
 
-async def test_a_mark_that_cannot_be_written_does_not_send_it_again(desk: Desk) -> None:
+async def test_f48_a_mark_that_cannot_be_written_does_not_send_it_again(desk: Desk) -> None:
     await desk.rooms.database.write(
         lambda tables: tables.conn.execute(
             "CREATE TRIGGER refuse BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END"

@@ -153,6 +153,58 @@ async def test_a_line_that_was_hung_up_meanwhile_is_dialled_anew(lines: Lines) -
         assert len(server.heard) == 2
 
 
+async def test_what_was_said_unasked_and_nobody_read_yet_is_no_answer_either(lines: Lines) -> None:
+    """A line that was idle for too long is told so by many a server: 408, at any moment."""
+    async with serving(FINE, FINE) as server:
+        assert await lines.ask(*asked(server)) == (200, b"ok")
+        (writer,) = server.serving.values()
+        writer.write(FINE.replace(b"200 OK", b"408 Too Late"))  # it lies there when the next question goes out
+        assert await lines.ask(*asked(server)) == (200, b"ok")
+        assert server.lines == 2
+
+
+async def test_who_is_answered_before_the_end_stops_there_and_hears_why(lines: Lines) -> None:
+    """Nothing is read on of what was too much: the answer is there, whether the server hangs up behind it or not."""
+    too_large = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"
+    gone = asyncio.Event()
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's transport reads
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        await asyncio.sleep(0)
+        writer.write(too_large)
+        await gone.wait()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/bot1:x/sendDocument"
+        for is_patient in (True, False):
+            if not is_patient:
+                gone.set()
+            assert await lines.ask(Question("POST", url, bytes(30 << 20), "application/x"), PATIENT) == (413, b"no")
+        assert not any(lines._idle.values())
+
+
+async def test_an_answer_that_trickles_for_ever_is_given_up(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.telegraph.ANSWER_SECONDS", 0.1)
+
+    async def trickle(writer: asyncio.StreamWriter) -> None:
+        while not writer.is_closing():
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await asyncio.sleep(0.005)
+
+    async with serving(trickle, FINE) as server:
+        asking = asyncio.create_task(lines.ask(*asked(server)))
+        done, _ = await asyncio.wait({asking}, timeout=10)
+        asking.cancel()  # if it still waits
+        with pytest.raises(TimeoutError):
+            await asking
+        assert done
+        assert await lines.ask(*asked(server)) == (200, b"ok")
+
+
 async def test_no_more_than_so_many_are_asked_at_a_time(lines: Lines) -> None:
     held, go = asyncio.Semaphore(0), asyncio.Event()
 

@@ -3,18 +3,36 @@
 import asyncio
 import socket
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from bot import http
+from bot.access.model import Person
+from bot.approvals.model import Kind, Proof, Request, Rule, Seat, State
+from bot.approvals.service import InHouse, Wish
 from bot.config import WebhookConfig
 from bot.errors import StartRefusedError
 from bot.secret import Secret
-from tests.support.chatting import NO_PACING, OLGA, OLGA_IS, STRANGER, Chat, Desk, at_work, configured, texts, until
+from bot.store import Tables
+from tests.support.chatting import (
+    ANNA,
+    NO_PACING,
+    OLGA,
+    OLGA_IS,
+    STRANGER,
+    Chat,
+    Desk,
+    at_work,
+    buttons,
+    configured,
+    texts,
+    until,
+)
 from tests.support.desk import write_secret
 from tests.support.process import run
 
@@ -87,7 +105,7 @@ async def test_telegram_pushes_and_is_answered_once(pushed: Desk) -> None:
     ],
     ids=range(9),
 )
-async def test_without_the_secret_nothing_is_taken(pushed: Desk, headers: dict[str, str]) -> None:
+async def test_f43_without_the_secret_nothing_is_taken(pushed: Desk, headers: dict[str, str]) -> None:
     update = {"update_id": 1, "message": pushed.chat.message_from(OLGA, "/whoami")}
     encoded = {name.encode(): value.encode() for name, value in headers.items()}
     answer = await pushed.chat.http.post(_address(pushed), json=update, headers=encoded)
@@ -95,7 +113,7 @@ async def test_without_the_secret_nothing_is_taken(pushed: Desk, headers: dict[s
     assert pushed.rooms.pulse.taken == 0
 
 
-async def test_a_forged_sender_with_the_right_secret_still_stands_before_the_gate(pushed: Desk) -> None:
+async def test_f43_a_forged_sender_with_the_right_secret_still_stands_before_the_gate(pushed: Desk) -> None:
     message = pushed.chat.message_from(OLGA, "/invite viewer")
     message["chat"] = {"id": STRANGER, "type": "private", "first_name": "M"}
     answer = await pushed.chat.http.post(
@@ -105,6 +123,42 @@ async def test_a_forged_sender_with_the_right_secret_still_stands_before_the_gat
     await pushed.settled()
     assert pushed.passed == []
     assert pushed.chat.everything_said() == []
+
+
+class _Handover(InHouse):
+    """A harmless request above the threshold: whoever signs it shows a code."""
+
+    def lines(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
+        return ("Hand over the keys",)
+
+    def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
+        return Rule((Seat("role/approver"),), life=timedelta(minutes=30), proof=Proof.CODE)
+
+    def carry(self, tables: Tables, request: Request) -> str:
+        return "handed over"
+
+
+async def test_f43_with_the_right_secret_a_forged_person_signs_nothing_that_asks_for_more(pushed: Desk) -> None:
+    """Whoever has the secret may say to be Anna, and may know her buttons: what only she can show is missing."""
+    approvals = pushed.rooms.approvals
+    approvals.carriers[Kind.ROLE] = _Handover()
+    request = await approvals.ask(pushed.person(OLGA), Wish(Kind.ROLE, {}), telegram_id=OLGA)
+    await until(lambda: any("Hand over" in text for text in texts(pushed.chat.from_bot(ANNA))))
+    (card,) = (one for one in pushed.chat.from_bot(ANNA) if "Hand over" in one["text"])
+    anna = {"id": ANNA, "is_bot": False, "first_name": "Anna"}
+    for number, data in enumerate((buttons(card)["Approve"], buttons(card)["Approve"][:-1] + "_")):
+        tap = {"id": f"q{number}", "from": anna, "chat_instance": "1", "message": card, "data": data}
+        answer = await pushed.chat.http.post(
+            _address(pushed), json={"update_id": 60 + number, "callback_query": tap}, headers={HEADER: SECRET}
+        )
+        assert answer.status_code == 200
+    guess = {"update_id": 70, "message": pushed.chat.message_from(ANNA, "123456")}
+    await pushed.chat.http.post(_address(pushed), json=guess, headers={HEADER: SECRET})
+    await pushed.settled()
+    assert len(pushed.passed) == 3
+    assert (await approvals.find(request.id)).state is State.PENDING
+    assert await pushed.rooms.database.read(lambda tables: list(tables["votes"].rows)) == []
+    assert any("second factor" in text for text in texts(pushed.chat.from_bot(ANNA)))
 
 
 async def _raw(port: int, *parts: bytes) -> tuple[bytes, asyncio.StreamWriter, asyncio.StreamReader]:
@@ -254,7 +308,7 @@ def _resident(pid: int) -> int:
 @pytest.mark.parametrize(
     ("secret", "found"), [("", "0 characters (masked)"), ("a-secret-of-31-characters-too-x", "31 characters (masked)")]
 )
-async def test_a_webhook_with_a_short_secret_or_none_does_not_start(
+async def test_f43_a_webhook_with_a_short_secret_or_none_does_not_start(
     tmp_path: Path, chat: Chat, secret: str, found: str
 ) -> None:
     config, _ = _pushed(tmp_path, chat, secret)

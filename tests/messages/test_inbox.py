@@ -144,7 +144,7 @@ async def test_marks_go_with_the_next_batch(inbox: Inbox, clock: HandClock) -> N
     await settled(inbox, clock)
 
 
-async def test_a_full_disk_keeps_nothing_of_the_batch_and_loses_no_mark(
+async def test_f48_a_full_disk_keeps_nothing_of_the_batch_and_loses_no_mark(
     inbox: Inbox, database: Database, clock: HandClock
 ) -> None:
     await inbox.keep([message(1)])

@@ -257,7 +257,7 @@ asyncio.run(main())
     await database.close()
 
 
-async def test_while_another_program_holds_the_file_changes_are_busy_and_reads_go_on(database: Database) -> None:
+async def test_f47_while_another_program_holds_the_file_changes_are_busy_and_reads_go_on(database: Database) -> None:
     await database.write(note("a"))
     await database.read(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 50").fetchone())
     with another_program(database.path, "BEGIN EXCLUSIVE"):
@@ -268,6 +268,23 @@ async def test_while_another_program_holds_the_file_changes_are_busy_and_reads_g
     assert await database.read(keys) == ["a", "c"]
 
 
+async def test_f47_who_comes_after_somebody_waited_in_vain_does_not_wait_as_long_again(database: Database) -> None:
+    """Or ten who come one after the other, each with a read before its change, would wait for a minute."""
+
+    def patience(tables: Tables) -> int:
+        return int(tables.conn.execute("PRAGMA busy_timeout").fetchone()[0])
+
+    await database.read(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 500").fetchone())
+    with another_program(database.path, "BEGIN EXCLUSIVE"):
+        for _ in range(3):
+            with pytest.raises(StoreBusyError):
+                await database.write(note("in vain"))
+            assert await database.read(patience) == 20
+    assert await database.write(note("a")) == "a"
+    assert await database.read(patience) == 500
+    assert await database.read(keys) == ["a"]
+
+
 async def test_a_change_does_not_even_look_before_it_may_write(database: Database) -> None:
     looked = []
     await database.read(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 50").fetchone())
@@ -276,7 +293,7 @@ async def test_a_change_does_not_even_look_before_it_may_write(database: Databas
     assert looked == []
 
 
-async def test_a_full_disk_refuses_whole_changes_and_recovers_without_a_restart(database: Database) -> None:
+async def test_f48_a_full_disk_refuses_whole_changes_and_recovers_without_a_restart(database: Database) -> None:
     await database.write(note("before"))
     pages = await database.read(lambda tables: tables.conn.execute("PRAGMA page_count").fetchone()[0])
     await database.read(lambda tables: tables.conn.execute(f"PRAGMA max_page_count = {pages}").fetchone())
@@ -351,7 +368,7 @@ def _flip(path: Path, at: int) -> None:
 
 
 @pytest.mark.parametrize("damage", [_newer, _truncated, _emptied, _garbage, _flipped_header, _flipped_page])
-async def test_a_damaged_newer_or_empty_file_is_refused_and_not_touched(tmp_path: Path, damage: object) -> None:
+async def test_f49_a_damaged_newer_or_empty_file_is_refused_and_not_touched(tmp_path: Path, damage: object) -> None:
     path = tmp_path / "db"
     await _closed_with_rows(path)
     damage(path)  # type: ignore[operator]
