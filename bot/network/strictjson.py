@@ -17,6 +17,8 @@ Json = str | int | bool | None | Decimal | Sequence["Json"] | Mapping[str, "Json
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+MAX_PARTS = 100_000
+"""Commas and brackets. A text that is hardly more than those takes a moment to read in which nobody is answered."""
 MAX_INTEGER_DIGITS = 20
 MAX_NUMBER_CHARACTERS = 80
 _PLAIN_CHARACTERS = 40
@@ -31,13 +33,15 @@ def loads(raw: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
     """Parse one JSON text.
 
     Raises:
-        ValueError: Not JSON, too large, too deep, a duplicate key, NaN or infinity, a number out of bounds.
+        ValueError: Not JSON, too large or deep or of too many parts, a duplicate key, NaN, infinity, a number too long.
     """
     data = raw.encode() if isinstance(raw, str) else raw
     if len(data) > max_bytes:
         raise ValueError("larger than allowed")
     if _too_deep(data):
         raise ValueError("nested too deeply")
+    if len(data) > MAX_PARTS and sum(map(data.count, (b",", b"[", b"{"))) > MAX_PARTS:
+        raise ValueError("more parts than allowed")
     quick = _quickly(data)
     if quick is not None:
         return quick

@@ -78,15 +78,20 @@ class News:
         low, high = (self._low, self._high) if self._minute == _minute_of(self._at) else (None, None)
         return Mark(self._at, max(until, self._at), self._price, low, high, keys)
 
-    def takes(self, told: Told) -> bool:
-        """Whether it is news; from now on it is not."""
+    def takes(self, told: Told, now: datetime | None = None) -> bool:
+        """Whether it is news; from now on it is not.
+
+        Args:
+            now: Of a line that bears a later day, which may be the day it is booked for or a slip, no later moment is
+                remembered than this: what comes after it would count as history.
+        """
         if type(told) is Quote:  # first: there are thousands a second of these
             return self._takes_quote(told)
         match told:
             case Candle():
                 return self._later(told.at)
             case Entry():
-                return self._takes_line(told)
+                return self._takes_line(told, now)
             case Balance():
                 return self._takes_state(told.account, told)
             case Position():
@@ -97,7 +102,12 @@ class News:
                 assert_never(told)
 
     def catch_up(
-        self, topic: Topic, history: Iterable[Told], live: Sequence[Told], heard_until: datetime | None = None
+        self,
+        topic: Topic,
+        history: Iterable[Told],
+        live: Sequence[Told],
+        heard_until: datetime | None = None,
+        now: datetime | None = None,
     ) -> list[tuple[Told, bool]]:
         """What is news of both, in the order of their own times; with each whether it came from history only.
 
@@ -105,6 +115,7 @@ class News:
             live: What was heard since, and held back until the history was there. A line of a statement that is in
                 both is one of the history: some providers tell their statements line by line, to whoever listens.
             heard_until: Before that nothing was missed: what is left of a candle that began earlier, begins then.
+            now: As for `takes`.
         """
         quotes = [one for one in live if type(one) is Quote]
         pieces = [(moment_of(one), 1, one) for one in live]
@@ -118,7 +129,7 @@ class News:
                     news.append((_from(heard_until, narrowed), True))
             elif rank != 1 and isinstance(told, Quote) and told.at == self._at:
                 continue  # its key was told, perhaps with more digits than history keeps
-            elif self.takes(told):
+            elif self.takes(told, now):
                 news.append((told, rank != 1))
         return news
 
@@ -151,15 +162,15 @@ class News:
         self._at = at
         return True
 
-    def _takes_line(self, entry: Entry) -> bool:
+    def _takes_line(self, entry: Entry, now: datetime | None) -> bool:
         key = f"{entry.account}/{entry.id}"
         if key in self._lines or (self._at is not None and entry.on < self._at.date() - KEPT):
             return False  # what is older than all keys that are kept was told, or is from before the beginning
         self._lines[key] = entry.on
-        moment = moment_of(entry)
+        moment = moment_of(entry) if now is None else min(moment_of(entry), now)
         if self._at is None or moment > self._at:
             self._at = moment
-            self._lines = {one: day for one, day in self._lines.items() if day >= entry.on - KEPT}
+            self._lines = {one: day for one, day in self._lines.items() if day >= moment.date() - KEPT}
         return True
 
     def _takes_state(self, key: str, state: Balance | Position) -> bool:

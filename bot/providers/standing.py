@@ -248,7 +248,8 @@ class Standing:
         if thread.state is State.BEHIND and self._begins(subject, thread):
             thread.state, thread.since = State.LIVE, thread.heard_at
         if thread.state is State.LIVE:
-            is_news = thread.news.takes(told)
+            news = thread.news
+            is_news = news.takes(told, self._clock.now()) if isinstance(told, Entry) else news.takes(told)
             thread.is_touched |= is_news
             return is_news
         if thread.state in (State.ASKED, State.BEHIND):
@@ -350,7 +351,8 @@ class Standing:
     ) -> list[Handed]:
         if outage is None and subject.topic is Topic.ENTRY:
             thread.news.begins(self._clock.now())
-        news = thread.news.catch_up(subject.topic, history, live, None if outage is None else outage.since)
+        since = None if outage is None else outage.since
+        news = thread.news.catch_up(subject.topic, history, live, since, self._clock.now())
         thread.is_touched = True
         self._attempt = 0
         if outage is None:

@@ -238,7 +238,7 @@ async def test_a_mebibyte_is_taken_and_one_byte_more_is_not(sim: Listening) -> N
         assert (await rest.ask("GET", "/total")).status == 200
 
 
-async def test_an_endless_answer_is_cut_at_the_cap() -> None:
+async def test_f06_an_endless_answer_is_cut_at_the_cap() -> None:
     sent = 0
 
     async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -255,7 +255,7 @@ async def test_an_endless_answer_is_cut_at_the_cap() -> None:
     assert sent < 32 << 20
 
 
-async def test_a_packed_answer_is_neither_asked_for_nor_unpacked(sim: Listening) -> None:
+async def test_f06_a_packed_answer_is_neither_asked_for_nor_unpacked(sim: Listening) -> None:
     bomb = gzip.compress(bytes(64 << 20))
     raw = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb) + bomb
     async with talking(sim.http) as rest:

@@ -114,12 +114,20 @@ def test_depth_of_33_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000, "[[]," * 100_000])
-def test_great_depth_is_a_refusal_and_not_a_crash(text: str) -> None:
+def test_f06_great_depth_is_a_refusal_and_not_a_crash(text: str) -> None:
     with pytest.raises(ValueError, match="nested too deeply"):
         loads(text)
 
 
-def test_a_mebibyte_is_read_and_one_byte_more_is_not() -> None:
+def test_f06_a_text_of_very_many_parts_is_refused() -> None:
+    most = "[" + "[1]," * 49_999 + "1]"
+    assert len(loads(most)) == 50_000  # type: ignore[arg-type]
+    for text in ("[" + "{}," * 349_000 + "{}]", "[" + "[[[]]]," * 149_000 + "1]", "[" + "1," * 500_000 + "1]"):
+        with pytest.raises(ValueError, match="more parts than allowed"):
+            loads(text)
+
+
+def test_f06_a_mebibyte_is_read_and_one_byte_more_is_not() -> None:
     whole = b'"' + b"x" * ((1 << 20) - 2) + b'"'
     assert len(str(loads(whole))) == (1 << 20) - 2
     with pytest.raises(ValueError, match="larger than allowed"):

@@ -446,6 +446,16 @@ async def test_after_five_failures_nobody_asks_for_a_quarter_minute(desk: Desk) 
     assert await provider.check()
 
 
+async def test_f06_answers_that_are_too_large_are_failures_as_well(desk: Desk) -> None:
+    provider = desk.link()
+    await desk.misfortune("replace", KEY, body=" " * (1 << 20) + "{}", times=5)
+    for _ in range(5):
+        with pytest.raises(ReplyError):
+            await provider.check()
+    with pytest.raises(UnreachableError, match="not asked"):
+        await provider.check()
+
+
 NAN = '{"accounts": [{"accountId": "1", "balance": {"balance": NaN}}]}'
 
 

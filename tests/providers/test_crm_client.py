@@ -529,6 +529,17 @@ async def test_after_five_failures_nobody_asks_for_a_quarter_minute(desk: Desk) 
     assert await provider.check()
 
 
+async def test_f06_answers_that_are_too_large_are_failures_as_well(desk: Desk) -> None:
+    provider = desk.link()
+    body = " " * (1 << 20) + "{}"
+    await desk.misfortune("replace", REPORT, "POST", body=body, times=5)
+    for _ in range(5):
+        with pytest.raises(ReplyError):
+            await provider.check()
+    with pytest.raises(UnreachableError, match="not asked"):
+        await provider.check()
+
+
 NAN = '{"count": 1, "records": [{"id": "x", "login": 1, "order_id": 1, "cmd": 0, "profit": NaN}]}'
 
 

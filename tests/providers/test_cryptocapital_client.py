@@ -360,6 +360,17 @@ async def test_an_oversized_answer_fails_that_call_and_the_next_one_works(bank: 
     assert len((await linked.balances()).items) == 1
 
 
+async def test_f06_answers_that_are_too_large_lead_to_a_rest(bank: Bank) -> None:
+    linked = bank.link(bank.purse(accounts=OPERATING))
+    body = json.dumps({"msg": "account", "data": {"more": "x" * (1 << 20)}})
+    await bank.faults({"match": {"contains": '"op":"account"'}, "action": "replace", "body": body, "times": 5})
+    for _ in range(5):
+        with pytest.raises(ReplyError):
+            await linked.balances()
+    with pytest.raises(UnreachableError, match="resting"):
+        await linked.balances()
+
+
 async def test_an_unknown_type_is_counted_and_changes_nothing(bank: Bank) -> None:
     linked = bank.link(answer_seconds=0.2)
     await bank.faults({"match": {"contains": '"op":"auth"'}, "action": "replace", "body": '{"msg":"news","data":{}}'})

@@ -466,6 +466,17 @@ async def test_silence_on_an_open_socket_leads_to_a_rest_too(desk: Desk, monkeyp
         await provider.balances()
 
 
+async def test_f06_frames_that_are_too_large_lead_to_a_rest_too(desk: Desk) -> None:
+    provider = desk.link("token")
+    for _ in range(5):
+        desk.misfortune("replace", '"portfolio"', body=HOSTILE["oversized"])
+        with pytest.raises(ReplyError):
+            await provider.positions()
+        await desk.clock.move(1)
+    with pytest.raises(UnreachableError, match="resting"):
+        await provider.positions()
+
+
 # -- pacing and keeping alive --
 
 

@@ -441,6 +441,28 @@ def test_lines_of_a_statement_are_news_once_even_over_a_restart() -> None:
     assert [later.takes(entry(number, monday)) for number in (1, 2, 3)] == [False, False, True]
 
 
+def test_f46_a_line_booked_for_a_later_day_hides_none_that_comes_after_it() -> None:
+    """Heard live and found in history; the year of one is a slip."""
+    lines, today = Subject(Topic.ENTRY), date(2026, 3, 2)
+    watch = Watch()
+    standing = Standing(watch, Figures())
+    standing.want([lines])
+    standing.connected(frozenset())
+    standing.acknowledged(lines)
+    gap = standing.next_gap()
+    assert gap is not None
+    standing.filled(gap, Reading((entry(1, today), entry(2, date(2062, 3, 1))), watch.now()))
+    coming = [entry(3, date(2026, 3, 12)), entry(4, today), entry(3, date(2026, 3, 12)), entry(5, date(2026, 3, 1))]
+    assert [standing.heard(lines, one) for one in coming] == [True, True, False, True]
+    mark = standing.marks()[lines]
+    assert mark.at == START
+    later = News(mark)
+    told = (1, 2, 3, 4, 5)
+    days = (today, date(2062, 3, 1), date(2026, 3, 12), today, date(2026, 3, 1))
+    assert [later.takes(entry(*one), START) for one in zip(told, days, strict=True)] == [False] * 5
+    assert later.takes(entry(6, today), START)
+
+
 def test_a_state_is_news_when_it_differs_and_an_older_one_never() -> None:
     def balance(amount: int, second: int) -> Balance:
         money = Money(Decimal(amount), Currency("USD"))

@@ -201,7 +201,7 @@ class Polling:
         reading = await provider.statement(since=since)
         if is_beginning:
             news.begins(now)
-        entries = [one for one in reading.items if subject.name in ("", one.account) and news.takes(one)]
+        entries = [one for one in reading.items if subject.name in ("", one.account) and news.takes(one, now)]
         for entry in [] if is_beginning else entries:
             self._watch.observe(entry)
         mark = news.mark(now)

@@ -145,6 +145,10 @@ class KeyLine:
         except RefusedError:
             self._breaker.succeeded()  # it answered
             raise
+        except ReplyError:
+            if not self.line.connected:  # what came was such that nothing more was heard
+                self._breaker.failed(self._clock.monotonic())
+            raise
         self._breaker.succeeded()
 
     async def put(self, op: Op, each: Sequence[Params]) -> list[asyncio.Task[Heard | None]]:

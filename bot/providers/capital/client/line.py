@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.clock import Clock
-from bot.errors import SilentError, UnreachableError
+from bot.errors import ReplyError, SilentError, UnreachableError
 from bot.network.pacing import Breaker, retry_after
 from bot.network.rest import Answer, Rest
 from bot.providers.base import Login, Surroundings
@@ -56,7 +56,7 @@ class Line:
         await self.kept.request(self.clock)
         try:
             answer = await self.directly(request, headers)
-        except (UnreachableError, SilentError):
+        except (UnreachableError, SilentError, ReplyError):
             self._breaker.failed(self.clock.monotonic())
             raise
         if answer.status == 429:

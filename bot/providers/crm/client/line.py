@@ -157,7 +157,7 @@ class Line:
             answer = await self._rest.ask(
                 request.method, request.path, headers=headers, params=request.params, content=request.body
             )
-        except (UnreachableError, SilentError):
+        except (UnreachableError, SilentError, ReplyError):
             self._breaker.failed(self.clock.monotonic())
             raise
         if answer.status >= 500:

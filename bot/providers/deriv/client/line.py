@@ -338,7 +338,8 @@ class DerivLine:
             raise UnreachableError(NAME, "resting after repeated failures")
 
     def _weigh(self, error: ProviderError) -> None:
-        if isinstance(error, UnreachableError | SilentError | FaultError):
+        is_broken = isinstance(error, ReplyError) and not self.connected  # nothing more was heard
+        if is_broken or isinstance(error, UnreachableError | SilentError | FaultError):
             self._breaker.failed(self.clock.monotonic())
         else:
             self._breaker.succeeded()
