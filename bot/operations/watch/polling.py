@@ -91,7 +91,6 @@ class Polling:
         """Until cancelled."""
         turn = attempt = 0
         urged = False
-        self._news, self._requests_read_at = {}, None  # how far it got is what is stored, not what an earlier run knew
         try:
             while True:
                 seldom = turn % STREAMED_POLLED_EVERY == 0

@@ -62,6 +62,7 @@ class Watching:
         self._has_begun = bool(known)
         streamed = await self._streamed()
         following: asyncio.Task[None] | None = None
+        self._polling = Polling(self, self._means)  # what an earlier run heard last says nothing of what came since
         polling = asyncio.create_task(self._polling.run(streamed))
         telling = asyncio.create_task(self._tell())
         try:
