@@ -41,8 +41,8 @@ MARKETS = 38
 RULES_A_TURN = 10
 TURN = Decimal("0.01")
 """So much of its price a market leaves its range by."""
-CRITICAL_EACH = 40
-"""One of so many rules is critical."""
+MOST_CRITICAL = 500
+"""Of so many it can be seen afterwards whether each came as a message of its own: the chat keeps its newest 1,000."""
 HEARD_A_BREAK = 2
 """Steps that are heard between two breaks."""
 PATIENCE_SECONDS = 60
@@ -173,9 +173,10 @@ class Storm:
     def _rules(self, connection: int, owner: int, now: datetime) -> list[Rule]:
         gold = Source(connection, Measure.PRICE, "GOLD")
         found = [Rule("never", owner, gold, Test.BELOW, now, Decimal(1))]
+        critical_each = max(40, self.size.gold // MOST_CRITICAL)
         for number in range(self.size.gold):
             step, within = number * self.size.steps // self.size.gold, Decimal(1 + number % 97) / 1000
-            severity = Severity.CRITICAL if number % CRITICAL_EACH == 0 else Severity.NORMAL
+            severity = Severity.CRITICAL if number % critical_each == 0 else Severity.NORMAL
             threshold = GOLD_BEGINS + step + within
             found.append(Rule(f"g{number}", owner, gold, Test.ABOVE, now, threshold, severity=severity))
         for turn_number, turn in enumerate(self.turns):

@@ -289,7 +289,7 @@ def test_all_balances_are_read_each_with_its_own_environment() -> None:
     )
     assert found.items[1].amount.text() == "0.10203040"
     assert found.notes == ("CR220053 has no currency yet.", "MTR4410 cannot be used at present.")
-    assert found.totals == ("In all, as Deriv counts it: 27860.86 USD real, 10000.00 USD demo, -3.47 USD real MT5.",)
+    assert found.totals == ("In all, as Deriv counts it: 27,860.86 USD real, 10,000.00 USD demo, -3.47 USD real MT5.",)
 
 
 def test_an_answer_about_another_account_is_never_shown() -> None:
