@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
@@ -98,7 +99,7 @@ _TOTALS = {"deriv": "real", "deriv_demo": "demo", "mt5": "real MT5", "mt5_demo":
 def _totals(said: _Balance) -> tuple[str, ...]:
     """Nothing where there is nothing to add up."""
     found = [
-        f"{Money.reading(total.amount, currency).amount:,f} {currency} {_TOTALS[key]}"
+        f"{Decimal(Money.reading(total.amount, currency).text()):,f} {currency} {_TOTALS[key]}"
         for key, total in said.total.items()
         if key in _TOTALS and total.amount and (currency := currency_of(total.currency)) is not None
     ]
