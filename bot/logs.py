@@ -34,7 +34,7 @@ _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 """Whatever could end a line, hide or turn text round, drive a terminal, or not be written at all."""
-_NOISY = ("httpx", "httpcore", "telegram", "aiohttp", "apscheduler", "websockets", "uvicorn")
+_NOISY = ("httpx", "httpcore", "telegram", "apscheduler", "websockets", "uvicorn")
 
 
 def redact(line: str) -> str:

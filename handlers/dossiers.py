@@ -117,15 +117,15 @@ async def history(context: DeskContext, words: Words) -> None:
 
     async def say(chat_id: int) -> None:
         card = await services.cards.make(LIST, context.person.id, chat_id, _listed(search, found))
-        text = _page(context, found)
+        text = _page(context, found, is_all=not words)
         await context.say(text, chat_id=chat_id, keyboard=_turning(context, card, found, 0), protected=True)
 
     await privately(context, say)
 
 
-def _page(context: DeskContext, found: Found) -> str:
+def _page(context: DeskContext, found: Found, *, is_all: bool = False) -> str:
     said = {one.id: context.services.approvals.lines(one) for one in found.rows}
-    return pages.paged([render.history(found, said, taste_of(context))])[0]
+    return pages.paged([render.history(found, said, taste_of(context), is_all=is_all)])[0]
 
 
 def _listed(search: Search, found: Found) -> dict[str, Any]:

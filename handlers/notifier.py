@@ -115,7 +115,8 @@ class Notifier:
         self._hushed = {chat: until for chat, until in self._hushed.items() if until > now}
         try:
             heads = self._chosen(await self._outbox.heads(busy=self._sending, hushed=self._hushed))
-            rows = await self._outbox.rows([head.id for head in heads if not head.is_grouped])
+            rows = [head.row for head in heads if head.row is not None]
+            rows += await self._outbox.rows([one.id for one in heads if one.row is None and not one.is_grouped])
         except StoreError as error:
             _log.warning("outbox not read", extra={"error": type(error).__name__})
             return False

@@ -29,7 +29,8 @@ async def digest(context: DeskContext, words: Words) -> Reply:
 
 def read(words: Words, zone: str) -> tuple[Kind, str, str | None, str]:
     """What, when as five fields of cron, of which connection, in which zone; the desk's where none is named."""
-    if not words or words[0].lower() not in list(Kind):
+    kind = next((one for one in Kind if words and words[0].lower() in (one, one.removesuffix("s"))), None)
+    if kind is None:
         raise InputError(f"say what: {', '.join(Kind)}; then when", EXAMPLE)
     count = _TIMES.get(words[1].lower() if len(words) > 1 else "", 0)
     when, rest = words[1 : 1 + count], words[1 + count :]
@@ -42,7 +43,7 @@ def read(words: Words, zone: str) -> tuple[Kind, str, str | None, str]:
             connection = word
         else:
             raise InputError("one connection and one time zone at most", f"{EXAMPLE} capital Europe/Zurich")
-    return Kind(words[0].lower()), cron, connection, zone
+    return kind, cron, connection, zone
 
 
 def _is_zone(word: str) -> bool:

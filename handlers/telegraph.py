@@ -25,8 +25,6 @@ KEPT_SECONDS: Final = 15.0
 ANSWER_SECONDS: Final = 300.0
 """After its beginning an answer that is not whole never will be, though something comes of it now and then."""
 _PIECE_BYTES: Final = 1 << 16
-_FALL_BACK_SECONDS: Final = 0.25
-"""Between one address of a host and the next one (RFC 8305)."""
 
 
 class BrokenLineError(Exception):
@@ -84,6 +82,8 @@ class Line(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.idle_since = 0.0
+        self.gone = asyncio.Event()
+        """The connection is closed, its socket too."""
         self._http = h11.Connection(h11.CLIENT)
         self._transport: asyncio.Transport | None = None
         self._status = 0
@@ -116,6 +116,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True
+        self.gone.set()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -237,6 +238,9 @@ class Lines:
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)
         self._idle: dict[tuple[str, int, bool], list[Line]] = {}
+        self._standing: set[Line] = set()
+        self._dialling: dict[asyncio.Timeout, asyncio.Event] = {}
+        """For each that is being dialled the patience with it, and what is set when that is over."""
         self._is_over = False
         self._trust: ssl.SSLContext | None = None
 
@@ -256,12 +260,18 @@ class Lines:
         finally:
             self._free.release()
 
-    def hang_up(self) -> None:
-        """All that are idle now, and each of the others once it is."""
+    async def hang_up(self) -> None:
+        """All of them, for good, also those being dialled; whoever still waits for an answer gets none."""
         self._is_over = True
-        for line in [line for lines in self._idle.values() for line in lines]:
-            line.hang_up()
         self._idle.clear()
+        for patience, over in list(self._dialling.items()):
+            if not patience.expired():
+                patience.reschedule(0)
+            await over.wait()
+        for line in list(self._standing):
+            line.hang_up()
+            await line.gone.wait()
+        self._standing.clear()
 
     @asynccontextmanager
     async def _line(self, to: Address, seconds: float | None) -> AsyncIterator[Line]:
@@ -270,27 +280,39 @@ class Lines:
         kept = self._idle.setdefault((to.host, to.port, to.is_secret), [])
         line = _last_good(kept, loop.time() - KEPT_SECONDS)
         if line is None:
-            async with asyncio.timeout(seconds):
-                line = await self._dial(to)
+            line = await self._dial(to, seconds)
         try:
             yield line
         finally:
-            if line.is_good and not self._is_over:
+            if line.is_good:
                 line.idle_since = loop.time()
                 kept.append(line)
             else:
                 line.hang_up()
 
-    async def _dial(self, to: Address) -> Line:
+    async def _dial(self, to: Address, seconds: float | None) -> Line:
+        if self._is_over:
+            raise BrokenLineError("hung up")
+        async with asyncio.timeout(seconds) as patience:
+            self._dialling[patience] = over = asyncio.Event()
+            try:
+                line = await self._dialled(to)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0)  # the loop closes a socket a turn after it was given up
+                raise
+            finally:
+                del self._dialling[patience]
+                over.set()
+        self._standing = {one for one in self._standing if not one.gone.is_set()} | {line}
+        return line
+
+    async def _dialled(self, to: Address) -> Line:
         trust = None
         if to.is_secret:
             if self._trust is None:
                 self._trust = await asyncio.to_thread(ssl.create_default_context)
             trust = self._trust
-        loop = asyncio.get_running_loop()
-        _, line = await loop.create_connection(
-            Line, to.host, to.port, ssl=trust, happy_eyeballs_delay=_FALL_BACK_SECONDS
-        )
+        _, line = await asyncio.get_running_loop().create_connection(Line, to.host, to.port, ssl=trust)
         return line
 
 

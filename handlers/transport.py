@@ -36,8 +36,8 @@ class Transport(BaseRequest):
 
     async def shutdown(self) -> None:
         if self._lines is not None:
-            self._lines.hang_up()
-            self._lines = None
+            lines, self._lines = self._lines, None
+            await lines.hang_up()
 
     async def do_request(
         self,

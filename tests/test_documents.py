@@ -279,10 +279,11 @@ def _choices(kind: Any) -> list[str]:
 # CHANGELOG.md
 
 
-def test_the_changelog_begins_with_the_version_of_the_project() -> None:
+def test_the_changelog_begins_with_the_version_of_the_project_but_for_what_comes_next() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     versions = re.findall(r"^## (\S+)", (TOP / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert versions[0] == project["version"]
+    assert next(one for one in versions if one != "Next") == project["version"]
+    assert "Next" not in versions[1:]
 
 
 # requirements.lock

@@ -12,18 +12,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.access.model import Person, Role
+from bot.access.model import Person
 from bot.alerts import records
 from bot.alerts.book import Entry
 from bot.alerts.engine import Engine, Happening, Moved
+from bot.alerts.firings import Firings
 from bot.alerts.model import Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
 from bot.alerts.surveying import differences, known_positions, remember
-from bot.alerts.telling import OPEN_FOR, Desk, Find, Telling, buttons
+from bot.alerts.telling import Desk, Find, Telling
+from bot.alerts.tending import Tending
 from bot.alerts.wording import condition, subject_of, time_said
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
 from bot.providers.records import Candle, Position, Quote
 from bot.providers.streams import Subject, Told
@@ -65,7 +67,8 @@ class Alerts:
         self._find = find
         self._groups = groups
         self._telling = Telling(outbox, cards, zone)
-        self._ladders = {severity: sorted(steps) for severity, steps in ladders.items()}
+        self._firings = Firings(self._telling, audit, zone)
+        self._tending = Tending(outbox, audit, self._telling, ladders)
         self._events: list[Moved] = []
         """Decisions that are not written yet, oldest first."""
         self._unwritten: set[str] = set()
@@ -141,7 +144,7 @@ class Alerts:
         def change(tables: Tables) -> list[str]:
             rows = tables.conn.execute(query, values).fetchall()
             for rule_id, bucket in rows:
-                self._resolving(tables, rule_id, now, bucket)
+                self._firings.resolving(tables, rule_id, now, bucket)
             return [rule_id for rule_id, _ in rows]
 
         for rule_id in await self._database.write(change):
@@ -206,7 +209,8 @@ class Alerts:
             ]
 
             def change(tables: Tables) -> list[tuple[str, datetime]]:
-                came = self._deciding(tables, events, states)
+                desk = Desk(tables, self._find, self._groups())
+                came = self._firings.deciding(desk, events, states, self._clock.now())
                 records.write_states(tables, states.items())
                 records.write_values(tables, values)
                 if also is not None:
@@ -225,43 +229,6 @@ class Alerts:
                 self.engine.came(rule_id, when)
             if any(moved.firing is not None for moved in events):
                 self._outbox.stirred()
-
-    def _deciding(
-        self, tables: Tables, events: Iterable[Moved], states: dict[str, State]
-    ) -> list[tuple[str, datetime]]:
-        """Firings, and what is over, in their order. Answers which occasions have come, `states` among them."""
-        now, desk, came = self._clock.now(), Desk(tables, self._find, self._groups()), []
-        for moved in events:
-            rule = moved.rule
-            if rule.id not in states or (rule.expires_at is not None and now >= rule.expires_at):
-                continue
-            if moved.firing is not None:
-                state = states[rule.id]
-                is_occasion = isinstance(rule.source.what, Occasion)
-                if is_occasion and state.phase is Phase.DONE:
-                    continue
-                quiet = self._is_quiet(tables, rule, state, now)
-                if self._telling.tell(desk, moved.firing, now, is_quiet=quiet) and is_occasion:
-                    states[rule.id] = _came(rule, state, now)
-                    came.append((rule.id, now))
-            if moved.is_released:
-                self._resolving(tables, rule.id, now)
-        return came
-
-    @staticmethod
-    def _is_quiet(tables: Tables, rule: Rule, state: State, now: datetime) -> bool:
-        if state.muted_while_held or (state.muted_until is not None and now < state.muted_until):
-            return True
-        if not rule.rest:
-            return False
-        last = "SELECT max(told_at) FROM alert_firings WHERE rule_id = ? AND is_quiet = 0"
-        (told_at,) = tables.conn.execute(last, (rule.id,)).fetchone()
-        return told_at is not None and told_at > at(now - rule.rest)
-
-    def _resolving(self, tables: Tables, rule_id: str, now: datetime, bucket: str | None = None) -> None:
-        for told in records.open_firings(tables, rule_id, bucket):
-            tables.conn.execute("UPDATE alert_firings SET resolved_at = ? WHERE id = ?", (at(now), told.id))
-            self._telling.redraw(tables, told, f"Resolved {now.astimezone(self.zone):%H:%M:%S %Z}: it is no longer so.")
 
     def _note(self, moved: Iterable[Moved]) -> None:
         self._events.extend(moved)
@@ -339,23 +306,8 @@ class Alerts:
         now = self._clock.now()
 
         def change(tables: Tables) -> str:
-            told = records.read_told(tables, alert_id)
-            entry = None if told is None else records.read_entry(tables, told.rule_id)
             desk = Desk(tables, self._find, self._groups())
-            if told is None or not _concerns(person, told, None if entry is None else entry.rule, desk):
-                raise NotFoundError("alert", alert_id)
-            if told.acknowledged_by is not None:
-                row = tables.conn.execute("SELECT name FROM persons WHERE id = ?", (told.acknowledged_by,)).fetchone()
-                return str(row[0])
-            tables.conn.execute(
-                "UPDATE alert_firings SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?",
-                (person.id, at(now), alert_id),
-            )
-            self._audit.record(tables, Deed("alert.acknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
-            more = f"Acknowledged by {person.name}, {now.astimezone(self.zone):%H:%M:%S %Z}."
-            choices = () if entry is None or told.resolved_at else buttons(entry.rule, is_acknowledged=True)
-            self._telling.redraw(tables, told, more, choices=choices)
-            return person.name
+            return self._firings.acknowledging(desk, person, alert_id, now, telegram_id)
 
         return await self._database.write(change)
 
@@ -396,9 +348,9 @@ class Alerts:
 
         def change(tables: Tables) -> tuple[list[str], list[str], frozenset[int], list[Entry]]:
             desk = Desk(tables, self._find, self._groups())
-            self._escalating(tables, desk, now)
+            self._tending.escalating(desk, now)
             tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
-            gone, paused = self._dropping(tables, desk, now), self._pausing(tables, desk, now)
+            gone, paused = self._tending.dropping(tables, now), self._tending.pausing(desk, now)
             absent = frozenset(records.owners(tables) - desk.people.keys())
             back = [entry for owner in self._absent - absent for entry in records.entries_of(tables, owner)]
             return gone, paused, absent, back
@@ -414,22 +366,6 @@ class Alerts:
         if self.engine.wanted != self._wanted:
             self._tell_of_change()
 
-    def _escalating(self, tables: Tables, desk: Desk, now: datetime) -> None:
-        """What nobody has acknowledged goes as many steps as are due, in one."""
-        for severity, ladder in self._ladders.items():
-            if not ladder:
-                continue
-            for told, gone in records.unseen(tables, severity, now - OPEN_FOR, now - ladder[0].after, len(ladder)):
-                due = [step for step in ladder if now - told.told_at >= step.after]
-                entry = records.read_entry(tables, told.rule_id)
-                if len(due) <= gone:
-                    continue
-                records.gone_steps(tables, told.id, len(due), now)
-                if entry is not None:
-                    tells_admins = any(step.tells_admins for step in due[gone:])
-                    step = replace(due[-1], tells_admins=tells_admins)
-                    self._telling.escalate(desk, told, entry.rule, step, len(due), now)
-
     def _heed(self, absent: frozenset[int], back: Iterable[Entry]) -> None:
         """Rules of the suspended are not looked at until their owner is back: no stream stands for them."""
         self._absent = absent
@@ -438,40 +374,6 @@ class Alerts:
         if absent:
             for rule_id in [entry.rule.id for entry in self.engine.entries if entry.rule.owner in absent]:
                 self.engine.remove(rule_id)
-
-    def _dropping(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
-        """Rules whose time is over, or whose connection is gone."""
-        gone = []
-        ended = "SELECT id FROM alert_rules WHERE json_extract(body, '$.expires_at') <= ?"
-        for (rule_id,) in tables.conn.execute(ended, (at(now),)).fetchall():
-            gone.append((rule_id, "its time was over"))
-        without = (
-            "SELECT alert_rules.id FROM alert_rules LEFT JOIN connections ON connections.id = connection_id"
-            " WHERE connection_id != 0 AND connections.id IS NULL"
-        )
-        for (rule_id,) in tables.conn.execute(without).fetchall():
-            gone.append((rule_id, "its connection is gone"))
-        for rule_id, reason in dict(gone).items():
-            records.delete_rule(tables, rule_id)
-            self._audit.record(tables, Deed("alert.removed", f"alert/{rule_id}", details={"because": reason}))
-        return [rule_id for rule_id, _ in gone]
-
-    def _pausing(self, tables: Tables, desk: Desk, now: datetime) -> list[str]:
-        """Rules on a connection that their owner may not read any more: nobody's login listens for those."""
-        paused: list[str] = []
-        for owner, connection in records.looked_at(tables):
-            person, linked = desk.people.get(owner), self._find(tables, connection)
-            if person is None or linked is None or linked.may_read(person):
-                continue
-            ids = records.pause(tables, owner, connection)
-            for rule_id in ids:
-                self._audit.record(tables, Deed("alert.paused", f"alert/{rule_id}", details={"because": "no share"}))
-            said = (f"{linked.name} is not shared with you any more. /alerts shows what is paused: {len(ids)}.",)
-            for chat in sorted(person.telegram_ids):
-                key = f"alerts/paused/{owner}/{connection}/{at(now)}/{chat}"
-                self._outbox.put(tables, Notice(Lane.EVENTS, chat, "Alerts paused", said, key))
-            paused += ids
-        return paused
 
     def _tell_of_change(self) -> None:
         self._wanted = self.engine.wanted
@@ -483,17 +385,3 @@ def _goes_on(there: Entry, rule: Rule) -> bool:
     """Whether a changed rule stands where it stood, rather than beginning anew."""
     is_roused = there.rule.is_paused or (there.state.phase is Phase.DONE and rule.repeat is not Repeat.ONCE)
     return there.rule.threshold == rule.threshold and not is_roused
-
-
-def _concerns(person: Person, told: records.Told, rule: Rule | None, desk: Desk) -> bool:
-    """Told in one of their chats, or in a group and about what they may read; admins hear of what nobody has
-    acknowledged."""
-    chats = [chat for chat, _ in told.chats.values()]
-    if Role.ADMIN in person.roles or any(chat in person.telegram_ids for chat in chats):
-        return True
-    return any(chat < 0 for chat in chats) and rule is not None and desk.may_hear(person, rule, told.audience)
-
-
-def _came(rule: Rule, state: State, now: datetime) -> State:
-    phase = Phase.DONE if rule.repeat is Repeat.ONCE else Phase.ARMED
-    return replace(state, phase=phase, told_at=now, times=state.times + 1)

@@ -66,7 +66,9 @@ class Desk:
         self._linked: dict[int, Linked | None] = {}
 
     def linked(self, rule: Rule) -> Linked | None:
-        number = rule.source.connection
+        return self.connection(rule.source.connection)
+
+    def connection(self, number: int) -> Linked | None:
         if number and number not in self._linked:
             self._linked[number] = self._find(self.tables, number)
         return self._linked.get(number)

@@ -154,6 +154,8 @@ class Rule:
     """How long votes are taken."""
     name: str = ""
     """What it is called in the policy."""
+    is_uncounted: bool = False
+    """It takes what the strictest amount would, because limits are kept and none of them counts its currency."""
 
     def concerns(self, person: Person) -> bool:
         """Whether this person could fill a seat."""

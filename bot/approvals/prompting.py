@@ -13,12 +13,14 @@ from bot.access.model import Person
 from bot.access.records import names_in
 from bot.access.service import people_in
 from bot.approvals.enclosures import enclosed
-from bot.approvals.model import Circle, Decision, Proof, Request, State
+from bot.approvals.model import Circle, Decision, Proof, Request, Rule, State
+from bot.approvals.signing import Signing
 from bot.approvals.wording import words_of
 from bot.clock import Clock
 from bot.ids import short_id
 from bot.messages.cards import Card, Cards
 from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.money import Money
 from bot.store import Tables
 
 CARD, OWN_CARD = "request", "request/own"
@@ -50,9 +52,6 @@ class Reader(Protocol):
 
     def masked(self, request: Request) -> tuple[str, ...]: ...
 
-    def awaited_in_words(self, tables: Tables, request: Request) -> str:
-        """Who could still sign it; empty when it waits for nobody."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Story:
@@ -67,11 +66,12 @@ class _Story:
 class Prompts:
     """Cards and news about requests, queued in the transaction of what they tell."""
 
-    def __init__(self, outbox: Outbox, cards: Cards, clock: Clock, reader: Reader) -> None:
+    def __init__(self, outbox: Outbox, cards: Cards, clock: Clock, reader: Reader, signing: Signing) -> None:
         self._outbox = outbox
         self._cards = cards
         self._clock = clock
         self._reader = reader
+        self._signing = signing
 
     def begin(self, tables: Tables, request: Request, by: Person, signers: list[Person]) -> None:
         """A card for each of the signers' chats, one for the asker, and one for the group it was asked in."""
@@ -192,15 +192,15 @@ class Prompts:
         self._outbox.put(tables, notice)
 
     def _lines(self, request: Request) -> tuple[str, ...]:
-        return (*self._reader.lines(request), *marks(request), *_until(request))
+        return (*self._reader.lines(request), *why_strictest(request), *marks(request), *_until(request))
 
     def _waiting(self, tables: Tables, request: Request) -> tuple[str, ...]:
         """Who could still sign."""
-        said = self._reader.awaited_in_words(tables, request)
+        said = self._signing.awaited_in_words(tables, request)
         return (f"{said}.",) if said else ()
 
     def _story(self, tables: Tables, request: Request, people: dict[int, str]) -> _Story:
-        asked = (*self._reader.lines(request), *marks(request))
+        asked = (*self._reader.lines(request), *why_strictest(request), *marks(request))
         so_far = (*_votes(request, people), *self._waiting(tables, request), *_standing(request))
         return _Story(asked, enclosed(tables, request, people), so_far)
 
@@ -235,6 +235,18 @@ def _needed_until(request: Request) -> datetime:
     """So long its cards have something to tap: what will be held can be called off until it is sent."""
     hold = request.rule.hold
     return request.expires_at + hold + request.rule.life if hold else request.expires_at
+
+
+def why_strictest(request: Request) -> tuple[str, ...]:
+    """For its signers, who may wonder at being asked for so little."""
+    return strictest_because(request.rule, request.stake.amount if request.stake is not None else None)
+
+
+def strictest_because(rule: Rule, amount: Money | None) -> tuple[str, ...]:
+    """Why it takes more signatures than its amount would; no line where it does not."""
+    if not rule.is_uncounted or amount is None:
+        return ()
+    return (f"No limit counts {amount.currency}, so that it takes what the strictest amount would.",)
 
 
 def marks(request: Request) -> tuple[str, ...]:

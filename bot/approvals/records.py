@@ -305,6 +305,7 @@ def _vote(person: int, said: str, seen: str, when: int, proof: int, shown: str, 
 
 def packed_rule(rule: Rule) -> str:
     """The rule as its row holds it."""
+    uncounted = {"uncounted": True} if rule.is_uncounted else {}  # not told otherwise: `terms_of` older rows lacks it
     return packed(
         {
             "seats": [[seat.circle, seat.count] for seat in rule.seats],
@@ -313,6 +314,7 @@ def packed_rule(rule: Rule) -> str:
             "hold": int(rule.hold.total_seconds()),
             "life": int(rule.life.total_seconds()),
             "name": rule.name,
+            **uncounted,
         }
     )
 
@@ -326,4 +328,5 @@ def _rule(text: str) -> Rule:
         timedelta(seconds=said.get("hold", 0)),
         timedelta(seconds=said.get("life", 1800)),
         said.get("name", ""),
+        said.get("uncounted", False),
     )

@@ -18,6 +18,8 @@ from bot.store.columns import at, packed
 
 MAX_TRIES = 8
 MAX_AGE = timedelta(hours=24)
+READ_AT_ONCE = 8
+"""So many rows are read with the question which are due: mostly that is all there are."""
 _FIRST_OF_EACH_CHAT = """
 SELECT id, lane, chat_id, is_grouped, min(lane << 50 | id) AS turn FROM outbox INDEXED BY outbox_by_chat
 WHERE state = 'waiting' AND not_before <= ?1
@@ -111,6 +113,8 @@ class Head:
     lane: Lane
     chat_id: int
     is_grouped: bool
+    row: "Queued | None" = None
+    """Read with it where it goes alone and is among the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +172,17 @@ class Outbox:
             hushed: Chats to leave those out of that become one card.
         """
         now = at(self._clock.now())
-        rows = await self._database.read(
-            lambda tables: tables.conn.execute(
-                _FIRST_OF_EACH_CHAT, (now, packed(list(busy)), packed(list(hushed)))
-            ).fetchall()
-        )
-        return [Head(number, Lane(lane), chat_id, bool(grouped)) for number, lane, chat_id, grouped, _ in rows]
+
+        def look(tables: Tables) -> list[Head]:
+            first = tables.conn.execute(_FIRST_OF_EACH_CHAT, (now, packed(list(busy)), packed(list(hushed)))).fetchall()
+            alone = [number for number, _, _, is_grouped, _ in first if not is_grouped][:READ_AT_ONCE]
+            rows = {row.id: row for row in _waiting(tables, alone)} if alone else {}
+            return [
+                Head(number, Lane(lane), chat_id, bool(is_grouped), rows.get(number))
+                for number, lane, chat_id, is_grouped, _ in first
+            ]
+
+        return await self._database.read(look)
 
     async def due(self, limit: int = 20) -> list[Queued]:
         """The next rows to send, all chats together, by lane, then by age."""
@@ -189,17 +198,7 @@ class Outbox:
 
     async def rows(self, numbers: Collection[int]) -> list[Queued]:
         """These, as far as they still wait, by lane, then by age."""
-
-        def look(tables: Tables) -> list[Queued]:
-            found = tables.conn.execute(
-                "SELECT id, lane, chat_id, outbox.body, tries, created_at, name, media_type, outbox_files.body"
-                " FROM outbox LEFT JOIN outbox_files ON outbox_id = id"
-                " WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?)) ORDER BY lane, id",
-                (packed(list(numbers)),),
-            ).fetchall()
-            return [_queued(row) for row in found]
-
-        return await self._database.read(look)
+        return await self._database.read(lambda tables: _waiting(tables, numbers)) if numbers else []
 
     async def sent(self, row: Queued, message_id: int, *, rang: bool = False) -> None:
         """Telegram took it. What it replaces is that message from now on, in that chat.
@@ -396,6 +395,16 @@ def _body(notice: Notice) -> str:
     if notice.protected:
         body["protected"] = True
     return packed(body)
+
+
+def _waiting(tables: Tables, numbers: Collection[int]) -> list[Queued]:
+    found = tables.conn.execute(
+        "SELECT id, lane, chat_id, outbox.body, tries, created_at, name, media_type, outbox_files.body"
+        " FROM outbox LEFT JOIN outbox_files ON outbox_id = id"
+        " WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?)) ORDER BY lane, id",
+        (packed(list(numbers)),),
+    ).fetchall()
+    return [_queued(row) for row in found]
 
 
 def _queued(row: tuple[int, int, int, str, int, int, str | None, str, bytes]) -> Queued:

@@ -1,7 +1,7 @@
 """Many questions on one socket, without the socket. Pure.
 
 A question waits under one or more keys (a `req_id`, a nonce, "the next account message for 912…"). What arrives settles
-keys; whatever is left over when the socket dies, or the time is up, is told so. The driver in `websocket.py` turns this
+keys; whatever is left over when the socket dies, or the time is up, is told so. The driver in `talk.py` turns this
 into futures.
 """
 

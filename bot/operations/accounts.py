@@ -11,8 +11,9 @@ from bot.access import invitations, names
 from bot.access.model import AccountLink, Person, Right, Role
 from bot.access.records import people_in, person_of, profile_in
 from bot.access.service import Access, check_right
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
-from bot.approvals.service import Approvals, InHouse, Wish
+from bot.approvals.service import Approvals, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError
 from bot.messages.cards import Cards
@@ -109,7 +110,7 @@ class Accounts(InHouse):
             self._cards.voiding_in(tables, person_id, telegram_id)
             self._outbox.dropping(tables, [telegram_id])
             self._note(tables, "account.removed", person, by.id, doer.telegram_id, {"account": telegram_id})
-            self._approvals.people_changed(tables)
+            self._approvals.course.people_changed(tables)
             line = f"{by.name} removed the Telegram account {telegram_id} of {person.name}."
             self._notices.tell_admins(tables, line, by.id, person_id)
 

@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from bot.access import names
 from bot.access.model import Person, Right
 from bot.access.service import check_right, people_in
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import rule_for
 from bot.approvals.model import Kind, Request, Rule
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import DEFAULT, Guarded
-from bot.approvals.service import Approvals, InHouse, Wish
+from bot.approvals.service import Approvals, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError
 from bot.money import Currency, Money

@@ -10,7 +10,8 @@ from bot.clock import Clock
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.report_feed import ReportFeed
-from bot.operations.withdrawals import ANSWER_SECONDS, Withdrawals
+from bot.operations.withdrawal_reading import ANSWER_SECONDS
+from bot.operations.withdrawals import Withdrawals
 
 REPORT_SECONDS = 120.0
 """The report is long, and looked into no more often than this."""

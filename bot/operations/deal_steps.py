@@ -12,7 +12,8 @@ from bot.access.model import Person
 from bot.errors import NotFoundError
 from bot.operations import deal_line
 from bot.operations.deal_line import Line
-from bot.operations.deals import NONE, DealDesk, Where, number_of
+from bot.operations.deal_terms import NONE, number_of
+from bot.operations.deals import DealDesk, Where
 from bot.operations.linked import Connection
 from bot.operations.moving.plans import Plan
 from bot.providers.records import Market

@@ -1,10 +1,8 @@
 """Buying, selling, closing, changing: from words to plans. What a broker would refuse is said before anybody signs."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person
@@ -12,9 +10,20 @@ from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.clock import Clock
 from bot.errors import CountersignError, InputError, NotFoundError, UnsupportedError
-from bot.money import Currency, Money
 from bot.operations.connections import Connections
 from bot.operations.deal_line import Line
+from bot.operations.deal_terms import (
+    BUY,
+    SELL,
+    bound_of,
+    check_bracket,
+    check_size,
+    number_of,
+    terms_of,
+    type_of,
+    worth_at,
+    worth_of,
+)
 from bot.operations.linked import Connection
 from bot.operations.markets import MOST_FOUND, the_one
 from bot.operations.moving.matters import common
@@ -23,12 +32,8 @@ from bot.providers.base import Ability, ActKind, Provider
 from bot.providers.markets import KeepsOrders, TellsPrices
 from bot.providers.records import Direction, Market, Order, Position
 
-_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,10})?", re.ASCII)
-_DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
-NONE = "none"
 ALL = "all"
 _SIDES = {Direction.LONG: "buy", Direction.SHORT: "sell"}
-BUY, SELL = "/buy 2 GOLD stop 4000 limit 4200", "/sell 2 GOLD at 4300"
 CHANGE, CLOSE = "/change <id> stop 4000 limit none", "/close GOLD"
 
 
@@ -86,7 +91,7 @@ class DealDesk:
             account = await deals.dealing_account()
             tolerance = deals.price_tolerance
         kind, price, terms = self._checked(side, line, market)
-        bound = _bound(side, price, tolerance) if kind == "market" else {}
+        bound = bound_of(side, price, tolerance) if kind == "market" else {}
         parameters = {
             **common(connection),
             "account": account,
@@ -98,7 +103,7 @@ class DealDesk:
             "type": kind,
             **terms,
             **bound,
-            **_worth(size, Decimal(bound.get("price", price)), market.currency),
+            **worth_at(size, Decimal(bound.get("price", price)), market.currency),
         }
         return await self._plan(by, connection, Kind.ORDER, parameters, where)
 
@@ -171,7 +176,7 @@ class DealDesk:
             held = f"{one.item.size:f}" if one.item.size is not None else "it"
             said = f"{one.connection.spec.title} closes a position whole, and this one has {held} units"
             raise InputError(f"{said}; leave the size out", CLOSE)
-        parameters = {**_about(one, _worth_of(one.item)), **_least(one, line)}
+        parameters = {**_about(one, worth_of(one.item)), **_least(one, line)}
         return await self._plan(by, one.connection, Kind.CLOSE, parameters, where)
 
     async def change(self, by: Person, line: Line, where: Where) -> Plan:
@@ -182,8 +187,8 @@ class DealDesk:
         is_order = isinstance(one.item, Order)
         if not is_order and (line.level or line.till):
             raise InputError("a position has a stop and a limit; a price and a time belong to an order", CHANGE)
-        terms = self._terms(line, may_be_none=True)
-        worth = _worth_of(one.item, terms.get("level"))
+        terms = terms_of(line, self._zone, self._clock.now(), may_be_none=True)
+        worth = worth_of(one.item, terms.get("level"))
         if "level" in terms and not worth:
             raise InputError("nobody can weigh what it is worth there: its currency is not told", CHANGE)
         parameters = {
@@ -197,7 +202,7 @@ class DealDesk:
         """Take back an order that waits."""
         waiting = [one for one in await self.open_to(by, line.on) if isinstance(one.item, Order)]
         one = _only(waiting, line.what, "waiting order")
-        parameters = {**_about(one, _worth_of(one.item)), "what": "withdrawn order"}
+        parameters = {**_about(one, worth_of(one.item)), "what": "withdrawn order"}
         return await self._plan(by, one.connection, Kind.CHANGE, parameters, where)
 
     async def open_to(self, by: Person, word: str = "") -> tuple[Open, ...]:
@@ -262,95 +267,14 @@ class DealDesk:
         if market.currency is None or not market.currency.known:
             said = f"it is not told in which currency {market.name} is dealt in"
             raise InputError(f"{said}, and what nobody can weigh is not asked for", "")
-        terms = self._terms(line)
+        terms = terms_of(line, self._zone, self._clock.now())
         price = market.quote.ask if side == "buy" else market.quote.bid
-        kind = "" if may_wait and not line.level else _type_of(side, line, price, market)
+        kind = "" if may_wait and not line.level else type_of(side, line, price, market)
         if line.size:
-            _check_size(number_of(line.size, "a size", BUY if side == "buy" else SELL), market)
+            check_size(number_of(line.size, "a size", BUY if side == "buy" else SELL), market)
         price = Decimal(terms.get("level", price))
-        _check_bracket(side, price, terms)
+        check_bracket(side, price, terms)
         return kind, price, terms
-
-    def _terms(self, line: Line, *, may_be_none: bool = False) -> dict[str, str]:
-        """Level, stop, limit and time, digit for digit."""
-        terms = {}
-        for name, text in (("level", line.level), ("stop", line.stop), ("limit", line.limit)):
-            if may_be_none and name != "level" and text.lower() == NONE:
-                terms[name] = NONE
-            elif text:
-                number_of(text, f"a {'price' if name == 'level' else name}", "stop 4000.50")
-                terms[name] = text
-        if may_be_none and line.till.lower() == NONE:
-            terms["good_till"] = NONE
-        elif line.till:
-            terms["good_till"] = self._till(line.till)
-        return terms
-
-    def _till(self, text: str) -> str:
-        """The end of that day where the desk is, as the provider reads it: UTC."""
-        try:
-            if not _DAY.fullmatch(text):
-                raise ValueError
-            day = datetime.fromisoformat(text).replace(hour=23, minute=59, second=59, tzinfo=self._zone)
-        except ValueError:
-            raise InputError("an order is good till a day", "till 2026-12-01") from None
-        if day <= self._clock.now():
-            raise InputError("that day is over", "till 2026-12-01")
-        return day.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def number_of(text: str, what: str, example: str) -> Decimal:
-    """Plain digits with at most one point, above nought (M60); never rounded."""
-    if not _NUMBER.fullmatch(text) or not Decimal(text):
-        raise InputError(f"{what} is plain digits with at most one point, above nought", example)
-    return Decimal(text)
-
-
-def _type_of(side: str, line: Line, price: Decimal, market: Market) -> str:
-    """Whether it waits, and for a better price or a worse one."""
-    if not line.level:
-        if line.till:
-            raise InputError("only an order with a price waits; say at which", f"{BUY} at 4050 till 2026-12-01")
-        if market.is_open is False:
-            raise InputError(f"{market.name} is closed now; an order with a price waits for it", f"{BUY} at 4050")
-        return "market"
-    level = number_of(line.level, "a price", "at 4050")
-    return "limit" if (level < price) == (side == "buy") else "stop"
-
-
-def _check_size(size: Decimal, market: Market) -> None:
-    if market.least is not None and size < market.least:
-        raise InputError(f"one deal in {market.name} is of {market.least:f} units at least", f"{market.least:f}")
-    if market.most is not None and size > market.most:
-        raise InputError(f"one deal in {market.name} is of {market.most:f} units at most", f"{market.most:f}")
-    if market.step and size % market.step:
-        raise InputError(f"sizes in {market.name} go in steps of {market.step:f}", f"{size - size % market.step:f}")
-
-
-def _check_bracket(side: str, price: Decimal, terms: Mapping[str, str]) -> None:
-    """A stop lies where it loses, and a limit where it gains."""
-    up = side == "buy"
-    for name, gains in (("stop", False), ("limit", True)):
-        if name in terms and (Decimal(terms[name]) > price) != (up == gains):
-            there = "above" if up == gains else "below"
-            raise InputError(f"to {side}, a {name} lies {there} the price, which is {price:f}", f"{name} …")
-
-
-def _worth(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str, str]:
-    """What the policy weighs: size times price, rounded up. What is bought at once is weighed by what it may cost."""
-    if currency is None or not currency.known:
-        return {}
-    worth = (size * price).quantize(Decimal(1).scaleb(-currency.digits), ROUND_UP)
-    return {"amount": Money.reading(worth, currency).text(), "currency": currency.code}
-
-
-def _bound(side: str, price: Decimal, tolerance: int) -> dict[str, str]:
-    """The price it may be done at, in as many decimals as the price has; rounded towards it."""
-    step = Decimal(1).scaleb(min(int(price.as_tuple().exponent), 0))
-    slip = price * tolerance / 10_000
-    if side == "buy":
-        return {"price": f"{(price + slip).quantize(step, ROUND_DOWN):f}"}
-    return {"least": f"{(price - slip).quantize(step, ROUND_UP):f}"}
 
 
 def _least(one: Open, line: Line) -> dict[str, str]:
@@ -371,18 +295,6 @@ def _least(one: Open, line: Line) -> dict[str, str]:
         said = f"what {one.item.id} is worth now was not read, so say what it must give at least"
         raise InputError(said, f"/close {one.item.id} at 10.00")
     return {"least": one.item.worth.text()}
-
-
-def _worth_of(item: Position | Order, level: str | None = None) -> dict[str, str]:
-    """`level`: the price that an order is to wait for instead; it is weighed by that one."""
-    if isinstance(item, Order):
-        return _worth(item.size, item.level if level is None else Decimal(level), item.currency)
-    if item.worth is not None:
-        return {"amount": item.worth.text(), "currency": item.worth.currency.code} if item.worth.amount > 0 else {}
-    price = item.now or item.entry
-    if item.size is None or price is None:
-        return {}
-    return _worth(item.size, price, item.profit.currency if item.profit is not None else None)
 
 
 def _about(one: Open, worth: Mapping[str, str]) -> dict[str, str]:

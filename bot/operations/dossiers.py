@@ -106,7 +106,7 @@ class Dossiers:
             if not concerns(person, request):
                 raise NotFoundError("request", request_id)
             voted = {vote.person_id for vote in request.votes}
-            could = self._approvals.who_could(tables, request.asked_by, request.rule)
+            could = self._approvals.signing.who_could(tables, request.asked_by, request.rule)
             return Dossier(
                 request,
                 tuple(one for one in could if one.id not in voted) if request.state is State.PENDING else (),

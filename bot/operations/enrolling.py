@@ -85,7 +85,7 @@ class Enrolling:
                 raise ConflictError("you have a second factor; a new one takes its place with a code of the old one")
             if standing is not None and standing.waiting is not None:
                 asked = records.read(tables, standing.waiting)
-                self._approvals.calling_off(tables, asked, "they are setting up another one")
+                self._approvals.course.calling_off(tables, asked, "they are setting up another one")
             keep(tables)
 
         enrolment, keep = self._enrolling(person)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from bot.access.model import Person
 from bot.access.records import people_in
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Proof, Request, Rule, Seat
-from bot.approvals.service import InHouse
 from bot.errors import NotAllowedError, NotFoundError
 from bot.operations.enrolling import CONFIRM_WITHIN, Enrolling
 from bot.store import Tables

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from bot.access.model import Person, Role
 from bot.access.records import people_in
 from bot.approvals import records
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import at_least, rule_for
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
-from bot.approvals.service import InHouse, Wish
+from bot.approvals.service import Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, NotAllowedError, NotFoundError
 from bot.operations.factor_news import FactorNews

@@ -3,13 +3,14 @@
 What cannot be met is told to the admins once; when it has been mended and is so again, once more.
 """
 
+import asyncio
 import json
 from dataclasses import dataclass
 
 from bot.access.model import Person, Role
 from bot.access.service import people_in
 from bot.approvals.policies import Policies
-from bot.approvals.policy.meeting import Absence, unmeetable
+from bot.approvals.policy.meeting import Absence, unmeetable, unmeetable_uncounted
 from bot.approvals.policy.model import Policy
 from bot.approvals.seating import signers_in
 from bot.clock import Clock
@@ -42,18 +43,17 @@ class Meeting:
         self._outbox = outbox
         self._clock = clock
         self._seen: tuple[object, ...] | None = None
+        self._found: tuple[str, ...] = ()
 
     async def look(self) -> tuple[str, ...]:
         """Answers what cannot be met, in sentences. A desk that has no policy of its own has nothing to mend in it."""
         picture = await self._database.read(self._picture)
         seen = (picture.version, picture.people, picture.absence)
-        if picture.policy is None:
-            found: tuple[str, ...] = ()
-        else:
-            found = tuple(one.sentence for one in unmeetable(picture.policy, picture.people, picture.absence))
-        if seen != self._seen:
-            await self._database.write(lambda tables: self._tell(tables, found))
-            self._seen = seen
+        if seen == self._seen:
+            return self._found
+        found = await asyncio.to_thread(_found, picture)
+        await self._database.write(lambda tables: self._tell(tables, found))
+        self._seen, self._found = seen, found
         return found
 
     def _picture(self, tables: Tables) -> _Picture:
@@ -73,3 +73,10 @@ class Meeting:
             for number in person.telegram_ids if new and Role.ADMIN in person.roles else ():
                 dedupe = f"unmeetable/{at(self._clock.now())}/{number}"
                 self._outbox.put(tables, Notice(Lane.SECURITY, number, _TITLE, new, dedupe))
+
+
+def _found(picture: _Picture) -> tuple[str, ...]:
+    if picture.policy is None:
+        return ()
+    held = (picture.policy, picture.people, picture.absence)
+    return tuple(one.sentence for one in (*unmeetable(*held), *unmeetable_uncounted(*held)))

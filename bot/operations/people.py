@@ -209,7 +209,7 @@ class People:
             if not standing.take(tables, person_id, role, group):
                 raise ConflictError(f"{person.name} is not {called(role, group)}")
             self._note(tables, "role.taken", person, doer, _details(role, group))
-            self._approvals.people_changed(tables)
+            self._approvals.course.people_changed(tables)
             what = called(role, group)
             if person_id != by.id:
                 self._notices.tell(tables, person, "Your roles changed", f"You are not {what} any more.")
@@ -233,7 +233,7 @@ class People:
             person = profile_in(tables, person_id).person
             standing.suspend(tables, person_id)
             self._note(tables, "person.suspended", person, doer, {})
-            self._approvals.people_changed(tables)
+            self._approvals.course.people_changed(tables)
             self._void(tables, person)
             self._notices.tell(tables, person, "You are suspended", "Nothing you write here is read any more.")
             self._notices.tell_admins(tables, f"{by.name} suspended {person.name}.", by.id)
@@ -291,7 +291,7 @@ class People:
             person = profile.person
             for request in requests.pending(tables):
                 if is_through(tables, request, person.id, chat_id):
-                    self._approvals.calling_off(tables, request, f"{person.name} has left the group")
+                    self._approvals.course.calling_off(tables, request, f"{person.name} has left the group")
             if Role.APPROVER in person.roles and not profile.suspended and chat_id in self._access.roster.groups:
                 when = f"{self._clock.now():%Y-%m-%d %H:%M:%S} UTC"
                 self._alarm(tables, DESK, f"{person.name}, who signs here, left the desk's group at {when}")
@@ -300,7 +300,7 @@ class People:
                 return False
             details: dict[str, str | int] = {"roles": " ".join(roles), "groups": " ".join(groups), "left": chat_id}
             self._audit.record(tables, Deed("role.taken", f"person/{person.id}", None, telegram_id, details))
-            self._approvals.people_changed(tables)
+            self._approvals.course.people_changed(tables)
             what = ", ".join([*roles, *(f"the group {group}" for group in groups)])
             line = f"You have left the group that gave it: {what}."
             if not profile.suspended:

@@ -14,16 +14,17 @@ from datetime import datetime, timedelta
 from bot.access.model import Person, Right, Role
 from bot.access.service import check_right, people_in
 from bot.approvals import records
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import PROOFS
 from bot.approvals.model import Kind, Proof, Request, Rule
 from bot.approvals.policies import Policies, Version
 from bot.approvals.policy.comparing import loosens, signing, tightens
-from bot.approvals.policy.meeting import Absence, unmeetable
+from bot.approvals.policy.meeting import Absence, unmeetable, unmeetable_uncounted
 from bot.approvals.policy.model import DEFAULT, Guard, Policy
 from bot.approvals.policy.reading import read
 from bot.approvals.policy.words import seat
 from bot.approvals.seating import signers_in
-from bot.approvals.service import InHouse, Wish
+from bot.approvals.service import Wish
 from bot.clock import Clock
 from bot.errors import ConflictError
 from bot.messages.outbox import Lane, Notice, Outbox
@@ -103,7 +104,8 @@ class PolicyDesk:
             return current, policy, waiting, asked, _around(tables, self._clock.now())
 
         version, policy, waiting, asked, (people, absence) = await self._database.read(ask)
-        stuck = await asyncio.to_thread(_stuck, policy, people, absence)
+        about = (policy, people, absence)
+        stuck = await asyncio.to_thread(lambda: _stuck(*about) + _stuck_uncounted(*about))
         return Standing(version, policy, waiting, tuple(asked), stuck)
 
     async def document(self, request_id: str | None = None) -> tuple[str, str]:
@@ -209,7 +211,7 @@ class PolicyDesk:
 
 
 class PolicyRequests(InHouse):
-    """Carries a proposal out; fits `bot.approvals.service.Carrier`."""
+    """Carries a proposal out; fits `bot.approvals.carriers.Carrier`."""
 
     def __init__(self, policies: Policies, audit: Recorder, outbox: Outbox, clock: Clock) -> None:
         self._policies = policies
@@ -335,6 +337,11 @@ def _stuck(policy: Policy | None, people: list[Person], absence: Absence) -> tup
     return tuple(found.sentence for found in unmeetable(policy, people, absence))
 
 
+def _stuck_uncounted(policy: Policy | None, people: list[Person], absence: Absence) -> tuple[str, ...]:
+    """Told, and no reason against a draft: whoever adds a limit would have to find signers for what nobody sends."""
+    return tuple(found.sentence for found in unmeetable_uncounted(policy, people, absence))
+
+
 def _compared(
     against: int, old: Policy | None, new: Policy, document: str, people: list[Person], absence: Absence
 ) -> Proposal:
@@ -348,7 +355,8 @@ def _compared(
         raise ConflictError(f"nobody could bring about what this asks for. {' '.join(worse)}".rstrip("."))
     loosened = loosens(old, new)
     wait = max(SHORTEST_WAIT, (old or DEFAULT).loosening_delay) if loosened else timedelta()
-    return Proposal(document, against, loosened, tightens(old, new), signing(old, new), wait, after)
+    stuck = after + _stuck_uncounted(new, people, absence)
+    return Proposal(document, against, loosened, tightens(old, new), signing(old, new), wait, stuck)
 
 
 def _said(parameters: Mapping[str, str], key: str) -> tuple[str, ...]:

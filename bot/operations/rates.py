@@ -12,12 +12,14 @@ from decimal import Decimal
 
 from bot.access.model import Person, Right
 from bot.access.service import check_right, people_in
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import rule_for
 from bot.approvals.model import Kind, Request, Rule
 from bot.approvals.policies import Policies
-from bot.approvals.policy.model import Guarded
+from bot.approvals.policy.judging import limits_for, window_start
+from bot.approvals.policy.model import Case, Guarded, Policy
 from bot.approvals.policy.rates import GOOD_FOR, Rate, Rates
-from bot.approvals.service import Approvals, InHouse, Wish
+from bot.approvals.service import Approvals, Wish
 from bot.clock import Clock
 from bot.errors import ConflictError, InputError
 from bot.money import Currency
@@ -47,6 +49,20 @@ def rates_in(tables: Tables, since: datetime) -> Rates:
     return Rates(one.rate for one in _entered(tables, since - GOOD_FOR))
 
 
+def rates_for(tables: Tables, case: Case, policy: Policy | None, until: datetime) -> list[Entered]:
+    """By which a case and what was counted with it were weighed from its asking until then, oldest first.
+
+    None where no limit over every currency counted it.
+    """
+    kept = [limit for limit in limits_for(policy, case) if limit.every_currency]
+    if policy is None or not kept:
+        return []
+    since = min(window_start(limit, case.at, policy.zone) for limit in kept) - GOOD_FOR
+    codes = {limit.most.currency.code for limit in kept}
+    entered = _entered(tables, since)
+    return [one for one in entered if one.rate.at <= until and not codes.isdisjoint({one.rate.base, one.rate.quote})]
+
+
 def _entered(tables: Tables, since: datetime) -> list[Entered]:
     """Oldest first."""
     rows = tables.conn.execute(
@@ -61,7 +77,7 @@ def _entered(tables: Tables, since: datetime) -> list[Entered]:
 
 
 class RateBook(InHouse):
-    """The verbs, and what is done when one was signed; fits `bot.approvals.service.Carrier`."""
+    """The verbs, and what is done when one was signed; fits `bot.approvals.carriers.Carrier`."""
 
     def __init__(
         self, database: Database, approvals: Approvals, policies: Policies, audit: Recorder, clock: Clock

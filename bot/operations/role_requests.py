@@ -10,11 +10,12 @@ from bot.access import standing
 from bot.access.model import Person, Profile, Right, Role
 from bot.access.records import group_now, people_in, profile_in
 from bot.access.service import Access
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import at_least, rule_for
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
-from bot.approvals.service import InHouse, Wish
+from bot.approvals.service import Wish
 from bot.errors import ConflictError, NotFoundError
 from bot.ports import Deed, Recorder
 from bot.store import Tables

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from bot.access.model import Person, Right
 from bot.access.service import check_right, people_in
 from bot.approvals import records
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import at_least, rule_for
 from bot.approvals.model import Kind, Proof, Request, Rule
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
-from bot.approvals.service import Approvals, InHouse, Wish
+from bot.approvals.service import Approvals, Wish
 from bot.errors import ConflictError, InputError, NotAllowedError
 from bot.operations.freezing import REASON_LENGTH, Freeze, Freezing, called, freeze_of, freezes_in
 from bot.ports import Deed, Recorder

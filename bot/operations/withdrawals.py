@@ -22,8 +22,6 @@ from bot.errors import (
     InputError,
     NotAllowedError,
     NotFoundError,
-    RefusedError,
-    ReplyError,
 )
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
@@ -42,15 +40,14 @@ from bot.operations.decisions import (
 from bot.operations.linked import Connection
 from bot.operations.moving.incidents import Incidents
 from bot.operations.requested import PENDING, Known, Source, read_all
-from bot.operations.withdrawal_news import Before, WithdrawalNews
+from bot.operations.withdrawal_news import WithdrawalNews
+from bot.operations.withdrawal_reading import WithdrawalReading
 from bot.ports import Deed, Sealer
 from bot.providers.crm import wire
-from bot.providers.crm.wire import hooks
 from bot.providers.crm.wire.requests import Withdrawal
 from bot.store import Database, Tables
 from bot.store.columns import at
 
-ANSWER_SECONDS = 20.0
 _AT_ONCE = 50
 _BURST_SECONDS = 0.05
 _EXAMPLE = "/withdrawals add b7c8d9e0"
@@ -65,15 +62,6 @@ class Look:
     found: Withdrawal | None
     may_decide: bool
     """Whether this person can ask for a decision about what they see."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """What came of reading one."""
-
-    found: Withdrawal | None
-    failure: CountersignError | None
-    """Why the CRM could not be asked; None also where it answered that there is nothing to read."""
 
 
 class Withdrawals:
@@ -93,10 +81,9 @@ class Withdrawals:
         self._database = database
         self._connections = connections
         self._audit = audit
-        self._news = WithdrawalNews(access, outbox, cards, clock)
-        self._sealer = sealer
         self._clock = clock
-        self._incidents = Incidents(audit, outbox)
+        news = WithdrawalNews(access, outbox, cards, clock)
+        self._requests = WithdrawalReading(database, connections, news, Incidents(audit, outbox), sealer, clock)
         self._arrivals = Arrivals(database, sealer, clock)
         self._approved_lately = ApprovedLately(database, clock)
         self._reading: asyncio.Task[None] | None = None
@@ -131,14 +118,14 @@ class Withdrawals:
         if not (wanted.isascii() and wanted.isalnum() and len(wanted) <= 64):
             raise InputError("a request's id is letters and digits", _EXAMPLE)
         through = await self._through(person)
-        found = await self._ask(through, wanted)
+        found = await self._requests.ask(through, wanted)
 
         def change(tables: Tables) -> None:
             _note(tables, wanted, Source.OPERATOR, at(self._clock.now()))
             deed = Deed("withdrawal.noted", f"crm/{wanted}", person.id, telegram_id, {"connection": through.name})
             self._audit.record(tables, deed)
             tables.conn.execute("UPDATE crm_withdrawals SET unread = 0 WHERE request_id = ?", (wanted,))
-            self._confirm(tables, wanted, found, is_read=True)
+            self._requests.confirm(tables, wanted, found, is_read=True)
 
         await self._database.write(change)
         return await self.one(person, wanted)
@@ -150,7 +137,7 @@ class Withdrawals:
             RefusedError: This tenant does not let requests be read.
         """
         try:
-            found = await self._ask(through, request_id)
+            found = await self._requests.ask(through, request_id)
         except NotFoundError:
             return False
 
@@ -160,7 +147,7 @@ class Withdrawals:
                 " ON CONFLICT (request_id) DO NOTHING",
                 (request_id, Source.REPORT.value, at(self._clock.now())),
             )
-            self._confirm(tables, request_id, found, is_read=True)
+            self._requests.confirm(tables, request_id, found, is_read=True)
 
         await self._database.write(change)
         return True
@@ -194,7 +181,7 @@ class Withdrawals:
             return False
         due = await self._database.read(_due)
         due += [(request_id, 0) for request_id in await self._approved_lately.due()]
-        failures = [(await self._settle(through, request_id, unread)).failure for request_id, unread in due]
+        failures = [(await self._requests.settle(through, request_id, unread)).failure for request_id, unread in due]
         for failure in failures:
             if failure is not None:
                 raise failure
@@ -210,99 +197,9 @@ class Withdrawals:
                 if through is None:
                     return
                 for request_id, unread in await self._database.read(_unread):
-                    await self._settle(through, request_id, unread)
+                    await self._requests.settle(through, request_id, unread)
             except CountersignError as error:
                 _log.warning("requests not read", extra={"error": type(error).__name__})
-
-    async def _settle(self, through: Connection, request_id: str, unread: int) -> "_Settled":
-        """Read one request and write down what it is. What cannot be read now, and what came meanwhile, stays unread.
-
-        Args:
-            unread: How many times it was heard of before this read.
-        """
-        found, trouble, is_read, failure = None, "", True, None
-        try:
-            found, is_read = await self._now(through, request_id)
-            trouble = "" if found else "no webhook told it whole, and it cannot be read"
-        except NotFoundError:
-            trouble = "the CRM knows no such request"
-        except RefusedError as error:
-            trouble, unread = error.code, 0
-        except CountersignError as error:
-            trouble, unread, failure = type(error).__name__.removesuffix("Error").lower(), 0, error
-
-        def change(tables: Tables) -> None:
-            tables.conn.execute(
-                "UPDATE crm_withdrawals SET unread = max(0, unread - ?), trouble = ? WHERE request_id = ?",
-                (unread, trouble, request_id),
-            )
-            if found is not None:
-                self._confirm(tables, request_id, found, is_read=is_read)
-
-        await self._database.write(change)
-        return _Settled(found, failure)
-
-    async def _now(self, through: Connection, request_id: str) -> tuple[Withdrawal | None, bool]:
-        """What it is now, and whether that was read: where it cannot be, what webhooks told, if they told it whole."""
-        try:
-            return await self._ask(through, request_id), True
-        except RefusedError as error:
-            if not wire.lacks_call(error):
-                raise
-            return await self._last_told(request_id), False
-
-    async def _ask(self, through: Connection, request_id: str) -> Withdrawal:
-        from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
-
-        async with self._connections.session(through, seconds=ANSWER_SECONDS) as provider:
-            if not isinstance(provider, Crm):
-                raise NotFoundError("request", request_id)
-            try:
-                return await provider.requests.withdrawal(request_id)
-            except RefusedError as error:
-                if wire.is_missing(error):
-                    raise NotFoundError("request", request_id) from None
-                raise
-
-    async def _last_told(self, request_id: str) -> Withdrawal | None:
-        """What webhooks told of it: the end of a request outweighs what came before it, whenever it arrived."""
-        rows = await self._database.read(
-            lambda tables: tables.conn.execute(
-                "SELECT id, body FROM crm_events WHERE request_id = ?"
-                " ORDER BY status = 'rejected' DESC, status = 'approved' DESC, id DESC",
-                (request_id,),
-            ).fetchall()
-        )
-        for number, body in rows:
-            try:
-                return hooks.parse_told(self._sealer.unseal(body, -number))
-            except (ReplyError, ValueError):
-                continue
-        return None
-
-    def _confirm(self, tables: Tables, request_id: str, found: Withdrawal, *, is_read: bool) -> None:
-        """Write what it is now; tell the approvers when that is news."""
-        row = tables.conn.execute(
-            "SELECT status, node, amount FROM crm_withdrawals WHERE request_id = ?", (request_id,)
-        ).fetchone()
-        amount, now = found.amount, self._clock.now()
-        asked_at = found.asked_at
-        client = found.user.name if found.user and found.user.name else found.user_id or ""
-        tables.conn.execute(
-            "UPDATE crm_withdrawals SET confirmed_at = ?, is_read = ?, trouble = '', status = ?, node = ?,"
-            " account = ?, amount = ?, currency = ?, method = ?, client = ?, asked_at = ? WHERE request_id = ?",
-            (
-                *(at(now), int(is_read), found.status, found.waits_at, found.account, amount.text()),
-                *(amount.currency.code, found.withdrawal_method, client),
-                *(None if asked_at is None else at(asked_at), request_id),
-            ),
-        )
-        self._news.tell(tables, Before(*row) if row else None, found, client, is_read=is_read)
-        if is_read:
-            ends = _ends_told(tables, request_id)
-            self._news.tell_contradiction(tables, found, ends)
-            was_approved = "approved" in ends or (row is not None and row[0] == "approved")
-            self._incidents.decided_otherwise(tables, request_id, found.status, was_approved=was_approved)
 
     # showing
 
@@ -322,10 +219,10 @@ class Withdrawals:
         """One request, read now; what webhooks told of one that cannot be read."""
         known = await self.one(person, request_id)
         through = await self._through(person)
-        found = (await self._settle(through, known.request_id, 0)).found
+        found = (await self._requests.settle(through, known.request_id, 0)).found
         known = await self.one(person, request_id)
         if found is None:
-            return Look(known, await self._last_told(known.request_id), may_decide=False)
+            return Look(known, await self._requests.last_told(known.request_id), may_decide=False)
         return Look(known, found, may_decide=found.status == PENDING and may_prepare(person, through))
 
     async def prepare_decision(
@@ -346,10 +243,12 @@ class Withdrawals:
         if decision is Decision.REJECT:
             check_reason(reason)
         known = await self.one(person, request_id)
-        found, is_read = await self._now(through, known.request_id)
+        found, is_read = await self._requests.now(through, known.request_id)
         if found is None:
             raise ConflictError(f"request {request_id} cannot be read, and no webhook told it whole")
-        await self._database.write(lambda tables: self._confirm(tables, known.request_id, found, is_read=is_read))
+        await self._database.write(
+            lambda tables: self._requests.confirm(tables, known.request_id, found, is_read=is_read)
+        )
         return prepared(through, found, decision, reason, seen, is_read=is_read)
 
     async def _through(self, person: Person) -> Connection:
@@ -392,12 +291,3 @@ def _unread(tables: Tables) -> list[tuple[str, int]]:
     return tables.conn.execute(
         "SELECT request_id, unread FROM crm_withdrawals WHERE unread > 0 ORDER BY noticed_at LIMIT ?", (_AT_ONCE,)
     ).fetchall()
-
-
-def _ends_told(tables: Tables, request_id: str) -> list[str]:
-    """How it ended, by its webhooks: not at all, one way, or both."""
-    rows = tables.conn.execute(
-        "SELECT DISTINCT status FROM crm_events WHERE request_id = ? AND status IN ('approved', 'rejected')",
-        (request_id,),
-    )
-    return [status for (status,) in rows]

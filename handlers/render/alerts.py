@@ -65,6 +65,8 @@ def one(entry: Entry, connection: str, counted: tuple[int, int], hearer: str, ta
     rule, (times, quiet) = entry.rule, counted
     silent = f", {quiet} of them silent" if quiet else ""
     came = f"It has come {times} time{'' if times == 1 else 's'}{silent}; last {ago(now, entry.state.told_at)}."
+    if not times:
+        came = "It has not come yet."
     lines = [
         f"{bold('Alert')} <code>{rule.id}</code>: {line(rule, connection)}",
         literal(f"Comes {terms(rule, taste.zone)}.", 200),

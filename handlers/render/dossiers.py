@@ -1,7 +1,7 @@
 """Requests, drawn: everything about one, and the list of those there were."""
 
 from bot.approvals.model import Decision, Proof, Request, Seat, State, Vote
-from bot.approvals.prompting import ended_as, marks, state_in_words, upper
+from bot.approvals.prompting import ended_as, marks, state_in_words, upper, why_strictest
 from bot.operations.dossiers import PAGE, Dossier, Found
 from bot.operations.moving.records import Sending, Sighting
 from handlers.render.plans import seat_in_words
@@ -21,9 +21,10 @@ _UNKNOWN = (
 def request(about: Dossier, lines: tuple[str, ...], taste: Taste) -> list[str]:
     """One block for each thing there is to know."""
     one = about.request
+    asked = (*lines, *why_strictest(one), *marks(one))
     state = literal(upper(ended_as(one) if one.outcome else state_in_words(one.state)), _LINE)
     blocks = [
-        "\n".join([bold(f"Request {one.id}"), *(literal(line, _LINE) for line in lines), *map(literal, marks(one))]),
+        "\n".join([bold(f"Request {one.id}"), *(literal(line, _LINE) for line in asked)]),
         "\n".join([f"{bold(state)}.", *_when(about, taste)]),
         "\n".join([*_votes(about, taste), *_waits(about)]),
         _UNKNOWN if one.state is State.UNKNOWN else "",
@@ -80,10 +81,11 @@ def _seen(each: Sighting, taste: Taste) -> str:
     return f"Looked {taste.date_time(each.at)}: {literal(each.detail or each.outcome.value, 200)}.{more}"
 
 
-def history(found: Found, said: dict[str, tuple[str, ...]], taste: Taste) -> str:
-    """One page of the list. `said`: the lines of each request."""
+def history(found: Found, said: dict[str, tuple[str, ...]], taste: Taste, *, is_all: bool = False) -> str:
+    """One page of the list. `said`: the lines of each request; `is_all`: nothing was looked for."""
     if not found.there_are:
-        return "No request fits. /history shows all that concern you."
+        none_fits = "No request fits. /history shows all that concern you."
+        return "There has been no request yet that concerns you." if is_all else none_fits
     last = found.first + len(found.rows)
     head = f"{bold('Requests')} {found.first + 1}–{last} of {found.there_are}, newest first"
     return "\n\n".join([head, *(_row(one, said[one.id], found.names, taste) for one in found.rows)])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bot.access.model import Person
 from bot.approvals.model import Kind, Proof, Seat, circles_of, hash_of
+from bot.approvals.prompting import strictest_because
 from bot.approvals.wording import words_of
 from bot.operations.moving.plans import Plan
 from handlers.render.text import Taste, bold, literal, span
@@ -66,9 +67,7 @@ def _terms(wanted: Plan, number: int | None) -> list[str]:
             said.append(f"To send it, pick this number: {bold(str(number))}.")
         return said
     said = [f"Must sign{name}:", *(f"• {_seat(seat, wanted.signers)}" for seat in rule.seats)]
-    amount = wanted.judged.case.amount
-    if wanted.judged.verdict.is_uncounted and amount is not None:
-        said.append(f"No limit counts {amount.currency}, so that it takes what the strictest amount would.")
+    said += strictest_because(rule, wanted.judged.case.amount)
     said += [_THEY_SHOW[rule.proof]] if rule.proof in _THEY_SHOW else []
     said.append(f"They have {span(rule.life.total_seconds())} for it.")
     if rule.hold:

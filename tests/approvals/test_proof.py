@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.access.model import Person
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Decision, Kind, Proof, Request, Rule, Seat, State
-from bot.approvals.service import InHouse, Seen, Shown, Wish
+from bot.approvals.service import Seen, Shown, Wish
 from bot.errors import CodeUsedError, ConflictError, CountersignError, ProofNeededError, StepUpError
 from bot.secret import Secret
 from bot.store import Database, Tables

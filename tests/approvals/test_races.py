@@ -12,8 +12,9 @@ import pytest
 from bot.access.model import Person, Role
 from bot.access.records import insert_person
 from bot.access.service import Access
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State
-from bot.approvals.service import Approvals, InHouse, Seen, Wish
+from bot.approvals.service import Approvals, Seen, Wish
 from bot.audit.service import Audit
 from bot.config import Member
 from bot.errors import ConflictError

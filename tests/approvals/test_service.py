@@ -9,8 +9,9 @@ import pytest
 
 from bot.access.model import Person
 from bot.access.service import Access
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State
-from bot.approvals.service import Approvals, InHouse, Seen, Wish
+from bot.approvals.service import Approvals, Seen, Wish
 from bot.config import Member
 from bot.errors import ConflictError, CountersignError, NotAllowedError, NotFoundError
 from bot.messages.cards import Cards
@@ -305,7 +306,7 @@ async def test_when_the_last_who_could_sign_leaves_it_ends_and_says_why(desk: De
 
     def gone(tables: Tables) -> None:
         tables.conn.execute("UPDATE persons SET state = 'suspended' WHERE id = ?", (ben,))
-        desk.approvals.people_changed(tables)
+        desk.approvals.course.people_changed(tables)
 
     await desk.database.write(gone)
 

@@ -19,14 +19,13 @@ from websockets.asyncio.client import connect
 from bot.alerts.model import Measure, Repeat, Rule, Severity, Source, Test
 from bot.alerts.records import write_rule
 from bot.alerts.service import Alerts
-from bot.clock import to_millis
 from bot.providers.capital.wire import streaming
 from bot.providers.records import Quote
 from bot.wiring import House
 from handlers.running import Running, running
 from tests.benchmarks.alerts import Frame, Login
 from tests.benchmarks.figures import Figure, Limit, paired
-from tests.benchmarks.processes import CannotMeasureError, program
+from tests.benchmarks.processes import CannotMeasureError, Program, program
 from tests.benchmarks.telegram import PEOPLE, Telegram, now_ms, telegram
 from tests.support.chatting import NO_PACING
 from tests.support.desk import opened, write_desk
@@ -49,18 +48,22 @@ async def latency(folder: Path) -> list[Figure]:
         )
         async with opened(path) as rooms, running(rooms) as work:
             for number in range(ROUNDS):
-                ours.append(await peer.during(_ours(rooms, work, server, port, number)))
-                bare.append(await peer.during(_bare(folder / f"{number}.sqlite", server, port)))
+                ours.append(await peer.during(_ours(rooms, work, server, peer, port, number)))
+                bare.append(await peer.during(_bare(folder / f"{number}.sqlite", server, peer, port)))
     against = "decode, compare, commit, send"
     halves = [(median(one), median(other)) for one, other in zip(ours, bare, strict=True)]
     worst = [(_p99(one), _p99(other)) for one, other in zip(ours, bare, strict=True)]
     return [
-        paired("alerts_latency_p50", "ms", Limit("at most", 2.0), against, halves),
-        replace(paired("alerts_latency_p99", "ms", Limit("at most", 2.0), against, worst), limit="told only", ok=None),
+        paired("alerts_latency_p50", "ms", Limit("at most", 2.0), against, halves, digits=2),
+        replace(
+            paired("alerts_latency_p99", "ms", Limit("at most", 2.0), against, worst, digits=2),
+            limit="told only",
+            ok=None,
+        ),
     ]
 
 
-async def _ours(rooms: House, work: Running, server: Telegram, port: int, number: int) -> list[float]:
+async def _ours(rooms: House, work: Running, server: Telegram, peer: Program, port: int, number: int) -> list[float]:
     source, now = Source(1, Measure.PRICE, "GOLD"), rooms.clock.now()
     rules = [
         Rule(
@@ -94,24 +97,23 @@ async def _ours(rooms: House, work: Running, server: Telegram, port: int, number
         zone=rooms.alerts.zone,
     )
     await alerts.start()
-    since_ms, sent = now_ms(), dict[int, int]()
+    since_ms = now_ms()
     tasks = [asyncio.create_task(work.notify()), asyncio.create_task(alerts.run())]
     async with connect(f"ws://127.0.0.1:{port}", compression=None) as line:
         await line.send(str(CROSSINGS))
         async for frame in line:
             quote = streaming.parse(frame)
             if isinstance(quote, Quote):
-                sent.setdefault(int(quote.bid), to_millis(quote.at))
                 alerts.observe(1, quote, outage=None)
-    found = await _arrived(server, since_ms, sent)
+    found = await _arrived(server, peer, since_ms)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     return found
 
 
-async def _bare(path: Path, server: Telegram, port: int) -> list[float]:
-    decoder, sent, level, since_ms = msgspec.json.Decoder(Frame), dict[int, int](), _FIRST + 1, now_ms()
+async def _bare(path: Path, server: Telegram, peer: Program, port: int) -> list[float]:
+    decoder, level, since_ms = msgspec.json.Decoder(Frame), _FIRST + 1, now_ms()
     url = f"{server.origin}/bot{server.token}/sendMessage"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode=WAL")
@@ -121,22 +123,22 @@ async def _bare(path: Path, server: Telegram, port: int) -> list[float]:
             await line.send(str(CROSSINGS))
             async for frame in line:
                 quote = decoder.decode(frame).payload
-                sent.setdefault(int(quote.bid), quote.timestamp)
                 if quote.bid > level:
                     text = f"GOLD above {level}"
                     database.execute("INSERT INTO told VALUES (?)", (text,))
                     async with session.post(url, json={"chat_id": PEOPLE[0], "text": text}) as answer:
                         await answer.read()
                     level += 1
-    return await _arrived(server, since_ms, sent)
+    return await _arrived(server, peer, since_ms)
 
 
-async def _arrived(server: Telegram, since_ms: int, sent: dict[int, int]) -> list[float]:
+async def _arrived(server: Telegram, peer: Program, since_ms: int) -> list[float]:
     calls = await server.asked("sendMessage", since_ms, CROSSINGS)
-    found = {int(level[1]): call["at_ms"] for call in calls if (level := _LEVEL.search(str(call["params"])))}
+    found = {int(level[1]): call["at_us"] for call in calls if (level := _LEVEL.search(str(call["params"])))}
     if len(found) != CROSSINGS:
         raise CannotMeasureError(f"{len(found)} of {CROSSINGS} alerts arrived")
-    return [float(max(1, at_ms - sent[level])) for level, at_ms in found.items()]
+    sent = [json.loads(await peer.line()) for _ in range(CROSSINGS)]
+    return [(found[one["price"]] - one["us"]) / 1000 for one in sent]
 
 
 def _p99(values: list[float]) -> float:

@@ -36,7 +36,7 @@ SHORT_ROUNDS = 31
 SHORT_TURNS = 10
 """Where the two stand close, many short rounds: a busy machine then disturbs both halves of each alike."""
 PEER = "capitalcom-python==0.2.3"
-QUOTES = 40_000
+QUOTES = 10_000
 EPICS = 40
 SOCKETS = 40
 BACK = timedelta(minutes=10)
@@ -77,7 +77,7 @@ async def quotes(folder: Path) -> list[Figure]:
     Counted in the processor's time: whoever else uses the machine meanwhile takes none of it.
     """
     async with reservoir("capital", '"destination":"quote"', folder) as full:
-        rounds = [(await _our_quotes(full), await _bare_quotes(full)) for _ in range(ROUNDS)]
+        rounds = [(await _our_quotes(full), await _bare_quotes(full)) for _ in range(SHORT_ROUNDS)]
     return [paired("capital_quotes", "quotes/s", Limit("at least", 0.6), "bare websockets", rounds, digits=0)]
 
 

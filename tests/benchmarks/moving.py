@@ -151,7 +151,7 @@ def _at(times: list[float], name: str) -> float:
 
 async def _round(folder: Path) -> Measured:
     async with (
-        simulator("cryptocapital", folder) as bank,
+        simulator("cryptocapital", folder.parent) as bank,
         _arrivals(bank) as arrivals,
         _desk(folder, bank, arrivals) as desk,
     ):

@@ -187,6 +187,6 @@ FLOWS = (
         _order,
         _opened,
         _broker,
-        away_seconds={"CP07": 130, "CP08": 130, "CP09": 130},
+        away_seconds={"CP07": 130, "CP08": 130, "CP09": 130, "CP15": 130},  # CP15 may come before the first byte
     ),
 )

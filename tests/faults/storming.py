@@ -25,7 +25,7 @@ from typing import Any
 from bot.access.model import Role
 from bot.alerts.model import Measure, Rule, Severity, Source, Test
 from bot.alerts.records import write_rule
-from bot.operations.connections import Wanted
+from bot.operations.credentials import Wanted
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.store import Tables
@@ -150,7 +150,7 @@ class Storm:
             assert olga is not None
             fields = {key: Secret(text) for key, text in login_of("capital", line["credentials"]).items()}
             wanted = Wanted("capital", "main", Environment.DEMO, fields, frozenset(Role))
-            connection, _ = await rooms.connections.link(olga, wanted, rooms.access.roster, telegram_id=OLGA)
+            connection, _ = await rooms.credentials.link(olga, wanted, rooms.access.roster, telegram_id=OLGA)
             rules = self._rules(connection.id, olga.id, rooms.clock.now())
 
             def write(tables: Tables) -> None:
@@ -199,9 +199,19 @@ class Storm:
                 await self._is_killed()
             else:
                 await self._is_cut()
-        await self._until(lambda: self._count("alert_firings") >= self.size.firings)
+        await self._no_more_come()
         await self._until(lambda: not self._count("outbox WHERE state = 'waiting'"))
         await self.clerk.stop()
+
+    async def _no_more_come(self) -> None:
+        """Until all have fired, or none has for so long that the rest is missed: the test says which."""
+        came, left = -1, PATIENCE_SECONDS
+        while came < self.size.firings and left:
+            await asyncio.sleep(1)  # what is waited for are rows of another process
+            assert not self.clerk.is_dead, self.clerk.told()[-2000:]
+            now = self._count("alert_firings")
+            left = left - 1 if now == came else PATIENCE_SECONDS
+            came = now
 
     async def _turns_around(self) -> None:
         turn = self.turns[self.turned]

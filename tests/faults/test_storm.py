@@ -45,5 +45,5 @@ async def test_none_is_missed_over_cut_lines_and_kills(tmp_path: Path) -> None:
 
 @pytest.mark.faults
 @pytest.mark.timeout(3600)
-async def test_none_is_missed_in_a_storm_ten_times_as_large(tmp_path: Path, fault_seed: int) -> None:
-    await storm(tmp_path, Size(firings=50_000, cuts=500, kills=50), seed=fault_seed)
+async def test_none_is_missed_in_a_storm_ten_times_as_large(tmp_path: Path) -> None:
+    await storm(tmp_path, Size(firings=50_000, cuts=500, kills=50), seed=8)

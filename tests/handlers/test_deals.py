@@ -12,7 +12,7 @@ import pytest
 from bot.approvals.model import Decision, State
 from bot.operations.deal_line import Line, read
 from bot.providers.capital.wire import markets
-from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work_with
+from tests.support.chatting import ANNA, OLGA, Chat, Message, at_work_with, texts
 from tests.support.treasury import CONFIRM, ONE_APPROVER, Treasury, money_at_work
 
 SMALL_ALONE = (
@@ -297,3 +297,24 @@ async def test_what_is_changed_can_be_tapped_and_to_what_is_typed(desk: Treasury
 )
 def test_a_line_comes_apart(words: str, line: Line) -> None:
     assert read(words.split()) == line
+
+
+async def test_a_missing_rate_keeps_nobody_from_ending_a_risk(desk: Treasury) -> None:
+    """What opens one waits for the rate; closing a position and taking an order back do not."""
+    await desk.desk.taps(OLGA, await looked_at(desk, "/buy 1000 EURUSD at 1.05"), "Ask")
+    assert await signed(desk) is State.SUCCEEDED
+    await desk.policy(
+        ONE_APPROVER
+        + '[[limits]]\nname = "all of it"\ncurrency = "GBP"\namount = "9000"\nper = "desk"\nwindow = "24h"\n'
+        + "every_currency = true\n",
+        2,
+    )
+    told = texts(await desk.desk.says(OLGA, "/buy 1000 EURUSD"))  # news of the order may come between
+    assert [one for one in told if "no rate of USD/GBP is younger than 24 hours" in one], told
+    async with desk.rooms.connections.session(desk.connection) as provider:
+        (order,) = (await provider.orders()).items
+    for line in (f"/close {(await positions(desk))[0]['id']}", f"/cancelorder {order.id}"):
+        told = await desk.desk.says(OLGA, line)
+        look = next(one for one in told if "reply_markup" in one and "Ask" in labels(one))
+        await desk.desk.taps(OLGA, look, "Ask")
+        assert await signed(desk) is State.SUCCEEDED

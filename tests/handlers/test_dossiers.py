@@ -177,7 +177,7 @@ async def test_history_is_found_by_person_kind_state_day_and_words(room: Treasur
     assert await found("invoice 4711") == [first.id]
     said = await room.desk.said(ANNA, "/history 2020-01-01")
     assert said == "No request fits. /history shows all that concern you."
-    assert await room.desk.said(VERA, "/history") == "No request fits. /history shows all that concern you."
+    assert await room.desk.said(VERA, "/history") == "There has been no request yet that concerns you."
 
 
 async def test_history_has_pages_and_a_file(room: Treasury) -> None:

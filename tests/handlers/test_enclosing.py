@@ -48,7 +48,7 @@ async def card(house: Treasury, person: int, request: Request) -> Message:
     return found()[0]
 
 
-async def asked(house: Treasury) -> Request:
+async def request_of_olga(house: Treasury) -> Request:
     """A request whose asker has their card: what comes after that is the answer to what they say."""
     request = await house.asked()
     await card(house, OLGA, request)
@@ -56,7 +56,7 @@ async def asked(house: Treasury) -> Request:
 
 
 async def test_a_note_is_on_the_cards_of_those_it_concerns(house: Treasury) -> None:
-    request = await asked(house)
+    request = await request_of_olga(house)
     cards = [await card(house, person, request) for person in (ANNA, OLGA)]
     answer = await house.desk.said(OLGA, f"/note {request.id} The invoice  is on its way")
     assert answer == f"Noted. Everybody who has a card of request {request.id} sees it there."
@@ -66,7 +66,7 @@ async def test_a_note_is_on_the_cards_of_those_it_concerns(house: Treasury) -> N
 
 
 async def test_a_note_of_many_words_is_kept_whole(house: Treasury) -> None:
-    request = await asked(house)
+    request = await request_of_olga(house)
     await house.desk.says(OLGA, f"/note {request.id} {'a ' * 249}z")
     ((text,),) = await house.rows("SELECT text FROM remarks")
     assert text == "a " * 249 + "z"
@@ -76,7 +76,7 @@ async def test_a_note_of_many_words_is_kept_whole(house: Treasury) -> None:
 
 
 async def test_who_neither_asked_nor_signs_adds_nothing(house: Treasury) -> None:
-    request = await asked(house)
+    request = await request_of_olga(house)
     for words in (f"/note {request.id} me too", f"/attach {request.id}"):
         (said,) = texts(await house.desk.says(VERA, words))
         assert said.startswith("That needs the right to add to a request of somebody else")
@@ -84,7 +84,7 @@ async def test_who_neither_asked_nor_signs_adds_nothing(house: Treasury) -> None
 
 
 async def test_a_file_is_attached_and_counted_on_the_cards(house: Treasury) -> None:
-    request = await asked(house)
+    request = await request_of_olga(house)
     shown = await card(house, ANNA, request)
     attached = await house.desk.said(OLGA, f"/attach {request.id}")
     assert attached.endswith("PDF, PNG, JPEG, text or CSV, at most 2 MiB.\n/cancel stops this.")
@@ -105,7 +105,7 @@ async def test_a_file_is_attached_and_counted_on_the_cards(house: Treasury) -> N
 
 
 async def test_a_photo_is_a_file_too_and_words_are_not(house: Treasury) -> None:
-    request = await asked(house)
+    request = await request_of_olga(house)
     await house.desk.said(ANNA, f"/attach {request.id}")
     assert (await house.desk.said(ANNA, "here it comes")).startswith(f"Send a file or a photo for request {request.id}")
     said = await sends(house, ANNA, "x", PNG, "photo")
@@ -113,7 +113,7 @@ async def test_a_photo_is_a_file_too_and_words_are_not(house: Treasury) -> None:
 
 
 async def test_what_is_no_harmless_kind_or_too_large_is_not_kept_and_asked_for_again(house: Treasury) -> None:
-    request = await asked(house)
+    request = await request_of_olga(house)
     await house.desk.said(OLGA, f"/attach {request.id}")
     (said,) = await sends(house, OLGA, "invoice.pdf", b"MZ\x90\x00" + bytes(64))
     assert said.startswith("Only PDF, PNG, JPEG, plain text and CSV files are kept.")
@@ -125,7 +125,7 @@ async def test_what_is_no_harmless_kind_or_too_large_is_not_kept_and_asked_for_a
 
 
 async def test_the_eleventh_file_and_the_same_file_twice_are_refused(house: Treasury) -> None:
-    request = await asked(house)
+    request = await request_of_olga(house)
     olga, room = house.person(OLGA), house.rooms.enclosing
     for number in range(9):
         await room.attach(olga, request.id, "a.pdf", PDF + bytes([65 + number]), telegram_id=OLGA)
@@ -138,7 +138,7 @@ async def test_the_eleventh_file_and_the_same_file_twice_are_refused(house: Trea
 
 
 async def test_nothing_is_attached_when_nothing_was_asked_for(house: Treasury) -> None:
-    await asked(house)
+    await request_of_olga(house)
     assert await sends(house, ADAM, "a.pdf", PDF) == []
     assert await house.rows("SELECT 1 FROM files") == []
 

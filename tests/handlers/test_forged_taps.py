@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bot.access.model import Person
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Kind, Request, Rule, Seat, State
-from bot.approvals.service import InHouse, Wish
+from bot.approvals.service import Wish
 from bot.store import Tables
 from bot.vault.signing import ButtonSigner
 from handlers.buttons import read

@@ -1,5 +1,8 @@
 """/rate: what a currency is worth to a limit that counts every currency, and what happens without it (SAFETY M82)."""
 
+import io
+import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -81,6 +84,33 @@ async def test_a_rate_counts_when_another_has_signed_it_and_is_shown(tmp_path: P
         assert "1 USD is 0.8 EUR · Admin 1, good until " in await told(at_desk, OLGA, "/rate")
 
 
+async def test_the_evidence_says_what_a_request_was_weighed_by(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        weighed_by = await entered(at_desk, "USD/EUR 0.8")
+        await entered(at_desk, "GBP/USD 1.3")  # of no use to a limit in euros
+        request = await at_desk.asked("50.00")
+        await at_desk.approves(request)
+        await at_desk.comes_to(request, State.SUCCEEDED)
+        at_desk.desk.clock.ahead_by(60)
+        await entered(at_desk, "USD/EUR 0.9")  # too late for it
+
+        members = await evidence(at_desk, request)
+        (rate,) = json.loads(members["request.json"])["rates"]
+        told = (rate["base"], rate["quote"], rate["rate"], rate["by"], rate["request"])
+        assert told == ("USD", "EUR", "0.8", "Admin 1", weighed_by.id)
+        assert "<td>1 USD is 0.8 EUR</td>" in members["request.html"].decode()
+
+        assert json.loads((await evidence(at_desk, weighed_by))["request.json"])["rates"] == []
+
+
+async def evidence(at_desk: Treasury, request: Request) -> dict[str, bytes]:
+    """What lies in the pack."""
+    rooms = at_desk.rooms
+    pack = await rooms.evidence.take(at_desk.person(ADAM), request.id, telegram_id=ADAM)
+    with zipfile.ZipFile(io.BytesIO(pack.content)) as packed:
+        return {name: packed.read(name) for name in packed.namelist()}
+
+
 async def test_whoever_signs_sees_the_last_one_beside_it(tmp_path: Path, chat: Chat) -> None:
     async with treasury(tmp_path, chat, EUROS) as at_desk:
         await entered(at_desk, "USD/EUR 0.8")
@@ -95,6 +125,19 @@ async def test_what_was_denied_counts_for_nothing(tmp_path: Path, chat: Chat) ->
     async with treasury(tmp_path, chat, EUROS) as at_desk:
         await at_desk.says(ANNA, Decision.DENY, await asked_for(at_desk, "USD/EUR 0.8"))
         assert "No rate counts just now." in await told(at_desk, OLGA, "/rate")
+
+
+async def test_where_no_limit_counts_the_currency_the_signers_are_told_why_it_takes_more(
+    tmp_path: Path, chat: Chat
+) -> None:
+    own = EUROS.replace("every_currency = true\n", "")
+    because = "No limit counts USD, so that it takes what the strictest amount would."
+    async with treasury(tmp_path, chat, own) as at_desk:
+        request = await at_desk.asked("10.00")
+        await until(lambda: any(because in one for one in texts(chat.from_bot(ANNA))))
+        assert because in await told(at_desk, ANNA, f"/request {request.id}")
+        assert (await at_desk.approves(request)).state is not State.PENDING
+        await at_desk.comes_to(request, State.SUCCEEDED)
 
 
 async def test_after_a_day_it_is_too_old_to_ask_or_to_send_by(tmp_path: Path, chat: Chat) -> None:

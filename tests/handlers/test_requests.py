@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.access.model import Person
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Kind, Request, Rule, Seat, State
-from bot.approvals.service import InHouse, Wish
+from bot.approvals.service import Wish
 from bot.approvals.wording import words_of
 from bot.audit.model import Selection
 from bot.store import Tables

@@ -266,7 +266,7 @@ async def test_they_are_listed_rested_and_removed(desk: Desk) -> None:
     ("words", "answer"),
     [
         ("", "Say what: balances, positions, statement; then when"),
-        ("balances", "Say how often, and at what time"),
+        ("balance", "Say how often, and at what time"),
         ("balances daily 24:00", "That is no time of day"),
         ("balances cron */5 * * * *", "Once an hour is the most"),
         ("balances daily 07:30 a b", "One connection and one time zone at most"),

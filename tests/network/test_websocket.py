@@ -27,7 +27,8 @@ from websockets.asyncio.server import ServerConnection, serve
 from bot.clock import SystemClock
 from bot.errors import CredentialRefusedError, ProviderError, ReplyError, SilentError, UnreachableError
 from bot.loopback.server import running
-from bot.network.websocket import Line, Settled
+from bot.network.talk import Settled
+from bot.network.websocket import Line
 
 
 class Other:
@@ -203,7 +204,7 @@ async def test_no_answer_in_time_is_silence_and_the_late_answer_settles_nothing_
 
 
 async def test_another_side_that_reads_nothing_is_given_up_on(other: Other, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.network.websocket.ROOM_WITHIN_SECONDS", 0.1)
+    monkeypatch.setattr("bot.network.connection.ROOM_WITHIN_SECONDS", 0.1)
     over = asyncio.Event()
 
     async def deaf(connection: ServerConnection) -> None:

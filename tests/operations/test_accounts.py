@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State
-from bot.approvals.service import InHouse, Seen, Wish
+from bot.approvals.service import Seen, Wish
 from bot.errors import ConflictError, NotAllowedError, NotFoundError
 from bot.operations.people import Doer
 from bot.store import Tables

@@ -11,8 +11,9 @@ import pytest
 
 from bot.access.differing import people_differing
 from bot.access.model import Person, Role
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State
-from bot.approvals.service import InHouse, Seen, Wish
+from bot.approvals.service import Seen, Wish
 from bot.errors import ConflictError, CountersignError, InputError, NotAllowedError, NotFoundError, StoreError
 from bot.messages.outbox import Lane, Notice
 from bot.operations.people import Doer

@@ -104,7 +104,9 @@ async def chat() -> AsyncIterator[Chat]:
 
 
 @asynccontextmanager
-async def watching(desk: Desk, rules: Rules, figures: Figures = QUICK) -> AsyncIterator[Watch]:
+async def watching(
+    desk: Desk, rules: Rules, figures: Figures = QUICK, *, poll_seconds: float = 0.1
+) -> AsyncIterator[Watch]:
     rooms = desk.rooms
     watch = Watch(
         rooms.database,
@@ -115,7 +117,7 @@ async def watching(desk: Desk, rules: Rules, figures: Figures = QUICK) -> AsyncI
         rooms.clock,
         zone=ZoneInfo("UTC"),
         figures=figures,
-        poll_seconds=0.1,
+        poll_seconds=poll_seconds,
         patience_seconds=0.3,
     )
     task = asyncio.create_task(watch.run())
@@ -356,6 +358,17 @@ async def test_all_that_is_open_is_surveyed(tmp_path: Path, chat: Chat) -> None:
         async with watching(desk, rules):
             await until(lambda: rules.surveys)
         assert len(rules.surveys[0]) == 5
+
+
+async def test_what_is_open_is_surveyed_at_once_when_a_line_tells_of_money(tmp_path: Path, chat: Chat) -> None:
+    async with at_work_with(tmp_path, chat, "deriv") as desk:
+        connection, rules = await desk.link("deriv"), Rules(desk)
+        rules.want(connection, Subject(Topic.CONTRACT))
+        async with watching(desk, rules, poll_seconds=3600):
+            await until(lambda: rules.surveys)
+            await begun(desk, Topic.ENTRY)
+            await control(desk, "deriv", "deposit", loginid="CR900001", amount="12.50")
+            await until(lambda: len(rules.surveys) == 2)
 
 
 async def test_a_position_that_its_stop_closed_between_two_looks_is_told_as_that(tmp_path: Path, chat: Chat) -> None:

@@ -31,6 +31,7 @@ from bot.wiring import House
 from handlers.running import Running, running
 from tests.support.audited import recorded
 from tests.support.desk import GROUP, opened, write_desk
+from tests.support.replies import Replies, deliver
 
 ADAM, OLGA, VERA, ANNA, SUSPENDED, STRANGER = 1001, 1002, 1003, 1004, 1005, 6666
 OTHER_GROUP = -1_009_999_999_999
@@ -232,8 +233,9 @@ class Desk:
     sides: Mapping[str, Listening]
     passed: list[Update] = field(default_factory=list)
     """Updates the gate let through."""
-    linked: list[str] = field(default_factory=list)
-    """What the admins hear of logins that the test linked: it may come whenever, and answers nobody."""
+
+    def __post_init__(self) -> None:
+        self._replies = Replies(self.work)
 
     def person(self, telegram_id: int) -> Person:
         person = self.rooms.access.roster.person(telegram_id)
@@ -241,14 +243,11 @@ class Desk:
         return person
 
     async def says(self, person: int, text: str, chat: int | None = None, **message: Any) -> list[Message]:
-        """A person writes; what the bot then says in that chat."""
+        """A person writes; what the bot then answers in that chat. What its outbox delivers there is no answer."""
         place = person if chat is None else chat
-        before = {each["message_id"] for each in self.chat.messages(place)}
         sent = await self.chat.play("send", **{"from": person, "chat": place, "text": text, "message": message})
         await self.settled()
-        new = [each for each in self.chat.from_bot(place) if each["message_id"] not in before]
-        answers = [each for each in new if each.get("text") not in self.linked]
-        return [each for each in answers if each["message_id"] > sent["message_id"]]
+        return self._answers(place, sent["message_id"])
 
     async def said(self, person: int, text: str, chat: int | None = None) -> str:
         """The same, when it is one message: its text."""
@@ -271,10 +270,14 @@ class Desk:
 
     async def taps_data(self, person: int, message: Message, data: str) -> list[Message]:
         chat = message["chat"]["id"]
-        before = {each["message_id"] for each in self.chat.messages(chat)}
+        before = max(self.chat.simulator.world.chats[chat].messages, default=0)
         await self.chat.play("tap", **{"from": person, "chat": chat, "message_id": message["message_id"], "data": data})
         await self.settled()
-        return [each for each in self.chat.from_bot(chat) if each["message_id"] not in before]
+        return self._answers(chat, before)
+
+    def _answers(self, chat: int, after: int) -> list[Message]:
+        new = (each for each in self.chat.from_bot(chat) if each["message_id"] > after)
+        return [each for each in new if each in self._replies]
 
     def now(self, message: Message) -> Message:
         """The message as it is by now."""
@@ -305,7 +308,6 @@ class Desk:
         fields = {key: Secret(text) for key, text in login_of(name, self.sides[name].credentials).items()}
         wanted = Wanted(name, label, environment, fields, frozenset(share))
         by = self.person(owner)
-        self.linked.append(f"Connections changed\n{by.name} linked {name}/{label} ({environment}).")
         connection, _ = await self.rooms.credentials.link(by, wanted, self.rooms.access.roster, telegram_id=owner)
         return connection
 
@@ -329,7 +331,7 @@ async def at_work(
         async with running(rooms) as work:
             desk = Desk(chat, rooms, work, clock, sides or {})
             work.desk.add_handler(TypeHandler(Update, _noting(desk)), group=9)
-            tasks = [asyncio.create_task(work.notify())] if notifying else []
+            tasks = [asyncio.create_task(deliver(work))] if notifying else []
             if polling:
                 tasks.append(asyncio.create_task(work.poll()))
             try:

@@ -147,7 +147,7 @@ class Guarded:
 
         def change(tables: Tables) -> Request:
             fresh = records.read(tables, request.id)
-            return self.approvals.moving(tables, fresh, event, moved_money=moved_money)
+            return self.approvals.course.moving(tables, fresh, event, moved_money=moved_money)
 
         return await self.database.write(change)
 

@@ -152,7 +152,7 @@ async def test_a_traceback_of_the_vault_shows_neither_secret_nor_key(
     await fails("UPDATE sealed SET label = 'other', version = version + 1")
     await fails("UPDATE data_keys SET wrapped = zeroblob(length(wrapped))")
     assert len(errors) == 5
-    assert "in take\n" in told(errors[3], without=__file__)  # the frames in which it failed are looked at
+    assert "in _taken\n" in told(errors[3], without=__file__)  # the frames in which it failed are looked at
     for error in errors:
         said = told(error, without=__file__)
         for raw in (CANARY.encode(), key, kek):

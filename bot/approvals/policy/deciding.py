@@ -30,6 +30,19 @@ def decided(old: Policy, new: Policy) -> list[tuple[Pair, Verdict, Verdict, Part
     return [(pair, said, says, part) for (pair, said, says), part in ordered]
 
 
+def uncounted(policy: Policy) -> list[tuple[Verdict, Part]]:
+    """What is asked for where limits are kept and none counts the currency, with each part of such cases.
+
+    Raises:
+        TooManyPartsError: The conditions are too entangled.
+    """
+    if not policy.limits:
+        return []
+    reader = _Reader(policy, 0, is_bounded=True)
+    found = [(reader.read(bits, part)[1], part) for bits, part in parts(reader.scopes)]
+    return [(said, part) for said, part in found if said.is_uncounted]
+
+
 def first(bits: Bits, count: int) -> int:
     """The number of the first of `count` rules that hold; `count` itself when none does."""
     here = bits & ((1 << count) - 1)

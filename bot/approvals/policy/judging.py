@@ -34,8 +34,8 @@ from bot.money import Money, total
 LAST_RESORT = PolicyRule("", Scope(), Tier.QUORUM, (Seat("role/approver", 2),), Proof.CODE)
 _ROLLING = timedelta(hours=24)
 _EVERYTHING = Scope()
-_HARMLESS = frozenset({Act.CLOSE, Act.REJECT_WITHDRAWAL})
-"""What ends a risk, or keeps money where it is."""
+ENDING_RISK = frozenset({Act.CLOSE, Act.REJECT_WITHDRAWAL})
+"""What takes risk away, or keeps money where it is: it waits for nobody who enters a limit or a rate."""
 
 
 def judge(policy: Policy | None, case: Case) -> Verdict:
@@ -54,12 +54,9 @@ def _is_uncounted(policy: Policy, case: Case, local: datetime) -> bool:
 
 
 def leaves_uncounted(limits: Iterable[Limit], act: Act, amount: Money | None) -> bool:
-    """Whether the limits that are kept on such an act count others, and not this amount.
-
-    What takes risk away is excepted, and is not to wait for somebody who enters a limit.
-    """
+    """Whether the limits that are kept on such an act count others, and not this amount; never of what ends a risk."""
     kept = list(limits)
-    if amount is None or act in _HARMLESS or not kept:
+    if amount is None or act in ENDING_RISK or not kept:
         return False
     return not any(limit.counts_in(amount.currency.code) for limit in kept)
 

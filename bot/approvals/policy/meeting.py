@@ -4,14 +4,16 @@ Whoever asks does not sign, whoever is away does not, and where a code is asked 
 factor. People are the active ones. A rule may be unmeetable for one asker and not for another.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.access.model import Person, Right
 from bot.approvals.model import Circle, Rule, Seat, circles_of
+from bot.approvals.policy.deciding import uncounted
 from bot.approvals.policy.judging import LAST_RESORT
-from bot.approvals.policy.model import DEFAULT, Guarded, Policy, Proof, Scope, Tier
-from bot.approvals.policy.sentences import GUARDED, either, seat_in_words
+from bot.approvals.policy.model import DEFAULT, Act, Guarded, Policy, Proof, Scope, Tier
+from bot.approvals.policy.partition import TooManyPartsError
+from bot.approvals.policy.sentences import GUARDED, either, scope_in_words, seat_in_words
 
 _ASKING = {
     Guarded.BENEFICIARY: Right.ASK,
@@ -73,31 +75,70 @@ def unmeetable(policy: Policy | None, people: Sequence[Person], absence: Absence
     return tuple(found for matter in _matters(policy or DEFAULT) for found in _findings(matter, people, absence))
 
 
+def unmeetable_uncounted(policy: Policy | None, people: Sequence[Person], absence: Absence) -> tuple[Finding, ...]:
+    """The same of what goes in a currency that no limit counts: seats of several rules together may want somebody whom
+    each by itself can do without. What is missing for a rule anyhow is not told again. A second's work at worst."""
+    policy = policy or DEFAULT
+    known = {(one.askers, one.fix) for one in unmeetable(policy, people, absence)}
+    found = (one for matter in _uncounted(policy) for one in _findings(matter, people, absence))
+    return tuple(one for one in found if (one.askers, one.fix) not in known)
+
+
 @dataclass(frozen=True, slots=True)
 class _Matter:
     """Something that is asked for, and what it takes."""
 
     about: str
     right: Right
-    """Whoever has it may ask, if they stand in one of `requesters`."""
-    requesters: frozenset[Circle]
+    """Whoever has it may ask, where it is of their kind."""
+    is_of: Callable[[frozenset[Circle]], bool]
+    """Whether it is, for somebody who stands in these circles."""
     needs: tuple[Seat, ...]
     """None where the asker alone confirms."""
     proof: Proof
 
     def asked_by(self, person: Person) -> bool:
-        return person.may(self.right) and (not self.requesters or not self.requesters.isdisjoint(circles_of(person)))
+        return person.may(self.right) and self.is_of(circles_of(person))
 
 
 def _matters(policy: Policy) -> Iterator[_Matter]:
     for rule in policy.rules:
         if rule.tier in (Tier.QUORUM, Tier.CONFIRM):
-            yield _Matter(f"Rule “{rule.name}”", Right.ASK, rule.scope.requesters, rule.needs, rule.proof)
+            yield _Matter(f"Rule “{rule.name}”", Right.ASK, _of_any(rule.scope.requesters), rule.needs, rule.proof)
     if not any(rule.scope == Scope() for rule in policy.rules):
-        yield _Matter("What no rule speaks of", Right.ASK, frozenset(), LAST_RESORT.needs, LAST_RESORT.proof)
+        yield _Matter("What no rule speaks of", Right.ASK, _of_all, LAST_RESORT.needs, LAST_RESORT.proof)
     for guarded in Guarded:
         guard = policy.guards[guarded]
-        yield _Matter(GUARDED[guarded], _ASKING[guarded], frozenset(), guard.needs, guard.proof)
+        yield _Matter(GUARDED[guarded], _ASKING[guarded], _of_all, guard.needs, guard.proof)
+
+
+def _uncounted(policy: Policy) -> Iterator[_Matter]:
+    """What is joined for a currency that no limit counts; nothing of a policy that is too entangled to be looked at."""
+    try:
+        found = uncounted(policy)
+    except TooManyPartsError:
+        return
+    scopes = (*(one.scope for one in policy.rules), *(one.scope for one in policy.limits))
+    told = frozenset[Circle]().union(*(scope.requesters for scope in scopes))
+    acts: dict[tuple[frozenset[Circle], tuple[Seat, ...], Proof], set[Act]] = {}
+    for said, part in found:
+        acts.setdefault((part.circles & told, said.needs, said.proof), set()).add(part.act)
+    for (circles, needs, proof), named in acts.items():
+        what = scope_in_words(Scope(acts=frozenset(named)))
+        about = f"{what[:1].upper()}{what[1:]} in a currency that no limit counts"
+        yield _Matter(about, Right.ASK, _of_these(circles, told), needs, proof)
+
+
+def _of_any(requesters: frozenset[Circle]) -> Callable[[frozenset[Circle]], bool]:
+    return lambda circles: not requesters or not requesters.isdisjoint(circles)
+
+
+def _of_these(these: frozenset[Circle], among: frozenset[Circle]) -> Callable[[frozenset[Circle]], bool]:
+    return lambda circles: circles & among == these
+
+
+def _of_all(_: frozenset[Circle]) -> bool:
+    return True
 
 
 def _findings(matter: _Matter, people: Sequence[Person], absence: Absence) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from fractions import Fraction
 from bot.access.model import Person
 from bot.approvals.model import State, circles_of
 from bot.approvals.policy.difference import Difference, Outcome, Past
-from bot.approvals.policy.judging import exceeded, judge, limits_for, owner, window_start
+from bot.approvals.policy.judging import ENDING_RISK, exceeded, judge, limits_for, owner, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Policy, Tier, Window
 from bot.approvals.policy.rates import NO_RATES, Rates
 from bot.errors import NoRateError
@@ -71,17 +71,25 @@ class _Ledger:
         if verdict.tier is Tier.REFUSE:
             return Outcome(past, verdict)
         sums = [(limit, self._sum(limit, case)) for limit in limits_for(self._policy, case)]
-        over = next((limit for limit, total in sums if self._stops(limit, total.money.amount, case)), None)
+        over = next((limit for limit, total in sums if self._stops(limit, total, case)), None)
         if over is None and past.came not in _WITHOUT_EFFECT and case.amount is not None:
             for limit, total in sums:
-                total.add(case.at, self._rates.worth(case.amount, limit.most.currency, case.at))
+                total.add(case.at, self._worth(case.amount, limit, case.at))
         return Outcome(past, verdict, "" if over is None else over.name)
 
-    def _stops(self, limit: Limit, spent: Decimal, case: Case) -> bool:
+    def _stops(self, limit: Limit, spent: "_Sum", case: Case) -> bool:
+        if case.amount is None:
+            return False
+        if spent.unweighed or self._worth(case.amount, limit, case.at) is None:
+            return case.act not in ENDING_RISK
+        return exceeded(limit, spent.money.amount, case, self._rates)
+
+    def _worth(self, amount: Money, limit: Limit, at: datetime) -> Money | None:
+        """None when no rate says it."""
         try:
-            return exceeded(limit, spent, case, self._rates)
+            return self._rates.worth(amount, limit.most.currency, at)
         except NoRateError:
-            return True
+            return None
 
     def _sum(self, limit: Limit, case: Case) -> "_Sum":
         total = self._spent.setdefault((limit.name, owner(limit, case)), _Sum(limit))
@@ -94,18 +102,28 @@ class _Sum:
 
     def __init__(self, limit: Limit) -> None:
         self._limit = limit
-        self._counted: deque[tuple[datetime, Money]] = deque()
+        self._counted: deque[tuple[datetime, Money | None]] = deque()
         self.money = Money(Decimal(0), limit.most.currency)
+        self.unweighed = 0
+        """How many ended a risk while nobody could say what they are worth: that holds up what comes after."""
 
     def forget(self, policy: Policy, case: Case) -> None:
         """Drop what is outside the window when this case is asked for."""
         start = window_start(self._limit, case.at, policy.zone)
         while self._counted and self._counted[0][0] < start:
-            self.money += -self._counted.popleft()[1]
+            _, worth = self._counted.popleft()
+            if worth is None:
+                self.unweighed -= 1
+            else:
+                self.money += -worth
 
-    def add(self, at: datetime, worth: Money) -> None:
-        if self._limit.window is not Window.TRANSACTION:
-            self._counted.append((at, worth))
+    def add(self, at: datetime, worth: Money | None) -> None:
+        if self._limit.window is Window.TRANSACTION:
+            return
+        self._counted.append((at, worth))
+        if worth is None:
+            self.unweighed += 1
+        else:
             self.money += worth
 
 

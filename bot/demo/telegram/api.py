@@ -6,10 +6,12 @@ as JSON bytes, and nothing is awaited that need not be.
 
 import hmac
 from collections import deque
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from bot.clock import to_millis
 from bot.demo.telegram import methods
 from bot.demo.telegram.model import ApiError, Obj
 from bot.demo.telegram.parameters import Parameters, read
@@ -24,8 +26,8 @@ class BotApi:
 
     def __init__(self, server: Server, token: str) -> None:
         self.server = server
-        self.deliveries: deque[tuple[str, Parameters, int, str]] = deque(maxlen=DELIVERIES)
-        """Method, parameters, time in ms, and the refusal (empty when it was carried out)."""
+        self.deliveries: deque[tuple[str, Parameters, datetime, str]] = deque(maxlen=DELIVERIES)
+        """Method, parameters, time, and the refusal (empty when it was carried out)."""
         self._token = token.encode()
 
     @property
@@ -69,7 +71,7 @@ class BotApi:
             refusal = f"{error.code} {error.description}"
             raise
         finally:
-            self.deliveries.append((method, call.without_files(), self.server.world.now_ms(), refusal))
+            self.deliveries.append((method, call.without_files(), self.server.world.clock.now(), refusal))
         await _reply(send, 200, answer)
 
     async def _get_updates(self, call: Parameters, receive: Any) -> bytes:
@@ -100,9 +102,16 @@ class BotApi:
     def delivered(self, method: str, since_ms: int) -> list[Obj]:
         """The calls the bot made, oldest first; an empty method means all."""
         return [
-            {"method": name, "params": call.shown(), "at_ms": at_ms, "ok": not refusal, "error": refusal}
-            for name, call, at_ms, refusal in self.deliveries
-            if at_ms >= since_ms and (not method or name.lower() == method.lower())
+            {
+                "method": name,
+                "params": call.shown(),
+                "at_ms": to_millis(at),
+                "at_us": 1000 * to_millis(at) + at.microsecond % 1000,
+                "ok": not refusal,
+                "error": refusal,
+            }
+            for name, call, at, refusal in self.deliveries
+            if to_millis(at) >= since_ms and (not method or name.lower() == method.lower())
         ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bot.approvals.enclosures import Enclosure, Remark
 from bot.approvals.model import Request
 from bot.operations.moving.records import Said, Sending, Sighting
+from bot.operations.rates import Entered
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Dossier:
     names: Mapping[int, str]
     tier: str
     policy: PolicyText | None
+    rates: tuple[Entered, ...]
+    """What limits over every currency could weigh it by, until it was sent last."""
     sendings: tuple[Sending, ...]
     sightings: tuple[Sighting, ...]
     answers: tuple[Said, ...]

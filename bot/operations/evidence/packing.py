@@ -92,6 +92,17 @@ def told(dossier: Dossier) -> dict[str, Any]:
             "file": "policy.toml",
             "sha256": sha256(policy.document.encode()).hexdigest(),
         },
+        "rates": [
+            {
+                "base": one.rate.base,
+                "quote": one.rate.quote,
+                "rate": str(one.rate.rate),
+                "at": _time(one.rate.at),
+                "by": one.by,
+                "request": one.request_id,
+            }
+            for one in dossier.rates
+        ],
         "votes": [_vote(dossier, vote) for vote in request.votes],
         "sendings": [_sending(one) for one in dossier.sendings],
         "sightings": [_sighting(one) for one in dossier.sightings],

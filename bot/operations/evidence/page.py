@@ -34,6 +34,7 @@ def page_of(dossier: Dossier) -> str:
         f"<p>Asked for by {_text(dossier.name(request.asked_by))} on {_time(request.asked_at)}.</p>",
         f"<p>{_text(words_of(request.hash))} · <code>{_text(request.hash)}</code></p>",
         _section("Who had to sign", _table((), _rule(dossier))),
+        *_rates(dossier),
         _section("Votes", _table(("Who", "Said", "When", "With", "Message"), _votes(dossier))),
         _section("Sent", _table(("Attempt", "When", "Reference", "Outcome", "SHA-256 of the bytes"), _sent(dossier))),
         _section("Seen at the provider afterwards", _table(("When", "Showed", "Detail"), _seen(dossier))),
@@ -73,6 +74,16 @@ def _rule(dossier: Dossier) -> list[tuple[str, str]]:
     said += [("Tier", dossier.tier)] if dossier.tier else []
     said += [("Wait after the last signature", str(rule.hold))] if rule.hold else []
     return [*said, ("Votes were taken until", _time(request.expires_at))]
+
+
+def _rates(dossier: Dossier) -> list[str]:
+    """No section where nothing was weighed by any."""
+    rows = [
+        (f"1 {one.rate.base} is {one.rate.rate} {one.rate.quote}", _time(one.rate.at), one.by, one.request_id)
+        for one in dossier.rates
+    ]
+    title = "Rates that limits over every currency weighed by"
+    return [_section(title, _table(("Rate", "For 24 hours from", "Asked for by", "Request"), rows))] if rows else []
 
 
 def _votes(dossier: Dossier) -> list[tuple[str, ...]]:

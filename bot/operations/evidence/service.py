@@ -15,6 +15,7 @@ from bot.approvals import enclosures
 from bot.approvals import records as requests
 from bot.approvals.model import Request
 from bot.approvals.policies import Policies
+from bot.approvals.policy.reading import read
 from bot.approvals.service import Approvals
 from bot.audit import anchors
 from bot.audit.chain import RawRow
@@ -24,6 +25,7 @@ from bot.errors import ConflictError, NotAllowedError
 from bot.operations.evidence.dossier import Dossier, LogRow, PolicyText, Remembered
 from bot.operations.evidence.packing import members_of, zipped
 from bot.operations.moving import records
+from bot.operations.rates import Entered, rates_for
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import moment
@@ -115,6 +117,7 @@ class Evidence:
         people = {request.asked_by, *(one.person_id for one in request.votes)}
         people |= {one.person_id for one in remarks} | {one.person_id for one in files}
         names = dict(tables.conn.execute("SELECT id, name FROM persons").fetchall())
+        sendings = records.sendings_of(tables, request_id)
         dossier = Dossier(
             made_at=now,
             request=request,
@@ -122,7 +125,8 @@ class Evidence:
             names={number: name for number, name in names.items() if number in people},
             tier=tier,
             policy=policy,
-            sendings=tuple(records.sendings_of(tables, request_id)),
+            rates=tuple(_rates(tables, request, policy, sendings[-1].begun_at if sendings else now)),
+            sendings=tuple(sendings),
             sightings=tuple(records.sightings_of(tables, request_id)),
             answers=tuple(records.answers_of(tables, request_id)),
             remarks=tuple(remarks),
@@ -165,6 +169,14 @@ def _judged_by(tables: Tables, request_id: str) -> tuple[PolicyText | None, str]
         return None, ""
     found = [one for one in Policies.versions(tables) if one.number == row[0]]
     return (PolicyText(found[0].number, found[0].document) if found else None), str(row[1])
+
+
+def _rates(tables: Tables, request: Request, judged_by: PolicyText | None, last: datetime) -> list[Entered]:
+    """Nobody weighs it any more when it is too late to send it."""
+    case = records.case_of(tables, request.id)
+    if case is None or judged_by is None:
+        return []
+    return rates_for(tables, case, read(judged_by.document), min(last, request.send_by))
 
 
 def _log_row(raw: Sequence[Any], own: frozenset[int]) -> LogRow:

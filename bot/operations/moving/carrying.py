@@ -10,7 +10,7 @@ from bot.store import Tables
 
 
 class Mover:
-    """Fits `bot.approvals.service.Carrier`."""
+    """Fits `bot.approvals.carriers.Carrier`."""
 
     def __init__(
         self,

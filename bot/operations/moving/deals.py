@@ -53,7 +53,9 @@ class DealMatter:
         self._kind = kind
 
     def aspects(self, parameters: Parameters) -> Aspects:
-        return Aspects(_NAMED[self._kind], parameters["account"], "", money_in(parameters), self._alike(parameters))
+        takes_back = parameters.get("what") == "withdrawn order"
+        amount, alike = money_in(parameters), self._alike(parameters)
+        return Aspects(_NAMED[self._kind], parameters["account"], "", amount, alike, ends_risk=takes_back)
 
     def act(self, request_id: str, parameters: Parameters) -> Act:
         told = ("symbol", "direction", "size", "type", "what", "basis", "proposal", "proposed_at", *_TERMS)

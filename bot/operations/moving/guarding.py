@@ -13,11 +13,11 @@ from bot.access.records import profile_in
 from bot.approvals.guards import PROOFS
 from bot.approvals.model import Request, Rule, Seat
 from bot.approvals.policies import Policies
-from bot.approvals.policy.judging import exceeded, judge, limits_for, spent, window_start
+from bot.approvals.policy.judging import ENDING_RISK, exceeded, judge, limits_for, spent, window_start
 from bot.approvals.policy.model import DEFAULT, Case, Limit, Per, Policy, Tier, Verdict, Window
 from bot.approvals.policy.rates import NO_RATES
 from bot.clock import Clock
-from bot.errors import ConflictError, NotAllowedError, NotFoundError, PolicyRefusedError
+from bot.errors import ConflictError, NoRateError, NotAllowedError, NotFoundError, PolicyRefusedError
 from bot.money import Money
 from bot.operations import beneficiaries, freezing
 from bot.operations.linked import Connection, read_one
@@ -44,7 +44,7 @@ class Judged:
         """For the approvals room."""
         said = self.verdict
         seats = said.needs if said.tier is Tier.QUORUM else ()
-        return Rule(seats, proof=PROOFS[said.proof], hold=said.hold, life=said.life, name=said.rule)
+        return Rule(seats, frozenset(), PROOFS[said.proof], said.hold, said.life, said.rule, said.is_uncounted)
 
 
 class Guarding:
@@ -68,7 +68,7 @@ class Guarding:
             DiskShortError: Nothing new can be written down safely.
             NotFoundError, ConflictError: The destination is not in the book, or not usable yet.
             PolicyRefusedError: The policy, or a limit.
-            NoRateError: A limit counts every currency, and lacks the rate of this one.
+            NoRateError: A limit counts every currency, and lacks a rate. What ends a risk goes without.
         """
         return self._judged(tables, matter, _person(tables, by.id), parameters, again)
 
@@ -104,7 +104,11 @@ class Guarding:
             because = f": {verdict.reason}" if verdict.reason else ""
             raise PolicyRefusedError(f"the policy does not allow it (rule {verdict.rule}{because})")
         for limit in limits_for(policy, case):
-            _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None, now)
+            try:
+                _check_limit(tables, policy, limit, case, again.asked_at if again is not None else None, now)
+            except NoRateError:
+                if not seen.ends_risk and case.act not in ENDING_RISK:
+                    raise
         hold = (policy or DEFAULT).first_payment_hold
         if hold > verdict.hold and "beneficiary" in parameters and records.is_first_payment(tables, parameters):
             verdict = replace(verdict, hold=hold)

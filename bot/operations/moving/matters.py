@@ -27,6 +27,8 @@ class Aspects:
     amount: Money | None
     alike: str = ""
     """What tells it from others that go the same way, where its amount does not: a worth moves with each price."""
+    ends_risk: bool = False
+    """It does so although its act by itself does not say so (`judging.ENDING_RISK`)."""
 
 
 class Matter(Protocol):

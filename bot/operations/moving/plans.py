@@ -59,7 +59,7 @@ class Planning:
 
         def look(tables: Tables) -> Plan:
             judged = self._guarding.judged(tables, matter, by, wish.parameters)
-            signers = self._approvals.who_could(tables, by.id, judged.rule)
+            signers = self._approvals.signing.who_could(tables, by.id, judged.rule)
             empty = judged.rule.missing(signers)
             if empty:
                 raise ConflictError(f"nobody else could sign this: {missing_in_words(empty)} is missing")

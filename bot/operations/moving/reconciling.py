@@ -26,10 +26,10 @@ from bot.network.overhearing import overhearing
 from bot.operations.connections import Connections
 from bot.operations.freezing import Alarm, no_alarm
 from bot.operations.moving import records
+from bot.operations.moving.attempts import persistently
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter, purse
 from bot.operations.moving.records import Asked, Sending, Sighting
-from bot.operations.moving.sending import persistently
 from bot.providers.base import Evidence, Outcome
 from bot.store import Database, Tables
 
@@ -95,7 +95,9 @@ class Reconciling:
 
         def change(tables: Tables) -> dict[str, set[str]]:
             for request in requests.standing(tables, (State.SENDING, State.ACKED)):
-                self._approvals.moving(tables, request, Event.OUTCOME_LOST, "the program ended while it was being sent")
+                self._approvals.course.moving(
+                    tables, request, Event.OUTCOME_LOST, "the program ended while it was being sent"
+                )
             unasked: dict[str, set[str]] = {}
             for request in requests.standing(tables, (State.UNKNOWN,)):
                 if request.kind.is_sent:
@@ -210,7 +212,7 @@ class Reconciling:
                 event, said = settled
                 records.keep_answer(tables, request.id, Asked.LOOKED, heard, now)
                 details = {"outcome": evidence.outcome.value, "reference": evidence.reference}
-                moved = self._approvals.moving(tables, request, event, said, details)
+                moved = self._approvals.course.moving(tables, request, event, said, details)
                 if event is Event.DONE:
                     crashpoint("CP13")
                 return moved.state
@@ -219,7 +221,7 @@ class Reconciling:
                 self.alarm(tables, request.parameters["provider"], what)
         if request.state is State.ACKED and now - sendings[-1].begun_at >= FINAL_WITHIN:
             said = "the provider took it, and has not said that it is done"
-            return self._approvals.moving(tables, request, Event.OUTCOME_LOST, said).state
+            return self._approvals.course.moving(tables, request, Event.OUTCOME_LOST, said).state
         if request.state is State.UNKNOWN:
             self._wait(tables, request, sendings[-1], now)
         return request.state
@@ -228,7 +230,7 @@ class Reconciling:
         """It stays unknown: its people are reminded, and after a day another like it may be asked for."""
         age = now - sending.begun_at
         if age >= BLOCKED_FOR:
-            self._approvals.unblocking(tables, request)
+            self._approvals.course.unblocking(tables, request)
         slot = int(age / REMINDED_EVERY)
         if slot == 0:
             return

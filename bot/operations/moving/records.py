@@ -259,6 +259,16 @@ def counting(
     return list(cases_from(rows))
 
 
+def case_of(tables: Tables, request_id: str) -> Case | None:
+    """What the limits look at of one request; None where it moves no money."""
+    rows = tables.conn.execute(
+        "SELECT act, provider, environment, connection, source, beneficiary, amount, currency, at, person_id, circles"
+        " FROM cases WHERE request_id = ?",
+        (request_id,),
+    ).fetchall()
+    return next(iter(cases_from(rows)), None)
+
+
 _CaseRow = tuple[str, str, str, str, str, str, str | None, str | None, int, int, str]
 
 

@@ -15,6 +15,7 @@ from bot.operations.connections import Connections
 from bot.operations.disk import Disk
 from bot.operations.freezing import Freezing
 from bot.operations.moving.afterwards import Afterwards
+from bot.operations.moving.attempts import Attempts
 from bot.operations.moving.bookings import BookingMatter
 from bot.operations.moving.carrying import Mover
 from bot.operations.moving.deals import DealMatter
@@ -26,6 +27,7 @@ from bot.operations.moving.plans import Planning
 from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
 from bot.operations.moving.settling import Repeating, Settling
+from bot.operations.moving.showing import Showing
 from bot.operations.moving.withdrawals import WithdrawalMatter
 from bot.operations.rates import RateBook
 from bot.operations.thawing import Thawing
@@ -87,11 +89,13 @@ def money_room(
         Kind.TRADING: BookingMatter(),
         **{kind: DealMatter(kind) for kind in (Kind.ORDER, Kind.CLOSE, Kind.CHANGE)},
     }
-    sending = Sending(database, approvals, connections, guarding, clock, matters, timekeeping)
+    showing = Showing(database, approvals, clock)
+    attempts = Attempts(database, approvals, connections, guarding, clock, matters, timekeeping, showing)
+    sending = Sending(database, attempts, showing, clock)
     incidents = Incidents(audit, outbox)
     reconciling = Reconciling(database, approvals, connections, outbox, clock, matters, incidents)
-    sending.ready, sending.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
-    sending.alarm = reconciling.alarm = freezing.alarm
+    sending.ready, attempts.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
+    attempts.alarm = reconciling.alarm = freezing.alarm
     thawing = Thawing(database, approvals, policies, freezing, audit, sending.again)
     settling = Settling(database, approvals, policies, audit)
     repeating = Repeating(database, approvals, policies, audit)

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from bot.access.model import Person, Right
 from bot.access.service import check_right
 from bot.approvals import records as requests
+from bot.approvals.carriers import InHouse
 from bot.approvals.guards import at_least, rule_for
 from bot.approvals.machine import Event
 from bot.approvals.model import Kind, Proof, Request, Rule, State
 from bot.approvals.policies import Policies
 from bot.approvals.policy.model import Guarded
 from bot.approvals.prompting import ended_as
-from bot.approvals.service import Approvals, InHouse, Wish
+from bot.approvals.service import Approvals, Wish
 from bot.errors import ConflictError, InputError, NotFoundError
 from bot.operations.linked import read_one
 from bot.operations.moving import records
@@ -131,7 +132,7 @@ class Settling(_ByHand):
         executed = request.parameters["became"] == EXECUTED
         said = "executed" if executed else "not executed"
         why = f" ({request.parameters['why']})" if "why" in request.parameters else ""
-        self._approvals.moving(
+        self._approvals.course.moving(
             tables,
             target,
             Event.SETTLED,

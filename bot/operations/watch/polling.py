@@ -40,6 +40,8 @@ STATEMENT_OVERLAP = timedelta(days=2)
 STATEMENT_AT_FIRST = KEPT + timedelta(days=1)
 STREAMED_POLLED_EVERY = 5
 """What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
+URGED_SECONDS = 1.0
+"""So long a burst of news is waited out: it is asked for once."""
 REQUESTS = Subject(Topic.REQUEST)
 _log = logging.getLogger(__name__)
 
@@ -79,26 +81,49 @@ class Polling:
         self._news: dict[Subject, News] = {}
         self._dealings = Dealings(means.rules, means.clock)
         self._requests_read_at: datetime | None = None
+        self._is_urged = asyncio.Event()
+
+    def urge(self) -> None:
+        """A line has told that something was bought, sold or settled: what is open is asked for at once."""
+        self._is_urged.set()
 
     async def run(self, streamed: frozenset[Topic]) -> None:
         """Until cancelled."""
         turn = attempt = 0
+        urged = False
+        self._news, self._requests_read_at = {}, None  # how far it got is what is stored, not what an earlier run knew
         try:
             while True:
                 seldom = turn % STREAMED_POLLED_EVERY == 0
                 due = [
                     one
                     for one in sorted(self._watch.subjects)
-                    if seldom or one.topic not in streamed or _is_survey(one) or not self._watch.is_heard(one)
+                    if is_survey(one)
+                    or (not urged and (seldom or one.topic not in streamed or not self._watch.is_heard(one)))
                 ]
                 if self._means.rules.windows_unknown(self._watch.connection.id):
                     await self._look_back()
                 answered = await self._ask(due) if due else True
                 attempt = 0 if answered else attempt + 1
-                turn += 1
-                await self._means.clock.sleep(self._pause(attempt))
+                turn += not urged
+                urged = await self._rest(self._pause(attempt))
         finally:
             await self._keep_requests()
+
+    async def _rest(self, seconds: float) -> bool:
+        """Until the next turn; whether it was brought forward."""
+        sleeping = asyncio.create_task(self._means.clock.sleep(seconds))
+        waiting = asyncio.create_task(self._is_urged.wait())
+        try:
+            await asyncio.wait({sleeping, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waiting.cancel()
+        if not self._is_urged.is_set():
+            return False
+        await self._means.clock.sleep(min(seconds, URGED_SECONDS))
+        self._is_urged.clear()
+        return True
 
     def _pause(self, attempt: int) -> float:
         seconds, figures = self._means.poll_seconds, self._means.figures
@@ -220,6 +245,6 @@ class Polling:
                 await self._watch.keep({REQUESTS: Mark(self._requests_read_at, self._means.clock.now())})
 
 
-def _is_survey(subject: Subject) -> bool:
+def is_survey(subject: Subject) -> bool:
     """All that is open: asked for as well, as what opens and closes shows in the whole only."""
     return subject.topic is Topic.CONTRACT and not subject.name

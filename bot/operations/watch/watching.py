@@ -8,7 +8,7 @@ from bot.errors import CountersignError, ProviderError, StoreError
 from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
 from bot.operations.watch.means import Means
-from bot.operations.watch.polling import Polling
+from bot.operations.watch.polling import Polling, is_survey
 from bot.operations.watch.reporting import Report, reason_of
 from bot.providers.following import LOOK_SECONDS, Following
 from bot.providers.news import Mark
@@ -26,6 +26,7 @@ class Watching:
         self._means = means
         self._subjects = subjects
         self._wish = Wish()
+        self._polling = Polling(self, means)
         self._polled: frozenset[Subject] = frozenset()
         self._unheard: set[Subject] = set()
         """What the provider refused to tell of: polled, as if there were no such stream."""
@@ -61,13 +62,14 @@ class Watching:
         self._has_begun = bool(known)
         streamed = await self._streamed()
         following: asyncio.Task[None] | None = None
-        polling = asyncio.create_task(Polling(self, self._means).run(streamed))
+        polling = asyncio.create_task(self._polling.run(streamed))
         telling = asyncio.create_task(self._tell())
         try:
             while True:
                 self._changed.clear()
-                await self._means.database.write(rows.wanting(self.connection.id, self._subjects))
-                self._wish.want(one for one in self._subjects if one.topic in streamed)
+                wanted = self._subjects | {one for one in _hints(self._subjects) if one.topic in streamed}
+                await self._means.database.write(rows.wanting(self.connection.id, wanted))
+                self._wish.want(one for one in wanted if one.topic in streamed)
                 self._polled = self._subjects
                 self.report.has_line |= bool(self._wish.subjects)
                 if self._wish.subjects and following is None:
@@ -115,6 +117,8 @@ class Watching:
     def told(self, subject: Subject, told: Told, outage: Outage | None) -> None:
         if self._unheard:
             self._unheard.discard(subject)
+        if type(told) is Entry:
+            self._polling.urge()
         self._hand_on(told, None if outage is None else (outage.since, outage.until))
 
     async def keep(self, marks: Mapping[Subject, Mark]) -> None:
@@ -179,6 +183,11 @@ class Watching:
                 await self.keep({})
             except StoreError:  # it is told with the next mark
                 continue
+
+
+def _hints(subjects: frozenset[Subject]) -> frozenset[Subject]:
+    """What opens or closes shows among the movements of money first, where a line tells of those."""
+    return frozenset({Subject(Topic.ENTRY)}) if any(is_survey(one) for one in subjects) else frozenset()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

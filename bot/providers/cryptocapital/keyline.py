@@ -34,7 +34,8 @@ from bot.errors import (
     UnreachableError,
 )
 from bot.network.pacing import Breaker
-from bot.network.websocket import Dial, Line, Settled
+from bot.network.talk import Settled
+from bot.network.websocket import Dial, Line
 from bot.providers.base import Lend, Login, Oddity, Surroundings
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.auth import Doubt, PinnedKey, Signer, Trust

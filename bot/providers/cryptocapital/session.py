@@ -15,8 +15,8 @@ import websockets
 
 from bot.clock import Clock
 from bot.errors import ReplyError, SilentError, UnreachableError
+from bot.network.connection import OpenSocket, Socket
 from bot.network.rest import Rest
-from bot.network.websocket import OpenSocket, Socket
 from bot.providers.cryptocapital import socketio
 from bot.providers.cryptocapital.socketio import Opening
 
@@ -89,7 +89,7 @@ async def _upgrade(socket: Socket) -> None:
 
 
 class EventSocket:
-    """A WebSocket that carries a session. Fits `bot.network.websocket.Socket`."""
+    """A WebSocket that carries a session. Fits `bot.network.connection.Socket`."""
 
     def __init__(self, socket: Socket, opening: Opening, clock: Clock) -> None:
         self._socket = socket

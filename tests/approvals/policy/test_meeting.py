@@ -8,7 +8,7 @@ import pytest
 
 from bot.access.model import Person, Right
 from bot.approvals.model import Rule, Seat, circles_of
-from bot.approvals.policy.meeting import Absence, unmeetable, who_could
+from bot.approvals.policy.meeting import Absence, unmeetable, unmeetable_uncounted, who_could
 from bot.approvals.policy.model import Guard, Guarded, Policy, PolicyRule, Proof, Scope, Tier
 from bot.approvals.policy.reading import read
 from bot.demo import cast
@@ -48,7 +48,7 @@ def test_whoever_asks_is_away_or_lacks_a_second_factor_is_not_counted() -> None:
     assert chance.missing == ("group/risk",)
     assert who_could(FINANCE_AND_RISK, DESK, OPERATOR.id, absence, Proof.NUMBER).able == (RISK, BOTH)
     assert who_could(FINANCE_AND_RISK, DESK, BOTH.id, NOBODY, Proof.CODE).able == (FINANCE, RISK)
-    assert who_could(FINANCE_AND_RISK, DESK, BOTH.id, NOBODY, Proof.CODE).is_enough
+    assert not who_could(FINANCE_AND_RISK, DESK, BOTH.id, NOBODY, Proof.CODE).missing
 
 
 def test_somebody_barred_is_not_counted_either() -> None:
@@ -215,3 +215,25 @@ def test_the_verdict_is_that_of_trying_every_seating_in_ten_thousand_cases() -> 
 def steps_in(remedy: str) -> int:
     """`two more approvers` are two things to do, `a second factor for Ben` is one."""
     return {"two": 2, "three": 3, "four": 4}.get(remedy.split()[0], 1)
+
+
+LIMIT = '[[limits]]\nname = "euros"\nacts = ["transfer"]\ncurrency = "EUR"\namount = 5\nper = "desk"\nwindow = "24h"\n'
+TWO_RULES = (
+    'name = "small"\nacts = ["transfer"]\ncurrencies = ["EUR"]\ntier = "quorum"\nneeds = ["2 of group/finance"]',
+    'name = "large"\nacts = ["transfer"]\ntier = "quorum"\nneeds = ["1 of group/risk"]',
+)
+
+
+def found_of_currencies(more: str) -> list[str]:
+    """With one person who stands in both groups, and nobody else in risk."""
+    return [one.sentence for one in unmeetable_uncounted(ruled(*TWO_RULES, more=more), without(RISK), NOBODY)]
+
+
+def test_what_a_currency_that_no_limit_counts_takes_may_be_missing_where_each_rule_can_be_met() -> None:
+    cannot = "Transfers in a currency that no limit counts cannot be met when Person"
+    assert found_of_currencies(LIMIT) == [
+        f"{cannot} 1 asks: it takes one more person in the group risk.",
+        f"{cannot} 4 asks: it takes one more person in the group finance and one more person in the group risk.",
+    ]
+    assert found_of_currencies(LIMIT + "every_currency = true\n") == []
+    assert found_of_currencies("") == []

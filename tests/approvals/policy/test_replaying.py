@@ -278,3 +278,19 @@ def test_amounts_of_any_size_are_added_exactly() -> None:
     assert ids(replayed(ruled(more=limit), wishes).limited) == ["R2"]
     assert wishes[1].case.amount is not None
     assert wishes[1].case.amount.amount == Decimal("0.00000003")
+
+
+def test_a_close_that_no_rate_weighs_went_through_and_holds_up_what_came_after_for_a_day() -> None:
+    policy = read(
+        '[[limits]]\nname = "a day"\ncurrency = "USD"\namount = 1000\nper = "desk"\nwindow = "24h"\n'
+        "every_currency = true\n"
+    )
+    closing = replace(costing("10.00 EUR"), act=Act.CLOSE)
+    history = [
+        Past("1", at("2026-03-02 12:00", closing), State.SUCCEEDED),
+        Past("2", at("2026-03-02 13:00", closing), State.SUCCEEDED),
+        Past("3", at("2026-03-02 14:00"), State.SUCCEEDED),
+        Past("4", at("2026-03-03 13:00"), State.SUCCEEDED),
+    ]
+    pairs = replay(policy, policy, history, days=2).pairs
+    assert [before.limit for before, _ in pairs] == ["", "", "a day", ""]

@@ -54,6 +54,7 @@ class Reservoir:
             self._gathered += held.count(_MARK, looked)
             if before < self.wanted <= self._gathered:
                 print("full", flush=True)
+        writer.close()  # else whoever says goodbye waits for it
 
 
 async def main() -> None:

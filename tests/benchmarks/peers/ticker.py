@@ -1,7 +1,7 @@
 """Tells a price a thousand times a second, and now and then one that crosses the next threshold.
 
-Whoever connects sends a number; so many crossings follow, a quarter of a second apart: 2401, 2402, … The timestamp of
-each frame is the moment it was sent.
+Whoever connects sends a number; so many crossings follow, a quarter of a second apart: 2401, 2402, … Of each a line is
+printed with the price and the moment it was sent, in microseconds.
 """
 
 import asyncio
@@ -31,7 +31,9 @@ async def send(connection: ServerConnection) -> None:
         if time.monotonic() - begun > _GAP_SECONDS * (level - 2399):
             level += 1
             await asyncio.sleep(0.003)  # a moment of its own: two of one millisecond are one and the same
+            sent_us = time.time_ns() // 1000
             await connection.send(frame(level + 0.5))
+            print(json.dumps({"price": int(level), "us": sent_us}), flush=True)
         await asyncio.sleep(0.001)
     await asyncio.sleep(1)
 

@@ -72,13 +72,14 @@ async def test_where_it_takes_its_time_the_cards_say_how_far_it_is(
     when_sent(monkeypatch, answered.wait)
     async with treasury(tmp_path, chat) as desk:
         request = await desk.asked()
-        sending, begin = desk.rooms.money.sending, desk.rooms.money.sending._begin
+        attempts = desk.rooms.money.sending.attempts
+        begin = attempts._begin
 
         async def late(*about: object) -> int:
             await comes_to_say(desk, request, "Approved.")
             return int(await begin(*about))
 
-        sending._begin = late
+        attempts._begin = late
         await desk.approves(request)
         await comes_to_say(desk, request, "Being sent.")
         answered.set()
@@ -90,13 +91,14 @@ async def test_what_was_frozen_just_before_it_could_go_is_shown_as_approved(tmp_
     """Between the vote and the transaction that lets it go."""
     async with treasury(tmp_path, chat) as desk:
         request = await desk.asked()
-        sending, begin = desk.rooms.money.sending, desk.rooms.money.sending._begin
+        attempts = desk.rooms.money.sending.attempts
+        begin = attempts._begin
 
         async def freezing(*about: object) -> int:
             await desk.rooms.freezing.freeze(desk.person(OLGA), DESK, "strange", telegram_id=OLGA)
             return int(await begin(*about))
 
-        sending._begin = freezing
+        attempts._begin = freezing
         await desk.approves(request)
         await comes_to_say(desk, request, "Approved.")
         assert await desk.state(request) is State.APPROVED

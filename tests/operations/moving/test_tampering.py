@@ -90,7 +90,7 @@ def _held_back(desk: Treasury) -> tuple[list[str], Callable[[], None]]:
     """Nothing is picked up until the release is called; the scopes of the alarms raised."""
     sending, alarms = desk.rooms.money.sending, list[str]()
     sending.ready = lambda request: False
-    sending.alarm = lambda tables, scope, reason: alarms.append(scope)
+    sending.attempts.alarm = lambda tables, scope, reason: alarms.append(scope)
 
     def release() -> None:
         sending.ready = lambda request: True

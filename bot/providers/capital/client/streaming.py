@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from bot.clock import Clock
 from bot.errors import CredentialRefusedError, ProviderError, RefusedError, ReplyError, StreamsFullError
-from bot.network.websocket import Line, Settled
+from bot.network.talk import Settled
+from bot.network.websocket import Line
 from bot.providers.capital import wire
 from bot.providers.capital.client.sessions import Sessions, Ticket
 from bot.providers.capital.settings import Settings

@@ -115,7 +115,7 @@ class Bookings:
     async def _order(self, order_id: str) -> str | None:
         """[N] What became of it there, `_NOT_KNOWN` where there is none; None where a tenant does not have the call."""
         try:
-            return (await self._wallets.order(order_id)).status
+            return str((await self._wallets.order(order_id)).status)
         except RefusedError as error:
             if wire.lacks_call(error):
                 return None

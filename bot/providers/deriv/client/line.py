@@ -22,7 +22,8 @@ from bot.errors import (
     UnreachableError,
 )
 from bot.network.pacing import Breaker, Bucket, backoff
-from bot.network.websocket import Line, Settled
+from bot.network.talk import Settled
+from bot.network.websocket import Line
 from bot.providers.base import Lend, Surroundings
 from bot.providers.deriv import auth
 from bot.providers.deriv.client.feeds import Feeds

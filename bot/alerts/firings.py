@@ -1,0 +1,105 @@
+"""What has been told of rules: each firing is a row, once, and its messages say how it stands.
+
+All inside the caller's transaction.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from bot.access.model import Person, Role
+from bot.alerts import records
+from bot.alerts.engine import Moved
+from bot.alerts.model import Occasion, Phase, Repeat, Rule, State
+from bot.alerts.telling import Desk, Telling, buttons
+from bot.errors import NotFoundError
+from bot.ports import Deed, Recorder
+from bot.store import Tables
+from bot.store.columns import at
+
+
+class Firings:
+    """Tells of them, and of what becomes of them."""
+
+    def __init__(self, telling: Telling, audit: Recorder, zone: ZoneInfo) -> None:
+        self._telling = telling
+        self._audit = audit
+        self._zone = zone
+
+    def deciding(
+        self, desk: Desk, events: Iterable[Moved], states: dict[str, State], now: datetime
+    ) -> list[tuple[str, datetime]]:
+        """Firings, and what is over, in their order. Answers which occasions have come, `states` among them."""
+        came: list[tuple[str, datetime]] = []
+        for moved in events:
+            rule = moved.rule
+            if rule.id not in states or (rule.expires_at is not None and now >= rule.expires_at):
+                continue
+            if moved.firing is not None:
+                state = states[rule.id]
+                is_occasion = isinstance(rule.source.what, Occasion)
+                if is_occasion and state.phase is Phase.DONE:
+                    continue
+                quiet = _is_quiet(desk.tables, rule, state, now)
+                if self._telling.tell(desk, moved.firing, now, is_quiet=quiet) and is_occasion:
+                    states[rule.id] = _came(rule, state, now)
+                    came.append((rule.id, now))
+            if moved.is_released:
+                self.resolving(desk.tables, rule.id, now)
+        return came
+
+    def resolving(self, tables: Tables, rule_id: str, now: datetime, bucket: str | None = None) -> None:
+        """It is no longer so.
+
+        Args:
+            bucket: Only of what was told under this key.
+        """
+        said = f"Resolved {now.astimezone(self._zone):%H:%M:%S %Z}: it is no longer so."
+        for told in records.open_firings(tables, rule_id, bucket):
+            tables.conn.execute("UPDATE alert_firings SET resolved_at = ? WHERE id = ?", (at(now), told.id))
+            self._telling.redraw(tables, told, said)
+
+    def acknowledging(self, desk: Desk, person: Person, alert_id: str, now: datetime, telegram_id: int) -> str:
+        """This person has seen it; answers who did first. `NotFoundError` where it is none of their business."""
+        tables = desk.tables
+        told = records.read_told(tables, alert_id)
+        entry = None if told is None else records.read_entry(tables, told.rule_id)
+        if told is None or not _concerns(person, told, None if entry is None else entry.rule, desk):
+            raise NotFoundError("alert", alert_id)
+        if told.acknowledged_by is not None:
+            row = tables.conn.execute("SELECT name FROM persons WHERE id = ?", (told.acknowledged_by,)).fetchone()
+            return str(row[0])
+        tables.conn.execute(
+            "UPDATE alert_firings SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?",
+            (person.id, at(now), alert_id),
+        )
+        self._audit.record(tables, Deed("alert.acknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
+        more = f"Acknowledged by {person.name}, {now.astimezone(self._zone):%H:%M:%S %Z}."
+        choices = () if entry is None or told.resolved_at else buttons(entry.rule, is_acknowledged=True)
+        self._telling.redraw(tables, told, more, choices=choices)
+        return person.name
+
+
+def _is_quiet(tables: Tables, rule: Rule, state: State, now: datetime) -> bool:
+    if state.muted_while_held or (state.muted_until is not None and now < state.muted_until):
+        return True
+    if not rule.rest:
+        return False
+    last = "SELECT max(told_at) FROM alert_firings WHERE rule_id = ? AND is_quiet = 0"
+    (told_at,) = tables.conn.execute(last, (rule.id,)).fetchone()
+    return told_at is not None and told_at > at(now - rule.rest)
+
+
+def _concerns(person: Person, told: records.Told, rule: Rule | None, desk: Desk) -> bool:
+    """Told in one of their chats, or in a group and about what they may read; admins hear of what nobody has
+    acknowledged."""
+    chats = [chat for chat, _ in told.chats.values()]
+    if Role.ADMIN in person.roles or any(chat in person.telegram_ids for chat in chats):
+        return True
+    return any(chat < 0 for chat in chats) and rule is not None and desk.may_hear(person, rule, told.audience)
+
+
+def _came(rule: Rule, state: State, now: datetime) -> State:
+    phase = Phase.DONE if rule.repeat is Repeat.ONCE else Phase.ARMED
+    return replace(state, phase=phase, told_at=now, times=state.times + 1)
