@@ -799,6 +799,19 @@ def test_a_desk_that_is_held_by_no_bot_is_left_alone(desk: Desk) -> None:
 # backup and restore
 
 
+def test_f49_a_damaged_database_is_refused_with_what_to_do_and_kept(desk: Desk) -> None:
+    desk.database.parent.mkdir(mode=0o700)
+    desk.database.write_bytes(b"this is no database " * 500)
+    for command in ("run", "check"):
+        said = countersign(command, "--config", desk.config)
+        assert (said.code, said.out) == (70, "")
+        assert said.err == (
+            "The database is damaged (file is not a database); nothing was changed. An admin must restore a backup. "
+            "Next: countersign restore --config FILE --replace BACKUP\n"
+        )
+    assert desk.database.read_bytes() == b"this is no database " * 500
+
+
 def test_a_desk_is_backed_up_while_it_runs_and_restored_when_it_does_not(desk: Desk, crm: dict[str, Any]) -> None:
     desk.point_to({"crm": crm})
     file = desk.folder / "desk.backup"

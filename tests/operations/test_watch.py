@@ -15,6 +15,7 @@ import pytest
 
 from bot.alerts.engine import Happening
 from bot.alerts.model import Measure, Occasion, Phase, Repeat, Rule, Source, Test
+from bot.errors import StoreBusyError
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Spell, Step
 from bot.operations.watch.room import Watch
@@ -276,6 +277,27 @@ async def test_what_a_provider_refuses_to_tell_of_is_said_and_polled_instead(tmp
             await until(lambda: [one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("Not followed")])
         said = next(one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("Not followed"))
         assert f"{epics[40]}: it follows 40 markets already" in said
+
+
+async def test_f47_a_database_that_is_busy_is_no_outage_of_whoever_was_asked(
+    tmp_path: Path, chat: Chat, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+
+    class Busy(Rules):
+        async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
+            if not self.surveys:
+                await super().surveyed(connection_id, positions, as_of)
+                raise StoreBusyError("database is locked")
+            await super().surveyed(connection_id, positions, as_of)
+
+    async with at_work_with(tmp_path, chat, "crm") as desk:
+        connection, rules = await desk.link("crm"), Busy(desk)
+        rules.want(connection, Subject(Topic.CONTRACT))
+        async with watching(desk, rules) as watch:
+            await until(lambda: "what a poll found is not written down" in caplog.messages)
+            assert watch.watches[connection.id].report.spell.since is None
+            await until(lambda: len(rules.surveys) == 2)
 
 
 async def test_money_that_comes_is_told_of_where_only_a_statement_knows(tmp_path: Path, chat: Chat) -> None:

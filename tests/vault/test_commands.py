@@ -104,7 +104,7 @@ def test_rows_without_a_check_value_are_never_initialised_over(config: Path, dat
     assert sentence == "the database holds data but no key check value; nothing was changed\n"
 
 
-def test_a_newer_database_is_left_alone(config: Path, database: Path) -> None:
+def test_f49_a_newer_database_is_left_alone(config: Path, database: Path) -> None:
     change(database, "INSERT INTO _sqlite_migrations VALUES (99, 'countersign', 'm099_later', '2030-01-01')")
     (sentence,) = refused_unchanged(config, database, ("check",), ("run",), ("key", "rotate"))
     assert sentence == (

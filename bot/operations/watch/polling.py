@@ -146,6 +146,12 @@ class Polling:
         except (ConnectionLockedError, OwnerSuspendedError):
             self._watch.resting()
             return False
+        except StoreError as error:  # nobody's trouble over there
+            _log.info(
+                "what a poll found is not written down",
+                extra={"connection": connection.id, "error": type(error).__name__},
+            )
+            return False
         except (CountersignError, TimeoutError) as error:
             _log.info("poll failed", extra={"connection": connection.id, "error": type(error).__name__})
             if not tells_by_itself:
