@@ -13,8 +13,9 @@ import pytest
 
 from bot import http
 from bot.access.model import Person
+from bot.approvals.carriers import InHouse
 from bot.approvals.model import Kind, Proof, Request, Rule, Seat, State
-from bot.approvals.service import InHouse, Wish
+from bot.approvals.service import Wish
 from bot.config import WebhookConfig
 from bot.errors import StartRefusedError
 from bot.secret import Secret
