@@ -365,7 +365,10 @@ def _noted(path: Path) -> int | None:
 
 def _reached(tables: Tables) -> int:
     """The last row of the audit log; each change that matters has one."""
-    return int(tables.conn.execute("SELECT max(seq) FROM audit").fetchone()[0] or 0)
+    row = tables.conn.execute(
+        "SELECT seq FROM audit WHERE typeof(seq) = 'integer' ORDER BY seq DESC LIMIT 1"
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def copy_of(path: Path) -> Path:
