@@ -362,7 +362,7 @@ async def test_over_broken_lines_every_price_and_every_booking_comes_once_and_in
     prices = [Subject(Topic.QUOTE, symbol) for symbol in ("R_10", "R_25", "R_50", "R_75", "R_100")]
     async with a_desk(real_time=True) as desk:
         await desk.tell("rate", seconds=1)
-        histories = desk.count('"ticks_history"')
+        histories, statements = desk.count('"ticks_history"'), desk.count('"statement"')
         provider, kept = desk.link(), Standing()
 
         @asynccontextmanager
@@ -374,6 +374,8 @@ async def test_over_broken_lines_every_price_and_every_booking_comes_once_and_in
         running = asyncio.create_task(line.run())
         try:
             await until(lambda: {subject for subject, _ in kept.events} >= set(prices))
+            await until(statements)
+            await provider.site.time()  # asked behind the statement and answered behind it: bookings are followed now
             assert histories() == 0  # the first frame of each says where it stands
             for amount in ("1.00", "2.00"):
                 desk.sim.misfortunes.set_down(True)
