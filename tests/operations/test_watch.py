@@ -15,6 +15,7 @@ import pytest
 
 from bot.alerts.engine import Happening
 from bot.alerts.model import Measure, Occasion, Phase, Repeat, Rule, Source, Test
+from bot.alerts.wording import PERHAPS
 from bot.errors import StoreBusyError
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Spell, Step
@@ -454,7 +455,7 @@ def alerts(desk: Desk) -> list[str]:
 
 
 async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_path: Path, chat: Chat) -> None:
-    """F46."""
+    """F46. That a second one was perhaps hidden in the minute of the second cut may be said, too: it is no crossing."""
     async with providers("capital") as sides:
         config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
         async with at_work(config, chat, sides) as desk, alerting(desk):
@@ -483,7 +484,7 @@ async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_
             await until(lambda: report.spell.up_at is not None)
             desk.clock.ahead_by(11)
             await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
-            (alert,) = alerts(desk)
+            (alert,) = [text for text in alerts(desk) if PERHAPS not in text]
             assert "During outage" in alert
             assert len(cards(desk)) == 1
 
