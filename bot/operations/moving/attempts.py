@@ -41,12 +41,14 @@ from bot.operations.moving.guarding import Guarding
 from bot.operations.moving.matters import Matter
 from bot.operations.moving.records import Asked
 from bot.operations.moving.showing import Showing
+from bot.operations.moving.spill import Spill
 from bot.operations.timekeeping import Timekeeping, doubt_in
 from bot.providers.base import MoneySeam, Outcome, Prepared, Receipt
 from bot.store import Database, Tables
 
 MAY_PASS = (ClockDoubtedError, ConnectionLockedError, OwnerSuspendedError, FrozenError, ProviderError)
 """What may pass by itself, or by somebody's hand, before the request's time is over."""
+_FIRST_PAUSE = 0.2
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +65,7 @@ class Attempts:
         matters: Mapping[Kind, Matter],
         timekeeping: Timekeeping,
         showing: Showing,
+        spill: Spill,
     ) -> None:
         self._database = database
         self._approvals = approvals
@@ -72,6 +75,7 @@ class Attempts:
         self._matters = matters
         self._timekeeping = timekeeping
         self._showing = showing
+        self._spill = spill
         self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
         self.lost: Callable[[str], None] = lambda request_id: None
@@ -202,7 +206,9 @@ class Attempts:
                 crashpoint("CP13")
             return moved.state
 
-        state = await persistently(lambda: self._database.write(change), self._clock)
+        state = await persistently(
+            lambda: self._database.write(change), self._clock, lambda: self._spill.hold(request.id, receipt, heard)
+        )
         self._showing.is_shown(request.id)
         if state is State.ACKED:
             crashpoint("CP12")
@@ -259,13 +265,17 @@ def proven(kind: Kind, attempt: int, receipt: Receipt) -> tuple[Event, str]:
             return Event.OUTCOME_LOST, f"no definite answer ({said})" if said else "no definite answer"
 
 
-async def persistently(write: Callable[[], Awaitable[State]], clock: Clock) -> State:
-    """A write that must come to pass: tried until the database takes it."""
-    pause = 0.2
+async def persistently(
+    write: Callable[[], Awaitable[State]], clock: Clock, refused: Callable[[], None] = lambda: None
+) -> State:
+    """A write that must come to pass: tried until the database takes it. `refused` is called once, if it does not."""
+    pause = _FIRST_PAUSE
     while True:
         try:
             return await write()
         except StoreError as error:
             _log.warning("what became of a request is not stored yet", extra={"error": type(error).__name__})
+            if pause == _FIRST_PAUSE:
+                refused()
             await clock.sleep(pause)
             pause = min(pause * 2, 5.0)

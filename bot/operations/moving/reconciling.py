@@ -30,6 +30,7 @@ from bot.operations.moving.attempts import persistently
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter, purse
 from bot.operations.moving.records import Asked, Sending, Sighting
+from bot.operations.moving.spill import Spill
 from bot.providers.base import Evidence, Outcome
 from bot.store import Database, Tables
 
@@ -62,6 +63,7 @@ class Reconciling:
         clock: Clock,
         matters: Mapping[Kind, Matter],
         incidents: Incidents,
+        spill: Spill,
     ) -> None:
         self._database = database
         self._approvals = approvals
@@ -70,6 +72,7 @@ class Reconciling:
         self._clock = clock
         self._matters = matters
         self._incidents = incidents
+        self._spill = spill
         self._open: dict[str, asyncio.Task[None]] = {}
         self._unasked: dict[str, set[str]] | None = None
         """By the account that money leaves from: what was under way at the start, and has not been asked about yet.
@@ -94,6 +97,7 @@ class Reconciling:
         """What was being sent when the last run ended is unknown. Before anything is sent."""
 
         def change(tables: Tables) -> dict[str, set[str]]:
+            self._spill.take_in(tables)
             for request in requests.standing(tables, (State.SENDING, State.ACKED)):
                 self._approvals.course.moving(
                     tables, request, Event.OUTCOME_LOST, "the program ended while it was being sent"

@@ -28,6 +28,7 @@ from bot.operations.moving.reconciling import Reconciling
 from bot.operations.moving.sending import Sending
 from bot.operations.moving.settling import Repeating, Settling
 from bot.operations.moving.showing import Showing
+from bot.operations.moving.spill import Spill
 from bot.operations.moving.withdrawals import WithdrawalMatter
 from bot.operations.rates import RateBook
 from bot.operations.thawing import Thawing
@@ -90,10 +91,11 @@ def money_room(
         **{kind: DealMatter(kind) for kind in (Kind.ORDER, Kind.CLOSE, Kind.CHANGE)},
     }
     showing = Showing(database, approvals, clock)
-    attempts = Attempts(database, approvals, connections, guarding, clock, matters, timekeeping, showing)
+    spill = Spill(database.path.with_name(f"{database.path.name}-evidence"), clock)
+    attempts = Attempts(database, approvals, connections, guarding, clock, matters, timekeeping, showing, spill)
     sending = Sending(database, attempts, showing, clock)
     incidents = Incidents(audit, outbox)
-    reconciling = Reconciling(database, approvals, connections, outbox, clock, matters, incidents)
+    reconciling = Reconciling(database, approvals, connections, outbox, clock, matters, incidents, spill)
     sending.ready, attempts.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
     attempts.alarm = reconciling.alarm = freezing.alarm
     thawing = Thawing(database, approvals, policies, freezing, audit, sending.again)

@@ -5,6 +5,7 @@ without a restart.
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -14,6 +15,8 @@ import pytest
 
 from bot.approvals.model import State
 from bot.errors import StoreBusyError, StoreFullError
+from bot.operations.moving.records import answers_of
+from bot.operations.moving.spill import Spill
 from bot.store import Database, Tables
 from tests.support.chatting import Chat
 from tests.support.moving import MoneyDesk, money_desk
@@ -49,6 +52,11 @@ async def full(database: Database, when: str) -> AsyncIterator[None]:
         yield
     finally:
         await database.read(is_over)
+
+
+def spilled(bank: MoneyDesk) -> Path:
+    path = bank.rooms.database.path
+    return path.with_name(f"{path.name}-evidence")
 
 
 @contextmanager
@@ -102,8 +110,31 @@ async def test_f48_an_answer_for_which_there_is_no_room_is_held_until_there_is(
         request = await bank.gets()
         await refused(caplog, "what became of a request is not stored yet", 2)
         assert (await bank.state(request), await bank.paid()) == (State.SENDING, 1)
+        (line,) = spilled(bank).read_text().splitlines()
+        assert json.loads(line)["request"] == request.id
+        assert json.loads(line)["said"][0].startswith("succeeded ")
+        assert spilled(bank).stat().st_mode & 0o777 == 0o600
     await bank.in_time_becomes(request, State.SUCCEEDED)
     assert (await bank.paid(), await bank.money_calls(), await bank.outcomes()) == (1, 1, ["succeeded"])
+
+
+async def test_r43_what_was_spilled_of_a_sending_that_a_crash_cut_short_is_among_its_answers(
+    bank: MoneyDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = bank.rooms.database
+    async with full(database, ENDS):
+        request = await bank.gets()
+        await refused(caplog, "what became of a request is not stored yet", 1)
+        with spilled(bank).open("a") as file:
+            file.write('{"request": "nobody", "at": 5, "said": ["x"]}\n{"requ')
+        spill = Spill(spilled(bank), bank.rooms.clock)
+        await database.write(spill.take_in)
+        (said,) = await database.read(lambda tables: answers_of(tables, request.id))
+        assert said.body.startswith("succeeded ")
+    await bank.in_time_becomes(request, State.SUCCEEDED)
+    await database.write(spill.take_in)
+    # its own answer is there by now
+    assert len(await database.read(lambda tables: answers_of(tables, request.id))) == 2
 
 
 async def test_f47_while_another_program_holds_the_database_nothing_is_signed_or_sent_and_answers_are_held(
