@@ -23,7 +23,7 @@ from bot.operations.freezing import DESK
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.store.database import inspect, keep_copy, peek
+from bot.store.file import inspect, keep_copy, peek
 from bot.vault.install import keys_instead, take_over
 from bot.vault.keys import KeyTree, MasterKey
 

@@ -30,7 +30,7 @@ from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_ep
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.store.database import fold, inspect, peek
+from bot.store.file import fold, inspect, peek
 from bot.vault.archive import FRAME, LONGEST_HEADER, Header, opened, read_header
 from bot.vault.install import check_key, keys_of
 from bot.vault.keys import KeyTree, MasterKey
