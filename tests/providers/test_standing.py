@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from bot.errors import SilentError, UnsupportedError
 from bot.money import Currency, Money
+from bot.providers.gaps import Gap, Handed, Hole, Outage
 from bot.providers.news import Mark, News
 from bot.providers.records import Balance, Candle, Entry, Environment, Market, Quote, Reading, Way
-from bot.providers.standing import Figures, Gap, Handed, Hole, Outage, Standing, State
+from bot.providers.standing import Figures, Standing
 from bot.providers.streams import Subject, Told, Topic
+from bot.providers.threads import State
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GOLD = Subject(Topic.QUOTE, "GOLD")

@@ -22,7 +22,7 @@ from bot.errors import (
 from bot.messages.outbox import Lane, Notice, Outbox
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Cards, Spell, Step, given_up, open_outage
-from bot.providers.standing import Hole
+from bot.providers.gaps import Hole
 from bot.providers.streams import Subject, Topic
 from bot.store import Database, Tables
 
