@@ -16,7 +16,8 @@ from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, Ne
 from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.bursts import Burst
-from bot.messages.outbox import Head, Lane, Notice, Queued
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Head, Queued
 from handlers import groups
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, Desk

@@ -19,7 +19,8 @@ from bot.alerts.wording import condition, headline, time_said, why
 from bot.errors import NotAllowedError
 from bot.ids import short_id
 from bot.messages.cards import Cards
-from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.messages.notice import Choices, Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.store import Tables
 from bot.store.columns import at, packed
 

@@ -27,7 +27,8 @@ from bot.approvals.seating import signers_in
 from bot.approvals.service import Wish
 from bot.clock import Clock
 from bot.errors import ConflictError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.factor_records import has_factor
 from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS

@@ -16,7 +16,8 @@ from bot.audit.model import RECOVERED, Flaw
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import StartRefusedError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.backups import in_thread
 from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_epoch
 from bot.operations.freezing import DESK

@@ -24,7 +24,8 @@ from bot.audit.model import RESTORED
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import BackupUnreadableError, StartRefusedError, StoreDamagedError, StoreError, WrongKeyError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.backups import EX_CANTCREAT, in_thread, pieces, sync_folder
 from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_epoch
 from bot.ports import Deed

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from bot.errors import StoreError
-from bot.messages.outbox import Lane, Notice, Outbox, Queued
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox, Queued
 from bot.store import Database, Tables
 from tests.support.clock import HandClock
 

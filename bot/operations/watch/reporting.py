@@ -19,7 +19,8 @@ from bot.errors import (
     StreamsFullError,
     UnreachableError,
 )
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Cards, Spell, Step, given_up, open_outage
 from bot.providers.gaps import Hole
