@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Role
 from bot.alerts import records
-from bot.alerts.engine import Moved
-from bot.alerts.model import Occasion, Phase, Repeat, Rule, State
+from bot.alerts.model import Moved, Occasion, Phase, Repeat, Rule, State
 from bot.alerts.telling import Desk, Telling, buttons
 from bot.errors import NotFoundError
 from bot.ports import Deed, Recorder

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 from bot.access.model import Person
 from bot.alerts import records
 from bot.alerts.book import Entry
-from bot.alerts.engine import Engine, Happening, Moved
+from bot.alerts.engine import Engine
 from bot.alerts.firings import Firings
-from bot.alerts.model import Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
+from bot.alerts.happening import Happening
+from bot.alerts.model import Escalation, Moved, Occasion, Outage, Phase, Repeat, Rule, Severity, State
 from bot.alerts.surveying import differences, known_positions, remember
 from bot.alerts.telling import Desk, Find, Telling
 from bot.alerts.tending import Tending

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Occasion, Repeat, Rule, Source, Test
 from bot.messages.notice import File, Lane, Notice
 from bot.messages.quiet import QuietHours
