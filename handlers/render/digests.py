@@ -83,7 +83,7 @@ def _short(name: str) -> str:
 def until_day(sheet: Sheet[Told], last: date, taste: Taste) -> Sheet[Told]:
     """Without what came after that day: a statement that is late is of its own day all the same."""
 
-    def day_of(one: Told) -> date:
+    def day_of(one: Entry | Happening) -> date:
         if isinstance(one, Entry) and one.at is None:
             return one.on
         return (one.at or sheet.asked_at).astimezone(taste.zone).date()
