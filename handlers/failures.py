@@ -202,8 +202,11 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
                 f"{which}: this login is for {kinds[error.found]}, and {kinds[error.wanted]} was asked for. "
                 f"Next: {again}, or give one for {kinds[error.wanted]}."
             )
+        case CredentialRefusedError() if _is_session_over(error):
+            return f"{which} ended our session; another program may use the same key. Try again in a minute."
         case CredentialRefusedError():
-            return f"{which} does not accept this login ({visible_word(error.code, 64)}). Next: {again}."
+            why = f": {meaning}" if (meaning := _meaning(error)) else ""
+            return f"{which} does not accept this login ({visible_word(error.code, 64)}){why}. Next: {again}."
         case ScopeMissingError():
             scope = visible_word(error.scope, 64)
             return f"{which}: this key lacks the permission “{scope}”. Make one that has it, then {again}."
@@ -236,11 +239,35 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
 
 def _reason(error: RefusedError) -> str:
     """What a provider's code means and what would help, where that is known beyond the code; empty otherwise."""
-    if error.provider != "deriv":
-        return ""
-    from bot.providers.deriv.wire.reasons import REASONS, in_words  # with the first refusal: most starts meet none
+    match error.provider:  # each imported with the first refusal: most starts meet none
+        case "deriv":
+            from bot.providers.deriv.wire.reasons import REASONS, in_words
 
-    return in_words(error.code) if error.code in REASONS else ""
+            return in_words(error.code) if error.code in REASONS else ""
+        case "capital":
+            from bot.providers.capital.wire.reasons import is_known, words_of
+
+            return words_of(error.code) if is_known(error.code) else ""
+        case _:
+            return ""
+
+
+def _meaning(error: CredentialRefusedError) -> str:
+    """Of a code about who asks, where the provider is known to mean something by it; empty otherwise."""
+    if error.provider != "capital":
+        return ""
+    from bot.providers.capital.wire.failures import CREDENTIAL_CODES
+
+    return CREDENTIAL_CODES.get(error.code, "")
+
+
+def _is_session_over(error: CredentialRefusedError) -> bool:
+    """Whether it is about a session that ended, and not about the login itself."""
+    if error.provider != "capital":
+        return False
+    from bot.providers.capital.wire.failures import is_session_over
+
+    return is_session_over(error)
 
 
 def _of_step_up(error: StepUpError) -> str:

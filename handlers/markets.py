@@ -10,12 +10,13 @@ from bot.operations.markets import SPANS, Path, Span
 from bot.operations.sheets import Sheet
 from bot.providers.base import Ability
 from bot.providers.records import Market
-from handlers import alert_steps, completing
+from handlers import alert_steps, completing, pages
 from handlers.context import DeskContext
 from handlers.doors import Words, at_most_one, taste_of
 from handlers.pages import Reply, privately
 from handlers.render import candles, charts
 from handlers.render import markets as render
+from handlers.render.candles import Style
 from handlers.render.text import literal, visible
 
 _QUOTE, _MARKET, _CHART, _ORDERS = "/quote GOLD", "/market US500", "/chart GOLD 1d", "/orders capital"
@@ -84,7 +85,7 @@ async def chart(context: DeskContext, words: Words) -> Reply | None:
     """A picture, to the asker's private chat."""
     if not words:
         return await _which(context, _CHART)
-    names, span, as_line = read(words)
+    names, span, style = read(words)
     path = await context.services.markets.path(context.person, names, span)
     if not path.candles:
         name = literal(path.market.name, 40)
@@ -94,32 +95,50 @@ async def chart(context: DeskContext, words: Words) -> Reply | None:
     taste = taste_of(context)
     under = f"{_CALLED[span.name]} · {path.connection.name} · {taste.date_time(path.as_of)}"
     picture = await asyncio.to_thread(
-        candles.path, _title(path), under, path.candles, path.positions, taste.zone, line=as_line
+        candles.path, _title(path), under, path.candles, path.positions, taste.zone, style
     )
+    offers = _other_pictures(path, style)
 
     async def say(chat_id: int) -> None:
         await context.bot.send_photo(
-            chat_id, InputFile(picture, "chart.png"), caption=_caption(path), protect_content=True
+            chat_id,
+            InputFile(picture, "chart.png"),
+            caption=_caption(path),
+            protect_content=True,
+            reply_markup=await pages.offering(context, chat_id, offers),
         )
 
     await privately(context, say)
     return None
 
 
-def read(words: Words) -> tuple[Words, Span, bool]:
-    """`GOLD 1w line` → the market's words, the span, whether a line is wished for."""
+def _other_pictures(path: Path, style: Style | None) -> list[tuple[str, str]]:
+    """The same market over another time, and drawn the other way."""
+    if not completing.is_a_word(path.market.symbol):
+        return []
+    line = f"/chart {path.connection.name} {path.market.symbol}"
+    drawn = style or candles.usual(path.candles)
+    other = Style.CANDLES if drawn is Style.LINE else Style.LINE
+    kept = "" if style is None else f" {style}"
+    spans = [(name, f"{line} {name}{kept}") for name in _SPANS if name != path.span.name]
+    return [*spans, (other.capitalize(), f"{line} {path.span.name} {other}")]
+
+
+def read(words: Words) -> tuple[Words, Span, Style | None]:
+    """`GOLD 1w line` → the market's words, the span, and how it is to be drawn, where that is said."""
     left = list(words)
-    as_line, span = False, _SPANS[_USUAL]
-    while left and (left[-1].lower() in _SPANS or left[-1].lower() in ("line", "candles")):
+    style: Style | None = None
+    span = _SPANS[_USUAL]
+    while left and (left[-1].lower() in _SPANS or left[-1].lower() in set(Style)):
         last = left.pop().lower()
         if last in _SPANS:
             span = _SPANS[last]
         else:
-            as_line = last == "line"
+            style = Style(last)
     _some(left, _CHART)
     if len(left) > 1 and _LIKE_A_SPAN.fullmatch(left[-1]):
         raise InputError(f"how long? One of {', '.join(_SPANS)}", _CHART)
-    return left, span, as_line
+    return left, span, style
 
 
 async def _which(context: DeskContext, example: str) -> Reply:

@@ -101,6 +101,11 @@ class Test(StrEnum):
     HAPPENS = "happens"
 
 
+def stays(what: Measure | Occasion, test: Test) -> bool:
+    """Whether it is so for a while, once it has come: only that can be over, and be said again meanwhile."""
+    return what.lasts if isinstance(what, Occasion) else test in (Test.ABOVE, Test.BELOW, Test.MOVES)
+
+
 class Repeat(StrEnum):
     """When a rule that has come is armed again."""
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role
 from bot.access.records import group_now, people_in
-from bot.alerts.model import Escalation, Firing, Measure, Occasion, Rule, Severity, Test
+from bot.alerts.model import Escalation, Firing, Measure, Rule, Severity, stays
 from bot.alerts.records import Told
 from bot.alerts.wording import condition, headline, time_said, why
 from bot.errors import NotAllowedError
@@ -287,8 +287,7 @@ def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:
 def buttons(rule: Rule, *, is_acknowledged: bool = False) -> Choices:
     """Below an alert, for the rule's owner. Only what stays so can be muted until it is over."""
     mutes = [("Mute 1 h", MUTE_1H), ("Mute 4 h", MUTE_4H)]
-    what = rule.source.what
-    if rule.test in (Test.ABOVE, Test.BELOW, Test.MOVES) or (isinstance(what, Occasion) and what.lasts):
+    if stays(rule.source.what, rule.test):
         mutes.append(("Mute until resolved", MUTE_HELD))
     first = () if is_acknowledged else ACKNOWLEDGING
     return (*first, tuple(mutes), (("Less like this", LESS),))

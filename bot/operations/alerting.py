@@ -231,6 +231,7 @@ class Alerting:
             expires_at=ends,
             severity=said.severity,
             target=target,
+            rest=said.rest,
         )
 
 

@@ -114,11 +114,12 @@ class TransferSteps:
             if not sketch.account:
                 raise
             accounts = ()
-        fitting = [one for one in accounts if sketch.currency in ("", one.amount.currency.code)]
-        if not sketch.account and len(fitting) == 1:
-            sketch = replace(sketch, account=fitting[0].account)
         if not sketch.account:
-            return Step(Asking.ACCOUNT, sketch, accounts=tuple(fitting or accounts))
+            payers = await self._transfers.payers(connection, accounts)
+            fitting = [one for one in payers if sketch.currency in ("", one.amount.currency.code)]
+            if len(fitting) != 1:
+                return Step(Asking.ACCOUNT, sketch, accounts=tuple(fitting or payers))
+            sketch = replace(sketch, account=fitting[0].account)
         account = next((one for one in accounts if one.account == sketch.account), None)
         if not sketch.currency and account is not None:
             sketch = replace(sketch, currency=account.amount.currency.code)

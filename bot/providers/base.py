@@ -379,7 +379,20 @@ class KnowsOwn(Protocol):
     """A money seam that moves money between the accounts of one person."""
 
     async def own(self, account: str) -> tuple[Account, ...]:
-        """Where money of this account can go without leaving its person. `ProviderError`."""
+        """Where money of this account can go without leaving its person.
+
+        Raises:
+            InputError: This login moves no money of that account.
+            ProviderError: It could not be asked.
+        """
+
+
+@runtime_checkable
+class PaysFromSome(Protocol):
+    """A money seam whose login may show accounts that it moves no money of."""
+
+    async def payers(self) -> frozenset[str]:
+        """Those that it could. `ProviderError`."""
 
 
 @runtime_checkable

@@ -30,6 +30,7 @@ from tests.support.clock import HandClock
 
 OLGA, VERA, ADAM = 1002, 1003, 1001
 GROUP = -100
+CRITICAL = Severity.CRITICAL
 
 
 @dataclass
@@ -479,6 +480,34 @@ async def test_what_lasted_and_is_over_is_edited(room: Room) -> None:
     await room.alerts.over(1, Occasion.STREAM_DOWN, "outage/1")
     _, edit = await room.notices()
     assert edit["lines"][-1].startswith("Resolved")
+
+
+async def test_what_lasts_is_said_every_so_often_until_it_is_over(room: Room) -> None:
+    await room.sets(
+        waits_for(Occasion.STREAM_DOWN, name="w", repeat=Repeat.EVERY, every=timedelta(hours=1), severity=CRITICAL)
+    )
+    down = Happening(Occasion.STREAM_DOWN, "outage/1", "No quotes", room.clock.now(), 1)
+    for minute in range(125):
+        room.alerts.happened(down)
+        await room.alerts.settled()
+        if minute == 70:
+            await room.restart()
+        await room.clock.move(60)
+    assert await room.titles() == ["Stream down"] * 3
+    await room.alerts.over(1, Occasion.STREAM_DOWN, "outage/1")
+    edits = (await room.notices())[3:]
+    assert [one["lines"][-1].startswith("Resolved") for one in edits] == [True, True, True]
+
+
+async def test_what_lasts_and_was_said_again_is_not_over_while_it_is_seen(room: Room) -> None:
+    await room.sets(waits_for(Occasion.DISK_LOW, name="w", connection=0, repeat=Repeat.EVERY, every=MINUTE))
+    for _ in range(2):
+        room.alerts.happened(Happening(Occasion.DISK_LOW, "disk/1", "5 MB are free", room.clock.now()))
+        await room.alerts.only([Occasion.DISK_LOW], ["disk/1"])
+        await room.clock.move(60)
+    assert await room.titles() == ["Disk low", "Disk low"]
+    await room.alerts.only([Occasion.DISK_LOW], [])
+    assert len(await room.titles()) == 4
 
 
 def _position(number: str, now: str = "2400") -> Position:

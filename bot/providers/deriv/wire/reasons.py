@@ -87,7 +87,7 @@ REASONS = {
     "PAUnwelcomeStatusWithdraw": _AGENT,
     "PAWithdrawalDifferentBrokers": _AGENT,
     "PaymentsSuspended": _LATER,
-    "PermissionDenied": "this token may not do that; its owner makes one that may, and gives it with /replace",
+    "PermissionDenied": "this token may not, or is of another account; its owner gives one that fits with /replace",
     "PleaseAuthenticate": _PROVE,
     "PriceMoved": "the price has moved past what was allowed; look at it and ask anew",
     "RateLimit": _BUSY,
