@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from bot.access.model import Person
-from bot.errors import InputError, ScopeMissingError, UnsupportedError
+from bot.errors import InputError, ScopeMissingError
 from bot.money import Currency
 from bot.operations import account_form as forms
 from bot.operations.account_form import Asking, Filled, Kind
+from bot.operations.adapters import deriv_behind
 from bot.operations.changing import ANSWER_SECONDS, Changing
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
-from bot.providers import deriv
 from bot.providers.deriv import signup
 from bot.providers.deriv.signup import Form
 from bot.providers.deriv.wire.opening import NewUser, Opened, Purpose, Residence
@@ -43,13 +43,13 @@ class Calls:
         """For calls that change nothing."""
         connection = await self._connections.numbered(form.connection)
         async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-            yield _binary(provider)
+            yield deriv_behind(provider)
 
     async def mail(self, person: Person, form: Filled, address: str, telegram_id: int) -> None:
         """Let Deriv mail its code to an address."""
         connection = await self._connections.numbered(form.connection)
         async with self._changing.through(person, connection, "code.mailed", {}, telegram_id=telegram_id) as provider:
-            await _binary(provider).opening.send_code(address, Purpose.ACCOUNT_OPENING)
+            await deriv_behind(provider).opening.send_code(address, Purpose.ACCOUNT_OPENING)
 
     async def open(
         self, person: Person, form: Filled, connection: Connection, sealed: Mapping[str, Secret], telegram_id: int
@@ -59,7 +59,7 @@ class Calls:
         details = {"kind": kind, "currency": form.currency} if form.currency else {"kind": kind}
         through = self._changing.through(person, connection, "account.opening", details, telegram_id=telegram_id)
         async with through as provider:
-            opening = _binary(provider).opening
+            opening = deriv_behind(provider).opening
             if form.kind is Kind.MORE:
                 return await opening.open_virtual()
             if form.kind is Kind.DEMO:
@@ -106,11 +106,3 @@ def _fields(form: Filled, sealed: Mapping[str, Secret]) -> dict[str, str | int]:
 def is_field(key: str) -> bool:
     """Whether what lies sealed under this key is an answer that Deriv has a field for."""
     return key not in (Asking.ADDRESS, Asking.CODE, Asking.PASSWORD, TOKEN)
-
-
-def _binary(provider: object) -> "Deriv":
-    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Deriv):
-        raise UnsupportedError(deriv.SPEC.name, "that")
-    return provider

@@ -9,8 +9,9 @@ from bot.access.model import Person, Right
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.clock import Clock
-from bot.errors import InputError, NotAllowedError, NotFoundError, UnsupportedError
+from bot.errors import InputError, NotAllowedError, NotFoundError
 from bot.money import Currency
+from bot.operations.adapters import deriv_behind
 from bot.operations.connections import Connections
 from bot.operations.contract_line import EXAMPLE, Line
 from bot.operations.deals import Where
@@ -19,7 +20,6 @@ from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
 from bot.operations.transfers import amount_of
 from bot.providers import deriv
-from bot.providers.base import Provider
 
 if TYPE_CHECKING:
     from bot.providers.deriv.client import Deriv
@@ -55,7 +55,7 @@ class ContractDesk:
         """
         connection = await self._through(person)
         async with self._connections.session(connection) as provider:
-            binary = _binary(provider)
+            binary = deriv_behind(provider, "contracts")
             account, terms = await _terms(binary, line)
             proposal = await binary.options.price(terms)
         wanted = replace(line, currency=terms.currency.code)
@@ -99,14 +99,6 @@ class ContractDesk:
         if not visible:
             raise NotFoundError("connection", deriv.SPEC.name)
         return next((one for one in visible if one.may_act(person)), visible[0])
-
-
-def _binary(provider: Provider) -> "Deriv":
-    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Deriv):
-        raise UnsupportedError(provider.spec.name, "contracts")
-    return provider
 
 
 async def _terms(binary: "Deriv", line: Line) -> tuple[str, "Terms"]:
