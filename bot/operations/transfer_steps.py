@@ -15,7 +15,7 @@ from bot.operations.moving.plans import Plan
 from bot.operations.transfer_line import Line
 from bot.operations.transfer_line import read as apart
 from bot.operations.transfers import Transfers, amount_of, check_funds, check_note, named
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from bot.providers.records import Balance
 
 _EXAMPLE = "/transfer 250.00 USD from 9120000001 to Harbour for Invoice 4711"

@@ -7,7 +7,7 @@ from bot.approvals.model import Kind, Request
 from bot.messages.notice import Lane, Notice
 from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
-from bot.providers.base import Evidence, Outcome
+from bot.providers.acts import Evidence, Outcome
 from bot.store import Tables
 
 

@@ -16,7 +16,7 @@ from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.ports import Deed, Recorder
-from bot.providers.base import PayWay, WantsCodes
+from bot.providers.acts import PayWay, WantsCodes
 from bot.secret import Secret
 from bot.store import Database, Tables
 

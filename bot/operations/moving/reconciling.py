@@ -32,7 +32,7 @@ from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter, purse
 from bot.operations.moving.records import Asked, Sending, Sighting
 from bot.operations.moving.spill import Spill
-from bot.providers.base import Evidence, Outcome
+from bot.providers.acts import Evidence, Outcome
 from bot.store import Database, Tables
 
 FINAL_WITHIN = timedelta(seconds=60)

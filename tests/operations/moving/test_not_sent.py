@@ -7,7 +7,7 @@ import pytest
 
 from bot.approvals.model import State
 from bot.network.rest import Rest
-from bot.providers.base import Act, Prepared, Receipt
+from bot.providers.acts import Act, Prepared, Receipt
 from bot.providers.crm.client.seam import Seam as CrmSeam
 from bot.providers.cryptocapital.seam import Seam
 from tests.support.chatting import NOBODY_LISTENS, OLGA, Chat, until

@@ -30,7 +30,8 @@ from bot.errors import (
     ScopeMissingError,
     UnreachableError,
 )
-from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, PayWay, Prepared, Receipt
+from bot.providers.acts import Absence, Act, ActKind, Evidence, Outcome, PayWay, Prepared, Receipt
+from bot.providers.base import Lend
 from bot.providers.deriv.client import payments, traces
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.client.payments import Done, Rehearsed
@@ -55,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 
 class Seam:
-    """Fits `bot.providers.base.MoneySeam`, `NamesPayees`, `KnowsOwn`, `PaysFromSome` and `WantsCodes`."""
+    """Fits `bot.providers.acts.MoneySeam`, `NamesPayees`, `KnowsOwn`, `PaysFromSome` and `WantsCodes`."""
 
     def __init__(self, line: DerivLine, lend: Lend) -> None:
         self._line = line
