@@ -58,7 +58,9 @@ TOLD = {
     ),
     "/balance nope": ("There is no connection “nope” that you can see. You can see none yet: /connect links one."),
     "/disconnect x": "There is no connection “x” that you can see. You can see none yet: /connect links one.",
-    "/connect bank": "Please tap or type one of: capital, deriv, cryptocapital, crm. For example: capital",
+    "/connect bank": "Please choose one of: capital, deriv, cryptocapital, crm. For example: /connect capital",
+    "/connect capital real": "Please choose one of: live, demo. For example: /connect capital live",
+    "/connect crm live main today": "The rest is asked for step by step. For example: /connect crm live main",
     "/invite viewer": "That needs the right to invite people, which you do not have. An admin can give it.",
     # unknown ones
     "/balanse": "I do not know /balanse. Did you mean /balance?",
