@@ -77,7 +77,7 @@ async def orders(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, _ORDERS)
     sheet = await context.services.markets.orders(context.person, word)
     waits = any(answer.reading is not None and answer.reading.items for answer in sheet.answers)
-    offers = [("Take one back…", "/cancelorder")] if waits else []
+    offers = [("Change…", "/change"), ("Take one back…", "/cancelorder")] if waits else []
     return Reply(render.orders(sheet, taste_of(context)), " ".join(["/orders", *words]), offers)
 
 
