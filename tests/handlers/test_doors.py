@@ -33,7 +33,7 @@ TOLD = {
     "/statement": "No connection you can see keeps statements.",
     "/quote gold": "You can see no provider login with prices. /connect links one; Capital.com and Deriv have them.",
     "/orders": "You can see no provider login with orders. /connect links one; Capital.com and Deriv have them.",
-    "/quote": "Which market? Its symbol, or a part of its name. For example: /quote GOLD",
+    "/quote": "You can see no provider login with prices. /connect links one; Capital.com and Deriv have them.",
     "/chart 1d": "Which market? Its symbol, or a part of its name. For example: /chart GOLD 1d",
     "/connections": NO_LOGIN[1],
     "/cancel": "There was nothing to stop.",
