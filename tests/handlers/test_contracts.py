@@ -70,6 +70,23 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     assert await signed(desk, "order") is State.SUCCEEDED
     assert (await ledger(desk)).count("buy") == before + 1
 
+    sold = (await ledger(desk)).count("sell")
+    open_ones = await with_buttons(desk, "/positions deriv")
+    assert re.search(
+        r"▼ Volatility 50 Index .*\n +short · .* → .* if sold now · until .+, 2 d 1\d h left", open_ones["text"]
+    )
+    assert re.search(r"long · .* · until .+, 1\d min left", open_ones["text"]), open_ones["text"]
+    (which,) = await desk.desk.taps(OLGA, open_ones, "Sell…")
+    (fall,) = [label for label in buttons(which) if label.startswith("Volatility 50 Index · short")]
+    (look,) = await desk.desk.taps(OLGA, which, fall)
+    assert re.search(
+        r"\nSell contract 270000005 back: Volatility 50 Index \(R_50\), short\nPrice at least: ", look["text"]
+    )
+    await desk.desk.taps(OLGA, look, "Ask")
+    assert await signed(desk, "close") is State.SUCCEEDED
+    assert (await ledger(desk)).count("sell") == sold + 1
+    assert "short" not in await desk.desk.said(OLGA, "/positions deriv")
+
 
 async def play_money(desk: Treasury, label: str = "demo") -> None:
     """The login of the same person's demo account, linked too."""
