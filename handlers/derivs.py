@@ -16,11 +16,11 @@ from bot.operations.linked import Connection
 from bot.providers import deriv
 from bot.providers.deriv.wire.books import Closed
 from bot.providers.records import Environment, Reading
+from handlers import periods
 from handlers.context import DeskContext
 from handlers.doors import Words, at_most_one, taste_of
 from handlers.pages import Reply, privately
 from handlers.render import derivs as render
-from handlers.statement import read
 
 PROFIT, AGENTS, CASHIER = "/profit 20", "/agents id USD", "/cashier deriv/main"
 _TICKS = "/ticks R_100"
@@ -62,20 +62,24 @@ async def which(
 
 
 async def profit(context: DeskContext, words: Words) -> Reply | None:
-    """`[connection] [how many | since DAY] [csv]`"""
+    """`[connection] [how many | since DAY [until DAY]] [csv]`"""
     left, as_file = (words[:-1], True) if words and words[-1].lower() == "csv" else (words, False)
-    word, limit, since = read(left, context.services.clock.now(), ZoneInfo(context.services.config.desk.time_zone))
-    rest = words if word is None else words[1:]
-    meant = await which(context, word, lambda name: " ".join(["/profit", name, *rest]))
+    now, zone = context.services.clock.now(), ZoneInfo(context.services.config.desk.time_zone)
+    asked = periods.read(left, now, zone, command="/profit", too_many=f"/profit tells of 1 to {periods.MOST} contracts")
+    rest = words if asked.word is None else words[1:]
+    meant = await which(context, asked.word, lambda name: " ".join(["/profit", name, *rest]))
     if isinstance(meant, Reply):
         return meant
-    connection, reading = await context.services.derivs.profits(context.person, meant.name, most=limit, since=since)
+    connection, reading = await context.services.derivs.profits(
+        context.person, meant.name, most=asked.limit, since=asked.since, until=asked.until
+    )
     if not as_file or not reading.items:
-        blocks = render.profits(connection, reading, taste_of(context))
+        what = f"bought {asked.said}" if asked.said else f"newest {asked.limit}"
+        blocks = render.profits(connection, reading, what, taste_of(context))
         return Reply(
             blocks,
             " ".join(["/profit", *words]),
-            () if as_file else [("As a file", f"/profit {' '.join([*left, 'csv'])}")],
+            () if as_file or not reading.items else [("As a file", f"/profit {' '.join([*left, 'csv'])}")],
         )
     file = InputFile(_csv_of(reading).encode(), f"profit-{reading.as_of:%Y-%m-%d}.csv")
 

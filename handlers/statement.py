@@ -1,7 +1,7 @@
 """/statement: what came and went."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from telegram import InputFile
@@ -9,6 +9,7 @@ from telegram import InputFile
 from bot.errors import InputError
 from bot.operations.sheets import Sheet
 from bot.providers.records import Entry, Happening
+from handlers import periods
 from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.pages import Reply, privately
@@ -17,11 +18,10 @@ from handlers.render.statement import activity as happenings
 from handlers.render.statement import csv_of_activity
 from handlers.render.statement import statement as rendered
 
-USUAL, MOST = 10, 200
 ACTIVITY = "/statement capital activity since 2026-03-01"
 FURTHEST_ACTIVITY = timedelta(days=31)
 """The provider tells a day at a time."""
-EXAMPLE, ONE = "/statement cryptocapital 20", "/statement cryptocapital no 4795"
+ONE = "/statement cryptocapital no 4795"
 
 
 async def statement(context: DeskContext, words: Words) -> Reply | None:
@@ -32,21 +32,31 @@ async def statement(context: DeskContext, words: Words) -> Reply | None:
         return await _file(context, words[:-1], zone)
     if len(words) >= 2 and words[-2].lower().rstrip(".") == "no":
         return await _entry(context, words)
-    word, limit, since = read(words, context.services.clock.now(), zone)
-    sheet = await context.services.statements.statement(context.person, word, limit=limit, since=since)
-    what = f"newest {limit} of each account" if since is None else f"since {words[-1]}"
-    return Reply(rendered(sheet, what, taste_of(context)), again=" ".join(["/statement", *words]))
+    asked = _read(words, context.services.clock.now(), zone)
+    sheet = await context.services.statements.statement(
+        context.person, asked.word, limit=asked.limit, since=asked.since, until=asked.until
+    )
+    what = asked.said or f"newest {asked.limit} of each account"
+    again = " ".join(["/statement", *words])
+    offers = [("As a file", f"{again} csv")] if _has_entries(sheet) else []
+    return Reply(rendered(sheet, what, taste_of(context)), again, offers)
 
 
 async def _file(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply | None:
     """The same as a file, all of it; who did not answer is named below it."""
     services = context.services
-    word, limit, since = read(words, services.clock.now(), zone)
-    sheet = await services.statements.statement(context.person, word, limit=limit, since=since)
-    if not any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
+    asked = _read(words, services.clock.now(), zone)
+    sheet = await services.statements.statement(
+        context.person, asked.word, limit=asked.limit, since=asked.since, until=asked.until
+    )
+    if not _has_entries(sheet):
         return Reply(rendered(sheet, "as a file", taste_of(context)))
     await _hand_over(context, csv_of(sheet), _named("statement", sheet, zone), _without(sheet))
     return None
+
+
+def _has_entries(sheet: Sheet[Entry]) -> bool:
+    return any(answer.reading is not None and answer.reading.items for answer in sheet.answers)
 
 
 def _named(what: str, sheet: Sheet[Entry] | Sheet[Happening], zone: ZoneInfo) -> str:
@@ -74,15 +84,17 @@ async def _activity(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply
     left = [word for word in words if word.lower() not in ("activity", "csv")]
     if left and left[-1].isdecimal():
         raise InputError("activity is told since a day", ACTIVITY)
-    word, _, day = read(left, now, zone)
-    since = day or now - timedelta(days=1)
+    asked = _read(left, now, zone)
+    if asked.until is not None:
+        raise InputError("activity is told since a day, up to now", ACTIVITY)
+    since = asked.since or now - timedelta(days=1)
     if now - since > FURTHEST_ACTIVITY:
         raise InputError(f"activity is told of the last {FURTHEST_ACTIVITY.days} days", ACTIVITY)
-    sheet = await services.statements.activity(context.person, word, since)
+    sheet = await services.statements.activity(context.person, asked.word, since)
     if as_file and any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
         await _hand_over(context, csv_of_activity(sheet), _named("activity", sheet, zone), _without(sheet))
         return None
-    what = f"activity since {left[-1]}" if day is not None else "activity of a day"
+    what = f"activity since {left[-1]}" if asked.since is not None else "activity of a day"
     return Reply(happenings(sheet, what, taste_of(context)), again=" ".join(["/statement", *words]))
 
 
@@ -97,31 +109,6 @@ async def _entry(context: DeskContext, words: Words) -> Reply:
     return Reply(blocks, again=" ".join(["/statement", *words]))
 
 
-def read(words: Words, now: datetime, zone: ZoneInfo) -> tuple[str | None, int | None, datetime | None]:
-    """`[connection] [how many | since DAY]` → the connection, how many, since when; a day begins in the desk's zone."""
-    left = list(words)
-    limit: int | None = USUAL
-    since = None
-    if len(left) >= 2 and left[-2].lower() == "since":
-        limit, since = None, _day(left[-1], now, zone)
-        del left[-2:]
-    elif left and re.fullmatch(r"[0-9]{1,4}", left[-1], re.ASCII):
-        limit = int(left.pop())
-        if not 1 <= limit <= MOST:
-            one = f"; {ONE} shows a single one by its number"
-            raise InputError(f"a statement shows 1 to {MOST} entries of each account{one}", EXAMPLE)
-    if len(left) > 1 or (left and left[0].lower() == "since"):
-        raise InputError("one name at most, then how many or since when", f"{EXAMPLE}, /statement since 2026-03-01")
-    return (left[0] if left else None), limit, since
-
-
-def _day(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    try:
-        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
-            raise ValueError
-        since = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InputError("that is no day", "/statement since 2026-03-01") from None
-    if not datetime(1971, 1, 1, tzinfo=UTC) <= since <= now:
-        raise InputError("a statement begins on a day that has come", "/statement since 2026-03-01")
-    return since
+def _read(words: Words, now: datetime, zone: ZoneInfo) -> periods.Asked:
+    shows = f"a statement shows 1 to {periods.MOST} entries of each account; {ONE} shows a single one by its number"
+    return periods.read(words, now, zone, command="/statement", too_many=shows)

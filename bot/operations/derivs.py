@@ -52,12 +52,18 @@ class DerivDesk:
         self._clock = clock
 
     async def profits(
-        self, person: Person, word: str | None, *, most: int | None, since: datetime | None
+        self,
+        person: Person,
+        word: str | None,
+        *,
+        most: int | None,
+        since: datetime | None = None,
+        until: datetime | None = None,
     ) -> tuple[Connection, "Reading[Closed]"]:
-        """Contracts that are over: the newest, or all since a moment."""
+        """Contracts that are over: the newest, or all that were bought within a period."""
         connection = await self.meant(person, word)
         async with self._reading(connection) as binary:
-            return connection, await binary.books.profits(since=since, most=most)
+            return connection, await binary.books.profits(since=since, until=until, most=most)
 
     async def ticks(self, person: Person, words: Sequence[str]) -> tuple[Connection, Reading[Quote]]:
         """The newest prices of a market, as they came; oldest first.

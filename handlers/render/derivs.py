@@ -51,9 +51,10 @@ def _way(now: Quote, before: Quote | None) -> str:
     return "▲" if now.mid > before.mid else "▼"
 
 
-def profits(connection: Connection, reading: Reading[Closed], taste: Taste) -> list[str]:
-    """Newest first, their sum above."""
+def profits(connection: Connection, reading: Reading[Closed], what: str, taste: Taste) -> list[str]:
+    """Newest first, their sum above. `what` as in "newest 20"."""
     head = f"{bold('Contracts that are over')} <code>{escape(connection.name)}</code> · {taste.time(reading.as_of)}"
+    head = f"{head} · {escape(what)}"
     if not reading.items:
         return [f"{head}\nNone."]
     sums: dict[str, Money] = {}

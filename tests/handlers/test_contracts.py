@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -204,6 +205,25 @@ async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury)
     assert "Contracts that are over" in told["text"]
     (file,) = await desk.desk.says(OLGA, "/profit 5 csv")
     assert re.fullmatch(r"profit-\d{4}-\d\d-\d\d\.csv", file["document"]["file_name"])
+
+
+async def test_a_period_is_told_and_handed_over_as_a_file_by_a_button(desk: Treasury) -> None:
+    def ago(days: int) -> str:
+        return f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d}"
+
+    told = await with_buttons(desk, f"/statement deriv since {ago(14)} until {ago(12)}")
+    assert f"· since {ago(14)} until {ago(12)}\n" in told["text"]
+    assert "«Bank wire»" in told["text"]
+    assert " sell\n" not in told["text"]
+    (file,) = await desk.desk.taps(OLGA, told, "As a file")
+    assert re.fullmatch(r"statement-\d{4}-\d\d-\d\d\.csv", file["document"]["file_name"])
+
+    over = await with_buttons(desk, f"/profit since {ago(14)} until {ago(10)}")
+    assert f"· bought since {ago(14)} until {ago(10)}\n1 together: +143.10 USD" in over["text"]
+    (file,) = await desk.desk.taps(OLGA, over, "As a file")
+    assert file["document"]["file_name"].startswith("profit-")
+    nothing = await with_buttons(desk, f"/profit since {ago(1)}")
+    assert (nothing["text"].splitlines()[-1], list(buttons(nothing))) == ("None.", ["Refresh"])
 
 
 async def test_what_deriv_says_of_itself(desk: Treasury) -> None:
