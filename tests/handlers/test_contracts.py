@@ -240,6 +240,11 @@ async def test_the_cashier_is_for_its_owner_in_private(desk: Treasury) -> None:
     head, address = text.splitlines()
     assert head == "The cashier of deriv/main. For a short while the address opens it to anybody:"
     assert address.startswith("https://cashier.")
+    await desk.control("account", loginid="CR900001", asks="ASK_TNC_APPROVAL")
+    assert await desk.desk.said(OLGA, "/cashier") == (
+        "Deriv refused: Deriv has new terms and conditions; its owner accepts them there, then ask again"
+        " (ASK_TNC_APPROVAL)."
+    )
 
 
 @pytest.mark.parametrize(
