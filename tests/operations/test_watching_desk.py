@@ -85,6 +85,30 @@ async def test_a_provider_that_does_not_answer_is_told_and_edited_when_it_does(d
     await desk.rooms.connections.end_session(desk.connection)
     desk.desk.clock.ahead_by(6 * 60)
     await desk.rooms.balances.balances(desk.person(OLGA))
+    assert await queued(desk, "Provider down") == []
+    desk.desk.clock.ahead_by(5 * 60)
+    await desk.rooms.balances.balances(desk.person(OLGA))
+    assert len(await queued(desk, "Provider down")) == 1
+    await desk.control("down", down=False)
+    await desk.rooms.balances.balances(desk.person(OLGA))
+    assert "Resolved" in (await queued(desk, "Provider down"))[-1]
+
+
+async def test_a_provider_that_is_down_at_a_restart_is_told_once_and_over_when_it_answers(desk: Treasury) -> None:
+    health = desk.rooms.connections.health
+    await waits_for(desk, "provider down cryptocapital 5 min")
+    await desk.control("down", down=True)
+    await desk.rooms.connections.end_session(desk.connection)
+    health.clear()
+    for _ in range(7):
+        await desk.rooms.balances.balances(desk.person(OLGA))
+        desk.desk.clock.ahead_by(60)
+    assert len(await queued(desk, "Provider down")) == 1
+    health.clear()
+    assert len(await queued(desk, "Provider down")) == 1
+    for _ in range(7):
+        await desk.rooms.balances.balances(desk.person(OLGA))
+        desk.desk.clock.ahead_by(60)
     assert len(await queued(desk, "Provider down")) == 1
     await desk.control("down", down=False)
     await desk.rooms.balances.balances(desk.person(OLGA))
