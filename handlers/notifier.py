@@ -195,7 +195,7 @@ class Notifier:
     async def _send(self, row: Queued) -> None:
         async def say() -> _Taken:
             if row.id not in self._took:
-                self._took[row.id] = await self._say(row.notice)
+                self._took[row.id] = await self._say(row)
             return self._took[row.id]
 
         taken = await self._tried(row, say)
@@ -211,7 +211,7 @@ class Notifier:
 
         async def say() -> _Taken:
             return await self._as_it_can_be_read(
-                notice, lambda text, mode: self._put(notice, text, mode, burst.message_id)
+                notice, lambda text, mode: self._put(notice, text, mode, burst.message_id, None)
             )
 
         try:
@@ -264,13 +264,14 @@ class Notifier:
         pulse.answered()
         return None
 
-    async def _say(self, notice: Notice) -> _Taken:
+    async def _say(self, row: Queued) -> _Taken:
         """A notice that replaces an earlier one edits that one's message. One that is gone, or shows that already, is
         as good as edited (R13). Where the chat has moved there is nothing to edit: it is said anew.
         """
+        notice = row.notice
         if notice.deletes is not None:
             return await self._delete(notice.chat_id, notice.deletes)
-        return await self._as_it_can_be_read(notice, lambda text, mode: self._write(notice, text, mode))
+        return await self._as_it_can_be_read(notice, lambda text, mode: self._write(row, text, mode))
 
     async def _as_it_can_be_read(
         self, notice: Notice, write: Callable[[str, ParseMode | None], Coroutine[Any, Any, _Taken]]
@@ -283,24 +284,31 @@ class Notifier:
                 raise
             return await write(_plain(notice), None)
 
-    async def _write(self, notice: Notice, text: str, mode: ParseMode | None) -> _Taken:
-        shown = await self._shown(notice)
+    async def _write(self, row: Queued, text: str, mode: ParseMode | None) -> _Taken:
+        shown = await self._shown(row.notice)
         try:
-            return await self._put(notice, text, mode, shown)
+            return await self._put(row.notice, text, mode, shown, self._keys(row))
         except _NotThereYetError:
             return _Taken(shown or 0)
 
-    async def _put(self, notice: Notice, text: str, mode: ParseMode | None, shown: int | None) -> _Taken:
+    async def _put(
+        self,
+        notice: Notice,
+        text: str,
+        mode: ParseMode | None,
+        shown: int | None,
+        keys: InlineKeyboardMarkup | None,
+    ) -> _Taken:
         """Send it, or edit the message `shown`. `_NotThereYetError` when that one is gone."""
         if shown is None:
-            return await self._send_new(notice, text, mode)
+            return await self._send_new(notice, text, mode, keys)
         try:
             await self._desk.bot.edit_message_text(
                 text,
                 notice.chat_id,
                 shown,
                 parse_mode=mode,
-                reply_markup=await self._keys(notice),
+                reply_markup=keys,
                 link_preview_options=NO_PREVIEW,
                 rate_limit_args=notice.lane,
             )
@@ -312,12 +320,14 @@ class Notifier:
                 raise _NotThereYetError from None
         return _Taken(shown)
 
-    async def _send_new(self, notice: Notice, text: str, mode: ParseMode | None) -> _Taken:
+    async def _send_new(
+        self, notice: Notice, text: str, mode: ParseMode | None, keys: InlineKeyboardMarkup | None
+    ) -> _Taken:
         bot = self._desk.bot
         is_heard = await self._desk.services.quiet.may_ring(notice.chat_id, notice.lane)
         how: dict[str, Any] = {
             "parse_mode": mode,
-            "reply_markup": await self._keys(notice),
+            "reply_markup": keys,
             "reply_parameters": await self._above(notice),
             "message_thread_id": notice.thread,
             "disable_notification": None if is_heard else True,
@@ -362,12 +372,10 @@ class Notifier:
             _log.info("message not deleted", extra={"error": error.message})
         return _Taken(message_id)
 
-    async def _keys(self, notice: Notice) -> InlineKeyboardMarkup | None:
-        """The buttons, when their card is still there."""
-        if notice.card is None or not notice.choices:
-            return None
-        card = await self._desk.services.cards.find(notice.card)
-        return None if card is None else keyboard(card, notice.choices, self._desk.services.signer)
+    def _keys(self, row: Queued) -> InlineKeyboardMarkup | None:
+        """The buttons, when their card is still there; as it was a moment ago, when the row was read."""
+        choices = row.notice.choices
+        return keyboard(row.card, choices, self._desk.services.signer) if row.card is not None and choices else None
 
     def _to_admins(self, chat_id: int) -> list[Notice]:
         """Admins hear of a chat that is out of reach, once."""
