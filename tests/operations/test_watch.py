@@ -18,7 +18,7 @@ from bot.alerts.model import Measure, Occasion, Phase, Repeat, Rule, Source, Tes
 from bot.alerts.wording import PERHAPS
 from bot.errors import StoreBusyError
 from bot.operations.linked import Connection
-from bot.operations.watch.outages import Spell, Step
+from bot.operations.watch.outages import Spell, Step, time_said
 from bot.operations.watch.room import Watch
 from bot.providers.records import Balance, Candle, Entry, Environment, Position, Quote
 from bot.providers.standing import Figures
@@ -254,7 +254,7 @@ async def test_what_no_history_knows_any_more_is_said_with_from_when_to_when(tmp
         async with watching(desk, rules):
             await until(lambda: [one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("No data")])
             (text,) = [one for one in texts(desk.chat.from_bot(VERA)) if one.startswith("No data")]
-            assert f"GOLD: {long_ago:%H:%M:%S} UTC to " in text
+            assert f"GOLD: {long_ago:%Y-%m-%d %H:%M:%S} UTC to " in text
 
 
 async def test_who_only_waits_for_its_trouble_hears_of_it(tmp_path: Path, chat: Chat) -> None:
@@ -591,6 +591,14 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
+
+
+def test_an_outage_over_midnight_says_the_days_it_began_and_ended() -> None:
+    zurich, began = ZoneInfo("Europe/Zurich"), datetime(2026, 3, 1, 22, 59, 30, tzinfo=UTC)
+    ended = began + timedelta(minutes=1)
+    assert time_said(began, began, zurich) == "23:59:30 CET"
+    assert time_said(began, ended, zurich) == "2026-03-01 23:59:30 CET"
+    assert time_said(ended, began, zurich) == "2026-03-02 00:00:30 CET"
 
 
 def test_a_short_break_is_nobodys_business() -> None:
