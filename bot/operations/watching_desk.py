@@ -59,23 +59,28 @@ class WatchingDesk:
         await self._alerts.start()
         now = self._clock.now()
         linked = await self._connections.everything()
-        found, down = await self._database.read(
-            lambda tables: (list(_in_rows(tables, linked, now)), open_keys(tables, Occasion.PROVIDER_DOWN))
+        found, down, short = await self._database.read(
+            lambda tables: (
+                list(_in_rows(tables, linked, now)),
+                open_keys(tables, Occasion.PROVIDER_DOWN),
+                open_keys(tables, Occasion.DISK_LOW),
+            )
         )
-        found += [*self._on_disk(now), *self._of_logins(linked, down)]
+        found += [*self._on_disk(short.get(0), now), *self._of_logins(linked, down)]
         for happening in found:
             self._alerts.happened(happening)
         unknown = {key for number, (key, _) in down.items() if self._is_unknown(number)}
         await self._alerts.only(_LOOKED_AT, unknown | {happening.key for happening in found})
         await self._alerts.look()
 
-    def _on_disk(self, now: datetime) -> Iterator[Happening]:
-        """Once a day while it lasts."""
+    def _on_disk(self, told: tuple[str, datetime] | None, now: datetime) -> Iterator[Happening]:
+        """Once while it lasts: `told` is what was told of it and is not over."""
         try:
             self._disk.check()
         except DiskShortError as error:
             free = f"{error.free_bytes // 1_000_000:,} MB are free"
-            yield Happening(Occasion.DISK_LOW, f"disk/{now:%Y-%m-%d}", free, now)
+            key, since = told or (f"disk/{now:%Y-%m-%d %H}", now)
+            yield Happening(Occasion.DISK_LOW, key, free, since)
 
     def _of_logins(self, linked: list[Connection], down: Mapping[int, tuple[str, datetime]]) -> Iterator[Happening]:
         """`down`: what was told of and is not over; after a restart it is the same."""
