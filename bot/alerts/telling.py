@@ -305,4 +305,5 @@ def lane_of_step(severity: Severity) -> Lane:
 
 
 def lane_of_edit(severity: Severity) -> Lane:
-    return Lane.SECURITY if severity is Severity.CRITICAL else Lane.PRICES
+    """However often something comes and goes: what is only edited stands in the way of nothing that is said."""
+    return Lane.EVENTS if severity is Severity.CRITICAL else Lane.PRICES

@@ -622,6 +622,14 @@ async def test_nobody_fills_the_urgent_lane_of_somebody_else(room: Room) -> None
     assert (by_lane.count((1, False)), by_lane.count((2, False)), by_lane.count((1, True))) == (12, 3, 1)
 
 
+async def test_what_comes_and_goes_all_the_time_fills_no_urgent_lane_with_its_edits(room: Room) -> None:
+    flaps = rule(Test.ABOVE, 2400, repeat=Repeat.EACH, severity=Severity.CRITICAL, target=Target(person=2))
+    await room.sets(flaps)
+    await room.tells(*[2410, 2390] * 20)
+    lanes = [one["lane"] for one in await room.notices(VERA)]
+    assert (len(lanes), lanes.count(1)) == (40, 12)
+
+
 async def test_rules_of_the_suspended_want_nothing_until_they_are_back(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400))
     await room.write("UPDATE persons SET state = 'suspended' WHERE id = 1")
