@@ -161,6 +161,14 @@ async def test_an_alert_says_why_it_came(room: Room) -> None:
     assert told["lane"] == 3
 
 
+async def test_one_that_came_before_says_when(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, name="ab3", repeat=Repeat.EACH))
+    await room.tells(2390, 2410, 2390, 2411)
+    said = [one["lines"][-1] for one in await room.notices() if "replaces" not in one]
+    assert said[0].startswith("Rule ab3 of Olga: above 2400, each time. Alert ")
+    assert said[1].startswith("Rule ab3 of Olga: above 2400, each time. It came last 2026-03-02 09:00:02 UTC. Alert ")
+
+
 async def test_nothing_is_told_twice_though_it_is_heard_again_after_a_restart(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
     await room.tells(2390, 2410)
