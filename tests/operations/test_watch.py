@@ -487,8 +487,8 @@ def alerts(desk: Desk) -> list[str]:
     return [text for text in texts(desk.chat.from_bot(OLGA)) if "GOLD" in text and "4400" in text]
 
 
-async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_path: Path, chat: Chat) -> None:
-    """F46. That a second one was perhaps hidden in the minute of the second cut may be said, too: it is no crossing."""
+async def test_f46_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_path: Path, chat: Chat) -> None:
+    """That a second one was perhaps hidden in the minute of the second cut may be said, too: it is no crossing."""
     async with providers("capital") as sides:
         config = configured(tmp_path, chat, sides, f"{NO_PACING}\n{QUICK_STREAMS}")
         async with at_work(config, chat, sides) as desk, alerting(desk):
@@ -522,11 +522,9 @@ async def test_a_crossing_there_and_back_during_an_outage_is_one_late_alert(tmp_
             assert len(cards(desk)) == 1
 
 
-async def test_at_deriv_a_crossing_there_and_back_during_an_outage_is_one_late_alert_too(
+async def test_f46_at_deriv_a_crossing_there_and_back_during_an_outage_is_one_late_alert_too(
     tmp_path: Path, chat: Chat
 ) -> None:
-    """F46."""
-
     async def passes() -> None:
         desk.clock.ahead_by(2)
         await control(desk, "deriv", "clock", seconds=2)
