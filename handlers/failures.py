@@ -60,10 +60,13 @@ from bot.providers.registry import PROVIDERS
 _MOST_KNOWN = 12
 
 
-def sentence(error: CountersignError, connection: str | None = None) -> str:
-    """Plain text for a person (not escaped). `connection` names the login it was about, e.g. `capital/main`."""
+def sentence(error: CountersignError, connection: str | None = None, *, is_new: bool = False) -> str:
+    """Plain text for a person (not escaped). `connection` names the login it was about, e.g. `capital/main`.
+
+    `is_new`: the login is just being given; the next step is to give another one.
+    """
     if isinstance(error, ProviderError):
-        return _of_provider(error, connection)
+        return _of_provider(error, connection, is_new=is_new)
     if isinstance(error, StoreError):
         return _of_store(error)
     if isinstance(error, StepUpError):
@@ -117,9 +120,9 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return "That did not work; nothing was changed. Try again, and tell an admin if it stays so."
 
 
-def told(error: CountersignError, connection: str | None = None) -> str:
+def told(error: CountersignError, connection: str | None = None, *, is_new: bool = False) -> str:
     """The sentence as HTML."""
-    return escape(sentence(error, connection), quote=False)
+    return escape(sentence(error, connection, is_new=is_new), quote=False)
 
 
 def _alike(error: AlikeError) -> str:
@@ -176,10 +179,11 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     return visible_word(words[near[0]], 64) if near else ""
 
 
-def _of_provider(error: ProviderError, connection: str | None) -> str:
+def _of_provider(error: ProviderError, connection: str | None, *, is_new: bool) -> str:
     title = PROVIDERS[error.provider].title if error.provider in PROVIDERS else error.provider
     which = f"{title} ({connection})" if connection else title
-    again = f"its owner gives it a new one with /replace {connection}" if connection else "check it and give it again"
+    is_kept = connection is not None and not is_new
+    again = f"its owner gives it a new one with /replace {connection}" if is_kept else "check it and give it again"
     match error:
         case UnreachableError():
             return f"{which} could not be reached. Try again in a minute."
@@ -196,7 +200,7 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{which} gave an answer that cannot be trusted, so no number is shown. Try again in a minute."
         case EnvironmentMismatchError():
             kinds = {"live": "real money", "demo": "a demo account"}
-            anew = f"/disconnect {connection}, then " if connection else ""
+            anew = f"/disconnect {connection}, then " if is_kept else ""
             again = f"{anew}/connect {error.provider} {error.found}"
             return (
                 f"{which}: this login is for {kinds[error.found]}, and {kinds[error.wanted]} was asked for. "

@@ -27,17 +27,17 @@ _LIKE_A_SPAN = re.compile(r"[0-9]{1,4}(?:min|mo|[hdwmy])", re.ASCII | re.IGNOREC
 _CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo": "a month", "1y": "a year"}
 
 
-async def quote(context: DeskContext, words: Words) -> Reply:
-    if not words:
-        return await _which(context, _QUOTE)
+async def quote(context: DeskContext, words: Words) -> Reply | None:
+    if not words or completing.is_begun(words):
+        return await _which(context, _QUOTE, words)
     sheet = await context.services.markets.quoted(context.person, words)
     again = " ".join(["/quote", *words])
     return Reply(render.quotes(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet))
 
 
-async def market(context: DeskContext, words: Words) -> Reply:
-    if not words:
-        return await _which(context, _MARKET)
+async def market(context: DeskContext, words: Words) -> Reply | None:
+    if not words or completing.is_begun(words):
+        return await _which(context, _MARKET, words)
     sheet = await context.services.markets.described(context.person, words)
     again = " ".join(["/market", *words])
     return Reply(render.markets(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet, is_whole=True))
@@ -77,14 +77,14 @@ async def orders(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, _ORDERS)
     sheet = await context.services.markets.orders(context.person, word)
     waits = any(answer.reading is not None and answer.reading.items for answer in sheet.answers)
-    offers = [("Take one back…", "/cancelorder")] if waits else []
+    offers = [("Change…", "/change"), ("Take one back…", "/cancelorder")] if waits else []
     return Reply(render.orders(sheet, taste_of(context)), " ".join(["/orders", *words]), offers)
 
 
 async def chart(context: DeskContext, words: Words) -> Reply | None:
     """A picture, to the asker's private chat."""
-    if not words:
-        return await _which(context, _CHART)
+    if not words or completing.is_begun(words):
+        return await _which(context, _CHART, words)
     names, span, style = read(words)
     path = await context.services.markets.path(context.person, names, span)
     if not path.candles:
@@ -141,18 +141,23 @@ def read(words: Words) -> tuple[Words, Span, Style | None]:
     return left, span, style
 
 
-async def _which(context: DeskContext, example: str) -> Reply:
-    """A button for each market in which something is open."""
-    found = await context.services.markets.held(context.person)
-    if not found:
-        _some([], example)
+async def _which(context: DeskContext, example: str, words: Words) -> Reply | None:
+    """A button for each market in which something is open, and one for any other; where there is none, it is asked."""
     command = example.split()[0]
+    desk = context.services.markets
+    if not await desk.has_any(context.person):
+        return Reply([render.nobody("prices")])
+    found = [] if words else await desk.held(context.person)
+    if not found:
+        question = f"Which market? Its symbol, or a part of its name, for example: <code>{example.split()[1]}</code>"
+        await completing.ask(context, question, command.lstrip("/"), *words[:-1])
+        return None
     offers = [
         (visible(market.name or market.symbol, _LABEL), f"{command} {connection.name} {market.symbol}")
         for connection, market in found[:_MOST_BUTTONS]
     ]
     told = f"Which market? Tap one of yours, or name any, by a part of its name: <code>{example}</code>"
-    return Reply([told], None, offers)
+    return Reply([told], None, [*offers, completing.offer("Another…", command)])
 
 
 def _some(words: Words, example: str) -> None:

@@ -83,18 +83,19 @@ def _short(name: str) -> str:
 def until_day(sheet: Sheet[Told], last: date, taste: Taste) -> Sheet[Told]:
     """Without what came after that day: a statement that is late is of its own day all the same."""
 
-    def day_of(one: Entry | Happening) -> date:
-        if isinstance(one, Entry) and one.at is None:
-            return one.on
-        return (one.at or sheet.asked_at).astimezone(taste.zone).date()
-
     def kept(answer: Answer[Told]) -> Answer[Told]:
         if answer.reading is None:
             return answer
-        items = tuple(one for one in answer.reading.items if day_of(one) <= last)
+        items = tuple(one for one in answer.reading.items if _day_of(one, taste) <= last)
         return replace(answer, reading=replace(answer.reading, items=items))
 
     return replace(sheet, answers=tuple(map(kept, sheet.answers)))
+
+
+def _day_of(one: Entry | Happening, taste: Taste) -> date:
+    if isinstance(one, Happening):
+        return one.at.astimezone(taste.zone).date()
+    return one.on if one.at is None else one.at.astimezone(taste.zone).date()
 
 
 def csv_of(sheet: Sheet[Entry]) -> str:
