@@ -216,6 +216,8 @@ def _of_provider(error: ProviderError, connection: str | None, *, is_new: bool) 
             return f"{which}: this key lacks the permission “{scope}”. Make one that has it, then {again}."
         case FieldsRefusedError():
             fields = ", ".join(visible_word(field, 64) for field in error.fields)
+            if reason := _reason(error):
+                return f"{which} refused: {reason}. It is about {fields}. Try again then."
             return f"{which} does not take {fields} as it is ({visible_word(error.code, 64)}). Try again with another."
         case BusyError():
             wait = f" in {error.retry_after_seconds:.0f} s" if error.retry_after_seconds else " in a minute"

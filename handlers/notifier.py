@@ -173,7 +173,7 @@ class Notifier:
     async def _send(self, row: Queued) -> None:
         async def say() -> Taken:
             if row.id not in self._took:
-                self._took[row.id] = await self._saying.say(row.notice)
+                self._took[row.id] = await self._saying.say(row)
             return self._took[row.id]
 
         taken = await self._tried(row, say)

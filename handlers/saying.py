@@ -12,6 +12,7 @@ from telegram.constants import ParseMode
 from telegram.error import BadRequest
 
 from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Queued
 from handlers.buttons import keyboard
 from handlers.context import NO_PREVIEW, Desk
 from handlers.render import bold, literal, visible
@@ -43,21 +44,23 @@ class Saying:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    async def say(self, notice: Notice) -> Taken:
+    async def say(self, row: Queued) -> Taken:
         """A notice that replaces an earlier one edits that one's message. One that is gone, or shows that already, is
         as good as edited (R13). Where the chat has moved there is nothing to edit: it is said anew.
         """
+        notice = row.notice
         if notice.deletes is not None:
             return await self._delete(notice.chat_id, notice.deletes)
-        return await self._as_it_can_be_read(notice, lambda text, mode: self._write(notice, text, mode))
+        keys = self._keys(row)
+        return await self._as_it_can_be_read(notice, lambda text, mode: self._write(notice, text, mode, keys))
 
     async def show(self, notice: Notice, shown: int | None) -> Taken:
-        """As a new message, or in the message `shown`.
+        """As a new message, or in the message `shown`; without buttons.
 
         Raises:
             NotThereYetError: That one is gone.
         """
-        return await self._as_it_can_be_read(notice, lambda text, mode: self._put(notice, text, mode, shown))
+        return await self._as_it_can_be_read(notice, lambda text, mode: self._put(notice, text, mode, shown, None))
 
     async def _as_it_can_be_read(
         self, notice: Notice, write: Callable[[str, ParseMode | None], Coroutine[Any, Any, Taken]]
@@ -70,24 +73,33 @@ class Saying:
                 raise
             return await write(_plain(notice), None)
 
-    async def _write(self, notice: Notice, text: str, mode: ParseMode | None) -> Taken:
+    async def _write(
+        self, notice: Notice, text: str, mode: ParseMode | None, keys: InlineKeyboardMarkup | None
+    ) -> Taken:
         shown = await self._shown(notice)
         try:
-            return await self._put(notice, text, mode, shown)
+            return await self._put(notice, text, mode, shown, keys)
         except NotThereYetError:
             return Taken(shown or 0)
 
-    async def _put(self, notice: Notice, text: str, mode: ParseMode | None, shown: int | None) -> Taken:
+    async def _put(
+        self,
+        notice: Notice,
+        text: str,
+        mode: ParseMode | None,
+        shown: int | None,
+        keys: InlineKeyboardMarkup | None,
+    ) -> Taken:
         """Send it, or edit the message `shown`. `NotThereYetError` when that one is gone."""
         if shown is None:
-            return await self._send_new(notice, text, mode)
+            return await self._send_new(notice, text, mode, keys)
         try:
             await self._desk.bot.edit_message_text(
                 text,
                 notice.chat_id,
                 shown,
                 parse_mode=mode,
-                reply_markup=await self._keys(notice),
+                reply_markup=keys,
                 link_preview_options=NO_PREVIEW,
                 rate_limit_args=notice.lane,
             )
@@ -99,12 +111,14 @@ class Saying:
                 raise NotThereYetError from None
         return Taken(shown)
 
-    async def _send_new(self, notice: Notice, text: str, mode: ParseMode | None) -> Taken:
+    async def _send_new(
+        self, notice: Notice, text: str, mode: ParseMode | None, keys: InlineKeyboardMarkup | None
+    ) -> Taken:
         bot = self._desk.bot
         is_heard = await self._desk.services.quiet.may_ring(notice.chat_id, notice.lane)
         how: dict[str, Any] = {
             "parse_mode": mode,
-            "reply_markup": await self._keys(notice),
+            "reply_markup": keys,
             "reply_parameters": await self._above(notice),
             "message_thread_id": notice.thread,
             "disable_notification": None if is_heard else True,
@@ -149,12 +163,10 @@ class Saying:
             _log.info("message not deleted", extra={"error": error.message})
         return Taken(message_id)
 
-    async def _keys(self, notice: Notice) -> InlineKeyboardMarkup | None:
-        """The buttons, when their card is still there."""
-        if notice.card is None or not notice.choices:
-            return None
-        card = await self._desk.services.cards.find(notice.card)
-        return None if card is None else keyboard(card, notice.choices, self._desk.services.signer)
+    def _keys(self, row: Queued) -> InlineKeyboardMarkup | None:
+        """The buttons, when their card is still there; as it was a moment ago, when the row was read."""
+        choices = row.notice.choices
+        return keyboard(row.card, choices, self._desk.services.signer) if row.card is not None and choices else None
 
 
 def _html(notice: Notice) -> str:

@@ -35,6 +35,7 @@ from bot.clock import to_millis
 from bot.providers.records import Balance, Candle, Position, Quote
 from bot.providers.streams import Subject, Told
 
+_OF_STANDING: Final = (Occasion.STREAM_DOWN, Occasion.PROVIDER_DOWN)
 _NOT_AHEAD: Final = -AHEAD
 _NOTHING: Final[list[Moved]] = []
 
@@ -118,7 +119,7 @@ class Engine:
 
     @property
     def wanted(self) -> dict[int, frozenset[Subject]]:
-        """What has to be told, by connection."""
+        """What has to be told, by connection. Nothing: only whether it answers."""
         found: dict[int, set[Subject]] = {}
         waiting = (entry for entries in self._waiting.values() for entry in entries.values())
         expected = {entry.rule.source for entry in waiting if entry.state.phase is not Phase.DONE}
@@ -127,6 +128,8 @@ class Engine:
             subject = told_of(source)
             if subject is not None:
                 found.setdefault(source.connection, set()).add(subject)
+            elif source.what in _OF_STANDING:
+                found.setdefault(source.connection, set())
         return {connection: frozenset(subjects) for connection, subjects in found.items()}
 
     def hear(self, connection: int, told: Told, outage: Outage | None, now: datetime) -> list[Moved]:

@@ -189,6 +189,16 @@ def open_firings(tables: Tables, rule_id: str, bucket: str | None = None) -> lis
     return [_told(row) for row in rows.fetchall()]
 
 
+def open_keys(tables: Tables, occasion: Occasion) -> dict[int, tuple[str, datetime]]:
+    """What was told of it and is not over, by connection; and since when that is so."""
+    rows = tables.conn.execute(
+        f"SELECT connection_id, {KEY}, min(happened_at) FROM alert_firings JOIN alert_rules ON alert_rules.id = rule_id"  # noqa: S608  # ours
+        " WHERE what = ? AND resolved_at IS NULL AND is_quiet = 0 GROUP BY connection_id",
+        (occasion.value,),
+    )
+    return {connection: (key, moment(since)) for connection, key, since in rows.fetchall()}
+
+
 def unseen(tables: Tables, severity: Severity, since: datetime, until: datetime, steps: int) -> list[tuple[Told, int]]:
     """Those told meanwhile that nobody has acknowledged, and that have gone fewer steps; with how many they have."""
     query = _TOLD.replace("SELECT id,", "SELECT steps, id,")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.clock import Clock
+from bot.messages.cards import Card, card_in
 from bot.messages.notice import File, Lane, Notice, noted, written
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
@@ -37,6 +38,8 @@ class Queued:
     notice: Notice
     tries: int
     created_at: int
+    card: Card | None = None
+    """The card of its buttons, as it was when the row was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,10 +320,12 @@ def _waiting(tables: Tables, numbers: Collection[int]) -> list[Queued]:
         " WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?)) ORDER BY lane, id",
         (packed(list(numbers)),),
     ).fetchall()
-    return [_queued(row) for row in found]
+    return [_queued(tables, row) for row in found]
 
 
-def _queued(row: tuple[int, int, int, str, int, int, str | None, str, bytes]) -> Queued:
+def _queued(tables: Tables, row: tuple[int, int, int, str, int, int, str | None, str, bytes]) -> Queued:
     number, lane, chat_id, body, tries, created_at, name, media_type, content = row
     file = None if name is None else File(name, media_type, content)
-    return Queued(number, noted(Lane(lane), chat_id, body, file), tries, created_at)
+    notice = noted(Lane(lane), chat_id, body, file)
+    card = None if notice.card is None else card_in(tables, notice.card)
+    return Queued(number, notice, tries, created_at, card)

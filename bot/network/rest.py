@@ -11,6 +11,7 @@ Statuses are the adapter's business, except that nothing is interpreted for it h
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ import httpx
 from bot.crash import crashpoint, moves_money
 from bot.errors import ReplyError, SilentError, UnreachableError
 from bot.network.overhearing import overheard_http
+from bot.network.trouble import unanswered, unreached
 
 MAX_BODY_BYTES = 1 << 20
 TOO_LARGE = "answer larger than 1 MiB"
@@ -35,6 +37,8 @@ _CRASHES = {
     "send_request_headers.complete": "CP09",  # the body is a write of its own
     "send_request_body.complete": "CP10",
 }
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +119,10 @@ class Rest:
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.HTTPError, ssl.SSLError, OSError) as error:
-            kind = type(error).__name__
+            _log.info("broken off", extra={"provider": self._provider, "error": type(error).__name__, "wrote": wrote})
             if wrote:
-                raise SilentError(self._provider, kind) from None
-            raise UnreachableError(self._provider, kind) from None
+                raise SilentError(self._provider, unanswered(error)) from None
+            raise UnreachableError(self._provider, unreached(error)) from None
         if 300 <= response.status_code < 400:
             raise ReplyError(self._provider, f"redirect ({response.status_code}) not followed")
         overheard_http(response.status_code, body)

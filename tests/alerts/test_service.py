@@ -161,6 +161,14 @@ async def test_an_alert_says_why_it_came(room: Room) -> None:
     assert told["lane"] == 3
 
 
+async def test_one_that_came_before_says_when(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, name="ab3", repeat=Repeat.EACH))
+    await room.tells(2390, 2410, 2390, 2411)
+    said = [one["lines"][-1] for one in await room.notices() if "replaces" not in one]
+    assert said[0].startswith("Rule ab3 of Olga: above 2400, each time. Alert ")
+    assert said[1].startswith("Rule ab3 of Olga: above 2400, each time. It came last 2026-03-02 09:00:02 UTC. Alert ")
+
+
 async def test_nothing_is_told_twice_though_it_is_heard_again_after_a_restart(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
     await room.tells(2390, 2410)
@@ -620,6 +628,14 @@ async def test_nobody_fills_the_urgent_lane_of_somebody_else(room: Room) -> None
     await room.tells(2410)
     by_lane = [(one["lane"], "/own/" in one["dedupe"]) for one in await room.notices(VERA)]
     assert (by_lane.count((1, False)), by_lane.count((2, False)), by_lane.count((1, True))) == (12, 3, 1)
+
+
+async def test_what_comes_and_goes_all_the_time_fills_no_urgent_lane_with_its_edits(room: Room) -> None:
+    flaps = rule(Test.ABOVE, 2400, repeat=Repeat.EACH, severity=Severity.CRITICAL, target=Target(person=2))
+    await room.sets(flaps)
+    await room.tells(*[2410, 2390] * 20)
+    lanes = [one["lane"] for one in await room.notices(VERA)]
+    assert (len(lanes), lanes.count(1)) == (40, 12)
 
 
 async def test_rules_of_the_suspended_want_nothing_until_they_are_back(room: Room) -> None:

@@ -143,6 +143,23 @@ async def test_it_says_what_nobody_could_bring_about(desk: Desk) -> None:
     assert "Thawing the desk cannot be met" in said
 
 
+async def test_what_may_be_done_about_it_is_a_button_for_whoever_may(desk: Desk) -> None:
+    (shown,) = await desk.says(ANNA, "/policy")
+    assert list(buttons(shown)) == ["Refresh", "Document"]
+    (shown,) = await desk.says(ADAM, "/policy")
+    assert list(buttons(shown)) == ["Refresh", "Document", "Propose another…", "Try a draft…"]
+    (question,) = await desk.taps(ADAM, shown, "Propose another…")
+    assert question["text"].startswith("Send the policy as a TOML file")
+    (difference,) = await desk.says(ADAM, LOOSER)
+    await desk.taps(ADAM, difference, "Ask for it")
+    (request,) = await desk.rooms.approvals.pending()
+    await signs(desk, VERA, request.id)
+    await signs(desk, ANNA, request.id)
+    shown = [one for one in await desk.says(ANNA, "/policy") if "Document" in buttons(one)][-1]
+    await desk.taps(ANNA, shown, "Call version 2 off")
+    assert await versions(desk) == [(1, 0, 0), (2, 1, 1)]
+
+
 async def test_its_document_is_a_file(desk: Desk) -> None:
     await desk.says(ANNA, "/policy file")
     assert documents(desk, ANNA) == {"policy-1.toml": BASE}

@@ -318,7 +318,7 @@ def says(status: str) -> dict[str, Any]:
         (
             {"action": "status", "status": 503, "body": "", "times": 0},
             Outcome.ACKNOWLEDGED,
-            "accepted; its order could not be read (FaultError)",
+            "accepted; its order could not be read (http 503)",
         ),
     ],
     ids=["success", "pending", "another word", "failed", "no such call", "not known", "unreadable"],

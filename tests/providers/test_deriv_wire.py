@@ -476,7 +476,7 @@ def test_too_many_portfolios_are_a_wish_to_slow_down() -> None:
 
 def test_each_reason_of_a_refusal_says_what_it_means_and_then_what_would_help() -> None:
     for code, words in reasons.REASONS.items():
-        assert re.fullmatch(r"[A-Za-z]+", code)
+        assert re.fullmatch(r"[A-Za-z_]+", code)
         assert re.fullmatch(r"[^;.]+; [^;.]+", words), code
     assert reasons.in_words("PriceMoved").endswith("ask anew (PriceMoved)")
     assert reasons.in_words("SomethingNew") == "SomethingNew"

@@ -380,8 +380,7 @@ def test_what_is_not_acknowledged_or_gives_no_sign_of_life_is_dead_and_a_ping_is
     assert standing.alive_until == START + timedelta(seconds=59)
 
 
-def test_silence_is_a_stall_only_when_the_market_is_open_and_its_price_is_another() -> None:
-    """F45."""
+def test_f45_silence_is_a_stall_only_when_the_market_is_open_and_its_price_is_another() -> None:
     desk = Desk(ticks)
     desk.begins()
     desk.moves(100)

@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from bot.approvals import records as requests
 from bot.approvals.machine import Event
 from bot.approvals.model import Kind, Request, State, hash_of
+from bot.approvals.reasons import why_not
 from bot.approvals.service import Approvals
 from bot.clock import Clock
 from bot.crash import crashpoint, moving
@@ -181,7 +182,7 @@ class Attempts:
             if fresh.state in (State.APPROVED, State.HELD):
                 is_intact = requests.is_as_recorded(tables, fresh)
                 self._approvals.course.moving(
-                    tables, fresh, Event.REFUSED, f"it was not sent: {error}", shown=is_intact
+                    tables, fresh, Event.REFUSED, f"it was not sent: {why_not(error)}", shown=is_intact
                 )
                 if not is_intact:
                     self.alarm(tables, DESK, f"request {fresh.id} was changed in the database")
@@ -239,10 +240,13 @@ async def _whatever_happens(sent: Awaitable[Receipt], prepared: Prepared) -> Rec
     try:
         return await sent
     except CountersignError as error:
-        return Receipt(Outcome.UNKNOWN, prepared.reference, type(error).__name__)
+        said = error.detail if isinstance(error, ProviderError) else str(error)
+        return Receipt(Outcome.UNKNOWN, prepared.reference, type(error).__name__, said or "none that can be read")
     except Exception as slip:  # the bytes may have left  # noqa: BLE001
         _log.exception("adapter slipped while sending", extra={"request": prepared.act.request_id})
-        return Receipt(Outcome.UNKNOWN, prepared.reference, type(slip).__name__)
+        return Receipt(
+            Outcome.UNKNOWN, prepared.reference, type(slip).__name__, "a mistake of this program; see its log"
+        )
 
 
 def proven(kind: Kind, attempt: int, receipt: Receipt) -> tuple[Event, str]:

@@ -90,6 +90,9 @@ class DealMatter:
         if self._kind is Kind.ORDER:
             when = {"limit": ", limit order", "stop": ", stop order"}.get(parameters.get("type", ""), ", at once")
             return " ".join(filter(None, (_SIDES.get(side, "Buy"), many, market))) + when
+        if self._kind is Kind.CLOSE and "least" in parameters:
+            goes = {"buy": ", long", "sell": ", short"}.get(side, "")
+            return f"Sell contract {parameters['target']} back: {market}{goes}"  # a short one was bought, too
         waits = "order" in parameters.get("what", "")
         held = " ".join(filter(None, (side if waits else _HELD.get(side, ""), many, market)))
         if self._kind is Kind.CLOSE:

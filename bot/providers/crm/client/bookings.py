@@ -81,7 +81,7 @@ class Bookings:
         try:
             status = await self._order(prepared.reference)
         except ProviderError as error:
-            said = f"accepted; its order could not be read ({type(error).__name__})"
+            said = f"accepted; its order could not be read ({error.detail or 'refused'})"
             return Receipt(Outcome.ACKNOWLEDGED, _TAKEN, detail=said)
         if status is None:
             return Receipt(Outcome.SUCCEEDED, prepared.reference)

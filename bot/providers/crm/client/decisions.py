@@ -127,7 +127,7 @@ class Decisions:
             return Evidence(Outcome.UNKNOWN, prepared.reference, "it was reset there: a person must look", now)
         if now - prepared.prepared_at < SETTLES_AFTER:
             return Evidence(Outcome.UNKNOWN, prepared.reference, "still pending; it may be under way", now)
-        return Evidence(Outcome.NOT_SENT, prepared.reference, "still pending: it had no effect", now)
+        return Evidence(Outcome.NOT_SENT, prepared.reference, "it is still pending there", now)
 
     def _is_ours(self, prepared: Prepared, found: Withdrawal) -> bool:
         """Whether the log names this key for what was prepared."""

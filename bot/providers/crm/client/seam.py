@@ -72,7 +72,7 @@ class Seam:
         try:
             return await side.find(prepared)
         except ProviderError as error:
-            return Evidence(Outcome.UNKNOWN, prepared.reference, f"could not be read: {type(error).__name__}")
+            return Evidence(Outcome.UNKNOWN, prepared.reference, f"it could not be read: {error.detail or 'refused'}")
 
     async def _post(self, prepared: Prepared) -> Receipt:
         try:
@@ -82,7 +82,8 @@ class Seam:
         except ReplyError as error:
             return _alarming(prepared, "unreadable", error)
         except CountersignError as error:  # whatever else goes wrong does so before the first byte
-            return Receipt(Outcome.NOT_SENT, prepared.reference, type(error).__name__)
+            said = error.detail if isinstance(error, ProviderError) else str(error)
+            return Receipt(Outcome.NOT_SENT, prepared.reference, type(error).__name__, said)
         return await self._judged(prepared, answer)
 
     async def _judged(self, prepared: Prepared, answer: Answer) -> Receipt:

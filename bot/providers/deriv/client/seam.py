@@ -165,7 +165,7 @@ class Seam:
         try:
             await self._line.logged_in()
         except ProviderError as error:
-            return Receipt(Outcome.NOT_SENT, prepared.reference, detail=type(error).__name__)
+            return Receipt(Outcome.NOT_SENT, prepared.reference, detail=error.detail or "not logged in")
         try:
             return await self._judged(prepared, await self._line.send(frame, known.number))
         except UnreachableError as error:
@@ -175,7 +175,7 @@ class Seam:
             _log.error("an answer about money cannot be read", extra=found)
             return Receipt(Outcome.UNKNOWN, prepared.reference, "unreadable", error.detail)
         except ProviderError as error:
-            return Receipt(Outcome.UNKNOWN, prepared.reference, type(error).__name__, error.detail)
+            return Receipt(Outcome.UNKNOWN, prepared.reference, "silent", error.detail)
 
     async def _judged(self, prepared: Prepared, body: Body) -> Receipt:
         code = payments.refusal_in(body)
