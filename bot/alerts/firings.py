@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Role
 from bot.alerts import records
+from bot.alerts.hearers import Desk
 from bot.alerts.model import Firing, Moved, Occasion, Phase, Repeat, Rule, State
-from bot.alerts.telling import Desk, Telling, buttons
+from bot.alerts.telling import Telling, buttons
 from bot.errors import NotFoundError
 from bot.ports import Deed, Recorder
 from bot.store import Tables

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.alerts import records
+from bot.alerts.hearers import Desk
 from bot.alerts.model import Escalation, Severity
-from bot.alerts.telling import OPEN_FOR, Desk, Telling
+from bot.alerts.telling import OPEN_FOR, Telling
 from bot.messages.notice import Lane, Notice
 from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder

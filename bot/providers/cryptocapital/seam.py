@@ -20,7 +20,8 @@ from bot.providers.acts import Absence, Act, ActKind, Evidence, Outcome, Prepare
 from bot.providers.base import Lend
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.client import CryptoCapital
-from bot.providers.cryptocapital.keyline import NAME, KeyLine, Params, Question, Turn, by_nonce, signer_of
+from bot.providers.cryptocapital.hearing import NAME, by_nonce
+from bot.providers.cryptocapital.keyline import KeyLine, Params, Question, Turn, signer_of
 from bot.providers.cryptocapital.statements import Statement
 from bot.providers.cryptocapital.wire import Op, OperationError, Transfer
 
