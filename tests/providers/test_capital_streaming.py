@@ -262,6 +262,23 @@ async def test_new_tokens_and_a_dead_session_do_not_end_what_is_told(desk: Desk)
         await until(lambda: desk.heard.prices(GOLD)[-1:] == [Decimal("4222.5")])
 
 
+async def test_new_tokens_are_told_on_the_line_that_stands(desk: Desk) -> None:
+    async with desk.following(GOLD, Subject(Topic.CANDLE, "SILVER")):  # two questions, to be asked again
+        (before,) = (await desk.ask("streams"))["sockets"]
+        await desk.tell("options", rotate_tokens=True)
+        await desk.adapter.balances()
+        await desk.tell("options", rotate_tokens=False)
+
+        async def asked_again() -> None:
+            while (await desk.ask("streams"))["sockets"][0]["heard"] < before["heard"] + 2:
+                await asyncio.sleep(0.01)
+
+        await asyncio.wait_for(asked_again(), 20)
+        await desk.price("GOLD", "4222")
+        await until(lambda: desk.heard.prices(GOLD)[-1:] == [Decimal("4222.5")])
+        assert desk.heard.ups == 1
+
+
 async def test_another_account_brings_another_line(desk: Desk) -> None:
     async with desk.following(GOLD):
         accounts = [one.id for one in (await desk.adapter.accounts()).items]
