@@ -89,6 +89,16 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     assert "short" not in await desk.desk.said(OLGA, "/positions deriv")
 
 
+async def test_a_market_leads_to_a_contract_by_buttons(desk: Treasury) -> None:
+    for command in ("/quote R_100", "/market R_100"):
+        told = await with_buttons(desk, command)
+        (how_much,) = await desk.desk.taps(OLGA, told, "Fall…")
+        assert how_much["text"].startswith("For how much, and for how long? For example: 10 USD 15m")
+    card = await with_buttons(desk, "10 15m")
+    assert card["text"].startswith("Deriv deriv/main · LIVE\nWin payout if Volatility 100 Index is strictly lower than")
+    assert list(buttons(card)) == ["Buy for 10.00", "Refresh"]
+
+
 async def play_money(desk: Treasury, label: str = "demo") -> None:
     """The login of the same person's demo account, linked too."""
     tokens = (await desk.control("tokens", "GET"))["tokens"]
