@@ -5,6 +5,7 @@ sent already is followed to its end; reads and alerts go on. The program freezes
 not be (`alarm`): then nobody has to be awake.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -98,6 +99,12 @@ class Freezing:
         self._audit = audit
         self._outbox = outbox
         self._clock = clock
+        self._begun: Counter[str] = Counter()
+        """How many of a scope have begun in this run; a little before their transaction ends."""
+
+    def begun(self, provider: str) -> int:
+        """How many there were that hold up this provider. While it stays the same none has come; asks no disk."""
+        return self._begun[DESK] + self._begun[provider]
 
     async def freeze(self, by: Person, scope: str, reason: str = "", *, telegram_id: int) -> Frozen:
         """From the moment this returns nothing more is begun there. A second one changes nothing.
@@ -127,6 +134,7 @@ class Freezing:
         )
         if cursor.rowcount != 1:
             return False
+        self._begun[scope] += 1
         if scope == DESK:
             _void(tables, now)
         number = by.id if by is not None else None

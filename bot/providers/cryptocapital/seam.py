@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bot.clock import Clock
 from bot.errors import InputError, ProviderError, RefusedError, UnreachableError
 from bot.money import Currency
+from bot.network.leaving import check_leaving
 from bot.network.overhearing import overheard_message
 from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, Prepared, Receipt
 from bot.providers.cryptocapital import wire
@@ -96,6 +97,7 @@ class Seam:
         key.awaited[prepared.reference] = prepared.nonce
         code = detail = ""
         try:
+            check_leaving(NAME)
             await key.ask(question, written=lambda: self._end(turn))
             outcome = Outcome.ACKNOWLEDGED
         except UnreachableError as error:

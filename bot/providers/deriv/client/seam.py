@@ -30,6 +30,7 @@ from bot.errors import (
     ScopeMissingError,
     UnreachableError,
 )
+from bot.network.leaving import check_leaving
 from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, PayWay, Prepared, Receipt
 from bot.providers.deriv.client import payments, traces
 from bot.providers.deriv.client.line import DerivLine
@@ -252,6 +253,7 @@ class Seam:
         except ProviderError as error:
             return Receipt(Outcome.NOT_SENT, prepared.reference, detail=error.detail or "not logged in")
         try:
+            check_leaving(NAME)
             return await self._judged(prepared, await self._line.send(frame, known.number))
         except UnreachableError as error:
             return Receipt(Outcome.NOT_SENT, prepared.reference, detail=error.detail)
