@@ -19,10 +19,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bot.errors import ReplyError
+from bot.errors import RefusedError, ReplyError
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind
-from bot.providers.deriv import wire
+from bot.providers.acts import Act, ActKind
+from bot.providers.deriv import signup, wire
 from bot.providers.deriv.client import payments
 from bot.providers.deriv.wire import (
     Body,
@@ -38,6 +38,7 @@ from bot.providers.deriv.wire import (
     opening,
     profile,
     proposals,
+    reasons,
     service,
 )
 from bot.providers.records import Account, Environment
@@ -421,6 +422,38 @@ def test_every_reply_the_call_reference_shows_is_read() -> None:
         body = grammar.parse_frame(frame).said
         assert not isinstance(body, ReplyError)
         assert READERS[call](body), call
+
+
+SHAPE_OF_A_CALL = {
+    *("InputValidationFailed", "UnrecognisedRequest", "BadRequest", "SanityCheckFailed", "ResponseTooLarge"),
+    *("Deprecated", "AlreadySubscribed", "InvalidStartEnd", "InvalidGranularity", "InvalidStyle", "NoSymbolProvided"),
+}
+"""A slip of ours, which an admin is to hear of."""
+CATCH_ALL = {
+    *("ProposalArrayFailure", "CashierForwardError", "TransferBetweenAccountsError", "PaymentAgentWithdrawError"),
+    "PaymentAgentTransferError",
+}
+"""They say that it was refused, and not why."""
+WITHOUT_A_DOOR = {"APITokenError", "TooManyTokens", "TokenDeleted", "AppRegister", "AppUpdate", "AppGet"}
+
+
+def test_every_refusal_the_error_page_names_has_words_and_a_next_step() -> None:
+    """Those about details of a form are told by /openaccount, which asks for them again."""
+    text = (SHARED / "protocols" / "deriv.md").read_text(encoding="utf-8")
+    section = text.split("### 2.3 Error object")[1].split("## 3. Authentication")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {code for cell in cells for code in re.findall(r"`([A-Z]\w+)", cell)}
+    asked = set(re.findall(r"ASK_[A-Z]+(?:_[A-Z]+)*", text))
+    assert len(named) > 100
+    assert len(asked) > 7
+    told = (*reasons.REASONS, *SHAPE_OF_A_CALL, *CATCH_ALL, *WITHOUT_A_DOOR)
+    kinds = {code for code in named if type(grammar.refusal(Call.SELL, _refused(code))) is not RefusedError}
+    asked_again = {code for code in named if signup.refusal_of(RefusedError("deriv", code)).trouble.name != "OTHER"}
+    assert (named | asked) - kinds - asked_again - set(told) == set()
+
+
+def _refused(code: str) -> Body:
+    return {"msg_type": "sell", "error": {"code": code, "message": ""}}
 
 
 def test_a_request_that_does_not_fit_is_noticed() -> None:

@@ -2,6 +2,7 @@
 
 from bot.errors import InputError
 from handlers.context import DeskContext
+from handlers.derivs import which
 from handlers.doors import Words, taste_of
 from handlers.pages import Reply
 from handlers.render import derivs
@@ -13,7 +14,10 @@ async def limits(context: DeskContext, words: Words) -> Reply:
     if len(words) > 1:
         raise InputError("nothing, or a connection at Deriv", "/limits deriv")
     if words:
-        connection, told = await services.derivs.limits(context.person, words[0])
-        return Reply(derivs.limits(connection, told, taste_of(context)), again=f"/limits {words[0]}")
+        meant = await which(context, words[0], "/limits {}".format)
+        if isinstance(meant, Reply):
+            return meant
+        connection, told = await services.derivs.limits(context.person, meant.name)
+        return Reply(derivs.limits(connection, told, taste_of(context)), again=f"/limits {meant.name}")
     found = await services.allowances.look(context.person)
     return Reply(render.allowances(found, services.clock.now(), taste_of(context)), again="/limits")

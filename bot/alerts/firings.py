@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Role
 from bot.alerts import records
-from bot.alerts.engine import Moved
-from bot.alerts.model import Occasion, Phase, Repeat, Rule, State
+from bot.alerts.model import Firing, Moved, Occasion, Phase, Repeat, Rule, State
 from bot.alerts.telling import Desk, Telling, buttons
 from bot.errors import NotFoundError
 from bot.ports import Deed, Recorder
@@ -42,7 +41,8 @@ class Firings:
                 if is_occasion and state.phase is Phase.DONE:
                     continue
                 quiet = _is_quiet(desk.tables, rule, state, now)
-                if self._telling.tell(desk, moved.firing, now, is_quiet=quiet) and is_occasion:
+                firing = _said_again(desk.tables, moved.firing, now)
+                if self._telling.tell(desk, firing, now, is_quiet=quiet) and is_occasion:
                     states[rule.id] = _came(rule, state, now)
                     came.append((rule.id, now))
             if moved.is_released:
@@ -89,6 +89,17 @@ def _is_quiet(tables: Tables, rule: Rule, state: State, now: datetime) -> bool:
     last = "SELECT max(told_at) FROM alert_firings WHERE rule_id = ? AND is_quiet = 0"
     (told_at,) = tables.conn.execute(last, (rule.id,)).fetchone()
     return told_at is not None and told_at > at(now - rule.rest)
+
+
+def _said_again(tables: Tables, firing: Firing, now: datetime) -> Firing:
+    """What lasts, and is to be said every so often while it does, is another firing each time that is over."""
+    rule, what = firing.rule, firing.rule.source.what
+    if rule.repeat is not Repeat.EVERY or not isinstance(what, Occasion) or not what.lasts:
+        return firing
+    last = f"SELECT max(told_at) FROM alert_firings WHERE rule_id = ? AND {records.KEY} = ?"  # noqa: S608  # ours
+    (told_at,) = tables.conn.execute(last, (rule.id, firing.bucket)).fetchone()
+    is_due = told_at is not None and told_at <= at(now - rule.every)
+    return replace(firing, bucket=f"{firing.bucket}{records.AGAIN}{at(now)}") if is_due else firing
 
 
 def _concerns(person: Person, told: records.Told, rule: Rule | None, desk: Desk) -> bool:

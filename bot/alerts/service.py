@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 from bot.access.model import Person
 from bot.alerts import records
 from bot.alerts.book import Entry
-from bot.alerts.engine import Engine, Happening, Moved
+from bot.alerts.engine import Engine
 from bot.alerts.firings import Firings
-from bot.alerts.model import Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
+from bot.alerts.happening import Happening
+from bot.alerts.model import Escalation, Moved, Occasion, Outage, Phase, Repeat, Rule, Severity, State
 from bot.alerts.surveying import differences, known_positions, remember
 from bot.alerts.telling import Desk, Find, Telling
 from bot.alerts.tending import Tending
@@ -124,11 +125,11 @@ class Alerts:
 
     async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
         """What lasted is over: what was told of it says so."""
-        await self._end("bucket = ? AND connection_id = ? AND what = ?", (key, connection_id, occasion.value))
+        await self._end(f"{records.KEY} = ? AND connection_id = ? AND what = ?", (key, connection_id, occasion.value))
 
     async def only(self, occasions: Iterable[Occasion], keys: Iterable[str]) -> None:
         """Of what lasts, these are all there are now: the others are over."""
-        which = "what IN (SELECT value FROM json_each(?)) AND bucket NOT IN (SELECT value FROM json_each(?))"
+        which = f"what IN (SELECT value FROM json_each(?)) AND {records.KEY} NOT IN (SELECT value FROM json_each(?))"  # noqa: S608  # ours
         await self._end(which, (packed([one.value for one in occasions]), packed(sorted(keys))))
 
     async def _end(self, which: str, values: tuple[str | int, ...]) -> None:

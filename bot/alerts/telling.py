@@ -13,15 +13,16 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role
 from bot.access.records import group_now, people_in
-from bot.alerts.model import Escalation, Firing, Measure, Occasion, Rule, Severity, Test
+from bot.alerts.model import Escalation, Firing, Measure, Repeat, Rule, Severity, stays
 from bot.alerts.records import Told
 from bot.alerts.wording import condition, headline, time_said, why
 from bot.errors import NotAllowedError
 from bot.ids import short_id
 from bot.messages.cards import Cards
-from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.messages.notice import Choices, Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.store import Tables
-from bot.store.columns import at, packed
+from bot.store.columns import at, moment, packed
 
 CARD = "alert"
 ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS = range(1, 6)
@@ -131,7 +132,8 @@ class Telling:
             return False
         linked = desk.linked(rule)
         number, name = _unused_id(tables), linked.name if linked is not None else ""
-        title, lines = headline(firing), why(firing, name, owner.name, number, self._zone)
+        before = _came_last(tables, rule)
+        title, lines = headline(firing), why(firing, name, owner.name, number, self._zone, before)
         hearers = [] if is_quiet else _hearers(desk, firing, owner)
         chats: dict[str, tuple[int, int | None]] = {}
         for hearer in hearers:
@@ -249,6 +251,15 @@ class Telling:
         return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices, protected=is_private)
 
 
+def _came_last(tables: Tables, rule: Rule) -> datetime | None:
+    """When it had come before, told or silent."""
+    if rule.repeat is Repeat.ONCE:
+        return None
+    last = "SELECT happened_at FROM alert_firings WHERE rule_id = ? ORDER BY told_at DESC LIMIT 1"
+    row = tables.conn.execute(last, (rule.id,)).fetchone()
+    return None if row is None else moment(row[0])
+
+
 def _unused_id(tables: Tables) -> str:
     """Short enough to be read aloud, so that among many one comes twice."""
     while True:
@@ -286,8 +297,7 @@ def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:
 def buttons(rule: Rule, *, is_acknowledged: bool = False) -> Choices:
     """Below an alert, for the rule's owner. Only what stays so can be muted until it is over."""
     mutes = [("Mute 1 h", MUTE_1H), ("Mute 4 h", MUTE_4H)]
-    what = rule.source.what
-    if rule.test in (Test.ABOVE, Test.BELOW, Test.MOVES) or (isinstance(what, Occasion) and what.lasts):
+    if stays(rule.source.what, rule.test):
         mutes.append(("Mute until resolved", MUTE_HELD))
     first = () if is_acknowledged else ACKNOWLEDGING
     return (*first, tuple(mutes), (("Less like this", LESS),))
@@ -306,4 +316,5 @@ def lane_of_step(severity: Severity) -> Lane:
 
 
 def lane_of_edit(severity: Severity) -> Lane:
-    return Lane.SECURITY if severity is Severity.CRITICAL else Lane.PRICES
+    """However often something comes and goes: what is only edited stands in the way of nothing that is said."""
+    return Lane.EVENTS if severity is Severity.CRITICAL else Lane.PRICES

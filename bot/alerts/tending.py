@@ -7,7 +7,8 @@ from datetime import datetime
 from bot.alerts import records
 from bot.alerts.model import Escalation, Severity
 from bot.alerts.telling import OPEN_FOR, Desk, Telling
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 from bot.store.columns import at

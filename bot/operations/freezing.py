@@ -19,7 +19,8 @@ from bot.approvals.machine import ENDS
 from bot.approvals.model import Request, State
 from bot.clock import Clock
 from bot.errors import FrozenError, UnreachableError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.network.leaving import leaving
 from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS

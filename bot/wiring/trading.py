@@ -25,7 +25,7 @@ class TradingRooms(DecidingRooms):
     def contracts(self) -> "ContractDesk":
         from bot.operations.contracts import ContractDesk
 
-        return ContractDesk(self.connections, self.money.planning, self.clock)
+        return ContractDesk(self.connections, self.derivs, self.money.planning, self.clock)
 
     @cached_property
     def changing(self) -> "Changing":

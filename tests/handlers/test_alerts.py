@@ -9,10 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
+from bot.alerts.happening import Happening
+from bot.alerts.model import Measure, Occasion
+from bot.alerts.sentences import begun
 from bot.money import Money
 from bot.providers.records import Balance, Environment
+from handlers import alert_steps
 from tests.support.chatting import (
     ADAM,
     OLGA,
@@ -154,6 +156,10 @@ async def test_by_buttons_alone_it_is_the_same_sentence(desk: Desk) -> None:
     told = await account(desk)
     answers = await desk.says(OLGA, f"500 {told.amount.currency}")
     assert "free margin" in answers[-1]["text"]
+
+
+def test_whatever_can_be_watched_has_a_button() -> None:
+    assert {begun(words.split())[0] for _, words in alert_steps.KINDS} == {*Measure, *Occasion}
 
 
 async def test_what_takes_no_number_is_understood_after_two_presses(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import ConflictError, InputError, RefusedError, UnsupportedError
-from bot.providers.base import Act, ActKind, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Outcome, Prepared, Receipt
 from bot.providers.crm.client import Crm
 from tests.support.crm_tenant import Tenant, deciding, tenant_at, usd
 

@@ -28,7 +28,8 @@ from bot.errors import (
 )
 from bot.loopback.server import Listening, serving
 from bot.money import Currency, Money
-from bot.providers.base import Ability, ActKind, Login, Surroundings
+from bot.providers.acts import ActKind
+from bot.providers.base import Ability, Login, Surroundings
 from bot.providers.cryptocapital import SPEC, auth, build, client, keyline
 from bot.providers.cryptocapital.auth import Doubt
 from bot.providers.cryptocapital.client import CryptoCapital

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from bot.errors import SilentError, UnsupportedError
 from bot.money import Currency, Money
+from bot.providers.gaps import Gap, Handed, Hole, Outage
 from bot.providers.news import Mark, News
 from bot.providers.records import Balance, Candle, Entry, Environment, Market, Quote, Reading, Way
-from bot.providers.standing import Figures, Gap, Handed, Hole, Outage, Standing, State
+from bot.providers.standing import Figures, Standing
 from bot.providers.streams import Subject, Told, Topic
+from bot.providers.threads import State
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GOLD = Subject(Topic.QUOTE, "GOLD")
@@ -378,8 +380,7 @@ def test_what_is_not_acknowledged_or_gives_no_sign_of_life_is_dead_and_a_ping_is
     assert standing.alive_until == START + timedelta(seconds=59)
 
 
-def test_silence_is_a_stall_only_when_the_market_is_open_and_its_price_is_another() -> None:
-    """F45."""
+def test_f45_silence_is_a_stall_only_when_the_market_is_open_and_its_price_is_another() -> None:
     desk = Desk(ticks)
     desk.begins()
     desk.moves(100)

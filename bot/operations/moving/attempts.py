@@ -45,7 +45,7 @@ from bot.operations.moving.records import Asked
 from bot.operations.moving.showing import Showing
 from bot.operations.moving.spill import Spill
 from bot.operations.timekeeping import Timekeeping, doubt_in
-from bot.providers.base import MoneySeam, Outcome, Prepared, Receipt
+from bot.providers.acts import MoneySeam, Outcome, Prepared, Receipt
 from bot.store import Database, Tables
 
 MAY_PASS = (ClockDoubtedError, ConnectionLockedError, OwnerSuspendedError, FrozenError, ProviderError)

@@ -36,7 +36,7 @@ from bot.operations.timekeeping import Timekeeping
 from bot.operations.transfer_steps import TransferSteps
 from bot.operations.transfers import TransferMatter, Transfers
 from bot.ports import Recorder
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from bot.store import Database
 
 

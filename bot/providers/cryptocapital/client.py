@@ -14,17 +14,8 @@ from datetime import datetime
 
 from bot.errors import CredentialRefusedError, InputError, OvertakenError, RefusedError, SilentError, UnreachableError
 from bot.money import Currency
-from bot.providers.base import (
-    Ability,
-    Lend,
-    Login,
-    MoneySeam,
-    PublicKey,
-    Registration,
-    Spec,
-    Surroundings,
-    unsupported,
-)
+from bot.providers.acts import MoneySeam
+from bot.providers.base import Ability, Lend, Login, PublicKey, Registration, Spec, Surroundings, unsupported
 from bot.providers.cryptocapital import keyline, wire
 from bot.providers.cryptocapital.auth import POWERS, Doubt, Form, fingerprint
 from bot.providers.cryptocapital.keyline import NAME, Heard, KeyLine, login_refused, reason_of, signer_of

@@ -17,7 +17,8 @@ from bot.errors import InputError, ProviderError, RefusedError, UnreachableError
 from bot.money import Currency
 from bot.network.leaving import check_leaving
 from bot.network.overhearing import overheard_message
-from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, Prepared, Receipt
+from bot.providers.acts import Absence, Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.base import Lend
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.client import CryptoCapital
 from bot.providers.cryptocapital.keyline import NAME, KeyLine, Params, Question, Turn, by_nonce, signer_of
@@ -31,7 +32,7 @@ NOTE = "narrative"
 
 
 class Seam:
-    """Fits `bot.providers.base.MoneySeam`."""
+    """Fits `bot.providers.acts.MoneySeam`."""
 
     def __init__(self, login: CryptoCapital, lend: Lend, clock: Clock) -> None:
         self._login = login

@@ -9,7 +9,7 @@ from bot.approvals.model import Request, State
 from bot.network.rest import Rest
 from bot.operations.freezing import DESK
 from bot.operations.moving.attempts import Attempts
-from bot.providers.base import Act, Prepared, Receipt
+from bot.providers.acts import Act, Prepared, Receipt
 from bot.providers.crm.client.seam import Seam as CrmSeam
 from bot.providers.cryptocapital.seam import Seam
 from tests.support.chatting import NOBODY_LISTENS, OLGA, Chat, until

@@ -30,7 +30,7 @@ from bot.errors import (
 )
 from bot.network.leaving import check_leaving
 from bot.network.rest import Answer
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital import wire
 from bot.providers.capital.client.deals import Deals
 from bot.providers.capital.client.history import History
@@ -55,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 class Seam:
-    """Fits `bot.providers.base.MoneySeam`."""
+    """Fits `bot.providers.acts.MoneySeam`."""
 
     def __init__(self, line: Line, sessions: Sessions, deals: Deals, history: History, clock: Clock) -> None:
         self._line = line

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from bot.errors import InputError, ProviderError, RefusedError
 from bot.network.rest import Answer
-from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
 from bot.providers.crm.client.line import Line
 from bot.providers.crm.client.trading import Trading

@@ -13,7 +13,7 @@ from datetime import timedelta
 from bot.clock import Clock
 from bot.errors import ConflictError, InputError, ProviderError, RefusedError
 from bot.network.rest import Answer
-from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
 from bot.providers.crm.client.requests import Requests
 from bot.providers.crm.client.wired import wired

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from bot.errors import CountersignError, ProviderError, RefusedError, ReplyError, SilentError, UnsupportedError
 from bot.network.leaving import check_leaving
 from bot.network.rest import Answer
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
 from bot.providers.crm.client.bookings import Bookings
 from bot.providers.crm.client.decisions import Decisions

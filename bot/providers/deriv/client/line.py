@@ -225,7 +225,7 @@ class DerivLine:
         body: Body = (await line.ask(request.frame(number), [number], timeout_seconds=seconds))[0]
         refused = grammar.refusal(request.call, body)
         if refused is not None:
-            raise refused
+            raise refused if self._session is None else self._session.weighed(request.call, refused)
         return body
 
     # -- the connection ------------------------------------------------------------------------------------------

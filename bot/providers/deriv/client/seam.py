@@ -31,7 +31,8 @@ from bot.errors import (
     UnreachableError,
 )
 from bot.network.leaving import check_leaving
-from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, PayWay, Prepared, Receipt
+from bot.providers.acts import Absence, Act, ActKind, Evidence, Outcome, PayWay, Prepared, Receipt
+from bot.providers.base import Lend
 from bot.providers.deriv.client import payments, traces
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.client.payments import Done, Rehearsed
@@ -56,7 +57,7 @@ _log = logging.getLogger(__name__)
 
 
 class Seam:
-    """Fits `bot.providers.base.MoneySeam`, `NamesPayees`, `KnowsOwn` and `WantsCodes`."""
+    """Fits `bot.providers.acts.MoneySeam`, `NamesPayees`, `KnowsOwn`, `PaysFromSome` and `WantsCodes`."""
 
     def __init__(self, line: DerivLine, lend: Lend) -> None:
         self._line = line
@@ -114,12 +115,18 @@ class Seam:
 
     async def own(self, account: str) -> tuple[Account, ...]:
         session = await self._line.logged_in()
+        self._spoken_for(session, account)
         listed = payments.parse_own(await self._once(LISTING.of(_other_than(session, account))))
         return tuple(
             Account(number, "", grammar.currency_of(currency), session.environment)
             for number, currency in listed
             if number != account
         )
+
+    async def payers(self) -> frozenset[str]:
+        session = await self._line.logged_in()
+        others = session.accounts if self._line.further_tokens else ()
+        return frozenset(one.id for one in (session.own, *others) if one.environment is session.environment)
 
     def take_code(self, request_id: str, code: Secret) -> None:
         self._codes[request_id] = code
@@ -151,13 +158,19 @@ class Seam:
         session = await self._line.logged_in()
         session.check(call)
         session.check(Call.STATEMENT)
-        account = _account_in(session, act.account)
-        is_spoken_for = account is session.own or self._line.further_tokens
-        if not is_spoken_for or account.environment is not session.environment:
-            raise InputError(f"this login is for {session.own.id}, and speaks for no {act.account}", session.own.id)
+        account = self._spoken_for(session, act.account)
         if act.amount is not None and account.currency is not None and act.amount.currency != account.currency:
             raise InputError(f"{account.id} holds {account.currency}", f"250.00 {account.currency}")
         return _other_than(session, act.account)
+
+    def _spoken_for(self, session: Session, number: str) -> Account:
+        """`InputError` where no token of this login can be of that account."""
+        account = _account_in(session, number)
+        if account is not session.own and (
+            not self._line.further_tokens or account.environment is not session.environment
+        ):
+            raise _speaks_not_for(session, number)
+        return account
 
     async def _is_done_by_rehearsal(self, act: Act, request: Request, loginid: str | None) -> bool:
         """Whether the dry run was none. What stands against the act is raised."""
@@ -216,13 +229,14 @@ class Seam:
             ProviderError: It could not be asked, or cannot be done now.
         """
         await self._line.pace(request.call)
-        await self._line.logged_in()
+        session = await self._line.logged_in()
         number = self._line.number()
         body = await self._line.send(request.frame(number).encode(), number)
         refused = grammar.refusal(request.call, body)
         code = payments.refusal_in(body)
         if refused is None or code is None:
             return body
+        refused = session.weighed(request.call, refused)
         if code in payments.LOGGED_OUT:
             await self._line.forget_login()
             raise UnreachableError(NAME, code)
@@ -362,7 +376,12 @@ def _account_in(session: Session, number: str) -> Account:
     for one in (session.own, *session.accounts):
         if one.id == number:
             return one
-    raise InputError(f"this login is for {session.own.id}, and speaks for no {number}", session.own.id)
+    raise _speaks_not_for(session, number)
+
+
+def _speaks_not_for(session: Session, number: str) -> InputError:
+    said = f"this login is for {session.own.id}, and speaks for no {number}; link that with a token of its own"
+    return InputError(said, "/connect deriv")
 
 
 def _other_than(session: Session, account: str) -> str | None:

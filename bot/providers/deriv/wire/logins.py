@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from bot.errors import ScopeMissingError
+from bot.errors import ProviderError, RefusedError, ScopeMissingError
 from bot.providers.deriv.wire.grammar import (
     NAME,
     SCOPES,
@@ -97,9 +97,18 @@ class Session:
         Raises:
             ScopeMissingError: The token lacks what the call needs.
         """
-        needed = SCOPES.get(call, ())
-        if needed and self.scopes is not None and not self.scopes.intersection(needed):
+        if not self._allows(call):
             raise ScopeMissingError(NAME, "PermissionDenied", scope_of(call))
+
+    def weighed(self, call: Call, refusal: ProviderError) -> ProviderError:
+        """What a refusal means to this token: where it has the scope, it is the account that it does not speak for."""
+        if isinstance(refusal, ScopeMissingError) and self.scopes is not None and self._allows(call):
+            return RefusedError(NAME, refusal.code)
+        return refusal
+
+    def _allows(self, call: Call) -> bool:
+        needed = SCOPES.get(call, ())
+        return not needed or self.scopes is None or bool(self.scopes.intersection(needed))
 
 
 def parse_authorize(body: Body, as_of: datetime) -> Session:
