@@ -24,7 +24,7 @@ from telegram.ext import BaseRateLimiter
 
 from bot.config import Pacing
 from bot.errors import StoreError
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 
 _log = logging.getLogger(__name__)
 _PACED = ("send", "edit", "copy", "forward")

@@ -306,8 +306,8 @@ async def test_a_password_that_stopped_working_names_the_connection_and_what_to_
     )
     text = await linked.said(OLGA, "/balance capital")
     assert text.splitlines()[-1] == (
-        "Capital.com (capital/main) does not accept this login (error.invalid.details). "
-        "Next: its owner gives it a new one with /replace capital/main."
+        "Capital.com (capital/main) does not accept this login (error.invalid.details): wrong identifier, or not the "
+        "password that was chosen for this API key. Next: its owner gives it a new one with /replace capital/main."
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from bot.config import Pacing
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 from handlers import pacing
 from handlers.pacing import Pacer
 from tests.support.chatting import OLGA, VERA, Chat, at_work, configured, texts, until
