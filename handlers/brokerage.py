@@ -40,6 +40,10 @@ async def account(context: DeskContext, words: Words) -> Reply:
         case ["switch", number]:
             connection = await desk.switch(context.person, word, number, telegram_id=telegram_id)
             return Reply([f"{escape(connection.name)} reads and deals on account <code>{literal(number)}</code> now."])
+        case ["switch"] | ["hedging"]:
+            standing = await desk.standing(context.person, word)
+            changes = [one for one in _changes(context, standing) if f" {rest[0].lower()} " in one[1]]
+            return Reply([render.choosing(rest[0].lower(), standing)], None, changes)
         case ["leverage", *group] if not group or not group[-1].isdecimal():
             return _leverages(await desk.standing(context.person, word), " ".join(group).upper())
         case ["leverage", *group, times] if group and times.isascii() and times.isdecimal():

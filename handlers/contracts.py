@@ -20,7 +20,7 @@ from bot.operations import contract_line
 from bot.operations.contract_line import EXAMPLE
 from bot.operations.contracts import Priced
 from bot.operations.deals import Where
-from handlers import asking, pages
+from handlers import asking, completing, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.derivs import which
@@ -34,6 +34,7 @@ BUY, REFRESH = 1, 2
 WATCHED_SECONDS = 120.0
 EVERY_SECONDS = 10.0
 """Deriv answers 25 such questions a minute, those about positions and statements among them."""
+_HOW_MUCH = "For how much, and for how long? For example: <code>10 USD 15m</code>"
 _log = logging.getLogger(__name__)
 _watching: set[asyncio.Task[None]] = set()
 
@@ -137,4 +138,7 @@ async def typed(context: DeskContext, words: Words) -> Reply | None:
     if not words:
         kinds = ", ".join(contract_line.TYPES)
         raise InputError(f"say which contract ({kinds}), on which market, for how much and for how long", EXAMPLE)
+    if completing.is_begun(words):
+        await completing.ask(context, _HOW_MUCH, "price", *words[:-1])
+        return None
     return await price(context, words)

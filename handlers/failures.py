@@ -155,6 +155,8 @@ def _not_found(error: NotFoundError) -> str:
             "There is no login through which you may send. Its owner lets you with /share and the words to act; "
             "/connect links one of your own."
         )
+    if error.what == "beneficiary" and not error.known:
+        known = " /beneficiaries shows who is, and how one is added."
     where = "in the book" if error.what == "beneficiary" else "that you can see"
     return f"There is no {error.what} “{visible_word(error.name)}” {where}.{known}"
 

@@ -200,10 +200,11 @@ def open_keys(tables: Tables, occasion: Occasion) -> dict[int, tuple[str, dateti
 
 
 def unseen(tables: Tables, severity: Severity, since: datetime, until: datetime, steps: int) -> list[tuple[Told, int]]:
-    """Those told meanwhile that nobody has acknowledged, and that have gone fewer steps; with how many they have."""
+    """Those told meanwhile that nobody has acknowledged, that are not over, and that have gone fewer steps; with how
+    many they have."""
     query = _TOLD.replace("SELECT id,", "SELECT steps, id,")
     rows = tables.conn.execute(
-        f"{query} WHERE severity = ? AND acknowledged_at IS NULL AND is_quiet = 0"
+        f"{query} WHERE severity = ? AND acknowledged_at IS NULL AND resolved_at IS NULL AND is_quiet = 0"
         " AND told_at > ? AND told_at <= ? AND steps < ?",
         (severity.value, at(since), at(until), steps),
     )

@@ -271,6 +271,16 @@ class Alerts:
 
         return await self._database.write(change)
 
+    async def take_back(self, person: Person, alert_id: str, *, telegram_id: int) -> bool:
+        """Nobody sees to it after all; answers whether somebody had said so. `NotFoundError`."""
+        now = self._clock.now()
+
+        def change(tables: Tables) -> bool:
+            desk = Desk(tables, self._find, self._groups())
+            return self._firings.taking_back(desk, person, alert_id, now, telegram_id)
+
+        return await self._database.write(change)
+
     async def mute(self, person: Person, rule_id: str, *, span: timedelta | None) -> None:
         """Say nothing of this rule for a while; None: until it is no longer so. What comes meanwhile is kept."""
         entry = await self.own(person, rule_id)

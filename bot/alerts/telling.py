@@ -5,11 +5,12 @@ A group is told what it may know: the rule, and a price. What an account holds, 
 """
 
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.access.model import Right, Role
+from bot.access.model import Person, Right, Role
 from bot.alerts.hearers import Desk, Hearer, hearers_of
 from bot.alerts.model import Escalation, Firing, Measure, Repeat, Rule, Severity, stays
 from bot.alerts.records import Told
@@ -23,8 +24,9 @@ from bot.store import Tables
 from bot.store.columns import at, moment, packed
 
 CARD = "alert"
-ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS = range(1, 6)
+ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS, TAKE_BACK = range(1, 7)
 ACKNOWLEDGING: Final[Choices] = ((("Acknowledge", ACKNOWLEDGE),),)
+TAKING_BACK: Final[Choices] = ((("Take back", TAKE_BACK),),)
 OPEN_FOR = timedelta(days=7)
 MOST_URGENT: Final = 12
 """Of what others have set, to one chat in an hour."""
@@ -101,22 +103,27 @@ class Telling:
         )
         return True
 
-    def redraw(self, tables: Tables, told: Told, more: str, *, choices: Choices = ()) -> None:
-        """Its messages say that, too, from now on; but not a card that tells of many, nor one that is about to."""
+    def redraw(self, tables: Tables, told: Told, *more: str, choices: Callable[[int], Choices] = lambda _: ()) -> None:
+        """Its messages say that, too, from now on; but not a card that tells of many, nor one that is about to.
+
+        Args:
+            choices: The buttons below it in a private chat.
+        """
         for key, (chat, card) in told.chats.items():
             if _stands_with_others(tables, key, chat):
                 continue
             is_private = card is not None
+            keys = choices(chat) if is_private else ()
             self._outbox.put(
                 tables,
                 Notice(
                     lane_of_edit(told.severity),
                     chat,
                     told.title if is_private else told.title.partition(":")[0],
-                    (*(told.lines if is_private else ()), more),
-                    dedupe=f"{key}/{more}",
-                    card=card if choices else None,
-                    choices=choices if is_private else (),
+                    (*(told.lines if is_private else ()), *more),
+                    dedupe="/".join((key, *more)),
+                    card=card if keys else None,
+                    choices=keys,
                     replaces=key,
                 ),
             )
@@ -187,7 +194,7 @@ class Telling:
             return Notice(lane, hearer.chat, group_title, said, key, thread=hearer.thread)
         body = {"alert": number, "rule": rule.id}
         card = self._cards.making(tables, CARD, hearer.person.id, hearer.chat, body, OPEN_FOR)
-        choices = buttons(rule) if hearer.person.id == rule.owner else ACKNOWLEDGING
+        choices = buttons(rule, hearer.person)
         is_private = rule.source.what is not Measure.PRICE
         return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices, protected=is_private)
 
@@ -220,12 +227,14 @@ def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:
     )
 
 
-def buttons(rule: Rule, *, is_acknowledged: bool = False) -> Choices:
-    """Below an alert, for the rule's owner. Only what stays so can be muted until it is over."""
+def buttons(rule: Rule, hearer: Person | None, *, is_acknowledged: bool = False) -> Choices:
+    """Below an alert: only the rule's owner has it less often, and only what stays so can be muted until it is over."""
+    first = TAKING_BACK if is_acknowledged else ACKNOWLEDGING
+    if hearer is None or hearer.id != rule.owner:
+        return first
     mutes = [("Mute 1 h", MUTE_1H), ("Mute 4 h", MUTE_4H)]
     if stays(rule.source.what, rule.test):
         mutes.append(("Mute until resolved", MUTE_HELD))
-    first = () if is_acknowledged else ACKNOWLEDGING
     return (*first, tuple(mutes), (("Less like this", LESS),))
 
 

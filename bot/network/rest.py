@@ -21,6 +21,7 @@ import httpx
 
 from bot.crash import crashpoint, moves_money
 from bot.errors import ReplyError, SilentError, UnreachableError
+from bot.network.leaving import check_leaving, is_leaving
 from bot.network.overhearing import overheard_http
 from bot.network.trouble import unanswered, unreached
 
@@ -95,10 +96,12 @@ class Rest:
         if not path.startswith("/"):
             raise ValueError("a path on this provider's host begins with /")
         wrote = False
-        is_money = moves_money(content or b"")
+        is_money, is_watched = moves_money(content or b""), is_leaving(content)
 
         async def trace(event: str, _: Any) -> None:
             nonlocal wrote
+            if is_watched and not wrote and event.endswith(_WRITING):
+                check_leaving(self._provider)
             wrote = wrote or event.endswith(_WRITING)
             if is_money:
                 crashpoint(_CRASHES.get(event.partition(".")[2], ""))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bot.access.model import Person, Right
 from bot.clock import Clock
 from bot.errors import InputError, NotAllowedError, NotFoundError
+from bot.money import Currency
 from bot.operations.adapters import deriv_behind
 from bot.operations.changing import Changing
 from bot.operations.connections import Connections
@@ -41,6 +42,14 @@ class Around:
     agents: "Agents"
     own: frozenset[str]
     """Accounts of the person who asks: an agent may find itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainAddress:
+    """Where coins are sent to be paid in. No secret: all that can be done with it is to pay."""
+
+    currency: Currency
+    text: str
 
 
 class DerivDesk:
@@ -107,14 +116,21 @@ class DerivDesk:
         async with self._reading(await self.meant(person, None)) as binary:
             return await binary.site.status(), await binary.site.time()
 
-    async def cashier(self, person: Person, word: str | None, *, telegram_id: int) -> tuple[Connection, Secret]:
-        """The address of the web cashier, for paying in. It opens the account's till for whoever has it."""
+    async def cashier(
+        self, person: Person, word: str | None, *, telegram_id: int
+    ) -> tuple[Connection, Secret | ChainAddress]:
+        """The address of the web cashier, for paying in: it opens the account's till for whoever has it. Of an account
+        in coins, where they are sent to."""
         connection = await self.meant(person, word)
         connection.check_own(person, "open the cashier of")
         async with self._changing.through(
             person, connection, "cashier.opened", {}, telegram_id=telegram_id
         ) as provider:
-            return connection, await deriv_behind(provider).counters.cashier()
+            binary = deriv_behind(provider)
+            session = await binary.line.logged_in()
+            if session.in_coins and session.own.currency is not None:
+                return connection, ChainAddress(session.own.currency, await binary.counters.crypto_deposit())
+            return connection, await binary.counters.cashier()
 
     async def sell_expired(self, person: Person, word: str | None, *, telegram_id: int) -> tuple[Connection, int]:
         """Settle what has run out; how many there were."""

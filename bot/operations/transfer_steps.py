@@ -3,6 +3,7 @@
 What has one answer only is not asked. A sketch is plain texts, so that it can lie in a row between two steps.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -115,10 +116,11 @@ class TransferSteps:
                 raise
             accounts = ()
         if not sketch.account:
-            payers = await self._transfers.payers(connection, accounts)
-            fitting = [one for one in payers if sketch.currency in ("", one.amount.currency.code)]
+            able = await self._transfers.payers(connection)
+            payers = tuple(one for one in accounts if able is None or one.account in able)
+            fitting = tuple(one for one in payers if sketch.currency in ("", one.amount.currency.code))
             if len(fitting) != 1:
-                return Step(Asking.ACCOUNT, sketch, accounts=tuple(fitting or payers))
+                return Step(Asking.ACCOUNT, sketch, accounts=fitting or payers)
             sketch = replace(sketch, account=fitting[0].account)
         account = next((one for one in accounts if one.account == sketch.account), None)
         if not sketch.currency and account is not None:
@@ -181,18 +183,29 @@ class TransferSteps:
             connections, words = called, words[1:]
         if not words:
             return (connections[0].name if len(connections) == 1 else ""), ""
-        wanted, found, last = " ".join(words), list[tuple[str, str]](), NotFoundError("account", " ".join(words))
+        wanted, found = " ".join(words), list[tuple[Connection, str]]()
+        last = NotFoundError("account", wanted)
         for connection in connections:
             try:
-                found.append((connection.name, await self._account(connection, wanted)))
+                found.append((connection, await self._account(connection, wanted)))
             except NotFoundError as error:
                 last = NotFoundError("account", wanted, (*last.known, *error.known))
+        if len(found) > 1:  # several logins of one person may show it, and one of them send from it
+            found = [one for one in found if await self._could_pay(*one)] or found
         if len(found) > 1:
-            both = ", ".join(name for name, _ in found)
-            raise InputError(f"{wanted} could be of {both}; say which", f"from {found[0][0]} {wanted}")
+            both = ", ".join(connection.name for connection, _ in found)
+            raise InputError(f"{wanted} could be of {both}; say which", f"from {found[0][0].name} {wanted}")
         if not found:
             raise last
-        return found[0]
+        connection, account = found[0]
+        return connection.name, account
+
+    async def _could_pay(self, connection: Connection, account: str) -> bool:
+        """Also where that cannot be asked just now."""
+        with contextlib.suppress(ProviderError):
+            able = await self._transfers.payers(connection)
+            return able is None or account in able
+        return True
 
     async def _account(self, connection: Connection, word: str) -> str:
         """By its number, its name, or the end of its number, as /balance shows it.

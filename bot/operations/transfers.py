@@ -147,14 +147,11 @@ class Transfers:
         async with self._connections.session(connection, seconds=_READ_SECONDS) as provider:
             return (await provider.balances()).items
 
-    async def payers(self, connection: Connection, held: tuple[Balance, ...]) -> tuple[Balance, ...]:
-        """Those of them that this login could send from. `ProviderError`."""
+    async def payers(self, connection: Connection) -> frozenset[str] | None:
+        """The accounts that this login could send from; None where it could from all that it shows. `ProviderError`."""
         async with self._connections.session(connection, seconds=_READ_SECONDS) as provider:
             seam: object = provider.money
-            if not isinstance(seam, PaysFromSome):
-                return held
-            able = await seam.payers()
-        return tuple(one for one in held if one.account in able)
+            return await seam.payers() if isinstance(seam, PaysFromSome) else None
 
     async def plan(
         self,

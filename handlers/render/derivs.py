@@ -5,7 +5,7 @@ from decimal import Decimal
 from html import escape
 
 from bot.money import Money
-from bot.operations.derivs import Around
+from bot.operations.derivs import Around, ChainAddress
 from bot.operations.linked import Connection
 from bot.providers.deriv.client.site import Reckoned
 from bot.providers.deriv.wire.agents import Agent
@@ -122,8 +122,11 @@ def _agent(one: Agent, taste: Taste) -> str:
     return "\n".join(lines)
 
 
-def cashier(connection: Connection, address: Secret) -> list[str]:
+def cashier(connection: Connection, address: Secret | ChainAddress) -> list[str]:
     """The one place where the address is said."""
+    if isinstance(address, ChainAddress):
+        into = f"{address.currency} sent to this address, and nothing else, is paid in to"
+        return [f"{into} <code>{escape(connection.name)}</code>:\n<code>{escape(visible(address.text, _TEXT))}</code>"]
     said = f"The cashier of <code>{escape(connection.name)}</code>. For a short while the address opens it to anybody:"
     return [f"{said}\n{escape(address.reveal())}"]
 

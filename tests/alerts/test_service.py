@@ -279,7 +279,7 @@ async def test_whoever_acknowledges_is_named_and_the_first_one_counts(room: Room
     assert await room.alerts.acknowledge(await room.person(1), number, telegram_id=OLGA) == "Adam"
     _, edit = await room.notices()
     assert edit["lines"][-1] == "Acknowledged by Adam, 09:00:01 UTC."
-    assert edit["choices"][0][0][0] == "Mute 1 h"
+    assert [row[0][0] for row in edit["choices"]] == ["Take back", "Mute 1 h", "Less like this"]
     assert [deed.action for deed in room.deeds] == ["alert.set", "alert.acknowledged"]
 
 
@@ -343,6 +343,39 @@ async def test_an_acknowledged_one_goes_no_further(room: Room) -> None:
     await room.clock.move(3600)
     await room.alerts.look()
     assert await room.titles(ADAM) == []
+
+
+async def test_what_is_over_by_itself_goes_no_further(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
+    await room.tells(2410, 2390)
+    await room.clock.move(11 * 60)
+    await room.alerts.look()
+    assert await room.titles(ADAM) == []
+    assert [one["lines"][-1][:8] for one in await room.notices()][1:] == ["Resolved"]
+
+
+async def test_what_is_taken_back_goes_further_again(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
+    await room.tells(2410)
+    number, olga, adam = await room.alert_id(), await room.person(1), await room.person(3)
+    assert not await room.alerts.take_back(olga, number, telegram_id=OLGA)
+    await room.alerts.acknowledge(olga, number, telegram_id=OLGA)
+    with pytest.raises(NotFoundError):
+        await room.alerts.take_back(await room.person(2), number, telegram_id=VERA)
+    assert await room.alerts.take_back(adam, number, telegram_id=ADAM)
+    assert (await room.notices())[-1]["lines"][-1] == "Adam took the acknowledgement back, 09:00:01 UTC."
+    assert [deed.action for deed in room.deeds][-2:] == ["alert.acknowledged", "alert.unacknowledged"]
+    await room.clock.move(11 * 60)
+    await room.alerts.look()
+    assert len(await room.titles(ADAM)) == 1
+
+
+async def test_who_was_told_by_somebody_else_cannot_mute_it_when_it_was_acknowledged_either(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, target=Target(person=2)))
+    await room.tells(2410)
+    await room.alerts.acknowledge(await room.person(2), await room.alert_id(), telegram_id=VERA)
+    labels = [[label for row in one["choices"] for label, _ in row] for one in await room.notices(VERA)]
+    assert labels == [["Acknowledge"], ["Take back"]]
 
 
 async def test_whoever_may_not_read_the_connection_any_more_is_told_nothing(room: Room) -> None:

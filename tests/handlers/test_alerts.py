@@ -100,8 +100,13 @@ async def test_it_arrives_with_buttons_is_acknowledged_and_edited_when_it_is_ove
     await desk.taps(OLGA, alert, "Acknowledge")
     await until(lambda: "Acknowledged by Olga" in desk.now(alert)["text"])
     assert "Acknowledge" not in buttons(desk.now(alert))
+    await desk.taps(OLGA, desk.now(alert), "Take back")
+    await until(lambda: "Olga took the acknowledgement back" in desk.now(alert)["text"])
+    await desk.taps(OLGA, desk.now(alert), "Acknowledge")
+    await until(lambda: "took" not in desk.now(alert)["text"])
     await holds(desk, told, "12000")
     await until(lambda: "Resolved" in desk.now(alert)["text"])
+    assert "Acknowledged by Olga" in desk.now(alert)["text"]
 
 
 async def test_it_does_not_wait_until_somebody_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

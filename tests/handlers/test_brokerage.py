@@ -73,6 +73,13 @@ async def test_what_can_be_switched_and_looked_into_has_a_button(desk: Desk) -> 
     (done,) = await desk.taps(OLGA, which, "2")
     assert done["text"] == "SHARES: a leverage of 2 at capital/main."
 
+    (which,) = await desk.says(OLGA, "/account switch")
+    assert [label[:2] for label in buttons(which)] == ["To"]
+    assert "reads and deals on account" in which["text"]
+    (which,) = await desk.says(OLGA, "/account hedging")
+    assert which["text"] == "Hedging is off at capital/main.", "on the other account"
+    assert list(buttons(which)) == ["Hedging on"]
+
     await desk.said(OLGA, "/watchlist Bullion make GOLD")
     (lists,) = await desk.says(OLGA, "/watchlist")
     (shown,) = await desk.taps(OLGA, lists, "Bullion")

@@ -89,6 +89,16 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     assert "short" not in await desk.desk.said(OLGA, "/positions deriv")
 
 
+async def test_a_market_leads_to_a_contract_by_buttons(desk: Treasury) -> None:
+    for command in ("/quote R_100", "/market R_100"):
+        told = await with_buttons(desk, command)
+        (how_much,) = await desk.desk.taps(OLGA, told, "Fall…")
+        assert how_much["text"].startswith("For how much, and for how long? For example: 10 USD 15m")
+    card = await with_buttons(desk, "10 15m")
+    assert card["text"].startswith("Deriv deriv/main · LIVE\nWin payout if Volatility 100 Index is strictly lower than")
+    assert list(buttons(card)) == ["Buy for 10.00", "Refresh"]
+
+
 async def play_money(desk: Treasury, label: str = "demo") -> None:
     """The login of the same person's demo account, linked too."""
     tokens = (await desk.control("tokens", "GET"))["tokens"]
@@ -232,7 +242,11 @@ async def test_what_deriv_says_of_itself(desk: Treasury) -> None:
     assert re.search(r"Its clock shows \d\d:\d\d:\d\d, ", text)
     assert await desk.desk.said(OLGA, "/sellexpired") == "Nothing had run out unsettled at deriv/main."
     assert "Payment agents" in await desk.desk.said(OLGA, "/agents id")
-    assert "Limits at Deriv deriv/main" in await desk.desk.said(OLGA, "/limits deriv")
+    (limits,) = await desk.desk.taps(OLGA, await with_buttons(desk, "/limits"), "Those at Deriv")
+    assert "Limits at Deriv deriv/main" in limits["text"]
+    assert "no beneficiary “Harbour” in the book. /beneficiaries shows" in await desk.desk.said(
+        OLGA, "/payout 10.00 USD to Harbour"
+    )
 
 
 async def test_the_cashier_is_for_its_owner_in_private(desk: Treasury) -> None:
@@ -245,6 +259,18 @@ async def test_the_cashier_is_for_its_owner_in_private(desk: Treasury) -> None:
         "Deriv refused: Deriv has new terms and conditions; its owner accepts them there, then ask again"
         " (ASK_TNC_APPROVAL)."
     )
+
+
+async def test_coins_are_paid_in_to_an_address_on_their_chain(desk: Treasury) -> None:
+    tokens = (await desk.control("tokens", "GET"))["tokens"]
+    token = next(one["token"] for one in tokens if one["loginid"] == "CR900002" and not one["oauth"])
+    fields = {"app_id": Secret(str(desk.desk.sides["deriv"].credentials["app_id"])), "token": Secret(token)}
+    wanted = Wanted("deriv", "coins", Environment.LIVE, fields)
+    roster = desk.rooms.access.roster
+    await desk.rooms.credentials.link(desk.person(OLGA), wanted, roster, telegram_id=OLGA)
+    head, address = (await desk.desk.said(OLGA, "/cashier coins")).splitlines()
+    assert head == "BTC sent to this address, and nothing else, is paid in to deriv/coins:"
+    assert re.fullmatch(r"\w{20,}", address)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from bot.approvals.model import Request, State
-from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, Message, buttons, texts, until
+from bot.operations.connections import Connections
+from bot.operations.freezing import DESK
+from bot.operations.linked import Connection
+from bot.providers.base import Provider
+from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, Message, at_work_with, buttons, texts, until
 from tests.support.desk import GROUP
 from tests.support.treasury import ONE_APPROVER, Treasury, treasury
 
@@ -267,3 +272,41 @@ async def test_who_signs_is_shown_what_waits_before_they_decide(desk: Treasury) 
     (card,) = await desk.desk.taps(ANNA, which, second.id)
     await desk.desk.taps(ANNA, card, "Deny")
     assert (await desk.state(first), await desk.state(second)) == (State.PENDING, State.DENIED)
+
+
+# what moves no money
+
+
+@pytest.mark.parametrize(
+    ("provider", "line", "button"),
+    [
+        ("capital", "/account hedging on", ""),
+        ("deriv", "/sellexpired", ""),
+        ("crm", "/lead ines@example.com Ines", "Make it"),
+    ],
+)
+async def test_a_change_that_has_not_left_when_a_freeze_comes_does_not_leave(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, provider: str, line: str, button: str
+) -> None:
+    session, asked = Connections.session, []
+
+    @asynccontextmanager
+    async def and_somebody_freezes(
+        self: Connections, connection: Connection, *, seconds: float | None = None
+    ) -> AsyncIterator[Provider]:
+        async with session(self, connection, seconds=seconds) as opened:
+            await at_desk.rooms.freezing.freeze(at_desk.person(ADAM), DESK, "odd transfers", telegram_id=ADAM)
+            asked.append(connection.provider)
+            yield opened
+
+    async with at_work_with(tmp_path, chat, provider) as at_desk:
+        await at_desk.link(provider)
+        answers = await at_desk.says(OLGA, line)
+        if not button:
+            (answer,) = answers
+            assert "frozen" not in answer["text"]  # the login is there, and nothing stands in its way
+        monkeypatch.setattr(Connections, "session", and_somebody_freezes)
+        answers = await at_desk.taps(OLGA, answers[0], button) if button else await at_desk.says(OLGA, line)
+        told = next(one for one in texts(answers) if not one.startswith("Frozen"))
+        assert "The desk is frozen (odd transfers): no money leaves until /thaw was signed." in told
+        assert asked == [provider]

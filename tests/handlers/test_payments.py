@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,11 @@ async def test_money_is_sent_only_from_the_account_that_the_token_is_of(room: Tr
     assert "0.183  BTC" in await room.desk.said(OLGA, "/balance wide")
     (whom,) = await room.desk.says(OLGA, "/transfer from wide")
     assert whom["text"].startswith("To whom? CR900001 holds "), whom["text"]  # nobody is asked from which account
+    own = next(one["token"] for one in (await room.control("tokens", "GET"))["tokens"] if one["loginid"] == "CR900002")
+    wanted = replace(wanted, label="coins", fields={**fields, "token": Secret(own)})
+    await room.rooms.credentials.link(olga, wanted, room.rooms.access.roster, telegram_id=OLGA)
+    (look,) = await room.desk.says(OLGA, "/transfer 0.001 BTC from CR900002 to CR900001")  # two logins show it
+    assert "from CR900002 (deriv/coins · LIVE)" in look["text"]
     assert await room.desk.said(OLGA, "/transfer 0.001 BTC from wide CR900002 to CR900001") == (
         "This login is for CR900001, and speaks for no CR900002; link that with a token of its own."
         " For example: /connect deriv"

@@ -32,6 +32,7 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
+from bot.network.leaving import leaving
 from bot.network.overhearing import Overheard, overhearing
 from bot.operations import freezing
 from bot.operations.connections import Connections
@@ -79,6 +80,8 @@ class Attempts:
         self._spill = spill
         self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
+        self.freezes_begun: Callable[[str], int] = lambda provider: 0
+        """How many freezes have begun that hold up a provider; of the freezing room."""
         self.lost: Callable[[str], None] = lambda request_id: None
         """Told of each request whose outcome is to be found out."""
 
@@ -107,6 +110,8 @@ class Attempts:
         begun: int | None = None
         heard = Overheard()
         receipt = Receipt(Outcome.UNKNOWN, detail="the session broke")
+        provider = request.parameters.get("provider", "")
+        freezes = self.freezes_begun(provider)
         try:
             if way is None:
                 way = await self._database.read(lambda tables: self.looked_at(tables, request))
@@ -115,7 +120,8 @@ class Attempts:
                 begun = await self._begin(request, prepared)
                 crashpoint("CP07")
                 self._showing.put_off((request.id,))
-                with moving(prepared.wire), overhearing() as heard, self._showing.meanwhile(request.id):
+                gate = leaving(prepared.wire, lambda: self.freezes_begun(provider) == freezes)
+                with moving(prepared.wire), gate, overhearing() as heard, self._showing.meanwhile(request.id):
                     receipt = await _whatever_happens(seam.send(prepared), prepared)
         except CountersignError as error:
             if begun is None:

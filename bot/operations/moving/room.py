@@ -98,6 +98,7 @@ def money_room(
     reconciling = Reconciling(database, approvals, connections, outbox, clock, matters, incidents, spill)
     sending.ready, attempts.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
     attempts.alarm = reconciling.alarm = freezing.alarm
+    attempts.freezes_begun = freezing.begun
     thawing = Thawing(database, approvals, policies, freezing, audit, sending.again)
     settling = Settling(database, approvals, policies, audit)
     repeating = Repeating(database, approvals, policies, audit)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bot.clock import Clock
 from bot.errors import InputError, ProviderError, RefusedError, UnreachableError
 from bot.money import Currency
+from bot.network.leaving import check_leaving
 from bot.network.overhearing import overheard_message
 from bot.providers.acts import Absence, Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.base import Lend
@@ -98,6 +99,7 @@ class Seam:
         key.awaited[prepared.reference] = prepared.nonce
         code = detail = ""
         try:
+            check_leaving(NAME)
             await key.ask(question, written=lambda: self._end(turn))
             outcome = Outcome.ACKNOWLEDGED
         except UnreachableError as error:

@@ -28,6 +28,7 @@ from bot.errors import (
     SilentError,
     UnreachableError,
 )
+from bot.network.leaving import check_leaving
 from bot.network.rest import Answer
 from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital import wire
@@ -150,6 +151,7 @@ class Seam:
 
     async def _exchange(self, request: wire.Request, prepared: Prepared, ticket: Ticket) -> Answer | Receipt:
         try:
+            check_leaving(wire.NAME)
             return await self._sessions.exchange(request, ticket)
         except SilentError as error:
             return Receipt(Outcome.UNKNOWN, prepared.reference, "silent", error.detail)

@@ -12,6 +12,7 @@ import logging
 from contextlib import AbstractAsyncContextManager
 
 from bot.errors import CountersignError, ProviderError, RefusedError, ReplyError, SilentError, UnsupportedError
+from bot.network.leaving import check_leaving
 from bot.network.rest import Answer
 from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
@@ -76,6 +77,7 @@ class Seam:
 
     async def _post(self, prepared: Prepared) -> Receipt:
         try:
+            check_leaving(wire.NAME)
             answer = await self._line.exchange(request_of(prepared))
         except SilentError as error:
             return Receipt(Outcome.UNKNOWN, prepared.reference, "silent", error.detail)

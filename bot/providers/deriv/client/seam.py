@@ -23,6 +23,7 @@ from bot.errors import (
     ReplyError,
     UnreachableError,
 )
+from bot.network.leaving import check_leaving
 from bot.providers.acts import Absence, Act, Evidence, Outcome, PayWay, Prepared, Receipt
 from bot.providers.base import Lend
 from bot.providers.deriv.client import payments, traces
@@ -167,6 +168,7 @@ class Seam:
         except ProviderError as error:
             return Receipt(Outcome.NOT_SENT, prepared.reference, detail=error.detail or "not logged in")
         try:
+            check_leaving(NAME)
             return await self._judged(prepared, await self._line.send(frame, known.number))
         except UnreachableError as error:
             return Receipt(Outcome.NOT_SENT, prepared.reference, detail=error.detail)

@@ -46,6 +46,7 @@ class _Listed(msgspec.Struct):
     currency: str = ""
     is_virtual: Flag | None = None
     account_type: str = ""
+    currency_type: str = ""
 
 
 class _Authorize(msgspec.Struct):
@@ -76,6 +77,8 @@ class Session:
     scopes: frozenset[str] | None = None
     """What the token may do; None when the reply names none, as in 2016."""
     email: str = field(default="", repr=False)
+    in_coins: bool = False
+    """Whether the token's account is kept in a crypto currency; False as well where that was not told."""
 
     @property
     def powers(self) -> frozenset[Power] | None:
@@ -122,7 +125,8 @@ def parse_authorize(body: Body, as_of: datetime) -> Session:
         accounts = {entry.loginid: _account(entry) for entry in said.account_list}
         own = accounts[said.loginid] = _account(_own(said))
         scopes = None if said.scopes is None else frozenset(said.scopes)
-        return Session(own, tuple(accounts.values()), as_of, scopes, said.email or "")
+        in_coins = any(one.loginid == said.loginid and one.currency_type == "crypto" for one in said.account_list)
+        return Session(own, tuple(accounts.values()), as_of, scopes, said.email or "", in_coins)
 
 
 def _own(said: _Authorize) -> _Listed:
