@@ -129,7 +129,7 @@ async def test_f02_a_booking_of_which_no_byte_was_written_twice_has_failed(
         nobody_listens[0] = 2
         request = await office.gets()
         failed = await office.becomes(request, State.FAILED)
-        assert failed.outcome == "it was not sent, twice (UnreachableError); ask for it anew"
+        assert failed.outcome == "it was not sent, twice (no connection); ask for it anew"
         assert await office.outcomes() == ["not sent", "not sent"]
         assert (await office.paid(), await office.money_calls(), await office.reserved()) == (0, 0, 0)
 
