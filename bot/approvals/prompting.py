@@ -33,6 +33,9 @@ _BUTTONS: Choices = ((("Approve", APPROVE), ("Deny", DENY)),)
 _MONEY_BUTTONS: Choices = (*_BUTTONS, (("Freeze …", FREEZE),))
 _HELD_BUTTONS: Choices = ((("Call it off", CALL_OFF), ("Freeze …", FREEZE)),)
 _OWN_BUTTONS: Choices = ((("Withdraw it", WITHDRAW),),)
+_NOT_KNOWN = (
+    "The provider is asked what became of it. Do not send it again by another way; /request {} shows how it stands."
+)
 _TOLD = frozenset(
     {
         State.UNKNOWN,
@@ -169,13 +172,14 @@ class Prompts:
             return
         title = f"Request {request.id}: {_STATES[request.state]}"
         lines = (*self._reader.lines(request), f"{upper(request.outcome)}.")
+        step = _NOT_KNOWN.format(request.id) if request.state is State.UNKNOWN else ""
         concerned = {request.asked_by}
         if request.kind.is_sent:
             concerned |= {vote.person_id for vote in request.approvals}
         for person in people_in(tables):
             for number in person.telegram_ids if person.id in concerned else ():
                 dedupe = f"request/{request.id}/{request.state}/{request.version}/{number}"
-                self._put(tables, number, title, lines, dedupe)
+                self._outbox.put(tables, Notice(Lane.DECISIONS, number, title, lines, dedupe, next_step=step))
 
     def _put(
         self,

@@ -105,8 +105,11 @@ async def test_f03_a_booking_that_was_read_and_not_executed_stays_unknown_and_is
     await office.suffers("refuse")
     request = await office.gets()
     unknown = await office.becomes(request, State.UNKNOWN)
-    assert unknown.outcome.startswith("no definite answer")
+    assert unknown.outcome == "no definite answer (the line broke)", "and no name of an exception"
     await stays_unknown(office, request)
+    told = await office.rows("SELECT body FROM outbox WHERE body LIKE '%: outcome unknown%'")
+    assert told
+    assert all("Do not send it again by another way" in str(notice) for (notice,) in told)
 
 
 async def test_f03_a_booking_met_by_an_error_of_the_server_stays_unknown(office: MoneyDesk) -> None:
