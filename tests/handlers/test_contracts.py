@@ -208,6 +208,9 @@ async def test_the_newest_prices_as_they_came(desk: Treasury) -> None:
     times = [line[:8] for line in lines]
     assert times == sorted(times, reverse=True)
     assert "R_10" in await desk.desk.said(OLGA, "/ticks volatility")
+    desk.desk.clock.ahead_by(600)  # as if no price had come for so long
+    told = await desk.desk.said(OLGA, "/ticks R_100")
+    assert "None in the last two minutes: the market is closed, or not told live." in told
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:
