@@ -22,7 +22,7 @@ import pytest
 
 from bot.errors import RefusedError, ReplyError
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind
+from bot.providers.acts import Act, ActKind
 from bot.providers.deriv import signup, wire
 from bot.providers.deriv.client import payments
 from bot.providers.deriv.wire import (

@@ -36,7 +36,9 @@ def read(words: Words, now: datetime, zone: ZoneInfo, *, command: str, too_many:
     limit: int | None = USUAL
     since = until = None
     said = ""
-    if len(left) >= 4 and left[-2].lower() == "until" and left[-4].lower() == "since":
+    if len(left) >= 2 and left[-2].lower() in ("until", "till"):
+        if len(left) < 4 or left[-4].lower() != "since":
+            raise InputError("a period has a first day, too", example)
         until, said = _day(left[-1], now, zone, example, ends=True), f" until {left[-1]}"
         del left[-2:]
     if len(left) >= 2 and left[-2].lower() == "since":

@@ -1,7 +1,8 @@
 """/positions: what is open."""
 
 from bot.operations.sheets import Sheet
-from bot.providers.base import Ability, ActKind
+from bot.providers.acts import ActKind
+from bot.providers.base import Ability
 from bot.providers.records import Position
 from handlers import alert_steps
 from handlers.context import DeskContext

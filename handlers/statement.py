@@ -1,26 +1,30 @@
 """/statement: what came and went."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from telegram import InputFile
 
 from bot.errors import InputError
 from bot.operations.sheets import Sheet
+from bot.providers.base import Ability
 from bot.providers.records import Entry, Happening
 from handlers import periods
 from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.pages import Reply, privately
-from handlers.render.digests import csv_of
+from handlers.render.digests import Told, csv_of, until_day
 from handlers.render.statement import activity as happenings
 from handlers.render.statement import csv_of_activity
 from handlers.render.statement import statement as rendered
+from handlers.render.text import Taste
 
 ACTIVITY = "/statement capital activity since 2026-03-01"
 FURTHEST_ACTIVITY = timedelta(days=31)
 """The provider tells a day at a time."""
+_BACK = {"A week": 7, "A month": 30}
+_MOST_NAMED = 4
 ONE = "/statement cryptocapital no 4795"
 
 
@@ -32,31 +36,27 @@ async def statement(context: DeskContext, words: Words) -> Reply | None:
         return await _file(context, words[:-1], zone)
     if len(words) >= 2 and words[-2].lower().rstrip(".") == "no":
         return await _entry(context, words)
-    asked = _read(words, context.services.clock.now(), zone)
+    now, taste = context.services.clock.now(), taste_of(context)
+    asked = _read(words, now, zone)
     sheet = await context.services.statements.statement(
-        context.person, asked.word, limit=asked.limit, since=asked.since, until=asked.until
+        context.person, asked.word, limit=asked.limit, since=asked.since
     )
     what = asked.said or f"newest {asked.limit} of each account"
-    again = " ".join(["/statement", *words])
-    offers = [("As a file", f"{again} csv")] if _has_entries(sheet) else []
-    return Reply(rendered(sheet, what, taste_of(context)), again, offers)
+    sheet = _within(sheet, asked, taste)
+    offers = _offers(sheet, asked.word, words, now.astimezone(zone).date())
+    return Reply(rendered(sheet, what, taste), " ".join(["/statement", *words]), offers)
 
 
 async def _file(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply | None:
     """The same as a file, all of it; who did not answer is named below it."""
     services = context.services
-    asked = _read(words, services.clock.now(), zone)
-    sheet = await services.statements.statement(
-        context.person, asked.word, limit=asked.limit, since=asked.since, until=asked.until
-    )
-    if not _has_entries(sheet):
-        return Reply(rendered(sheet, "as a file", taste_of(context)))
+    asked, taste = _read(words, services.clock.now(), zone), taste_of(context)
+    sheet = await services.statements.statement(context.person, asked.word, limit=asked.limit, since=asked.since)
+    sheet = _within(sheet, asked, taste)
+    if not _has_any(sheet):
+        return Reply(rendered(sheet, "as a file", taste))
     await _hand_over(context, csv_of(sheet), _named("statement", sheet, zone), _without(sheet))
     return None
-
-
-def _has_entries(sheet: Sheet[Entry]) -> bool:
-    return any(answer.reading is not None and answer.reading.items for answer in sheet.answers)
 
 
 def _named(what: str, sheet: Sheet[Entry] | Sheet[Happening], zone: ZoneInfo) -> str:
@@ -78,24 +78,44 @@ async def _hand_over(context: DeskContext, text: str, name: str, caption: str | 
 
 
 async def _activity(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply | None:
-    """`[connection] activity [since DAY] [csv]`: what happened, whether money was booked for it or not."""
-    services = context.services
+    """`[connection] activity [since DAY [until DAY]] [csv]`: what happened, whether money was booked for it or not."""
+    services, taste = context.services, taste_of(context)
     now, as_file = services.clock.now(), words[-1].lower() == "csv"
     left = [word for word in words if word.lower() not in ("activity", "csv")]
     if left and left[-1].isdecimal():
         raise InputError("activity is told since a day", ACTIVITY)
     asked = _read(left, now, zone)
-    if asked.until is not None:
-        raise InputError("activity is told since a day, up to now", ACTIVITY)
     since = asked.since or now - timedelta(days=1)
     if now - since > FURTHEST_ACTIVITY:
         raise InputError(f"activity is told of the last {FURTHEST_ACTIVITY.days} days", ACTIVITY)
     sheet = await services.statements.activity(context.person, asked.word, since)
-    if as_file and any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
+    sheet = _within(sheet, asked, taste)
+    if as_file and _has_any(sheet):
         await _hand_over(context, csv_of_activity(sheet), _named("activity", sheet, zone), _without(sheet))
         return None
-    what = f"activity since {left[-1]}" if asked.since is not None else "activity of a day"
-    return Reply(happenings(sheet, what, taste_of(context)), again=" ".join(["/statement", *words]))
+    what = f"activity {asked.said}" if asked.said else "activity of a day"
+    offers = _offers(sheet, asked.word, words, now.astimezone(zone).date())
+    return Reply(happenings(sheet, what, taste), " ".join(["/statement", *words]), offers)
+
+
+def _offers(
+    sheet: Sheet[Entry] | Sheet[Happening], word: str | None, words: Words, today: date
+) -> list[tuple[str, str]]:
+    """The other kind of news, other spans, the same as a file, and one login of several."""
+    line = " ".join(["/statement", *([word] if word else [])])
+    is_activity = any(one.lower() == "activity" for one in words)
+    kind = " activity" if is_activity else ""
+    offers = [(label, f"{line}{kind} since {today - timedelta(days=days)}") for label, days in _BACK.items()]
+    if is_activity:
+        offers.append(("Bookings", line))
+    elif any(Ability.ORDERS in answer.connection.spec.abilities for answer in sheet.answers):
+        offers.append(("Activity", f"{line} activity"))
+    if _has_any(sheet):
+        asked = [one for one in words if one.lower() != "csv"]
+        offers.append(("As a file", " ".join(["/statement", *asked, "csv"])))
+    if 1 < len(sheet.answers) <= _MOST_NAMED:
+        offers += [(answer.connection.name, f"/statement {answer.connection.name}{kind}") for answer in sheet.answers]
+    return offers
 
 
 async def _entry(context: DeskContext, words: Words) -> Reply:
@@ -112,3 +132,14 @@ async def _entry(context: DeskContext, words: Words) -> Reply:
 def _read(words: Words, now: datetime, zone: ZoneInfo) -> periods.Asked:
     shows = f"a statement shows 1 to {periods.MOST} entries of each account; {ONE} shows a single one by its number"
     return periods.read(words, now, zone, command="/statement", too_many=shows)
+
+
+def _within(sheet: Sheet[Told], asked: periods.Asked, taste: Taste) -> Sheet[Told]:
+    if asked.until is None:
+        return sheet
+    last = (asked.until - timedelta(microseconds=1)).astimezone(taste.zone).date()
+    return until_day(sheet, last, taste)
+
+
+def _has_any(sheet: Sheet[Entry] | Sheet[Happening]) -> bool:
+    return any(answer.reading is not None and answer.reading.items for answer in sheet.answers)

@@ -9,8 +9,9 @@ from bot.access.model import Person
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.clock import Clock
-from bot.errors import InputError, UnsupportedError
+from bot.errors import InputError
 from bot.money import Currency
+from bot.operations.adapters import deriv_behind
 from bot.operations.connections import Connections
 from bot.operations.contract_line import EXAMPLE, Line
 from bot.operations.deals import Where
@@ -19,7 +20,6 @@ from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
 from bot.operations.transfers import amount_of
-from bot.providers.base import Provider
 
 if TYPE_CHECKING:
     from bot.providers.deriv.client import Deriv
@@ -57,7 +57,7 @@ class ContractDesk:
         """
         connection = await self._through(person, line.on)
         async with self._connections.session(connection) as provider:
-            binary = _binary(provider)
+            binary = deriv_behind(provider, "contracts")
             account, terms = await _terms(binary, line)
             proposal = await binary.options.price(terms)
         wanted = replace(line, currency=terms.currency.code, on=connection.name)
@@ -97,14 +97,6 @@ class ContractDesk:
     async def _through(self, person: Person, word: str) -> Connection:
         found = await self._derivs.could_be(person, word or None, lambda one: one.may_act(person))
         return found[0]
-
-
-def _binary(provider: Provider) -> "Deriv":
-    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Deriv):
-        raise UnsupportedError(provider.spec.name, "contracts")
-    return provider
 
 
 async def _terms(binary: "Deriv", line: Line) -> tuple[str, "Terms"]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from bot.access.model import Person, Right
 from bot.clock import Clock
-from bot.errors import InputError, NotAllowedError, NotFoundError, UnsupportedError
+from bot.errors import InputError, NotAllowedError, NotFoundError
 from bot.money import Currency
+from bot.operations.adapters import deriv_behind
 from bot.operations.changing import Changing
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.providers import deriv
-from bot.providers.base import Provider
 from bot.providers.records import Quote, Reading
 from bot.secret import Secret
 
@@ -126,7 +126,7 @@ class DerivDesk:
         async with self._changing.through(
             person, connection, "cashier.opened", {}, telegram_id=telegram_id
         ) as provider:
-            binary = _binary(provider)
+            binary = deriv_behind(provider)
             session = await binary.line.logged_in()
             if session.in_coins and session.own.currency is not None:
                 return connection, ChainAddress(session.own.currency, await binary.counters.crypto_deposit())
@@ -137,7 +137,7 @@ class DerivDesk:
         connection = await self.meant(person, word)
         through = self._changing.through(person, connection, "expired.sold", {}, telegram_id=telegram_id)
         async with through as provider:
-            return connection, await _binary(provider).books.sell_expired()
+            return connection, await deriv_behind(provider).books.sell_expired()
 
     async def could_be(
         self, person: Person, word: str | None, fits: Callable[[Connection], bool] = lambda _: True
@@ -185,12 +185,4 @@ class DerivDesk:
     @asynccontextmanager
     async def _reading(self, connection: Connection) -> AsyncIterator["Deriv"]:
         async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-            yield _binary(provider)
-
-
-def _binary(provider: Provider) -> "Deriv":
-    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Deriv):
-        raise UnsupportedError(provider.spec.name, "that")
-    return provider
+            yield deriv_behind(provider)

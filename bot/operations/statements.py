@@ -25,24 +25,14 @@ class Statements:
         self._sheets = Sheets(connections, clock, seconds=ANSWER_SECONDS)
 
     async def statement(
-        self,
-        person: Person,
-        word: str | None,
-        *,
-        limit: int | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
+        self, person: Person, word: str | None, *, limit: int | None = None, since: datetime | None = None
     ) -> Sheet[Entry]:
-        """Of the connections called `word`, or of all: the newest `limit` entries of each account, or all `since`, up
-        to `until`."""
+        """Of the connections called `word`, or of all: the newest `limit` entries of each account, or all `since`."""
 
         async def of(provider: Provider) -> Reading[Entry]:
             if not isinstance(provider, KeepsStatements):
                 raise unsupported(provider.spec, Ability.STATEMENT)
-            told = await provider.statement(limit=limit, since=since)
-            if until is None:
-                return told
-            return replace(told, items=tuple(entry for entry in told.items if entry.at is None or entry.at < until))
+            return await provider.statement(limit=limit, since=since)
 
         return await self._asked(person, word, of)
 

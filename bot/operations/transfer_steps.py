@@ -16,8 +16,11 @@ from bot.operations.moving.plans import Plan
 from bot.operations.transfer_line import Line
 from bot.operations.transfer_line import read as apart
 from bot.operations.transfers import Transfers, amount_of, check_funds, check_note, named
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from bot.providers.records import Balance
+
+_EXAMPLE = "/transfer 250.00 USD from 9120000001 to Harbour for Invoice 4711"
+_ENDING = 4
 
 
 class Asking(StrEnum):
@@ -82,6 +85,10 @@ class TransferSteps:
         check_note(line.note)
         if line.amount and line.currency:
             amount_of(line.amount, line.currency)
+        elif " " in line.amount:
+            raise InputError(
+                "one line begins with the amount and its currency; say from, to and for before what follows", _EXAMPLE
+            )
         sketch = Sketch(amount=line.amount, currency=line.currency, note=line.note if words else None)
         if line.source:
             connection, account = await self._source(by, line)
@@ -201,7 +208,10 @@ class TransferSteps:
         return True
 
     async def _account(self, connection: Connection, word: str) -> str:
-        """By its number or name. A number is taken as it is while the provider does not answer."""
+        """By its number, its name, or the end of its number, as /balance shows it.
+
+        A number is taken as it is while the provider does not answer.
+        """
         try:
             accounts = await self._transfers.accounts(connection)
         except ProviderError:
@@ -209,9 +219,12 @@ class TransferSteps:
             if word.isascii() and word.isalnum() and (numbering is None or re.fullmatch(numbering.pattern, word)):
                 return word
             raise
-        for one in accounts:
-            if word.casefold() in (one.account.casefold(), one.name.casefold()):
-                return one.account
+        called = [one for one in accounts if word.casefold() in (one.account.casefold(), one.name.casefold())]
+        if not called:
+            ending = word.removeprefix("…")
+            called = [one for one in accounts if len(ending) >= _ENDING and one.account.endswith(ending)]
+        if len(called) == 1:
+            return called[0].account
         known = [one.account if one.name in ("", one.account) else f"{one.account} {one.name}" for one in accounts]
         raise NotFoundError("account", word, known)
 

@@ -23,7 +23,7 @@ from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.moving.matters import Aspects, Parameters, common, money_in, where
 from bot.operations.moving.plans import Plan, Planning
-from bot.providers.base import Act, ActKind, KnowsOwn, NamesPayees, PaysFromSome, PayWay
+from bot.providers.acts import Act, ActKind, KnowsOwn, NamesPayees, PaysFromSome, PayWay
 from bot.providers.records import Account, Balance, Power
 from bot.providers.registry import provider_named
 from bot.store import Database

@@ -1,6 +1,6 @@
 """/positions: what is open, two lines each; a client's name above what is theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from html import escape
 
@@ -55,6 +55,13 @@ def _position(item: Position, taste: Taste) -> str:
     return f"{first}\n    {facts}" if facts else first
 
 
+def _stop(item: Position, taste: Taste, price: Callable[[Decimal], str]) -> str:
+    """`stop 4,010.00`, `guaranteed stop 4,010.00`, `trailing stop 4,010.00, 2.5 away`; a price is not always told."""
+    where = f" {price(item.stop)}" if item.stop is not None else ""
+    away = f", {taste.number(abs(item.stop_distance))} away" if item.stop_distance is not None else ""
+    return f"{item.stop_kind} stop".lstrip() + where + away
+
+
 def _facts(item: Position, taste: Taste) -> list[str]:
     """What stands in the second line; prices of one position with the same decimals."""
     prices = [price for price in (item.entry, item.now, item.stop, item.limit) if price is not None]
@@ -80,8 +87,8 @@ def _facts(item: Position, taste: Taste) -> list[str]:
         facts.append(f"pays {taste.money(item.payout)}")
     if item.margin is not None:
         facts.append(f"margin {taste.money(item.margin)}")
-    if item.stop is not None:
-        facts.append(f"stop {price(item.stop)}")
+    if item.stop is not None or item.stop_kind:
+        facts.append(_stop(item, taste, price))
     if item.limit is not None:
         facts.append(f"limit {price(item.limit)}")
     if item.overnight is not None:

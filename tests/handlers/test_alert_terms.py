@@ -1,5 +1,6 @@
 """The terms of a rule as buttons."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from bot.alerts.model import Occasion, Target, Test
@@ -27,3 +28,7 @@ def test_only_what_stays_so_can_come_every_hour_while_it_is_so() -> None:
     crossing = asked(Term.OFTEN, rule(Test.CROSSES, 2400), [], PEOPLE)
     assert [label for label, _ in crossing.answers] == ["Once", "Each time"]
     assert terms_of(waits_for(Occasion.CLOSED)) == [Term.ENDS, Term.TOLD]
+    lasting = waits_for(Occasion.STREAM_DOWN)
+    assert terms_of(lasting) == [Term.ENDS, Term.TOLD, Term.OFTEN]
+    hourly = dict(asked(Term.OFTEN, lasting, [], PEOPLE).answers)["Every 1 h while it is so"]
+    assert changed(Term.OFTEN, lasting, hourly, NINE).every == timedelta(hours=1)

@@ -9,10 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
+from bot.alerts.happening import Happening
+from bot.alerts.model import Measure, Occasion
+from bot.alerts.sentences import begun
 from bot.money import Money
 from bot.providers.records import Balance, Environment
+from handlers import alert_steps
 from tests.support.chatting import (
     ADAM,
     OLGA,
@@ -98,8 +100,13 @@ async def test_it_arrives_with_buttons_is_acknowledged_and_edited_when_it_is_ove
     await desk.taps(OLGA, alert, "Acknowledge")
     await until(lambda: "Acknowledged by Olga" in desk.now(alert)["text"])
     assert "Acknowledge" not in buttons(desk.now(alert))
+    await desk.taps(OLGA, desk.now(alert), "Take back")
+    await until(lambda: "Olga took the acknowledgement back" in desk.now(alert)["text"])
+    await desk.taps(OLGA, desk.now(alert), "Acknowledge")
+    await until(lambda: "took" not in desk.now(alert)["text"])
     await holds(desk, told, "12000")
     await until(lambda: "Resolved" in desk.now(alert)["text"])
+    assert "Acknowledged by Olga" in desk.now(alert)["text"]
 
 
 async def test_it_does_not_wait_until_somebody_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +161,10 @@ async def test_by_buttons_alone_it_is_the_same_sentence(desk: Desk) -> None:
     told = await account(desk)
     answers = await desk.says(OLGA, f"500 {told.amount.currency}")
     assert "free margin" in answers[-1]["text"]
+
+
+def test_whatever_can_be_watched_has_a_button() -> None:
+    assert {begun(words.split())[0] for _, words in alert_steps.KINDS} == {*Measure, *Occasion}
 
 
 async def test_what_takes_no_number_is_understood_after_two_presses(desk: Desk) -> None:

@@ -208,6 +208,20 @@ def test_a_refusal_whose_code_is_documented_says_what_it_means_and_what_would_he
     assert sentence(errors.RefusedError("deriv", "SomethingNew"), "deriv/main") == (
         "Deriv (deriv/main) refused (SomethingNew). If that is unexpected, tell an admin."
     )
+    assert sentence(errors.RefusedError("capital", "error.invalid.leverage.value"), "capital/main") == (
+        "Capital.com (capital/main) refused: there is no such leverage for these markets; ask for one of those they "
+        "have."
+    )
+    assert sentence(errors.RefusedError("capital", "error.something.new"), "capital/main") == (
+        "Capital.com (capital/main) refused (error.something.new). If that is unexpected, tell an admin."
+    )
+    assert sentence(errors.CredentialRefusedError("capital", "error.invalid.api.key"), "capital/main") == (
+        "Capital.com (capital/main) does not accept this login (error.invalid.api.key): the API key is unknown, "
+        "expired, or made for the other environment. Next: its owner gives it a new one with /replace capital/main."
+    )
+    assert sentence(errors.CredentialRefusedError("capital", "error.invalid.session.token"), "capital/main") == (
+        "Capital.com (capital/main) ended our session; another program may use the same key. Try again in a minute."
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from bot.errors import InputError
 from handlers.periods import Asked, read
-from tests.support.chatting import OLGA, VERA, Desk, at_work, configured, providers, telegram, texts
+from tests.support.chatting import OLGA, VERA, Desk, at_work, buttons, configured, providers, telegram, texts
 from tests.support.desk import GROUP
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -184,6 +184,43 @@ async def test_what_happened_is_told_beside_what_was_booked(desk: Desk) -> None:
     assert rows[0] == ["connection", "account", "at", "market", "deal", "size", "price", "what", "number"]
     assert [row[7] for row in rows[1:]] == ["position accepted, by its owner"] * len(times)
     assert [row[2][:16].replace("T", " ") for row in rows[1:]] == sorted(times)
+
+
+async def test_a_span_has_a_last_day(desk: Desk) -> None:
+    await desk.link("capital")
+    day = datetime.now(UTC) - timedelta(days=25)
+    since = f"/statement capital since {day:%Y-%m-%d}"
+    days = re.findall(r"^(\d{4}-\d\d-\d\d)\b", await desk.said(VERA, since), re.M)
+    assert len(set(days)) > 1
+    (oldest, *_) = sorted(set(days))
+    part = await desk.said(VERA, f"{since} until {oldest}")
+    assert set(re.findall(r"^(\d{4}-\d\d-\d\d)\b", part, re.M)) == {oldest}
+    assert f"since {day:%Y-%m-%d} until {oldest}" in part
+    (message,) = await desk.says(VERA, f"{since} until {oldest} csv")
+    stored = desk.chat.simulator.world.files[message["document"]["file_id"]]
+    assert {row["day"] for row in csv.DictReader(io.StringIO(stored.content.decode()))} == {oldest}
+
+    assert "has a first day, too" in await desk.said(VERA, f"/statement until {oldest}")
+    assert "ends on the day it begins, or later" in await desk.said(
+        VERA, f"/statement since {oldest} until {day:%Y-%m-%d}"
+    )
+
+
+async def test_spans_activity_and_a_file_have_a_button(desk: Desk) -> None:
+    await desk.link("capital")
+    await desk.link("cryptocapital")
+    (newest,) = await desk.says(VERA, "/statement")
+    assert list(buttons(newest))[-2:] == ["capital/main", "cryptocapital/main"]
+    (capital,) = await desk.taps(VERA, newest, "capital/main")
+    (activity,) = await desk.taps(VERA, capital, "Activity")
+    assert "activity of a day" in activity["text"]
+    (month,) = await desk.taps(VERA, activity, "A month")
+    assert "activity since " in month["text"]
+    (file,) = await desk.taps(VERA, month, "As a file")
+    assert file["document"]["file_name"].startswith("activity-")
+    (bookings,) = await desk.taps(VERA, month, "Bookings")
+    (file,) = await desk.taps(VERA, bookings, "As a file")
+    assert file["document"]["file_name"].startswith("statement-")
 
 
 async def test_activity_is_asked_for_by_the_day(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from bot.errors import (
     ScopeMissingError,
 )
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.deriv.client import Deriv
 from bot.providers.deriv.client.seam import Seam
 from bot.secret import Secret

@@ -6,7 +6,7 @@ from bot.approvals.model import Kind
 from bot.approvals.policy.model import Act as Named
 from bot.operations import contract_line
 from bot.operations.moving.matters import Aspects, Parameters, money_in, where
-from bot.providers.base import Act, ActKind
+from bot.providers.acts import Act, ActKind
 
 _NAMED = {Kind.ORDER: Named.ORDER, Kind.CLOSE: Named.CLOSE, Kind.CHANGE: Named.ORDER}
 _ACTS = {Kind.ORDER: ActKind.ORDER, Kind.CLOSE: ActKind.CLOSE, Kind.CHANGE: ActKind.CHANGE}

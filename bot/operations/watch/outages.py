@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.store import Tables
@@ -110,23 +111,30 @@ class Cards:
         self, connection: Connection, why: str, since: datetime, until: datetime, step: Step
     ) -> tuple[str, tuple[str, ...]]:
         demo = " (demo)" if connection.environment is Environment.DEMO else ""
-        name = f"{connection.name}{demo}"
+        name, begun, ended = f"{connection.name}{demo}", self.time(since, until), self.time(until, since)
         match step:
             case Step.OPEN:
                 reason = (f"Why: {why}.",) if why else ()
-                line = f"{name} has told nothing since {self.time(since)}."
+                line = f"{name} has told nothing since {begun}."
                 return "No news from a provider", (line, *reason, "What happens meanwhile is looked up afterwards.")
             case Step.LASTING:
-                line = f"{name} has told nothing since {self.time(since)}, {_length(until - since)} by now."
+                line = f"{name} has told nothing since {begun}, {_length(until - since)} by now."
                 return "Still no news from a provider", (line,)
             case Step.CLOSE:
-                line = f"{name} told nothing from {self.time(since)} to {self.time(until)} ({_length(until - since)})."
+                line = f"{name} told nothing from {begun} to {ended} ({_length(until - since)})."
                 return "Back again", (line,)
             case _:
                 assert_never(step)
 
-    def time(self, when: datetime) -> str:
-        return f"{when.astimezone(self.zone):%H:%M:%S %Z}"
+    def time(self, when: datetime, beside: datetime) -> str:
+        return time_said(when, beside, self.zone)
+
+
+def time_said(when: datetime, beside: datetime, zone: ZoneInfo) -> str:
+    """With its day, unless that is the day of what is said `beside` it, or of now."""
+    local = when.astimezone(zone)
+    day = "" if local.date() == beside.astimezone(zone).date() else f"{local:%Y-%m-%d} "
+    return f"{day}{local:%H:%M:%S %Z}"
 
 
 def open_outage(tables: Tables, connection: int) -> tuple[int, datetime] | None:

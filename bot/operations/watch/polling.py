@@ -27,10 +27,10 @@ from bot.operations.watch.dealings import Dealings
 from bot.operations.watch.means import Means
 from bot.operations.watch.reporting import Report
 from bot.providers.base import KeepsStatements, Provider
+from bot.providers.gaps import Hole
 from bot.providers.markets import KeepsDealings, TellsPrices
 from bot.providers.news import KEPT, Mark, News
 from bot.providers.records import Position, Reading
-from bot.providers.standing import Hole
 from bot.providers.streams import Subject, Told, Topic
 
 POLL_TIMEOUT_SECONDS = 30.0
@@ -87,19 +87,14 @@ class Polling:
         """A line has told that something was bought, sold or settled: what is open is asked for at once."""
         self._is_urged.set()
 
-    async def run(self, streamed: frozenset[Topic]) -> None:
+    async def run(self) -> None:
         """Until cancelled."""
         turn = attempt = 0
         urged = False
         try:
             while True:
                 seldom = turn % STREAMED_POLLED_EVERY == 0
-                due = [
-                    one
-                    for one in sorted(self._watch.subjects)
-                    if is_survey(one)
-                    or (not urged and (seldom or one.topic not in streamed or not self._watch.is_heard(one)))
-                ]
+                due = [one for one in sorted(self._watch.subjects) if self._is_due(one, seldom=seldom, urged=urged)]
                 if self._means.rules.windows_unknown(self._watch.connection.id):
                     await self._look_back()
                 answered = await self._ask(due) if due else True
@@ -108,6 +103,12 @@ class Polling:
                 urged = await self._rest(self._pause(attempt))
         finally:
             await self._keep_requests()
+
+    def _is_due(self, one: Subject, *, seldom: bool, urged: bool) -> bool:
+        """Prices and lines of a statement are not asked for while they are told: that would be no question at all."""
+        if urged or is_survey(one):
+            return is_survey(one)
+        return not self._watch.is_heard(one) or (seldom and one.topic not in (Topic.QUOTE, Topic.ENTRY))
 
     async def _rest(self, seconds: float) -> bool:
         """Until the next turn; whether it was brought forward."""
@@ -138,9 +139,10 @@ class Polling:
         now, tells_by_itself = self._means.clock.now(), self._watch.report.has_line
         connection = self._watch.connection
         try:
-            async with self._means.connections.standing(connection) as provider:
-                async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
-                    await self._ask_of(provider, due)
+            if any(one.topic is not Topic.REQUEST for one in due):
+                async with self._means.connections.standing(connection) as provider:
+                    async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
+                        await self._ask_of(provider, due)
             if any(one.topic is Topic.REQUEST for one in due):
                 await self._read_requests(connection)
         except (ConnectionLockedError, OwnerSuspendedError):

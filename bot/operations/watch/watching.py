@@ -11,9 +11,9 @@ from bot.operations.watch.means import Means
 from bot.operations.watch.polling import Polling, is_survey
 from bot.operations.watch.reporting import Report, reason_of
 from bot.providers.following import LOOK_SECONDS, Following
+from bot.providers.gaps import Hole, Outage
 from bot.providers.news import Mark
 from bot.providers.records import Entry
-from bot.providers.standing import Hole, Outage
 from bot.providers.streams import KeepsSteps, Streams, Subject, Told, Topic, Wish
 from bot.store import Tables
 
@@ -63,7 +63,7 @@ class Watching:
         streamed = await self._streamed()
         following: asyncio.Task[None] | None = None
         self._polling = Polling(self, self._means)  # what an earlier run heard last says nothing of what came since
-        polling = asyncio.create_task(self._polling.run(streamed))
+        polling = asyncio.create_task(self._polling.run())
         telling = asyncio.create_task(self._tell())
         try:
             while True:
@@ -154,7 +154,7 @@ class Watching:
         """What never began, and no rule waits for, is not missed: a key that its provider does not know yet."""
         if self.report.has_line and self._broke_at is None:
             self._broke_at = since
-        if self._has_begun or self._means.rules.wanted().get(self.connection.id):
+        if self._has_begun or self.connection.id in self._means.rules.wanted():
             self.report.spell.down(since, "" if why is None else reason_of(why))
 
     def resting(self) -> None:

@@ -21,6 +21,7 @@ from bot.errors import (
     SilentError,
     UnreachableError,
 )
+from bot.network.leaving import check_leaving
 from bot.network.pacing import Breaker, Bucket, backoff
 from bot.network.talk import Settled
 from bot.network.websocket import Line
@@ -134,6 +135,7 @@ class DerivLine:
             await self.pace(request.call)
             line, session = await self._open()
             session.check(request.call)
+            check_leaving(NAME)
             return session, await self._ask(line, request)
 
     @property
