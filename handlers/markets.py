@@ -8,14 +8,16 @@ from telegram import InputFile
 from bot.errors import InputError
 from bot.operations.markets import SPANS, Path, Span
 from bot.operations.sheets import Sheet
+from bot.providers import deriv
 from bot.providers.base import Ability
 from bot.providers.records import Market
-from handlers import alert_steps, completing
+from handlers import alert_steps, completing, pages
 from handlers.context import DeskContext
 from handlers.doors import Words, at_most_one, taste_of
 from handlers.pages import Reply, privately
 from handlers.render import candles, charts
 from handlers.render import markets as render
+from handlers.render.candles import Style
 from handlers.render.text import literal, visible
 
 _QUOTE, _MARKET, _CHART, _ORDERS = "/quote GOLD", "/market US500", "/chart GOLD 1d", "/orders capital"
@@ -26,17 +28,17 @@ _LIKE_A_SPAN = re.compile(r"[0-9]{1,4}(?:min|mo|[hdwmy])", re.ASCII | re.IGNOREC
 _CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo": "a month", "1y": "a year"}
 
 
-async def quote(context: DeskContext, words: Words) -> Reply:
-    if not words:
-        return await _which(context, _QUOTE)
+async def quote(context: DeskContext, words: Words) -> Reply | None:
+    if not words or completing.is_begun(words):
+        return await _which(context, _QUOTE, words)
     sheet = await context.services.markets.quoted(context.person, words)
     again = " ".join(["/quote", *words])
     return Reply(render.quotes(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet))
 
 
-async def market(context: DeskContext, words: Words) -> Reply:
-    if not words:
-        return await _which(context, _MARKET)
+async def market(context: DeskContext, words: Words) -> Reply | None:
+    if not words or completing.is_begun(words):
+        return await _which(context, _MARKET, words)
     sheet = await context.services.markets.described(context.person, words)
     again = " ".join(["/market", *words])
     return Reply(render.markets(sheet, taste_of(context), _asked(sheet, words)), again, _offers(sheet, is_whole=True))
@@ -66,6 +68,10 @@ def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, 
         *([] if is_whole else [("Everything", f"/market {named}")]),
         alert_steps.offer(connection.name, market.symbol),
     ]
+    if connection.provider == deriv.SPEC.name and market.is_open is not False:
+        begun = f"{market.symbol} on {connection.name}"
+        kinds = (("Rise…", "rise"), ("Fall…", "fall"))
+        offers += [completing.offer(label, "/price", kind, begun) for label, kind in kinds]
     if Ability.ORDERS in connection.spec.abilities:
         deal = f"{market.symbol} on {connection.name}"
         offers += [("Buy…", f"/buy {deal}"), ("Sell…", f"/sell {deal}")]
@@ -76,15 +82,15 @@ async def orders(context: DeskContext, words: Words) -> Reply:
     word = at_most_one(words, _ORDERS)
     sheet = await context.services.markets.orders(context.person, word)
     waits = any(answer.reading is not None and answer.reading.items for answer in sheet.answers)
-    offers = [("Take one back…", "/cancelorder")] if waits else []
+    offers = [("Change…", "/change"), ("Take one back…", "/cancelorder")] if waits else []
     return Reply(render.orders(sheet, taste_of(context)), " ".join(["/orders", *words]), offers)
 
 
 async def chart(context: DeskContext, words: Words) -> Reply | None:
     """A picture, to the asker's private chat."""
-    if not words:
-        return await _which(context, _CHART)
-    names, span, as_line = read(words)
+    if not words or completing.is_begun(words):
+        return await _which(context, _CHART, words)
+    names, span, style = read(words)
     path = await context.services.markets.path(context.person, names, span)
     if not path.candles:
         name = literal(path.market.name, 40)
@@ -94,46 +100,69 @@ async def chart(context: DeskContext, words: Words) -> Reply | None:
     taste = taste_of(context)
     under = f"{_CALLED[span.name]} · {path.connection.name} · {taste.date_time(path.as_of)}"
     picture = await asyncio.to_thread(
-        candles.path, _title(path), under, path.candles, path.positions, taste.zone, line=as_line
+        candles.path, _title(path), under, path.candles, path.positions, taste.zone, style
     )
+    offers = _other_pictures(path, style)
 
     async def say(chat_id: int) -> None:
         await context.bot.send_photo(
-            chat_id, InputFile(picture, "chart.png"), caption=_caption(path), protect_content=True
+            chat_id,
+            InputFile(picture, "chart.png"),
+            caption=_caption(path),
+            protect_content=True,
+            reply_markup=await pages.offering(context, chat_id, offers),
         )
 
     await privately(context, say)
     return None
 
 
-def read(words: Words) -> tuple[Words, Span, bool]:
-    """`GOLD 1w line` → the market's words, the span, whether a line is wished for."""
+def _other_pictures(path: Path, style: Style | None) -> list[tuple[str, str]]:
+    """The same market over another time, and drawn the other way."""
+    if not completing.is_a_word(path.market.symbol):
+        return []
+    line = f"/chart {path.connection.name} {path.market.symbol}"
+    drawn = style or candles.usual(path.candles)
+    other = Style.CANDLES if drawn is Style.LINE else Style.LINE
+    kept = "" if style is None else f" {style}"
+    spans = [(name, f"{line} {name}{kept}") for name in _SPANS if name != path.span.name]
+    return [*spans, (other.capitalize(), f"{line} {path.span.name} {other}")]
+
+
+def read(words: Words) -> tuple[Words, Span, Style | None]:
+    """`GOLD 1w line` → the market's words, the span, and how it is to be drawn, where that is said."""
     left = list(words)
-    as_line, span = False, _SPANS[_USUAL]
-    while left and (left[-1].lower() in _SPANS or left[-1].lower() in ("line", "candles")):
+    style: Style | None = None
+    span = _SPANS[_USUAL]
+    while left and (left[-1].lower() in _SPANS or left[-1].lower() in set(Style)):
         last = left.pop().lower()
         if last in _SPANS:
             span = _SPANS[last]
         else:
-            as_line = last == "line"
+            style = Style(last)
     _some(left, _CHART)
     if len(left) > 1 and _LIKE_A_SPAN.fullmatch(left[-1]):
         raise InputError(f"how long? One of {', '.join(_SPANS)}", _CHART)
-    return left, span, as_line
+    return left, span, style
 
 
-async def _which(context: DeskContext, example: str) -> Reply:
-    """A button for each market in which something is open."""
-    found = await context.services.markets.held(context.person)
-    if not found:
-        _some([], example)
+async def _which(context: DeskContext, example: str, words: Words) -> Reply | None:
+    """A button for each market in which something is open, and one for any other; where there is none, it is asked."""
     command = example.split()[0]
+    desk = context.services.markets
+    if not await desk.has_any(context.person):
+        return Reply([render.nobody("prices")])
+    found = [] if words else await desk.held(context.person)
+    if not found:
+        question = f"Which market? Its symbol, or a part of its name, for example: <code>{example.split()[1]}</code>"
+        await completing.ask(context, question, command.lstrip("/"), *words[:-1])
+        return None
     offers = [
         (visible(market.name or market.symbol, _LABEL), f"{command} {connection.name} {market.symbol}")
         for connection, market in found[:_MOST_BUTTONS]
     ]
     told = f"Which market? Tap one of yours, or name any, by a part of its name: <code>{example}</code>"
-    return Reply([told], None, offers)
+    return Reply([told], None, [*offers, completing.offer("Another…", command)])
 
 
 def _some(words: Words, example: str) -> None:

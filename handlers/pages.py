@@ -123,6 +123,18 @@ async def _show(context: DeskContext, reply: Reply, audience: Audience, chat_id:
     await context.say(pages[0], chat_id=chat_id, keyboard=keys, protected=protected)
 
 
+async def offering(
+    context: DeskContext, chat_id: int, offers: Sequence[tuple[str, str]]
+) -> InlineKeyboardMarkup | None:
+    """The buttons alone, for what is no text; None when there is nothing to offer, or the database is not there."""
+    body = {"pages": [], "at": 0, "again": None, "offers": [list(offer) for offer in offers]}
+    try:
+        card = await context.services.cards.make(KIND, context.person.id, chat_id, body) if offers else None
+    except StoreError:
+        return None
+    return None if card is None else _keyboard(context, card, body, card.version)
+
+
 def offered(card: Card, choice: int) -> str | None:
     """The command line that a button stands for."""
     offers = card.body.get("offers", ())

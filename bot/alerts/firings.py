@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Role
 from bot.alerts import records
-from bot.alerts.engine import Moved
-from bot.alerts.model import Firing, Occasion, Phase, Repeat, Rule, State
+from bot.alerts.hearers import Desk
+from bot.alerts.model import Firing, Moved, Occasion, Phase, Repeat, Rule, State
 from bot.alerts.records import Told
-from bot.alerts.telling import Desk, Telling, buttons
+from bot.alerts.telling import Telling, buttons
 from bot.errors import NotFoundError
-from bot.messages.outbox import Choices
+from bot.messages.notice import Choices
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 from bot.store.columns import at

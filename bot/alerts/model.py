@@ -257,3 +257,13 @@ class Firing:
     outage: Outage | None = None
     audience: frozenset[int] | None = None
     """Whose business it is, where that is fewer than may read its connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A rule whose state has changed; it may have come, or be over."""
+
+    rule: Rule
+    state: State
+    firing: Firing | None = None
+    is_released: bool = False

@@ -5,21 +5,21 @@ A group is told what it may know: the rule, and a price. What an account holds, 
 """
 
 from collections import deque
-from collections.abc import Callable, Container
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role
-from bot.access.records import group_now, people_in
+from bot.alerts.hearers import Desk, Hearer, hearers_of
 from bot.alerts.model import Escalation, Firing, Measure, Repeat, Rule, Severity, stays
 from bot.alerts.records import Told
 from bot.alerts.wording import condition, headline, time_said, why
 from bot.errors import NotAllowedError
 from bot.ids import short_id
 from bot.messages.cards import Cards
-from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.messages.notice import Choices, Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.store import Tables
 from bot.store.columns import at, moment, packed
 
@@ -31,63 +31,6 @@ OPEN_FOR = timedelta(days=7)
 MOST_URGENT: Final = 12
 """Of what others have set, to one chat in an hour."""
 _AN_HOUR: Final = timedelta(hours=1)
-
-
-class Linked(Protocol):
-    """What is asked about a connection."""
-
-    @property
-    def name(self) -> str: ...
-
-    def may_read(self, person: Person) -> bool: ...
-
-
-Find = Callable[[Tables, int], Linked | None]
-"""The connection with that number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hearer:
-    """One chat that is told. Without a person it is a group."""
-
-    chat: int
-    person: Person | None
-    thread: int | None = None
-    """The topic of a group."""
-
-
-class Desk:
-    """Who there is, and which connections, as one transaction sees them: asked for once each."""
-
-    def __init__(self, tables: Tables, find: Find, groups: Container[int]) -> None:
-        self.tables = tables
-        self.people = {person.id: person for person in people_in(tables)}
-        self._groups = groups
-        self._find = find
-        self._linked: dict[int, Linked | None] = {}
-
-    def linked(self, rule: Rule) -> Linked | None:
-        return self.connection(rule.source.connection)
-
-    def connection(self, number: int) -> Linked | None:
-        if number and number not in self._linked:
-            self._linked[number] = self._find(self.tables, number)
-        return self._linked.get(number)
-
-    def may_hear(self, person: Person, rule: Rule, audience: frozenset[int] | None = None) -> bool:
-        """What is no connection's is for everybody here, unless it is the business of some."""
-        if audience is not None and person.id not in audience:
-            return False
-        linked = self.linked(rule)
-        return not rule.source.connection or (linked is not None and linked.may_read(person))
-
-    def has(self, group: int) -> bool:
-        """Whether it is a group of the desk, whatever its id was when the rule was set."""
-        return group_now(self.tables, group) in self._groups
-
-    def owner_of(self, chat: int) -> Person | None:
-        """Whose private chat it is now."""
-        return next((one for one in self.people.values() if chat in one.telegram_ids), None)
 
 
 class Telling:
@@ -134,7 +77,7 @@ class Telling:
         number, name = _unused_id(tables), linked.name if linked is not None else ""
         before = _came_last(tables, rule)
         title, lines = headline(firing), why(firing, name, owner.name, number, self._zone, before)
-        hearers = [] if is_quiet else _hearers(desk, firing, owner)
+        hearers = [] if is_quiet else hearers_of(desk, firing, owner)
         chats: dict[str, tuple[int, int | None]] = {}
         for hearer in hearers:
             key = f"alert/{rule.id}/{firing.bucket}/{firing.direction.value}/{hearer.chat}"
@@ -271,21 +214,6 @@ def _unused_id(tables: Tables) -> str:
         number = short_id(6)
         if tables.conn.execute("SELECT 1 FROM alert_firings WHERE id = ?", (number,)).fetchone() is None:
             return number
-
-
-def _hearers(desk: Desk, firing: Firing, owner: Person) -> list[Hearer]:
-    """The target, as far as it may hear of it; the owner hears what goes to a group, too.
-
-    Who may not tell others any more, or whose group is none of the desk's any more, is told alone.
-    """
-    rule, may_tell = firing.rule, owner.may(Right.ALERT)
-    person = owner if rule.target.person is None or not may_tell else desk.people.get(rule.target.person)
-    found = []
-    if person is not None and desk.may_hear(person, rule, firing.audience):
-        found += [Hearer(chat, person) for chat in sorted(person.telegram_ids)]
-    if rule.target.chat is not None and may_tell and desk.has(rule.target.chat):
-        found.append(Hearer(rule.target.chat, None, rule.target.thread))
-    return found
 
 
 def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:

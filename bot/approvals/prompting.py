@@ -19,7 +19,8 @@ from bot.approvals.wording import words_of
 from bot.clock import Clock
 from bot.ids import short_id
 from bot.messages.cards import Card, Cards
-from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.messages.notice import Choices, Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.money import Money
 from bot.store import Tables
 

@@ -38,7 +38,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from bot.loopback.faults import FaultyHTTP, FaultyWebSocket, Misfortunes
+from bot.loopback.faults import Misfortunes
+from bot.loopback.shaping import FaultyHTTP, FaultyWebSocket
 
 _TURNS_OF_THE_LOOP = 10
 """Within so many, what a client has ended is let go, and what was accepted just now is a connection."""

@@ -13,10 +13,10 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.alerts.engine import ALL
 from bot.alerts.model import Measure, Occasion, Rule, Source, Target, Test
 from bot.alerts.screening import of_balance, of_position
 from bot.alerts.sentences import EXAMPLE, Sentence
+from bot.alerts.subjects import ALL
 from bot.clock import Clock
 from bot.errors import (
     InputError,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.access.model import Person, Right
 from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError, UnsupportedError
+from bot.operations.adapters import capital_behind
 from bot.operations.changing import Changing
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
@@ -131,41 +132,51 @@ class Brokerage:
             await broker.watchlists.take_off(one.id, symbol)
             return f"{symbol} is off {one.name}."
 
-    async def top_up(
-        self, person: Person, word: str | None, amount: str, account: str, *, telegram_id: int
-    ) -> tuple[Connection, Balance]:
-        """More play money, as much as is said or as there can be.
+    async def brokers(self, person: Person, word: str | None) -> list[Connection]:
+        """Those of whom one could be meant; never none."""
+        able = [one for one in await self._seen(person, word) if one.provider == capital.SPEC.name]
+        if not able:
+            raise NotFoundError("connection", word or capital.SPEC.name)
+        return able
 
-        Raises:
-            InputError: It holds real money, or several could be meant.
-        """
-        connection = await self._playing(person, word)
+    async def playing(self, person: Person, word: str | None) -> list[Connection]:
+        """Those of whom one could be given play money; never none."""
+        able = [one for one in await self._seen(person, word) if Ability.TOP_UP in one.spec.abilities]
+        if not able:
+            raise NotFoundError("connection with play money", word or "any")
+        return [one for one in able if one.environment is Environment.DEMO] or able
+
+    async def fillable(self, person: Person, word: str | None, account: str = "") -> tuple[Connection, list[Balance]]:
+        """The accounts that could be meant to get more; never none."""
+        connection = _one_of(await self.playing(person, word), TOPUP)
         async with self._connections.session(connection) as provider:
             if not isinstance(provider, TopsUp):
                 raise UnsupportedError(connection.provider, Ability.TOP_UP.value)
-            held = _meant_account((await provider.balances()).items, account)
+            held = (await provider.balances()).items
+        fitting = [one for one in held if account in ("", one.account)]
+        if not fitting:
+            raise NotFoundError("account", account, [one.account for one in held])
+        return connection, [one for one in fitting if one.environment is Environment.DEMO] or fitting
+
+    async def top_up(
+        self, person: Person, connection: Connection, held: Balance, amount: str, *, telegram_id: int
+    ) -> Balance:
+        """More play money, as much as is said or as there can be.
+
+        Raises:
+            InputError: It holds real money.
+        """
         wanted = amount_of(amount, held.amount.currency.code) if amount else None
         about = {"account": held.account, **({"amount": str(wanted)} if wanted else {})}
         through = self._changing.through(person, connection, "account.topped_up", about, telegram_id=telegram_id)
         async with through as provider:
             if not isinstance(provider, TopsUp):
                 raise UnsupportedError(connection.provider, Ability.TOP_UP.value)
-            return connection, await provider.top_up(held.account, wanted)
-
-    async def _playing(self, person: Person, word: str | None) -> Connection:
-        able = [one for one in await self._seen(person, word) if Ability.TOP_UP in one.spec.abilities]
-        if not able:
-            raise NotFoundError("connection with play money", word or "any")
-        if len(able) > 1:
-            demo = [one for one in able if one.environment is Environment.DEMO]
-            able = demo or able
-        return _one_of(able, TOPUP)
+            return await provider.top_up(held.account, wanted)
 
     async def _meant(self, person: Person, word: str | None) -> Connection:
         """`InputError` when several could be."""
-        able = [one for one in await self._seen(person, word) if one.provider == capital.SPEC.name]
-        if not able:
-            raise NotFoundError("connection", word or capital.SPEC.name)
+        able = await self.brokers(person, word)
         return _one_of(able, f"{ACCOUNT} {able[0].name}")
 
     async def _seen(self, person: Person, word: str | None) -> list[Connection]:
@@ -176,22 +187,14 @@ class Brokerage:
     @asynccontextmanager
     async def _reading(self, connection: Connection) -> AsyncIterator["Capital"]:
         async with self._connections.session(connection, seconds=20.0) as provider:
-            yield _broker(provider)
+            yield capital_behind(provider, "accounts to deal on")
 
     @asynccontextmanager
     async def _changed(
         self, person: Person, connection: Connection, action: str, about: Mapping[str, str], telegram_id: int
     ) -> AsyncIterator["Capital"]:
         async with self._changing.through(person, connection, action, about, telegram_id=telegram_id) as provider:
-            yield _broker(provider)
-
-
-def _broker(provider: object) -> "Capital":
-    from bot.providers.capital.client import Capital  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Capital):
-        raise UnsupportedError(capital.SPEC.name, "accounts to deal on")
-    return provider
+            yield capital_behind(provider, "accounts to deal on")
 
 
 def _one_of(able: list[Connection], example: str) -> Connection:
@@ -200,19 +203,10 @@ def _one_of(able: list[Connection], example: str) -> Connection:
     return able[0]
 
 
-def _meant_account(held: tuple[Balance, ...], account: str) -> Balance:
-    fitting = [one for one in held if account in ("", one.account)]
-    playing = [one for one in fitting if one.environment is Environment.DEMO] or fitting
-    if not playing:
-        raise NotFoundError("account", account, [one.account for one in held])
-    if len(playing) > 1:
-        raise InputError(f"name the account: {' or '.join(one.account for one in playing)}", TOPUP)
-    return playing[0]
-
-
 async def _called(broker: "Capital", name: str) -> List:
     lists = await broker.watchlists.lists()
-    for one in lists:
-        if name.casefold() in (one.name.casefold(), one.id.casefold()):
+    wanted = name.casefold()
+    for one in sorted(lists, key=lambda one: one.id != wanted):  # what a button says is the number
+        if wanted in (" ".join(one.name.split()).casefold(), one.id):
             return List(one.id, one.name, one.editable)
     raise NotFoundError("watchlist", name, [one.name for one in lists])

@@ -28,7 +28,8 @@ from bot.operations.linked import Connection
 from bot.operations.markets import MOST_FOUND, the_one
 from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
-from bot.providers.base import Ability, ActKind, Provider
+from bot.providers.acts import ActKind
+from bot.providers.base import Ability, Provider
 from bot.providers.markets import KeepsOrders, TellsPrices
 from bot.providers.records import Direction, Market, Order, Position
 

@@ -11,7 +11,7 @@ from bot.access.model import Person, Right
 from bot.audit.service import Audit
 from bot.errors import InputError, NotAllowedError, NotFoundError, OutcomeUnknownError, ReplyError, SilentError
 from bot.operations.connections import Connections
-from bot.operations.freezing import check
+from bot.operations.freezing import Freezing, check
 from bot.operations.linked import Connection
 from bot.ports import Deed
 from bot.providers.crm import wire
@@ -44,10 +44,11 @@ def parse(words: list[str]) -> Lead:
 class Leads:
     """Making leads."""
 
-    def __init__(self, database: Database, connections: Connections, audit: Audit) -> None:
+    def __init__(self, database: Database, connections: Connections, audit: Audit, freezing: Freezing) -> None:
         self._database = database
         self._connections = connections
         self._audit = audit
+        self._freezing = freezing
 
     async def through(self, person: Person) -> Connection:
         """The connection by which this person may make a lead.
@@ -77,15 +78,16 @@ class Leads:
         from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
 
         through = await self.through(person)
-        await self._database.write(lambda tables: self._begin(tables, person, telegram_id, through))
-        async with self._connections.session(through, seconds=ANSWER_SECONDS) as provider:
-            if not isinstance(provider, Crm):
-                raise NotFoundError("connection", wire.NAME)
-            more = {"name": lead.name} if lead.name else {}
-            try:
-                made = await provider.clients.create_lead(lead.email, **more)
-            except (SilentError, ReplyError) as error:
-                raise OutcomeUnknownError(error.provider, error.detail) from None
+        async with self._freezing.stopping(through.provider):
+            await self._database.write(lambda tables: self._begin(tables, person, telegram_id, through))
+            async with self._connections.session(through, seconds=ANSWER_SECONDS) as provider:
+                if not isinstance(provider, Crm):
+                    raise NotFoundError("connection", wire.NAME)
+                more = {"name": lead.name} if lead.name else {}
+                try:
+                    made = await provider.clients.create_lead(lead.email, **more)
+                except (SilentError, ReplyError) as error:
+                    raise OutcomeUnknownError(error.provider, error.detail) from None
         lead_id = str(made.id or "")
         made_as = _deed("lead.made", person, telegram_id, through, lead_id)
         await self._database.write(lambda tables: self._audit.record(tables, made_as))

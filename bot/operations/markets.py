@@ -87,6 +87,10 @@ class MarketDesk:
         chosen = await self._sheets.whom(person, word, Ability.ORDERS)
         return await self._ask(chosen, waiting)
 
+    async def has_any(self, person: Person) -> bool:
+        """Whether this person can see a login with markets."""
+        return bool(await self._sheets.whom(person, None, Ability.MARKETS))
+
     async def held(self, person: Person) -> list[tuple[Connection, Market]]:
         """Those in which something is open; who cannot say so just now has none."""
 

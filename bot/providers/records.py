@@ -133,6 +133,10 @@ class Position:
     overnight: Money | None = None
     """What holding it for the next night brings, or costs; looked up where that was asked for."""
     overnight_at: datetime | None = None
+    stop_kind: str = ""
+    """What its stop is beyond a price: guaranteed, trailing."""
+    stop_distance: Decimal | None = None
+    """How far a stop that trails is away."""
     stop_out: Decimal | None = None
     """The price at which the provider closes it for want of margin, where that is told."""
 

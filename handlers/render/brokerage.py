@@ -30,6 +30,14 @@ def standing(one: Standing, taste: Taste) -> list[str]:
     return ["\n".join([head, *lines]), "\n".join([f"Hedging {hedging}", "Leverage:", *leverages]), changing]
 
 
+def choosing(what: str, one: Standing) -> str:
+    """Asked for what is to be changed, without a word of what to."""
+    if what == "hedging":
+        return f"Hedging is {'on' if one.hedging else 'off'} at {escape(one.connection.name)}."
+    others = "" if len(one.accounts) > 1 else " It is the only one."
+    return f"{escape(one.connection.name)} reads and deals on account <code>{literal(one.active)}</code>.{others}"
+
+
 def lists(connection: Connection, found: Sequence[List]) -> list[str]:
     head = f"{bold('Watchlists')} <code>{escape(connection.name)}</code>"
     lines = [f"• {literal(one.name, _NAME)}{'' if one.is_own else ' · kept by the provider'}" for one in found]

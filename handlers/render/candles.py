@@ -1,9 +1,12 @@
 """How a price went, as a picture for a phone. Like `charts`: heavy, and an extra."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from io import BytesIO
+from itertools import groupby
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -19,10 +22,28 @@ _WIDTH_INCHES, _HEIGHT_INCHES, _DOTS = 7.2, 5.6, 150
 _FEW = 60
 """More candles than these would be hairs on a phone: then it is a line."""
 _MARKS = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Style(StrEnum):
+    """How a price is drawn."""
+
+    LINE = "line"
+    CANDLES = "candles"
+
+
+def usual(candles: Sequence[Candle]) -> Style:
+    """What shows most on a phone."""
+    return Style.LINE if len(candles) > _FEW else Style.CANDLES
 
 
 def path(
-    title: str, under: str, candles: Sequence[Candle], positions: Sequence[Position], zone: ZoneInfo, *, line: bool
+    title: str,
+    under: str,
+    candles: Sequence[Candle],
+    positions: Sequence[Position],
+    zone: ZoneInfo,
+    style: Style | None = None,
 ) -> bytes:
     """A PNG. Takes a moment: not for the loop.
 
@@ -31,8 +52,10 @@ def path(
         under: Span, connection and time, in one line.
         candles: Oldest first, at least one.
         positions: What is open there; each is drawn at its entry.
-        line: The closing prices only, however few there are.
+        style: As it was wished for; None: as it shows most.
     """
+    style = style or usual(candles)
+    candles = candles if style is Style.LINE else few(candles)
     with one_at_a_time:
         from matplotlib.figure import Figure
 
@@ -40,7 +63,7 @@ def path(
         figure.text(0.045, 0.94, title, fontsize=19, fontweight="bold", color=_INK, va="center", parse_math=False)
         figure.text(0.045, 0.875, under, fontsize=13, color=_GREY, va="center", parse_math=False)
         axes = figure.add_axes((0.045, 0.11, 0.78, 0.71))
-        if line or len(candles) > _FEW:
+        if style is Style.LINE:
             _line(axes, candles)
         else:
             _candles(axes, candles)
@@ -50,6 +73,17 @@ def path(
         picture = BytesIO()
         figure.savefig(picture, format="png", dpi=_DOTS, facecolor=_PAPER)
         return picture.getvalue()
+
+
+def few(candles: Sequence[Candle]) -> list[Candle]:
+    """Neighbours made one, so that each can be seen."""
+    step = candles[0].step * -(-len(candles) // _FEW)
+    return [_joined(list(part)) for _, part in groupby(candles, lambda one: (one.at - _EPOCH) // step)]
+
+
+def _joined(part: Sequence[Candle]) -> Candle:
+    low, high = min(one.low for one in part), max(one.high for one in part)
+    return replace(part[0], step=part[0].step * len(part), low=low, high=high, close=part[-1].close)
 
 
 def _line(axes: "Axes", candles: Sequence[Candle]) -> None:

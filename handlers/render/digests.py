@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.csvtext import inert
@@ -13,10 +14,11 @@ from bot.operations.balances import Holding, holding_of
 from bot.operations.schedules import slots
 from bot.operations.schedules.model import Kind, Run
 from bot.operations.sheets import Answer, Sheet
-from bot.providers.records import Balance, Entry, Position, Way
+from bot.providers.records import Balance, Entry, Happening, Position, Way
 from handlers.failures import sentence
 from handlers.render.text import Taste, span, visible
 
+Told = TypeVar("Told", Entry, Happening)
 MOST_BARS = 12
 _NAME = 24
 _HEAD = ("connection", "account", "day", "way", "amount", "currency", "other account", "narrative", "number")
@@ -78,19 +80,22 @@ def _short(name: str) -> str:
     return visible(name, _NAME)
 
 
-def until_day(sheet: Sheet[Entry], last: date, taste: Taste) -> Sheet[Entry]:
+def until_day(sheet: Sheet[Told], last: date, taste: Taste) -> Sheet[Told]:
     """Without what came after that day: a statement that is late is of its own day all the same."""
 
-    def day_of(entry: Entry) -> date:
-        return entry.on if entry.at is None else entry.at.astimezone(taste.zone).date()
-
-    def kept(answer: Answer[Entry]) -> Answer[Entry]:
+    def kept(answer: Answer[Told]) -> Answer[Told]:
         if answer.reading is None:
             return answer
-        items = tuple(one for one in answer.reading.items if day_of(one) <= last)
+        items = tuple(one for one in answer.reading.items if _day_of(one, taste) <= last)
         return replace(answer, reading=replace(answer.reading, items=items))
 
     return replace(sheet, answers=tuple(map(kept, sheet.answers)))
+
+
+def _day_of(one: Entry | Happening, taste: Taste) -> date:
+    if isinstance(one, Happening):
+        return one.at.astimezone(taste.zone).date()
+    return one.on if one.at is None else one.at.astimezone(taste.zone).date()
 
 
 def csv_of(sheet: Sheet[Entry]) -> str:

@@ -1,6 +1,6 @@
 """/positions: what is open, two lines each; a client's name above what is theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from html import escape
 
@@ -11,8 +11,6 @@ from handlers.render.answers import no_connections, of_connection, parts, title
 from handlers.render.text import Taste, decimals, literal, span
 
 _PER_BLOCK = 10
-_SOON_SECONDS = 172_800
-"""What ends within so long is told with the time that is left."""
 _WAYS = {Direction.LONG: "▲", Direction.SHORT: "▼", None: "•"}
 
 
@@ -57,6 +55,13 @@ def _position(item: Position, taste: Taste) -> str:
     return f"{first}\n    {facts}" if facts else first
 
 
+def _stop(item: Position, taste: Taste, price: Callable[[Decimal], str]) -> str:
+    """`stop 4,010.00`, `guaranteed stop 4,010.00`, `trailing stop 4,010.00, 2.5 away`; a price is not always told."""
+    where = f" {price(item.stop)}" if item.stop is not None else ""
+    away = f", {taste.number(abs(item.stop_distance))} away" if item.stop_distance is not None else ""
+    return f"{item.stop_kind} stop".lstrip() + where + away
+
+
 def _facts(item: Position, taste: Taste) -> list[str]:
     """What stands in the second line; prices of one position with the same decimals."""
     prices = [price for price in (item.entry, item.now, item.stop, item.limit) if price is not None]
@@ -82,8 +87,8 @@ def _facts(item: Position, taste: Taste) -> list[str]:
         facts.append(f"pays {taste.money(item.payout)}")
     if item.margin is not None:
         facts.append(f"margin {taste.money(item.margin)}")
-    if item.stop is not None:
-        facts.append(f"stop {price(item.stop)}")
+    if item.stop is not None or item.stop_kind:
+        facts.append(_stop(item, taste, price))
     if item.limit is not None:
         facts.append(f"limit {price(item.limit)}")
     if item.overnight is not None:
@@ -94,6 +99,6 @@ def _facts(item: Position, taste: Taste) -> list[str]:
         facts.append(f"gives {taste.money(item.worth)}{back}")
     if item.expires_at is not None:
         left = (item.expires_at - item.as_of).total_seconds()
-        ends = f", {span(left)} left" if 0 < left < _SOON_SECONDS else ""
-        facts.append(f"until {taste.date_time(item.expires_at)}{ends}")
+        when = taste.date_time(item.expires_at)
+        facts.append(f"until {when}, {span(left)} left" if left > 0 else f"ran out {when}")
     return facts

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Source, Test
 from bot.money import Currency, Money
 from bot.providers.records import Balance, Entry, Environment, Position, Quote, Way

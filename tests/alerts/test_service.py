@@ -13,8 +13,8 @@ import pytest
 
 from bot.access.model import Person
 from bot.access.records import people_in
-from bot.alerts.engine import Happening
 from bot.alerts.escalating import ladders
+from bot.alerts.happening import Happening
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Severity, Source, Target, Test
 from bot.alerts.service import Alerts
 from bot.config.model import Alerts as Steps

@@ -209,6 +209,13 @@ def test_a_document_is_a_download(page: Page, demo: Demo) -> None:
     expect(link).to_have_attribute("download", "statement.csv")
 
 
+def test_a_photo_is_a_picture(page: Page) -> None:
+    picture = _ask(_be(page, "viewer"), "/chart GOLD", "Gold").locator("img")
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("picture => picture.naturalWidth") > 300
+    expect(picture).to_be_in_viewport()
+
+
 def test_a_deleted_message_goes(page: Page) -> None:
     pane = _be(page, "viewer", "chat-group")
     _say(pane, "never mind this")

@@ -272,7 +272,9 @@ BAD_FRAMES = {
 
 
 @pytest.mark.parametrize(
-    "frame", ["not a number", "<html>12,345.67</html>", "[" * 100_000], ids=["NaN", "HTML", "deep"]
+    "frame",
+    ["not a number", "<html>12,345.67</html>", "[" * 100_000, f'{{"balance": "{BIG}"}}'],
+    ids=["NaN", "HTML", "deep", "over a mebibyte"],
 )
 async def test_so_is_a_frame(tmp_path: Path, chat: Chat, frame: str) -> None:
     async with providers("deriv", "cryptocapital") as sides:
@@ -304,8 +306,8 @@ async def test_a_password_that_stopped_working_names_the_connection_and_what_to_
     )
     text = await linked.said(OLGA, "/balance capital")
     assert text.splitlines()[-1] == (
-        "Capital.com (capital/main) does not accept this login (error.invalid.details). "
-        "Next: its owner gives it a new one with /replace capital/main."
+        "Capital.com (capital/main) does not accept this login (error.invalid.details): wrong identifier, or not the "
+        "password that was chosen for this API key. Next: its owner gives it a new one with /replace capital/main."
     )
 
 

@@ -73,6 +73,13 @@ async def test_what_can_be_switched_and_looked_into_has_a_button(desk: Desk) -> 
     (done,) = await desk.taps(OLGA, which, "2")
     assert done["text"] == "SHARES: a leverage of 2 at capital/main."
 
+    (which,) = await desk.says(OLGA, "/account switch")
+    assert [label[:2] for label in buttons(which)] == ["To"]
+    assert "reads and deals on account" in which["text"]
+    (which,) = await desk.says(OLGA, "/account hedging")
+    assert which["text"] == "Hedging is off at capital/main.", "on the other account"
+    assert list(buttons(which)) == ["Hedging on"]
+
     await desk.said(OLGA, "/watchlist Bullion make GOLD")
     (lists,) = await desk.says(OLGA, "/watchlist")
     (shown,) = await desk.taps(OLGA, lists, "Bullion")
@@ -98,11 +105,51 @@ async def test_a_freeze_stops_it_and_it_is_in_the_log(desk: Desk) -> None:
     assert "frozen" in (await desk.said(OLGA, "/account hedging off")).lower()
 
 
+async def test_a_list_can_be_kept_without_a_line_being_typed(desk: Desk) -> None:
+    (lists,) = await desk.says(OLGA, "/watchlist")
+    (name,) = await desk.taps(OLGA, lists, "New…")
+    assert name["text"].startswith("What is the new list to be called?")
+    (made,) = await desk.says(OLGA, "To add later")
+    assert made["text"] == "To add later is made.", "a name may hold any word"
+    (lists,) = await desk.says(OLGA, "/watchlist")
+    (empty,) = await desk.taps(OLGA, lists, "To add later")
+    assert list(buttons(empty)) == ["Refresh", "Add…", "Delete…"]
+    await desk.taps(OLGA, empty, "Add…")
+    assert (await desk.said(OLGA, "gold")) == "GOLD is on To add later now."
+    await desk.taps(OLGA, empty, "Refresh")
+    (which,) = await desk.taps(OLGA, desk.now(empty), "Take off…")
+    (done,) = await desk.taps(OLGA, which, "GOLD")
+    assert done["text"] == "GOLD is off To add later."
+    (sure,) = await desk.taps(OLGA, desk.now(empty), "Delete…")
+    (done,) = await desk.taps(OLGA, sure, "Delete To add later")
+    assert done["text"] == "To add later is deleted."
+
+    (popular,) = await desk.says(OLGA, "/watchlist Popular")
+    assert "Add…" not in buttons(popular), "it is the provider's own"
+    (lists,) = await desk.says(VERA, "/watchlist")
+    assert "New…" not in buttons(lists)
+
+
+async def test_of_several_logins_one_is_chosen_with_a_button(desk: Desk) -> None:
+    await desk.link("capital", label="play", environment=Environment.DEMO)
+    (which,) = await desk.says(OLGA, "/account hedging on")
+    assert list(buttons(which)) == ["capital/main", "capital/play"]
+    (done,) = await desk.taps(OLGA, which, "capital/play")
+    assert done["text"] == "Hedging is on at capital/play."
+    (which,) = await desk.says(OLGA, "/watchlist")
+    (lists,) = await desk.taps(OLGA, which, "capital/main")
+    assert "Metals" in lists["text"]
+
+
 async def test_play_money_is_for_demo_accounts(desk: Desk) -> None:
     assert "demo" in await desk.said(OLGA, "/topup capital/main 100.00 310441870023915201")
     await desk.link("capital", label="play", environment=Environment.DEMO)
-    assert await desk.said(OLGA, "/topup capital/play 1000.00") == (
-        "Name the account: 310441870023915201 or 310441870023915202. For example: /topup capital 1000.00"
-    )
+    (which,) = await desk.says(OLGA, "/topup 1000.00")
+    assert which["text"] == "Which account is to get it?"
+    assert [label[-4:] for label in buttons(which)] == ["5201", "5202"]
+    (told,) = await desk.taps(OLGA, which, list(buttons(which))[1])
+    assert told["text"] == "capital/play: 310441870023915202 holds 13,480.55 EUR of play money now."
+    full = await desk.said(OLGA, "/topup capital/play 310441870023915202")
+    assert full == "capital/play: 310441870023915202 holds 100,000.00 EUR of play money now."
     told = await desk.said(OLGA, "/topup capital/play 1000.00 310441870023915201")
     assert re.fullmatch(r"capital/play: 310441870023915201 holds [\d,.]+ USD of play money now\.", told), told

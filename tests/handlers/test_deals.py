@@ -131,9 +131,10 @@ async def test_a_price_makes_it_wait_and_it_can_be_taken_back(desk: Treasury) ->
     ((number,),) = await desk.rows("SELECT id FROM requests")
     request = await desk.rooms.approvals.find(number)
     assert (await desk.comes_to(request, State.SUCCEEDED, State.FAILED, State.UNKNOWN)).state is State.SUCCEEDED
-    waiting = (await desk.desk.says(OLGA, "/orders"))[-1]["text"]  # what became of the request may come between
-    assert "buy 1,000" in waiting
-    assert "limit at 1.05" in waiting
+    waiting = (await desk.desk.says(OLGA, "/orders"))[-1]  # what became of the request may come between
+    assert "buy 1,000" in waiting["text"]
+    assert "limit at 1.05" in waiting["text"]
+    assert labels(waiting) == ["Refresh", "Change…", "Take one back…"]
 
     told = await desk.desk.says(OLGA, "/cancelorder")
     (question,) = [one for one in told if one["text"] == "Take back which one?"]

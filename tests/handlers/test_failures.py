@@ -146,6 +146,10 @@ SENTENCES: dict[CountersignError, str] = {
     errors.FieldsRefusedError("deriv", "InputValidationFailed", ("first_name", "phone")): (
         "Deriv (deriv/main) does not take first_name, phone as it is (InputValidationFailed). Try again with another."
     ),
+    errors.FieldsRefusedError("deriv", "ASK_FIX_DETAILS", ("address_city",)): (
+        "Deriv (deriv/main) refused: details of the owner are missing or wrong at Deriv; they put them right on its "
+        "pages (ASK_FIX_DETAILS). It is about address_city. Try again then."
+    ),
     errors.BusyError("crm", "429", 7.0): "Broctagon CRM (deriv/main) was asked too often. Try again in 7 s.",
     errors.FaultError("crm", "503"): (
         "Broctagon CRM (deriv/main) has trouble of its own right now. Try again in a few minutes."
@@ -203,6 +207,20 @@ def test_a_refusal_whose_code_is_documented_says_what_it_means_and_what_would_he
     )
     assert sentence(errors.RefusedError("deriv", "SomethingNew"), "deriv/main") == (
         "Deriv (deriv/main) refused (SomethingNew). If that is unexpected, tell an admin."
+    )
+    assert sentence(errors.RefusedError("capital", "error.invalid.leverage.value"), "capital/main") == (
+        "Capital.com (capital/main) refused: there is no such leverage for these markets; ask for one of those they "
+        "have."
+    )
+    assert sentence(errors.RefusedError("capital", "error.something.new"), "capital/main") == (
+        "Capital.com (capital/main) refused (error.something.new). If that is unexpected, tell an admin."
+    )
+    assert sentence(errors.CredentialRefusedError("capital", "error.invalid.api.key"), "capital/main") == (
+        "Capital.com (capital/main) does not accept this login (error.invalid.api.key): the API key is unknown, "
+        "expired, or made for the other environment. Next: its owner gives it a new one with /replace capital/main."
+    )
+    assert sentence(errors.CredentialRefusedError("capital", "error.invalid.session.token"), "capital/main") == (
+        "Capital.com (capital/main) ended our session; another program may use the same key. Try again in a minute."
     )
 
 

@@ -57,6 +57,21 @@ async def test_without_a_market_those_that_are_held_can_be_tapped(linked: Desk) 
     assert picture["caption"].startswith("EUR/USD (EURUSD): ")
 
 
+async def test_any_other_market_is_asked_for_and_typed(linked: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (question,) = await linked.taps(OLGA, await _answer(linked, OLGA, "/market"), "Another…")
+    assert question["text"].startswith("Which market? Its symbol, or a part of its name")
+    assert "SILVER Silver" in await linked.said(OLGA, "capital silver")
+
+    async def none(*_: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr("bot.operations.markets.MarketDesk.held", none)
+    (question,) = await linked.says(OLGA, "/chart")
+    assert question["text"].startswith("Which market? Its symbol, or a part of its name")
+    (picture,) = await linked.says(OLGA, "EURUSD 1w")
+    assert picture["caption"].startswith("EUR/USD (EURUSD): ")
+
+
 async def test_a_refreshed_answer_offers_the_same(linked: Desk) -> None:
     price = await _answer(linked, OLGA, "/quote GOLD")
     await linked.taps(OLGA, price, "Refresh")

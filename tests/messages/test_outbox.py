@@ -8,7 +8,8 @@ import pytest
 
 from bot.errors import StoreError
 from bot.messages.cards import Cards
-from bot.messages.outbox import Lane, Notice, Outbox, Queued
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox, Queued
 from bot.store import Database, Tables
 from tests.support.clock import HandClock
 

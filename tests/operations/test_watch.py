@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Measure, Occasion, Phase, Repeat, Rule, Source, Test
 from bot.alerts.wording import PERHAPS
 from bot.errors import StoreBusyError

@@ -14,7 +14,7 @@ import pytest
 
 from bot.clock import to_millis
 from bot.errors import BusyError, ConflictError, InputError, SilentError, UnreachableError
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital.client import Capital
 from bot.providers.capital.seam.terms import Terms
 from bot.providers.capital.seam.verdicts import verdict_in
@@ -338,7 +338,11 @@ async def test_orders_keep_their_distance_and_the_hours_limit_on_demo(desk: Desk
             "error.validation.stop.price",
             "the price is on the wrong side of the market, or too near it; look at the price and ask for another",
         ),
-        (400, "error.null.direction", "error.null.direction"),
+        (
+            400,
+            "error.null.direction",
+            "it does not take that as asked (error.null.direction); look at it again, and ask otherwise",
+        ),
         (404, "error.not-found.epic", "there is no such market; look for it by a part of its name"),
     ],
 )
@@ -364,7 +368,10 @@ async def test_f16_what_was_taken_and_then_rejected_has_failed(desk: Desk, capit
 async def test_a_reason_that_nobody_knows_is_told_in_its_own_words(desk: Desk, capital: Capital) -> None:
     await desk.tell("/reject", {"reason": "CR_SPACING"})
     _, receipt = await sent(capital, order())
-    assert (receipt.outcome, receipt.detail) == (Outcome.FAILED, "rejected: cr spacing")
+    assert (receipt.outcome, receipt.detail) == (
+        Outcome.FAILED,
+        "rejected: cr spacing; look at the market and the account, then ask anew or ask the broker",
+    )
 
 
 async def test_f16_ten_times_not_known_and_then_accepted_is_one_position(desk: Desk, capital: Capital) -> None:

@@ -6,6 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.errors import RefusedError, SilentError
+from bot.providers.capital.client.limits import Limits, limits_of
+from bot.providers.capital.settings import Settings
+from bot.providers.records import Environment
+from bot.secret import Secret
 from tests.providers.test_capital_client import ACCOUNTS, LOGIN, Desk, desk_at
 
 USD_ACCOUNT, EUR_ACCOUNT = "310441870023915201", "310441870023915202"
@@ -99,6 +103,17 @@ async def test_two_connections_with_the_same_login_log_in_a_second_apart(desk: D
     await asyncio.gather(desk.link().check(), desk.link().check())
     assert await logins() == 2
     assert desk.clock.seconds >= 1.0
+
+
+def test_limits_are_the_users_and_not_those_of_each_key() -> None:
+    def limits(key: str, identifier: str, origin: str = "https://here") -> Limits:
+        login = {"api_key": Secret(key), "identifier": Secret(identifier)}
+        return limits_of(origin, login, Settings(), Environment.DEMO)
+
+    one = limits("key-one", "desk@quay.example")
+    assert limits("key-two", "Desk@Quay.example") is one
+    assert limits("key-one", "other@quay.example") is not one
+    assert limits("key-one", "desk@quay.example", "https://there") is not one
 
 
 async def test_tokens_that_changed_meanwhile_cost_no_login(desk: Desk) -> None:

@@ -1,18 +1,20 @@
 """Capital.com's prices over real sockets, against the simulator: cut, held back, and caught up with."""
 
 import asyncio
+import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import httpx
 import pytest
 
-from bot.clock import SystemClock
+from bot.clock import Clock, SystemClock
 from bot.errors import ProviderError, RefusedError, StreamsFullError
 from bot.loopback.server import Listening, serving
 from bot.providers.base import Login, Provider, Surroundings
@@ -24,6 +26,7 @@ from bot.providers.records import Candle, Environment
 from bot.providers.standing import Figures
 from bot.providers.streams import Subject, Told, Topic, Wish
 from bot.secret import Secret
+from tests.support.chatting import WalkingClock
 from tests.support.listening import Heard
 
 GOLD, SILVER = Subject(Topic.QUOTE, "GOLD"), Subject(Topic.QUOTE, "SILVER")
@@ -37,6 +40,7 @@ class Desk:
     sim: Listening
     control: httpx.AsyncClient
     adapter: Capital
+    clock: Clock = field(default_factory=SystemClock)
     heard: Heard = field(default_factory=Heard)
     wish: Wish = field(default_factory=Wish)
 
@@ -58,7 +62,7 @@ class Desk:
     @asynccontextmanager
     async def following(self, *subjects: Subject, figures: Figures = QUICK) -> AsyncIterator[None]:
         self.wish.want(subjects)
-        following = Following(self.session, self.wish, self.heard, SystemClock(), figures, self.heard.marks)
+        following = Following(self.session, self.wish, self.heard, self.clock, figures, self.heard.marks)
         task = asyncio.create_task(following.run())
         try:
             await until(lambda: self.heard.is_up or task.done())
@@ -79,9 +83,9 @@ async def until(true: Callable[[], object], seconds: float = 20) -> None:
             await asyncio.sleep(0.005)
 
 
-@pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    async with serving(make()) as sim, httpx.AsyncClient(base_url=f"{sim.control}/") as control:
+@asynccontextmanager
+async def desk_at(clock: Clock) -> AsyncIterator[Desk]:
+    async with serving(make(clock=clock)) as sim, httpx.AsyncClient(base_url=f"{sim.control}/") as control:
         login: Login = {key: Secret(text) for key, text in sim.credentials.items()}
 
         @asynccontextmanager
@@ -91,10 +95,16 @@ async def desk() -> AsyncIterator[Desk]:
         table = Settings(
             demo_url=sim.http, encrypted_password=False, requests_per_second=10_000, logins_per_second=10_000
         )
-        adapter = SPEC.build(lend, Surroundings(Environment.DEMO, table, SystemClock()))
+        adapter = SPEC.build(lend, Surroundings(Environment.DEMO, table, clock))
         assert isinstance(adapter, Capital)
-        yield Desk(sim, control, adapter)
+        yield Desk(sim, control, adapter, clock)
         await adapter.close()
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    async with desk_at(SystemClock()) as one:
+        yield one
 
 
 async def test_a_price_that_moves_is_told_at_once(desk: Desk) -> None:
@@ -153,6 +163,61 @@ async def test_a_minute_is_told_when_it_is_over(desk: Desk) -> None:
         assert (candle.high, candle.close) == (Decimal("4300.5"), Decimal("4300.5"))
 
 
+async def test_minutes_that_end_while_the_line_is_cut_are_told_once_each_and_as_history_has_them() -> None:
+    clock = WalkingClock()
+    async with desk_at(clock) as desk:
+        minutes = [Subject(Topic.CANDLE, epic) for epic in ("GOLD", "SILVER", "EURUSD")]
+        async with desk.following(*minutes, GOLD):
+            for number in range(9):
+                is_down = number % 3 == 1
+                if is_down:
+                    downs = len(desk.heard.downs)
+                    await desk.tell("down", down=True)
+                    await until(lambda downs=downs: len(desk.heard.downs) > downs)
+                for place, one in enumerate(minutes):
+                    await desk.price(one.name, str(100 + 7 * number % 11 + place))
+                clock.ahead_by(40)
+                await desk.ask("quotes")  # the other side notices that time has passed
+                if is_down:
+                    await desk.tell("down", down=False)
+                await until(lambda: desk.heard.is_up)
+            assert min(await minutes_told(desk, minutes)) >= 3
+        assert desk.heard.ups >= 4
+        assert desk.heard.holes == []
+
+
+async def minutes_told(desk: Desk, minutes: Sequence[Subject]) -> list[int]:
+    """How many of each; whatever was over by now since the first of them, once, in order, and as history has it."""
+    counts = []
+    for one in minutes:
+        truth = await whole_minutes(desk, one.name)
+        await until(lambda one=one, truth=truth: truth[-1] in told(desk, one))
+        begun = truth.index(told(desk, one)[0])
+        counts.append(len(truth) - begun)
+        assert told(desk, one)[: counts[-1]] == truth[begun:]
+    return counts
+
+
+def told(desk: Desk, minutes: Subject) -> list[tuple[datetime, Decimal, Decimal, Decimal, Decimal]]:
+    return [(one.at, one.open, one.high, one.low, one.close) for one in desk.heard.of(minutes) if type(one) is Candle]
+
+
+async def whole_minutes(desk: Desk, epic: str) -> list[tuple[datetime, Decimal, Decimal, Decimal, Decimal]]:
+    """Those that are over, halfway between bid and ask, read off the simulator's own history."""
+    tokens = (await desk.adapter.sessions.ticket()).tokens.headers()
+    reply = await desk.control.get(f"{desk.sim.http}/api/v1/prices/{epic}?resolution=MINUTE&max=30", headers=tokens)
+    rows = json.loads(reply.text, parse_float=Decimal)["prices"]
+    names = ("openPrice", "highPrice", "lowPrice", "closePrice")
+    over = []
+    for row in rows:
+        at = datetime.fromisoformat(row["snapshotTimeUTC"]).replace(tzinfo=UTC)
+        if at + timedelta(minutes=1) > desk.clock.now():
+            break
+        first, high, low, last = ((Decimal(row[one]["bid"]) + Decimal(row[one]["ask"])) / 2 for one in names)
+        over.append((at, first, high, low, last))
+    return over
+
+
 class Pulse:
     """An ear for signs of life only."""
 
@@ -197,6 +262,23 @@ async def test_new_tokens_and_a_dead_session_do_not_end_what_is_told(desk: Desk)
         await until(lambda: desk.heard.prices(GOLD)[-1:] == [Decimal("4222.5")])
 
 
+async def test_new_tokens_are_told_on_the_line_that_stands(desk: Desk) -> None:
+    async with desk.following(GOLD, Subject(Topic.CANDLE, "SILVER")):  # two questions, to be asked again
+        (before,) = (await desk.ask("streams"))["sockets"]
+        await desk.tell("options", rotate_tokens=True)
+        await desk.adapter.balances()
+        await desk.tell("options", rotate_tokens=False)
+
+        async def asked_again() -> None:
+            while (await desk.ask("streams"))["sockets"][0]["heard"] < before["heard"] + 2:
+                await asyncio.sleep(0.01)
+
+        await asyncio.wait_for(asked_again(), 20)
+        await desk.price("GOLD", "4222")
+        await until(lambda: desk.heard.prices(GOLD)[-1:] == [Decimal("4222.5")])
+        assert desk.heard.ups == 1
+
+
 async def test_another_account_brings_another_line(desk: Desk) -> None:
     async with desk.following(GOLD):
         accounts = [one.id for one in (await desk.adapter.accounts()).items]
@@ -220,20 +302,23 @@ async def test_what_is_held_back_while_its_price_moves_is_found_out_and_the_line
 
 
 async def test_f44_after_many_cuts_with_forty_markets_what_is_known_is_what_is_true(desk: Desk) -> None:
-    await cut_again_and_again(desk, seconds=6, each=0.8)
+    await cut_again_and_again(desk, seconds=6, each=0.8, within=60)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 async def test_f44_after_two_minutes_of_cuts_every_three_seconds_what_is_known_is_what_is_true(desk: Desk) -> None:
-    await cut_again_and_again(desk, seconds=120, each=3)
+    await cut_again_and_again(desk, seconds=120, each=3, within=5, with_minutes=True)
 
 
-async def cut_again_and_again(desk: Desk, *, seconds: float, each: float) -> None:
+async def cut_again_and_again(
+    desk: Desk, *, seconds: float, each: float, within: float, with_minutes: bool = False
+) -> None:
     epics = sorted(await desk.ask("quotes"))[:40]
     subjects = [Subject(Topic.QUOTE, epic) for epic in epics]
+    minutes = [Subject(Topic.CANDLE, epic) for epic in epics] if with_minutes else []
     await desk.tell("rates", enabled=False)
-    async with desk.following(*subjects):
+    async with desk.following(*subjects, *minutes):
         first = {epic: await desk.truth(epic) for epic in epics}
         highest, lowest = dict(first), dict(first)
         await desk.tell("cut", each_seconds=each)
@@ -248,11 +333,12 @@ async def cut_again_and_again(desk: Desk, *, seconds: float, each: float) -> Non
         await desk.tell("cut", each_seconds=0)
         await until(lambda: desk.heard.is_up)
         truth = {epic: await desk.truth(epic) for epic in epics}
-        await until(lambda: all(desk.heard.prices(one)[-1:] == [truth[one.name]] for one in subjects), 10)
+        await until(lambda: all(desk.heard.prices(one)[-1:] == [truth[one.name]] for one in subjects), within)
         for one in subjects:
             prices = [first[one.name], *desk.heard.prices(one)]
             assert (max(prices), min(prices)) == (highest[one.name], lowest[one.name])
             again = Counter(told.key for told in desk.heard.quotes(one))
             assert again.most_common(1)[0][1] == 1
+        assert not minutes or min(await minutes_told(desk, minutes)) >= 1
         assert desk.heard.ups > 3
         assert desk.heard.holes == []

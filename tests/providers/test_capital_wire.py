@@ -158,13 +158,14 @@ def test_positions_become_ours() -> None:
         profit=Money(Decimal("41.28"), USD),
         margin=Money(Decimal("432.00"), USD),
         opened_at=datetime(2024, 5, 13, 16, 0, 0, 4000, tzinfo=UTC),
-        description="trailing stop, 0.0025 away",
+        stop_kind="trailing",
+        stop_distance=Decimal("0.0025"),
     )
 
 
 def test_a_guaranteed_stop_is_said() -> None:
     body = altered("get_positions.json", '"guaranteedStop": false', '"guaranteedStop": true')
-    assert wire.parse_positions(body, "1", NOON)[0].description == "guaranteed stop"
+    assert wire.parse_positions(body, "1", NOON)[0].stop_kind == "guaranteed"
 
 
 def test_a_position_without_quotes_or_extras_is_still_one() -> None:

@@ -16,9 +16,10 @@ from bot.providers.deriv.client.shared import Follower, Shared
 from bot.providers.deriv.wire import Session, markets
 from bot.providers.deriv.wire.markets import Price
 from bot.providers.following import Following
+from bot.providers.gaps import Hole, Outage
 from bot.providers.news import Mark
 from bot.providers.records import Account, Balance, Candle, Entry, Environment, Position, Quote
-from bot.providers.standing import Figures, Hole, Outage
+from bot.providers.standing import Figures
 from bot.providers.streams import Subject, Told, Topic, Wish
 from tests.support.deriv_login import START, Desk, a_desk, buy, until
 

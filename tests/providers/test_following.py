@@ -22,9 +22,10 @@ from bot.errors import (
 from bot.providers.base import Provider
 from bot.providers.capital import SPEC
 from bot.providers.following import Following
+from bot.providers.gaps import Hole, Outage
 from bot.providers.news import Mark
 from bot.providers.records import Candle, Market, Quote, Reading
-from bot.providers.standing import Figures, Hole, Outage
+from bot.providers.standing import Figures
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 from tests.support.clock import HandClock
 

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from bot.errors import SilentError, UnsupportedError
 from bot.money import Currency, Money
+from bot.providers.gaps import Gap, Handed, Hole, Outage
 from bot.providers.news import Mark, News
 from bot.providers.records import Balance, Candle, Entry, Environment, Market, Quote, Reading, Way
-from bot.providers.standing import Figures, Gap, Handed, Hole, Outage, Standing, State
+from bot.providers.standing import Figures, Standing
 from bot.providers.streams import Subject, Told, Topic
+from bot.providers.threads import State
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GOLD = Subject(Topic.QUOTE, "GOLD")
@@ -312,6 +314,22 @@ def test_two_prices_of_the_same_millisecond_are_both_told_once() -> None:
     for one in (quote(1, 100), quote(1, 101), quote(1, 100), quote(1, 101)):
         desk.hears(one)
     assert [one.told for one in desk.told] == [quote(1, 100), quote(1, 101)]
+
+
+def test_f44_a_tick_that_history_knew_before_the_stream_told_it_is_told_once() -> None:
+    """History keeps the middle price only, so the two are not the same to look at."""
+    desk = Desk(ticks)
+    desk.begins()
+    desk.moves(100)
+    desk.cut()
+    desk.pass_(5)
+    desk.connects()
+    ahead = Quote("GOLD", Decimal(120), Decimal(120), START + timedelta(seconds=5))
+    desk.market.append(ahead)
+    desk.settles()
+    desk.hears(quote(5, 120))
+    desk.hears(quote(6, 121))
+    assert [one.told for one in desk.told] == [quote(0, 100), ahead, quote(6, 121)]
 
 
 def test_history_that_begins_too_late_leaves_a_hole_that_is_told() -> None:

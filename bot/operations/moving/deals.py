@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from bot.approvals.model import Kind
 from bot.approvals.policy.model import Act as Named
 from bot.operations.moving.matters import Aspects, Parameters, money_in, where
-from bot.providers.base import Act, ActKind
+from bot.providers.acts import Act, ActKind
 
 _NAMED = {Kind.ORDER: Named.ORDER, Kind.CLOSE: Named.CLOSE, Kind.CHANGE: Named.ORDER}
 _ACTS = {Kind.ORDER: ActKind.ORDER, Kind.CLOSE: ActKind.CLOSE, Kind.CHANGE: ActKind.CHANGE}
@@ -90,6 +90,9 @@ class DealMatter:
         if self._kind is Kind.ORDER:
             when = {"limit": ", limit order", "stop": ", stop order"}.get(parameters.get("type", ""), ", at once")
             return " ".join(filter(None, (_SIDES.get(side, "Buy"), many, market))) + when
+        if self._kind is Kind.CLOSE and "least" in parameters:
+            goes = {"buy": ", long", "sell": ", short"}.get(side, "")
+            return f"Sell contract {parameters['target']} back: {market}{goes}"  # a short one was bought, too
         waits = "order" in parameters.get("what", "")
         held = " ".join(filter(None, (side if waits else _HELD.get(side, ""), many, market)))
         if self._kind is Kind.CLOSE:

@@ -14,7 +14,8 @@ from bot.access.records import group_now
 from bot.access.service import check_right
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError
-from bot.messages.outbox import Notice, Outbox
+from bot.messages.notice import Notice
+from bot.messages.outbox import Outbox
 from bot.operations.schedules import slots
 from bot.operations.schedules.model import End, Kind, Run, Schedule
 from bot.ports import Deed, Recorder

@@ -6,7 +6,7 @@ Told before what is open is compared, which only guesses at why; under the same 
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.operations.linked import Connection

@@ -28,10 +28,10 @@ from bot.operations.watch.means import Means
 from bot.operations.watch.outages import Missed
 from bot.operations.watch.reporting import Report
 from bot.providers.base import KeepsStatements, Provider
+from bot.providers.gaps import Hole
 from bot.providers.markets import KeepsDealings, TellsPrices
 from bot.providers.news import KEPT, Mark, News
 from bot.providers.records import Dealing, Fate, Position, Reading
-from bot.providers.standing import Hole
 from bot.providers.streams import Subject, Told, Topic
 
 POLL_TIMEOUT_SECONDS = 30.0

@@ -7,7 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from bot.access.service import Access
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.errors import (
@@ -19,10 +19,11 @@ from bot.errors import (
     StreamsFullError,
     UnreachableError,
 )
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Cards, Spell, Step, given_up, open_outage
-from bot.providers.standing import Hole
+from bot.providers.gaps import Hole
 from bot.providers.streams import Subject, Topic
 from bot.store import Database, Tables
 

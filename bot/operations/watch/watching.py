@@ -12,9 +12,9 @@ from bot.operations.watch.outages import Missed
 from bot.operations.watch.polling import Polling, is_survey
 from bot.operations.watch.reporting import Report, reason_of
 from bot.providers.following import LOOK_SECONDS, Following
+from bot.providers.gaps import Hole, Outage
 from bot.providers.news import Mark
 from bot.providers.records import Entry, Way
-from bot.providers.standing import Hole, Outage
 from bot.providers.streams import KeepsSteps, Streams, Subject, Told, Topic, Wish
 from bot.store import Tables
 

@@ -14,7 +14,7 @@
     POST /_sim/expire    {}                           every session is dead; the next call must log in again
     GET  /_sim/sessions                               {"logins": made since the start, "live": now}
     POST /_sim/rates     {"enabled": true|false}      the request limits
-    GET  /_sim/streams                                {"accepted": ever, "sockets": what each hears and was sent}
+    GET  /_sim/streams                                {"accepted": ever, "sockets": what each hears, was sent and said}
     POST /_sim/cut       {} or {"each_seconds"}       every socket is cut, now or each so often; 0 = no longer
     POST /_sim/hold      {"epic", "quotes", "bars"}   true: they change and are not streamed, until false
     POST /_sim/burst     {"quotes"}                   so many to each listener, as fast as it takes them; prices stay
@@ -225,6 +225,7 @@ class Controls:
                 "quotes": sorted(one.quotes),
                 "bars": sorted(f"{epic}:{resolution.name}:{kind}" for epic, resolution, kind in one.bars),
                 "sent": one.sent,
+                "heard": one.heard,
             }
             for one in self.streaming.listeners
         ]

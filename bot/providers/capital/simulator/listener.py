@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bot.loopback.faults import cut
+from bot.loopback.shaping import cut
 from bot.providers.capital.simulator.bars import Resolution
 from bot.providers.capital.simulator.state import Session
 
@@ -39,6 +39,8 @@ class Listener:
         self._scope = scope
         self.heard_ms = now_ms
         """When the client last said something."""
+        self.heard = 0
+        """Messages of the client."""
         self.session: Session | None = None
         self.account_id = ""
         self.quotes: set[str] = set()

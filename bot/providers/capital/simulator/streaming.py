@@ -78,7 +78,7 @@ class Streaming:
         while (message := await socket.receive())["type"] != "websocket.disconnect":
             text = message.get("text")
             raw = message.get("bytes") or b"" if text is None else text.encode()
-            listener.heard_ms = self.world.now_ms()
+            listener.heard_ms, listener.heard = self.world.now_ms(), listener.heard + 1
             listener.reply(self._dialogue.answer(listener, raw))
 
     async def _pulse(self) -> None:

@@ -25,7 +25,7 @@ NO_MARKET = "error.not-found.epic"
 """Of a list: no such market, or it is not on it."""
 SESSION_OVER = frozenset({"error.invalid.session.token", "error.null.client.token"})
 """Documented: the request was refused for its tokens, before anything was done."""
-_CREDENTIAL_CODES = {
+CREDENTIAL_CODES = {
     "error.null.api.key": "no API key arrived",
     "error.invalid.api.key": "the API key is unknown, expired, or made for the other environment",
     "error.invalid.details": "wrong identifier, or not the password that was chosen for this API key",
@@ -54,8 +54,8 @@ def error_of(status: int, body: bytes, retry_after_seconds: float | None = None)
         return BusyError(NAME, code, retry_after_seconds)
     if status >= 500 or code == "error.service.unavailable" or _JAVA_CLASS.fullmatch(code):
         return FaultError(NAME, code)
-    if status in (401, 403) or code in _CREDENTIAL_CODES:
-        return CredentialRefusedError(NAME, code, _CREDENTIAL_CODES.get(code, ""))
+    if status in (401, 403) or code in CREDENTIAL_CODES:
+        return CredentialRefusedError(NAME, code, CREDENTIAL_CODES.get(code, ""))
     if status >= 400:
         return RefusedError(NAME, code)
     return ReplyError(NAME, f"unexpected status {status}")
@@ -73,7 +73,7 @@ def is_session_over(error: RefusedError) -> bool:
 
 def is_before_any_effect(status: int, code: str) -> bool:
     """Whether a money call was refused as documented, for what it says, and nothing was done."""
-    return status in (400, 404) and code not in _CREDENTIAL_CODES and _BEFORE_ANY_EFFECT.fullmatch(code) is not None
+    return status in (400, 404) and code not in CREDENTIAL_CODES and _BEFORE_ANY_EFFECT.fullmatch(code) is not None
 
 
 def _code(body: bytes) -> str | None:

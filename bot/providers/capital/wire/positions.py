@@ -110,7 +110,8 @@ def position_of(row: PositionRow, account: str, as_of: datetime) -> Position:
         stop=plain(deal.stop_level),
         limit=plain(deal.profit_level),
         opened_at=row.opened_at,
-        description=_stop_words(deal),
+        stop_kind="trailing" if deal.trailing_stop else "guaranteed" if deal.guaranteed_stop else "",
+        stop_distance=plain(deal.stop_distance) if deal.trailing_stop else None,
     )
 
 
@@ -122,10 +123,3 @@ def _margin(deal: Deal, market: Traded) -> Money | None:
     held = Decimal(price) * Decimal(deal.size) / Decimal(deal.leverage)
     currency = Currency.of(deal.currency)
     return Money.reading(held.quantize(Decimal(1).scaleb(-currency.digits), ROUND_HALF_UP), currency)
-
-
-def _stop_words(deal: Deal) -> str:
-    """What `stop` alone does not tell."""
-    if deal.trailing_stop:
-        return "trailing stop" if deal.stop_distance is None else f"trailing stop, {deal.stop_distance:f} away"
-    return "guaranteed stop" if deal.guaranteed_stop else ""

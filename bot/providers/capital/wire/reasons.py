@@ -21,6 +21,16 @@ _LATE = "the day it is good till is over; ask with a later one"
 _NO_MARKET = "there is no such market; look for it by a part of its name"
 
 _CODES = {
+    "error.invalid.leverage.value": "there is no such leverage for these markets; ask for one of those they have",
+    "error.size.createwatchlistrequest.name": "a list's name has 1 to 20 characters; take a shorter one",
+    "error.invalid.watchlist": "there is no such list any more; look at those there are",
+    "error.not-found.watchlist": "there is no such list any more; look at those there are",
+    "error.invalid.accountId": "this login has no such account; choose one of its own",
+    "error.not-different.accountId": "that account is the active one already; nothing needs to be done",
+    "error.invalid.daterange": "it tells nothing of such a span; ask for a shorter one, and for none that is to come",
+    "error.invalid.max.daterange": "it tells nothing of so long a span at once; ask for a shorter one",
+    "error.prices.not-found": "it has no prices of that time; ask for another",
+    "error.invalid.epics": "it does not tell of that market; look for it by a part of its name",
     "error.invalid.stoploss.minvalue": "the stop is too low",
     "error.invalid.stoploss.maxvalue": "the stop is too high",
     "error.invalid.takeprofit.minvalue": "the limit is too low",
@@ -80,7 +90,9 @@ _REASONS = {
 def words_of(code: str) -> str:
     """Of an `errorCode`; a price that came along is the furthest that would do."""
     name, _, price = (part.strip() for part in code.partition(":"))
-    words = _CODES.get(name, name)
+    if name not in _CODES:
+        return f"it does not take that as asked ({code}); look at it again, and ask otherwise"
+    words = _CODES[name]
     if price:
         return f"{words}: at {'least' if name.endswith('minvalue') else 'most'} {price}; ask with such a one"
     is_leg = name.startswith(("error.invalid.stoploss.", "error.invalid.takeprofit."))
@@ -89,4 +101,10 @@ def words_of(code: str) -> str:
 
 def reason_of(reason: str) -> str:
     """Of a `rejectReason`."""
-    return _REASONS.get(reason, f"rejected: {reason.lower().replace('_', ' ')}")
+    why = reason.lower().replace("_", " ")
+    return _REASONS.get(reason, f"rejected: {why}; look at the market and the account, then ask anew or ask the broker")
+
+
+def is_known(code: str) -> bool:
+    """Whether there are words for an `errorCode`."""
+    return code.partition(":")[0].strip() in _CODES
