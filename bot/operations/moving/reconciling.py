@@ -244,7 +244,7 @@ class Reconciling:
         lines = (
             *self._approvals.lines(request),
             f"Sent at {sending.begun_at:%Y-%m-%d %H:%M} UTC; what became of it is not known yet.",
-            "The provider is asked again and again. Do not send it again by another way.",
+            "The provider is asked until that is known: do not send it again, by any way.",
             *_clues(sightings),
         )
         step = f"/settle {request.id} says by hand what became of it; others must sign that."

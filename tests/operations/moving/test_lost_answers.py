@@ -107,7 +107,7 @@ async def test_f03_a_booking_that_was_read_and_not_executed_stays_unknown_and_is
     await office.suffers("refuse")
     request = await office.gets()
     unknown = await office.becomes(request, State.UNKNOWN)
-    assert unknown.outcome == "no definite answer (the line broke)", "and no name of an exception"
+    assert unknown.outcome == "no definite answer (the connection broke)", "and no name of an exception"
     await stays_unknown(office, request)
     told = await office.rows("SELECT body FROM outbox WHERE body LIKE '%: outcome unknown%'")
     assert told
