@@ -59,14 +59,14 @@ def terms_of(rule: Rule) -> list[Term]:
     return [Term.ENDS, Term.TOLD, Term.OFTEN, *([Term.BACK] if rule.test is not Test.CHANGES else [])]
 
 
-def asked(term: Term, rule: Rule, hearers: Iterable[Target], people: Mapping[int, str]) -> Asked:
-    """The question. `hearers`: who could be told of it."""
+def asked(term: Term, rule: Rule, hearers: Iterable[Target], names: Mapping[int, str]) -> Asked:
+    """The question. `hearers`: who could be told of it; `names`: those of people and groups."""
     match term:
         case Term.ENDS:
             lives = tuple((time_said(life), life.total_seconds()) for life in _LIVES)
             return Asked("Until when is it watched?", (*lives, ("No end", None)), "the last day, like 2027-01-31")
         case Term.TOLD:
-            whom = tuple((_whom(one, people), [one.person, one.chat, one.thread]) for one in hearers)
+            whom = tuple((render.place(one, names) or "Only me", [one.person, one.chat, one.thread]) for one in hearers)
             return Asked("Who is told? A group hears nothing that is private; you always do.", whom)
         case Term.BACK:
             parts = {round(abs(rule.threshold) * part, _PLACES).normalize() for part in _PARTS} - {Decimal(0)}
@@ -78,10 +78,6 @@ def asked(term: Term, rule: Rule, hearers: Iterable[Target], people: Mapping[int
             return Asked("How often does it come?", (("Once", Repeat.ONCE), ("Each time", Repeat.EACH), *every))
         case _:
             assert_never(term)
-
-
-def _whom(target: Target, people: Mapping[int, str]) -> str:
-    return render.hearer(target, people).partition(" (")[0].removeprefix("you, and ") or "Only me"
 
 
 def changed(term: Term, rule: Rule, value: Any, now: datetime) -> Rule:

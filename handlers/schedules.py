@@ -1,19 +1,22 @@
 """/digest and /schedule: what a person is told by the clock."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.access.model import Right
+from bot.alerts.model import Target
 from bot.errors import InputError
 from bot.operations.schedules import slots
 from bot.operations.schedules.chores import Chore, chores
 from bot.operations.schedules.model import Kind, Schedule
-from handlers import completing
+from handlers import completing, groups
 from handlers.context import DeskContext
 from handlers.doors import Words
 from handlers.pages import Reply
 from handlers.render import bold, literal
+from handlers.render.alerts import place
 
 EXAMPLE, _MANAGED = "/digest balances daily 07:30", "/schedule 3 pause"
 _TIMES = {"daily": 2, "weekdays": 2, "weekly": 3, "monthly": 3, "cron": 6}
@@ -49,7 +52,7 @@ async def digest(context: DeskContext, words: Words) -> Reply | None:
     made = await schedules.make(context.person, kind, connection, cron, zone, telegram_id=context.where.telegram_id)
     (next_at,) = [at for one, at in await schedules.of(context.person) if one.id == made.id]
     return Reply(
-        [_described(made, next_at), "/schedule shows all of yours, and how to stop one."],
+        [_described(made, next_at, {}), "/schedule shows all of yours, and how to stop one."],
         offers=[("All of mine", "/schedule")],
     )
 
@@ -118,10 +121,11 @@ async def _listed(context: DeskContext) -> Reply:
     if not mine:
         none = f"You get nothing by the clock. {EXAMPLE} changes that."
         return Reply([none, *desks], again="/schedule", offers=[add])
+    titles = await groups.titles(context.desk, [one.group for one, _ in mine if one.group is not None])
     first = mine[0][0].id
     step = f"/schedule {first} pause, /schedule {first} resume and /schedule {first} remove change one."
     there = f"Said in a group, /schedule {first} here has that told, too, without what is private."
-    blocks = [bold("By the clock"), *(_described(*one) for one in mine), f"{step}\n{there}", *desks]
+    blocks = [bold("By the clock"), *(_described(one, at, titles) for one, at in mine), f"{step}\n{there}", *desks]
     offers = [offer for one, _ in mine[:_WITH_BUTTONS] for offer in _changing(one)]
     return Reply(blocks, again="/schedule", offers=[*offers, add])
 
@@ -146,13 +150,13 @@ def _chore(one: Chore) -> str:
     return f"{one.name}: {slots.spoken(one.cron)} ({one.zone})\n    {_next(one.next_at, one.zone)}"
 
 
-def _described(one: Schedule, next_at: datetime) -> str:
+def _described(one: Schedule, next_at: datetime, titles: Mapping[int, str]) -> str:
     """In its own zone and in UTC (R31)."""
     of = f" of {literal(one.connection)}" if one.connection else ""
     first = f"<code>{one.id}</code> · <b>{one.kind}</b>{of}, {slots.spoken(one.cron)} ({one.zone})"
     if one.group is not None:
-        topic = f"topic {one.thread} of the group" if one.thread is not None else "the group"
-        first += f"\n    {topic} …{str(one.group)[-4:]} hears that it came"
+        hearer = place(Target(chat=one.group, thread=one.thread), titles)
+        first += f"\n    {literal(hearer)} hears that it came"
     if one.is_paused:
         return f"{first}\n    paused"
     return f"{first}\n    {_next(next_at, one.zone)}"

@@ -190,6 +190,7 @@ class DealDesk:
         if not is_order and (line.level or line.till):
             raise InputError("a position has a stop and a limit; a price and a time belong to an order", CHANGE)
         terms = terms_of(line, self._zone, self._clock.now(), may_be_none=True)
+        _check_legs(one.item, terms)
         worth = worth_of(one.item, terms.get("level"))
         if "level" in terms and not worth:
             raise InputError("nobody can weigh what it is worth there: its currency is not told", CHANGE)
@@ -297,6 +298,13 @@ def _least(one: Open, line: Line) -> dict[str, str]:
         said = f"what {one.item.id} is worth now was not read, so say what it must give at least"
         raise InputError(said, f"/close {one.item.id} at 10.00")
     return {"least": one.item.worth.text()}
+
+
+def _check_legs(item: Position | Order, terms: Mapping[str, str]) -> None:
+    """Against the price of now, or the one that an order waits for: the broker looks at that one, too."""
+    price = Decimal(terms.get("level", item.level)) if isinstance(item, Order) else item.now
+    if price is not None and item.direction is not None:
+        check_bracket(_SIDES[item.direction], price, terms, f"of a {item.direction}")
 
 
 def _about(one: Open, worth: Mapping[str, str]) -> dict[str, str]:

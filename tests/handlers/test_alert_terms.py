@@ -16,6 +16,8 @@ def test_a_topic_is_named_and_told() -> None:
     labels, (_, _, value) = zip(*question.answers, strict=True)
     assert labels == ("Only me", "Vera", "topic 12 of the group …1234")
     assert changed(Term.TOLD, rule(Test.ABOVE, 2400), value, NINE).target == topic
+    named = asked(Term.TOLD, rule(Test.ABOVE, 2400), [topic], PEOPLE | {-1001234: "Desk (Zurich)"})
+    assert named.answers[0][0] == "topic 12 of the group Desk (Zurich)"
 
 
 def test_how_far_back_is_a_part_of_the_threshold() -> None:

@@ -214,6 +214,8 @@ async def test_who_was_suspended_gets_nothing_more(desk: Desk) -> None:
 async def test_a_group_hears_that_it_came_and_nothing_that_is_in_it(desk: Desk) -> None:
     await desk.said(OLGA, f"/digest statement daily {soon(desk)} cryptocapital")
     await desk.says(OLGA, "/schedule 1 here", GROUP)
+    assert "the group Desk hears that it came" in await desk.said(OLGA, "/schedule")
+    await desk.chat.faults({"action": "status", "match": {"path": "getChat"}, "status": 502, "body": {"ok": False}})
     assert f"the group …{str(GROUP)[-4:]} hears that it came" in await desk.said(OLGA, "/schedule")
     before = len(desk.chat.from_bot(GROUP))
     await passes(desk, minutes=3)

@@ -18,7 +18,7 @@ from bot.alerts.model import Measure, Occasion, Phase, Repeat, Rule, Source, Tes
 from bot.alerts.wording import PERHAPS
 from bot.errors import StoreBusyError
 from bot.operations.linked import Connection
-from bot.operations.watch.outages import Spell, Step, time_said
+from bot.operations.watch.outages import Missed, Spell, Step, time_said
 from bot.operations.watch.room import Watch
 from bot.providers.records import Balance, Candle, Entry, Environment, Position, Quote
 from bot.providers.standing import Figures
@@ -576,12 +576,37 @@ async def test_a_line_that_tells_of_money_has_the_same_card(tmp_path: Path, chat
             await control(desk, "cryptocapital", "down", down=True)
             await control(desk, "cryptocapital", "hangup")
             await until(lambda: cards(desk), 30)
+            for amount in ("5.00", "6.00"):
+                deposit = {"account": "9120004471", "sender": "9120555555", "amount": amount}
+                await control(desk, "cryptocapital", "deposit", **deposit)
             await control(desk, "cryptocapital", "down", down=False)
             report = next(iter(desk.rooms.watch.reports.all))
-            await until(lambda: report.spell.up_at is not None, 30)
+            await until(lambda: report.spell.up_at is not None and report.spell.missed.total() == 2, 30)
             desk.clock.ahead_by(11)
             await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
-            assert len(cards(desk)) == 1
+            (card,) = cards(desk)
+            assert card.endswith("\nLooked up meanwhile: 2 bookings in.")
+
+
+async def test_what_closed_during_an_outage_is_counted_on_its_card(tmp_path: Path, chat: Chat) -> None:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.want(connection, GOLD, Subject(Topic.CONTRACT))
+        async with watching(desk, rules, poll_seconds=3600) as watch:
+            await followed(desk, GOLD)
+            await until(lambda: rules.surveys and rules.seen)
+            gold = next(one for one in rules.surveys[0] if one.symbol == "GOLD" and one.stop is not None)
+            assert gold.stop is not None
+            await control(desk, "capital", "down", down=True)
+            await until(lambda: cards(desk))
+            await price(desk, "GOLD", float(gold.stop) - 1)
+            await control(desk, "capital", "down", down=False)
+            (report,) = watch.reports.all
+            await until(lambda: report.spell.missed[Missed.STOPPED] == 1)
+            desk.clock.ahead_by(11)
+            await until(lambda: [text for text in cards(desk) if text.startswith("Back again")])
+            (card,) = cards(desk)
+            assert card.endswith("\nLooked up meanwhile: 1 position stopped out.")
 
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

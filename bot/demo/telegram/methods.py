@@ -125,7 +125,12 @@ def prepare_poll(server: Server, call: Parameters) -> tuple[int, int, int]:
 
 
 def get_chat(server: Server, call: Parameters) -> Obj:
-    return server.world.chat_json(known_chat(server, call))
+    """All that a `ChatFullInfo` must have."""
+    gifts = dict.fromkeys(
+        ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"), False
+    )
+    more: Obj = {"accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": gifts}
+    return server.world.chat_json(known_chat(server, call)) | more
 
 
 def get_chat_member(server: Server, call: Parameters) -> Obj:

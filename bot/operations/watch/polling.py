@@ -25,12 +25,13 @@ from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
 from bot.operations.watch.dealings import Dealings
 from bot.operations.watch.means import Means
+from bot.operations.watch.outages import Missed
 from bot.operations.watch.reporting import Report
 from bot.providers.base import KeepsStatements, Provider
 from bot.providers.gaps import Hole
 from bot.providers.markets import KeepsDealings, TellsPrices
 from bot.providers.news import KEPT, Mark, News
-from bot.providers.records import Position, Reading
+from bot.providers.records import Dealing, Fate, Position, Reading
 from bot.providers.streams import Subject, Told, Topic
 
 POLL_TIMEOUT_SECONDS = 30.0
@@ -42,6 +43,12 @@ STREAMED_POLLED_EVERY = 5
 """What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
 URGED_SECONDS = 1.0
 """So long a burst of news is waited out: it is asked for once."""
+_MISSED = {
+    Fate.FILLED: Missed.FILLED,
+    Fate.OPENED: Missed.OPENED,
+    Fate.CLOSED: Missed.CLOSED,
+    Fate.STOPPED: Missed.STOPPED,
+}
 REQUESTS = Subject(Topic.REQUEST)
 _log = logging.getLogger(__name__)
 
@@ -172,7 +179,7 @@ class Polling:
         if any(one.topic is Topic.CONTRACT for one in due):
             if isinstance(provider, KeepsDealings):
                 with suppress(RefusedError, ReplyError):  # what is open is told all the same
-                    await self._dealings.look(self._watch.connection, provider)
+                    self._learnt(await self._dealings.look(self._watch.connection, provider))
             reading: Reading[Position] = await provider.positions()
             if reading.is_whole:
                 await self._means.rules.surveyed(self._watch.connection.id, reading.items, reading.as_of)
@@ -184,6 +191,13 @@ class Polling:
             for one in due:
                 if one.topic is Topic.QUOTE and not self._watch.is_heard(one):
                     self._observe(one, await provider.quote(one.name))
+
+    def _learnt(self, dealings: list[Dealing]) -> None:
+        """Those of an outage that has just ended are told on its card, too; what was stopped out is closed as well."""
+        spell, stopped = self._watch.report.spell, {one.id for one in dealings if one.fate is Fate.STOPPED}
+        for one in dealings:
+            if spell.lasted_at(one.at) and not (one.fate is Fate.CLOSED and one.id in stopped):
+                spell.learnt(_MISSED[one.fate])
 
     async def _look_back(self) -> None:
         """How prices went before anybody listened. What cannot be had is asked for at the next turn."""
