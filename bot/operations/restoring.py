@@ -32,6 +32,7 @@ from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
 from bot.store.file import fold, inspect, peek
+from bot.store.mark import mark_of
 from bot.vault.archive import FRAME, LONGEST_HEADER, Header, opened, read_header
 from bot.vault.install import check_key, keys_of
 from bot.vault.keys import KeyTree, MasterKey
@@ -212,7 +213,7 @@ def _exchange(making: Path, path: Path, now: datetime) -> Path | None:
             left.unlink(missing_ok=True)
         elif left.exists():
             left.rename(aside.with_name(aside.name + end))
-    path.with_name(f"{path.name}-open").unlink(missing_ok=True)  # how far the old one came
+    mark_of(path).unlink(missing_ok=True)  # how far the old one came
     making.replace(path)
     sync_folder(path.parent)
     return aside

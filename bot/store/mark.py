@@ -16,7 +16,7 @@ class Mark:
     """The mark beside the database at `path`, for whoever has it open."""
 
     def __init__(self, path: Path) -> None:
-        self._path = _mark_of(path)
+        self._path = mark_of(path)
         self._handle, self._written = -1, -1
 
     def open(self) -> None:
@@ -40,7 +40,7 @@ class Mark:
 def noted(path: Path) -> int | None:
     """The number in the mark of the database at `path`; None when there is no mark."""
     try:
-        return int(_mark_of(path).read_bytes() or b"0")
+        return int(mark_of(path).read_bytes() or b"0")
     except FileNotFoundError:
         return None
     except ValueError:
@@ -55,5 +55,6 @@ def reached(tables: Tables) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _mark_of(path: Path) -> Path:
+def mark_of(path: Path) -> Path:
+    """Where the mark of the database at `path` lies."""
     return path.with_name(f"{path.name}-open")
