@@ -16,13 +16,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import deriv_described
 import jsonschema
 import pytest
 
-from bot.errors import ReplyError
+from bot.errors import RefusedError, ReplyError
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind
-from bot.providers.deriv import wire
+from bot.providers.acts import Act, ActKind
+from bot.providers.deriv import signup, wire
 from bot.providers.deriv.client import payments
 from bot.providers.deriv.wire import (
     Body,
@@ -38,6 +39,7 @@ from bot.providers.deriv.wire import (
     opening,
     profile,
     proposals,
+    reasons,
     service,
 )
 from bot.providers.records import Account, Environment
@@ -240,57 +242,6 @@ TRANSLATED = {
 """Perl's patterns among those of our calls that Python reads otherwise or not at all, and what they are here."""
 
 
-_CONTRACT = {"type": "string", "enum": sorted(proposals.CONTRACT_TYPES - {"SNOWDOWN", "SNOWUP"})}
-_DATE = {"type": "string", "pattern": r"^([0-9]{4}-(0?[1-9]|1[012])-(0?[1-9]|[12][0-9]|3[01])|[0-9]{1,10})$"}
-_KINDS = {
-    "type": "string",
-    "enum": [
-        *("balance", "candles", "cashier_payments", "p2p_advert", "p2p_advertiser", "p2p_order", "proposal"),
-        *("proposal_open_contract", "ticks", "transaction", "trading_platform_asset_listing", "website_status"),
-        *("p2p_settings", "crypto_estimations"),
-    ],
-}
-_ONE = {"type": "integer", "enum": [1]}
-_LOGIN = {"loginid": {"type": "string", "pattern": "^[A-Za-z]+[0-9]+$"}}
-DESCRIBED: dict[str, dict[str, Any]] = {
-    "forget_all": {"forget_all": {"anyOf": [_KINDS, {"type": "array", "items": _KINDS}]}},
-    "states_list": {"states_list": {"type": "string", "pattern": r"^\w\w$"}},
-    "topup_virtual": {"topup_virtual": _ONE, **_LOGIN},
-    "sell_expired": {"sell_expired": _ONE, **_LOGIN},
-    "transaction": {"transaction": _ONE, "subscribe": _ONE, **_LOGIN},
-    "paymentagent_transfer": {
-        "paymentagent_transfer": _ONE,
-        "amount": {"type": "number"},
-        "currency": {"type": "string", "pattern": "^[a-zA-Z0-9]{2,20}$"},
-        "description": {"type": "string", "pattern": "^[0-9A-Za-z .,'-]{0,250}$"},
-        "dry_run": {"type": "integer", "enum": [0, 1]},
-        "transfer_to": {"type": "string", "pattern": "^[A-Za-z]+[0-9]+$"},
-        **_LOGIN,
-    },
-    "transfer_between_accounts": {
-        "transfer_between_accounts": _ONE,
-        "account_from": {"type": "string", "pattern": r"\w+"},
-        "account_to": {"type": "string", "pattern": r"\w+"},
-        "accounts": {"type": "string", "enum": ["all", "brief"]},
-        "amount": {"type": "number", "minimum": 0},
-        "currency": {"type": "string", "pattern": "^[a-zA-Z0-9]{2,20}$"},
-        **_LOGIN,
-    },
-    "profit_table": {
-        "profit_table": _ONE,
-        "contract_type": {"type": "array", "items": _CONTRACT, "uniqueItems": True},
-        "date_from": _DATE,
-        "date_to": _DATE,
-        "description": {"type": "integer", "enum": [0, 1]},
-        "limit": {"type": "number", "minimum": 0, "maximum": 500},
-        "offset": {"type": "integer", "minimum": 0},
-        "sort": {"type": "string", "enum": ["ASC", "DESC"]},
-        **_LOGIN,
-    },
-}
-"""What may be sent where the folder has no schema, in the words of the call reference."""
-
-
 def builders() -> Iterator[str]:
     for found in pkgutil.iter_modules(wire.__path__):
         module = importlib.import_module(f"{wire.__name__}.{found.name}")
@@ -305,11 +256,8 @@ def validate(call: str, side: str, message: Any) -> None:
 
 
 def _schema(call: str, side: str) -> Any:
-    if side == "send" and call in DESCRIBED and not (SCHEMAS / call).is_dir():
-        common = {"req_id": {"type": "integer"}, "passthrough": {"type": "object"}}
-        fields = {**DESCRIBED[call], **common}
-        required = [call, "subscribe"] if call == "transaction" else [call]
-        return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
+    if call in deriv_described.ASKED and not (SCHEMAS / call).is_dir():
+        return deriv_described.shape_of(call, side)
     return json.loads((SCHEMAS / call / f"{side}.json").read_text(encoding="utf-8"))
 
 
@@ -421,6 +369,38 @@ def test_every_reply_the_call_reference_shows_is_read() -> None:
         body = grammar.parse_frame(frame).said
         assert not isinstance(body, ReplyError)
         assert READERS[call](body), call
+
+
+SHAPE_OF_A_CALL = {
+    *("InputValidationFailed", "UnrecognisedRequest", "BadRequest", "SanityCheckFailed", "ResponseTooLarge"),
+    *("Deprecated", "AlreadySubscribed", "InvalidStartEnd", "InvalidGranularity", "InvalidStyle", "NoSymbolProvided"),
+}
+"""A slip of ours, which an admin is to hear of."""
+CATCH_ALL = {
+    *("ProposalArrayFailure", "CashierForwardError", "TransferBetweenAccountsError", "PaymentAgentWithdrawError"),
+    "PaymentAgentTransferError",
+}
+"""They say that it was refused, and not why."""
+WITHOUT_A_DOOR = {"APITokenError", "TooManyTokens", "TokenDeleted", "AppRegister", "AppUpdate", "AppGet"}
+
+
+def test_every_refusal_the_error_page_names_has_words_and_a_next_step() -> None:
+    """Those about details of a form are told by /openaccount, which asks for them again."""
+    text = (SHARED / "protocols" / "deriv.md").read_text(encoding="utf-8")
+    section = text.split("### 2.3 Error object")[1].split("## 3. Authentication")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {code for cell in cells for code in re.findall(r"`([A-Z]\w+)", cell)}
+    asked = set(re.findall(r"ASK_[A-Z]+(?:_[A-Z]+)*", text))
+    assert len(named) > 100
+    assert len(asked) > 7
+    told = (*reasons.REASONS, *SHAPE_OF_A_CALL, *CATCH_ALL, *WITHOUT_A_DOOR)
+    kinds = {code for code in named if type(grammar.refusal(Call.SELL, _refused(code))) is not RefusedError}
+    asked_again = {code for code in named if signup.refusal_of(RefusedError("deriv", code)).trouble.name != "OTHER"}
+    assert (named | asked) - kinds - asked_again - set(told) == set()
+
+
+def _refused(code: str) -> Body:
+    return {"msg_type": "sell", "error": {"code": code, "message": ""}}
 
 
 def test_a_request_that_does_not_fit_is_noticed() -> None:

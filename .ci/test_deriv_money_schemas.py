@@ -9,7 +9,7 @@ import pytest
 from test_deriv_adapter_schemas import SCHEMAS, validate
 
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind
+from bot.providers.acts import Act, ActKind
 from bot.providers.deriv.client import payments
 from bot.providers.deriv.wire import Request
 

@@ -10,7 +10,7 @@ from bot.alerts.sentences import number
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
 from handlers import alert_terms, pages
-from handlers.alert_setting import REPEAT, SEVERITY, Rows, redraw, turned, turns
+from handlers.alert_setting import REPEAT, SEVERITY, Rows, called, redraw, turned, turns
 from handlers.alert_terms import LABELS, Term
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
@@ -104,7 +104,7 @@ async def _ask(context: DeskContext, card: Card, entry: Entry, term: Term, messa
     if term is Term.TOLD:
         before = [one.rule.target for one in await services.alerts.of(context.person)]
         hearers = await services.alerting.hearers(context.person, entry.rule, services.access.roster, before)
-    asked = alert_terms.asked(term, entry.rule, hearers, _people(context))
+    asked = alert_terms.asked(term, entry.rule, hearers, await called(context, hearers))
     body = {"rule": entry.rule.id, "term": int(term), "answers": [value for _, value in asked.answers]}
     if await services.cards.advance(card, body):
         buttons = [(label, _FIRST + place) for place, (label, _) in enumerate(asked.answers)]
@@ -138,14 +138,10 @@ async def _text(context: DeskContext, entry: Entry) -> str:
         entry,
         names.get(entry.rule.source.connection, ""),
         await services.alerts.counted(entry.rule.id),
-        render.hearer(entry.rule.target, _people(context)),
+        render.hearer(entry.rule.target, await called(context, [entry.rule.target])),
         taste_of(context),
         services.clock.now(),
     )
-
-
-def _people(context: DeskContext) -> Mapping[int, str]:
-    return {person.id: person.name for person in context.services.access.roster.people}
 
 
 def _rows(entry: Entry) -> Rows:

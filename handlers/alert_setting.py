@@ -1,19 +1,19 @@
 """What was understood of a rule, shown before it is set: Set, Cancel, and how often and how urgent by a press."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
 from telegram.error import TelegramError
 
-from bot.alerts.model import Repeat, Rule, Severity
+from bot.alerts.model import Repeat, Rule, Severity, Target
 from bot.alerts.records import row_of, rule_of
 from bot.alerts.sentences import parse
 from bot.messages.cards import Card
 from bot.operations.alerting import Place, Proposal
-from handlers import pages
+from handlers import groups, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import taste_of
@@ -35,7 +35,7 @@ async def propose(context: DeskContext, words: Sequence[str]) -> None:
     async def say(chat_id: int) -> None:
         card = await services.cards.make(KIND, context.person.id, chat_id, _body(found))
         keys = keyboard(card, _rows(found), services.signer)
-        await context.say(_text(context, found), chat_id=chat_id, keyboard=keys, protected=True)
+        await context.say(await _text(context, found), chat_id=chat_id, keyboard=keys, protected=True)
 
     await pages.privately(context, say)
 
@@ -59,7 +59,7 @@ async def tapped(context: DeskContext, card: Card, choice: int, message_id: int)
         return None
     chosen = [found[choice - _FIRST]] if choice >= _FIRST else [replace(found[0], rule=turned(found[0].rule, choice))]
     if await services.cards.advance(card, _body(chosen)):
-        await redraw(context, card, _text(context, chosen), _rows(chosen), message_id)
+        await redraw(context, card, await _text(context, chosen), _rows(chosen), message_id)
     return None
 
 
@@ -84,11 +84,17 @@ async def redraw(context: DeskContext, card: Card, text: str, rows: Rows, messag
         await context.redraw(message_id, text, keys)
 
 
-def _text(context: DeskContext, found: Sequence[Proposal]) -> str:
+async def _text(context: DeskContext, found: Sequence[Proposal]) -> str:
     if len(found) > 1:
         return render.proposals(found)
+    target = found[0].rule.target
+    return render.proposal(found[0], render.hearer(target, await called(context, [target])), taste_of(context))
+
+
+async def called(context: DeskContext, targets: Iterable[Target]) -> Mapping[int, str]:
+    """The names of people by their ids, and of these groups by theirs, which are below nought."""
     people = {person.id: person.name for person in context.services.access.roster.people}
-    return render.proposal(found[0], render.hearer(found[0].rule.target, people), taste_of(context))
+    return people | await groups.titles(context.desk, [one.chat for one in targets if one.chat is not None])
 
 
 def _rows(found: Sequence[Proposal]) -> Rows:

@@ -17,7 +17,7 @@ KIND: Final = "alert/steps"
 TYPED: Final = "alert"
 _STOP: Final = 0
 _STOPPED = "Stopped; no alert was set."
-_KINDS: Final = (
+KINDS: Final = (
     ("Price", "price"),
     ("Balance", "balance"),
     ("Free margin", "free margin"),
@@ -27,8 +27,12 @@ _KINDS: Final = (
     ("Position opened", "position opened"),
     ("Position closed", "position closed"),
     ("Order filled", "order filled"),
+    ("Stopped out", "position stopped"),
+    ("Distance to liquidation", "liquidation distance"),
+    ("Distance to full margin", "margin distance"),
     ("Money in", "transfer in"),
     ("Money out", "transfer out"),
+    ("Transfer failed", "transfer failed"),
     ("Withdrawal new", "withdrawal new"),
     ("Withdrawal waits", "withdrawal waiting"),
     ("Request waits", "request waiting"),
@@ -41,10 +45,10 @@ _KINDS: Final = (
 )
 POSITION: Final = "position"
 """The first word where it is about what is open, and not yet what about it."""
-_OF_POSITIONS: Final = (
-    *_KINDS[4:8],
-    ("Stopped out", "position stopped"),
-    ("Distance to liquidation", "liquidation distance"),
+_OF_POSITIONS: Final = tuple(
+    (label, words)
+    for label, words in KINDS
+    if words.startswith("position") or words in ("profit", "stop distance", "liquidation distance")
 )
 _TESTS: Final = (("Above", "above"), ("Below", "below"), ("Crosses", "crosses"), ("Changes", "changes"))
 _OF_PRICES: Final = (*_TESTS[:3], ("Moves by %", "moves"))
@@ -92,7 +96,7 @@ async def begin(context: DeskContext, said: Sequence[str]) -> None:
 async def _question(context: DeskContext, said: Sequence[str]) -> Question | None:
     """None when everything has been said."""
     if not said:
-        return Question("What is to be watched? Or in one line: /alert GOLD &gt; 2400", _KINDS)
+        return Question("What is to be watched? Or in one line: /alert GOLD &gt; 2400", KINDS)
     what, names = begun(said)
     if says_test(said[-1]):
         if said[-1] == "moves":

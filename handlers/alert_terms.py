@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Any, Final, assert_never
 from zoneinfo import ZoneInfo
 
-from bot.alerts.model import Occasion, Repeat, Rule, Target, Test
+from bot.alerts.model import Occasion, Repeat, Rule, Target, Test, stays
 from bot.alerts.sentences import number
 from bot.alerts.wording import number as said
 from bot.alerts.wording import time_said
@@ -37,8 +37,6 @@ LABELS: Final[Mapping[Term, str]] = {
     Term.BACK: "Armed again…",
     Term.OFTEN: "How often…",
 }
-_LASTING: Final = (Test.ABOVE, Test.BELOW, Test.MOVES)
-"""What stays so: only that can be said again while it is so."""
 _LIVES: Final = tuple(timedelta(days=days) for days in (1, 7, 30))
 _OFTEN: Final = tuple(timedelta(minutes=minutes) for minutes in (15, 60, 240, 1440))
 _PARTS: Final = (Decimal("0.001"), Decimal("0.005"), Decimal("0.01"))
@@ -57,33 +55,29 @@ class Asked:
 def terms_of(rule: Rule) -> list[Term]:
     """What of this rule can be asked."""
     if isinstance(rule.source.what, Occasion):
-        return [Term.ENDS, Term.TOLD]
+        return [Term.ENDS, Term.TOLD, *([Term.OFTEN] if rule.source.what.lasts else [])]
     return [Term.ENDS, Term.TOLD, Term.OFTEN, *([Term.BACK] if rule.test is not Test.CHANGES else [])]
 
 
-def asked(term: Term, rule: Rule, hearers: Iterable[Target], people: Mapping[int, str]) -> Asked:
-    """The question. `hearers`: who could be told of it."""
+def asked(term: Term, rule: Rule, hearers: Iterable[Target], names: Mapping[int, str]) -> Asked:
+    """The question. `hearers`: who could be told of it; `names`: those of people and groups."""
     match term:
         case Term.ENDS:
             lives = tuple((time_said(life), life.total_seconds()) for life in _LIVES)
             return Asked("Until when is it watched?", (*lives, ("No end", None)), "the last day, like 2027-01-31")
         case Term.TOLD:
-            whom = tuple((_whom(one, people), [one.person, one.chat, one.thread]) for one in hearers)
+            whom = tuple((render.place(one, names) or "Only me", [one.person, one.chat, one.thread]) for one in hearers)
             return Asked("Who is told? A group hears nothing that is private; you always do.", whom)
         case Term.BACK:
             parts = {round(abs(rule.threshold) * part, _PLACES).normalize() for part in _PARTS} - {Decimal(0)}
             slacks = tuple((said(rule.source, one, rule.currency), f"{one:f}") for one in sorted(parts))
             return Asked("How far must it go back before it comes again?", (("Not at all", "0"), *slacks), "a number")
         case Term.OFTEN:
-            spans = _OFTEN if rule.test in _LASTING else ()
+            spans = _OFTEN if stays(rule.source.what, rule.test) else ()
             every = tuple((f"Every {time_said(span)} while it is so", span.total_seconds()) for span in spans)
             return Asked("How often does it come?", (("Once", Repeat.ONCE), ("Each time", Repeat.EACH), *every))
         case _:
             assert_never(term)
-
-
-def _whom(target: Target, people: Mapping[int, str]) -> str:
-    return render.hearer(target, people).partition(" (")[0].removeprefix("you, and ") or "Only me"
 
 
 def changed(term: Term, rule: Rule, value: Any, now: datetime) -> Rule:

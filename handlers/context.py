@@ -16,7 +16,7 @@ from telegram.ext import Application, CallbackContext, ExtBot
 
 from bot.access.matrix import Place
 from bot.access.model import Person
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 from bot.wiring import House
 
 os.environ.setdefault("PTB_TIMEDELTA", "true")  # without it the library warns at every RetryAfter

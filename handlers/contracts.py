@@ -7,6 +7,7 @@ asks for is the price it shows.
 import asyncio
 import contextlib
 import logging
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -19,11 +20,13 @@ from bot.operations import contract_line
 from bot.operations.contract_line import EXAMPLE
 from bot.operations.contracts import Priced
 from bot.operations.deals import Where
-from handlers import asking, pages
+from handlers import asking, completing, pages
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
+from handlers.derivs import which
 from handlers.doors import Words, taste_of
 from handlers.freshness import check_fresh
+from handlers.pages import Reply
 from handlers.render import contracts as render
 
 KIND: Final = "price"
@@ -31,17 +34,26 @@ BUY, REFRESH = 1, 2
 WATCHED_SECONDS = 120.0
 EVERY_SECONDS = 10.0
 """Deriv answers 25 such questions a minute, those about positions and statements among them."""
+_HOW_MUCH = "For how much, and for how long? For example: <code>10 USD 15m</code>"
 _log = logging.getLogger(__name__)
 _watching: set[asyncio.Task[None]] = set()
 
 
-async def price(context: DeskContext, words: Words) -> None:
+async def price(context: DeskContext, words: Words) -> Reply | None:
     check_fresh(context)
-    line = contract_line.read(words)
-    priced = await context.services.contracts.price(context.person, line)
+    person, line = context.person, contract_line.read(words)
+    meant = await which(
+        context,
+        line.on or None,
+        lambda name: " ".join(["/price", *contract_line.placed(words, name)]),
+        lambda one: one.may_act(person),
+    )
+    if isinstance(meant, Reply):
+        return meant
+    priced = await context.services.contracts.price(person, replace(line, on=meant.name))
 
     async def say(chat_id: int) -> None:
-        body = {"line": msgspec.to_builtins(line), "price": priced.proposal.price.text()}
+        body = {"line": msgspec.to_builtins(priced.line), "price": priced.proposal.price.text()}
         card = await context.services.cards.make(KIND, context.person.id, chat_id, body)
         text = render.price(priced, taste_of(context), watched=True)
         message = await context.say(text, chat_id=chat_id, keyboard=_keys(context, card), protected=True)
@@ -49,6 +61,7 @@ async def price(context: DeskContext, words: Words) -> None:
             _watch(context, card, message.message_id, priced)
 
     await pages.privately(context, say)
+    return None
 
 
 def _watch(context: DeskContext, card: Card, message_id: int, priced: Priced) -> None:
@@ -120,9 +133,12 @@ async def tapped(context: DeskContext, card: Card, choice: int, message_id: int)
     return None
 
 
-async def typed(context: DeskContext, words: Words) -> None:
+async def typed(context: DeskContext, words: Words) -> Reply | None:
     """What the door is: nothing said is an example."""
     if not words:
         kinds = ", ".join(contract_line.TYPES)
         raise InputError(f"say which contract ({kinds}), on which market, for how much and for how long", EXAMPLE)
-    await price(context, words)
+    if completing.is_begun(words):
+        await completing.ask(context, _HOW_MUCH, "price", *words[:-1])
+        return None
+    return await price(context, words)

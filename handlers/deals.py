@@ -17,7 +17,7 @@ from bot.operations import deal_line
 from bot.operations.deal_steps import DealSteps, Sketch, Step
 from bot.operations.deals import ALL, CLOSE, LeftOut, Open, Where
 from bot.operations.moving.plans import Plan
-from bot.providers.base import ActKind
+from bot.providers.acts import ActKind
 from bot.providers.records import Order, Position
 from handlers import asking, failures, pages
 from handlers.buttons import keyboard

@@ -11,7 +11,7 @@ from bot.errors import InputError, NotFoundError
 from bot.operations.dossiers import concerns
 from bot.secret import Secret
 from bot.vault.totp import digits_in
-from handlers import dossiers, factor, requests
+from handlers import choosing, dossiers, factor, requests
 from handlers.context import DeskContext
 from handlers.doors import Words
 from handlers.freshness import check_fresh
@@ -25,6 +25,8 @@ _NUMBER = re.compile(r"[1-9][0-9]", re.ASCII)
 
 
 async def approve(context: DeskContext, words: Words) -> Reply | None:
+    if not words:
+        return await _which(context)
     if len(words) > 1 or any(word.isdecimal() for word in words):
         await context.delete_secret(context.message_id)
     check_fresh(context)
@@ -65,7 +67,9 @@ async def _code(context: DeskContext, found: Request, typed: str) -> Shown:
     return Shown(Proof.CODE, use)
 
 
-async def reject(context: DeskContext, words: Words) -> Reply:
+async def reject(context: DeskContext, words: Words) -> Reply | None:
+    if not words:
+        return await _which(context)
     check_fresh(context)
     found = await _found(context, dossiers.id_in(words, _REJECT))
     reason = " ".join(words[1:])
@@ -80,6 +84,20 @@ async def reject(context: DeskContext, words: Words) -> Reply:
         reason=reason,
     )
     return Reply([_recorded(context, found, "denied")])
+
+
+async def _which(context: DeskContext) -> Reply | None:
+    """Those that wait for this person; nobody decides on what they have not seen, so its card comes first."""
+    approvals, person = context.services.approvals, context.person
+    mine = [
+        one for one in await approvals.pending() if person.id in {each.id for each in await approvals.could_sign(one)}
+    ]
+    if not mine:
+        return Reply(["Nothing waits for your signature."])
+    if len(mine) > 1:
+        return choosing.which(context, mine, "Which one? Its buttons come with it.", "/request")
+    await dossiers.show(context, mine[0].id)
+    return None
 
 
 async def _found(context: DeskContext, request_id: str) -> Request:

@@ -3,23 +3,28 @@
 import csv
 import io
 import re
+from collections.abc import Callable
 from html import escape
 from zoneinfo import ZoneInfo
 
 from telegram import InputFile
 
+from bot.access.model import Person, Right
 from bot.csvtext import inert
 from bot.errors import InputError
+from bot.operations.linked import Connection
+from bot.providers import deriv
 from bot.providers.deriv.wire.books import Closed
-from bot.providers.records import Reading
+from bot.providers.records import Environment, Reading
+from handlers import periods
 from handlers.context import DeskContext
 from handlers.doors import Words, at_most_one, taste_of
 from handlers.pages import Reply, privately
 from handlers.render import derivs as render
-from handlers.statement import read
 
 PROFIT, AGENTS, CASHIER = "/profit 20", "/agents id USD", "/cashier deriv/main"
 _TICKS = "/ticks R_100"
+_MOST_BUTTONS = 12
 _HEAD = (
     "account",
     "contract",
@@ -33,21 +38,48 @@ _HEAD = (
     "currency",
     "said",
 )
+_DERIV = deriv.SPEC.name
 _COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3,5}", re.ASCII)
 
 
+async def which(
+    context: DeskContext,
+    word: str | None,
+    line: Callable[[str], str],
+    fits: Callable[[Connection], bool] = lambda _: True,
+) -> Connection | Reply:
+    """The login that is meant; where several could be, a button for each.
+
+    Args:
+        line: The command line that names it.
+    """
+    found = await context.services.derivs.could_be(context.person, word, fits)
+    if len(found) == 1:
+        return found[0]
+    offers = [(render.button(one), line(one.name)) for one in found[:_MOST_BUTTONS]]
+    return Reply(["Through which login?"], offers=offers)
+
+
 async def profit(context: DeskContext, words: Words) -> Reply | None:
-    """`[connection] [how many | since DAY] [csv]`"""
+    """`[connection] [how many | since DAY [until DAY]] [csv]`"""
     left, as_file = (words[:-1], True) if words and words[-1].lower() == "csv" else (words, False)
-    word, limit, since = read(left, context.services.clock.now(), ZoneInfo(context.services.config.desk.time_zone))
-    connection, reading = await context.services.derivs.profits(context.person, word, most=limit, since=since)
+    now, zone = context.services.clock.now(), ZoneInfo(context.services.config.desk.time_zone)
+    asked = periods.read(left, now, zone, command="/profit", too_many=f"/profit tells of 1 to {periods.MOST} contracts")
+    rest = words if asked.word is None else words[1:]
+    meant = await which(context, asked.word, lambda name: " ".join(["/profit", name, *rest]))
+    if isinstance(meant, Reply):
+        return meant
+    connection, reading = await context.services.derivs.profits(
+        context.person, meant.name, most=asked.limit, since=asked.since, until=asked.until
+    )
     if not as_file or not reading.items:
-        blocks = render.profits(connection, reading, taste_of(context))
+        what = f"bought {asked.said}" if asked.said else f"newest {asked.limit}"
+        blocks = render.profits(connection, reading, what, taste_of(context))
         return Reply(
             blocks,
             " ".join(["/profit", *words]),
-            () if as_file else [("As a file", f"/profit {' '.join([*left, 'csv'])}")],
+            () if as_file or not reading.items else [("As a file", f"/profit {' '.join([*left, 'csv'])}")],
         )
     file = InputFile(_csv_of(reading).encode(), f"profit-{reading.as_of:%Y-%m-%d}.csv")
 
@@ -62,33 +94,43 @@ async def ticks(context: DeskContext, words: Words) -> Reply:
     """The newest prices of one market, asked for anew by the button below."""
     if not words:
         raise InputError("which market? Its symbol, or a part of its name", _TICKS)
-    connection, reading = await context.services.derivs.ticks(context.person, " ".join(words))
+    connection, reading = await context.services.derivs.ticks(context.person, words)
     return Reply(render.ticks(connection, reading, taste_of(context)), again=" ".join(["/ticks", *words]))
 
 
 async def sell_expired(context: DeskContext, words: Words) -> Reply:
-    word = at_most_one(words, "/sellexpired deriv/main")
+    word, person = at_most_one(words, "/sellexpired deriv/main"), context.person
+    meant = await which(context, word, "/sellexpired {}".format, lambda one: one.may_act(person))
+    if isinstance(meant, Reply):
+        return meant
     connection, count = await context.services.derivs.sell_expired(
-        context.person, word, telegram_id=context.where.telegram_id
+        person, meant.name, telegram_id=context.where.telegram_id
     )
     some = f"{count} contract{'s' if count > 1 else ''} settled" if count else "Nothing had run out unsettled"
     return Reply([f"{some} at <code>{escape(connection.name)}</code>."])
 
 
 async def agents(context: DeskContext, words: Words) -> Reply:
-    """`[country] [currency]`"""
+    """`[connection] [country] [currency]`"""
+    services, name = context.services, next((word for word in words if "/" in word), None)
     country = next((word for word in words if _COUNTRY.fullmatch(word)), "")
     currency = next((word for word in words if _CURRENCY.fullmatch(word)), "")
-    if len(words) > 2 or set(words) - {country, currency}:
+    if len(words) > 3 or set(words) - {name, country, currency}:
         raise InputError("a country by its two letters, and a currency", AGENTS)
-    code, found = await context.services.derivs.agents(context.person, country, currency)
-    return Reply(render.agents(code, found, taste_of(context)))
+    around = await services.derivs.agents(context.person, name, country, currency)
+    book = None
+    if context.person.may(Right.ASK):
+        book = frozenset(one.account for one in await services.money.beneficiaries.listed() if one.provider == _DERIV)
+    return Reply(render.agents(around, book, taste_of(context)))
 
 
 async def cashier(context: DeskContext, words: Words) -> Reply:
-    word = at_most_one(words, CASHIER)
+    word, person = at_most_one(words, CASHIER), context.person
+    meant = await which(context, word, "/cashier {}".format, lambda one: _has_cashier(one, person))
+    if isinstance(meant, Reply):
+        return meant
     connection, address = await context.services.derivs.cashier(
-        context.person, word, telegram_id=context.where.telegram_id
+        person, meant.name, telegram_id=context.where.telegram_id
     )
     return Reply(render.cashier(connection, address))
 
@@ -97,6 +139,11 @@ async def site(context: DeskContext, words: Words) -> Reply:
     at_most_one(words, "/site")
     status, reckoned = await context.services.derivs.site(context.person)
     return Reply(render.site(status, reckoned, taste_of(context)), again="/site")
+
+
+def _has_cashier(one: Connection, person: Person) -> bool:
+    """Play money is paid in nowhere, and what is somebody else's not by others."""
+    return one.owner == person.id and one.environment is Environment.LIVE
 
 
 def _csv_of(reading: Reading[Closed]) -> str:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right
 from bot.errors import CountersignError, StoreError
-from bot.messages.outbox import File, Lane, Notice
+from bot.messages.notice import File, Lane, Notice
 from bot.operations.schedules.model import End, Kind, Run
 from bot.operations.sheets import Sheet
 from bot.providers.records import Balance, Position

@@ -60,10 +60,13 @@ from bot.providers.registry import PROVIDERS
 _MOST_KNOWN = 12
 
 
-def sentence(error: CountersignError, connection: str | None = None) -> str:
-    """Plain text for a person (not escaped). `connection` names the login it was about, e.g. `capital/main`."""
+def sentence(error: CountersignError, connection: str | None = None, *, is_new: bool = False) -> str:
+    """Plain text for a person (not escaped). `connection` names the login it was about, e.g. `capital/main`.
+
+    `is_new`: the login is just being given; the next step is to give another one.
+    """
     if isinstance(error, ProviderError):
-        return _of_provider(error, connection)
+        return _of_provider(error, connection, is_new=is_new)
     if isinstance(error, StoreError):
         return _of_store(error)
     if isinstance(error, StepUpError):
@@ -117,9 +120,9 @@ def sentence(error: CountersignError, connection: str | None = None) -> str:
             return "That did not work; nothing was changed. Try again, and tell an admin if it stays so."
 
 
-def told(error: CountersignError, connection: str | None = None) -> str:
+def told(error: CountersignError, connection: str | None = None, *, is_new: bool = False) -> str:
     """The sentence as HTML."""
-    return escape(sentence(error, connection), quote=False)
+    return escape(sentence(error, connection, is_new=is_new), quote=False)
 
 
 def _alike(error: AlikeError) -> str:
@@ -152,6 +155,8 @@ def _not_found(error: NotFoundError) -> str:
             "There is no login through which you may send. Its owner lets you with /share and the words to act; "
             "/connect links one of your own."
         )
+    if error.what == "beneficiary" and not error.known:
+        known = " /beneficiaries shows who is, and how one is added."
     where = "in the book" if error.what == "beneficiary" else "that you can see"
     return f"There is no {error.what} “{visible_word(error.name)}” {where}.{known}"
 
@@ -176,10 +181,11 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     return visible_word(words[near[0]], 64) if near else ""
 
 
-def _of_provider(error: ProviderError, connection: str | None) -> str:
+def _of_provider(error: ProviderError, connection: str | None, *, is_new: bool) -> str:
     title = PROVIDERS[error.provider].title if error.provider in PROVIDERS else error.provider
     which = f"{title} ({connection})" if connection else title
-    again = f"its owner gives it a new one with /replace {connection}" if connection else "check it and give it again"
+    is_kept = connection is not None and not is_new
+    again = f"its owner gives it a new one with /replace {connection}" if is_kept else "check it and give it again"
     match error:
         case UnreachableError():
             return f"{which} could not be reached. Try again in a minute."
@@ -196,7 +202,7 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{which} gave an answer that cannot be trusted, so no number is shown. Try again in a minute."
         case EnvironmentMismatchError():
             kinds = {"live": "real money", "demo": "a demo account"}
-            anew = f"/disconnect {connection}, then " if connection else ""
+            anew = f"/disconnect {connection}, then " if is_kept else ""
             again = f"{anew}/connect {error.provider} {error.found}"
             return (
                 f"{which}: this login is for {kinds[error.found]}, and {kinds[error.wanted]} was asked for. "
@@ -212,6 +218,8 @@ def _of_provider(error: ProviderError, connection: str | None) -> str:
             return f"{which}: this key lacks the permission “{scope}”. Make one that has it, then {again}."
         case FieldsRefusedError():
             fields = ", ".join(visible_word(field, 64) for field in error.fields)
+            if reason := _reason(error):
+                return f"{which} refused: {reason}. It is about {fields}. Try again then."
             return f"{which} does not take {fields} as it is ({visible_word(error.code, 64)}). Try again with another."
         case BusyError():
             wait = f" in {error.retry_after_seconds:.0f} s" if error.retry_after_seconds else " in a minute"

@@ -1,11 +1,11 @@
 """/freeze and /thaw: nothing that moves money leaves, and it may again."""
 
 from bot.approvals.prompting import upper
-from bot.errors import ConflictError, InputError
+from bot.errors import ConflictError
 from bot.messages.cards import Card
 from bot.operations.freezing import DESK, Freeze, called
-from bot.operations.thawing import EXAMPLE
 from bot.providers.registry import PROVIDERS
+from handlers import completing
 from handlers.asked import asked_for
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
@@ -60,20 +60,34 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
     return None
 
 
-async def thaw(context: DeskContext, words: Words) -> Reply:
-    """`[provider] reason`."""
-    scope, why = _split(words)
-    if not why:
-        raise InputError("say why it can go on", EXAMPLE)
+async def thaw(context: DeskContext, words: Words) -> Reply | None:
+    """`[provider] reason`; what is left out is asked for."""
     thawing = context.services.money.thawing
+    scope, why = _split(words)
+    if why in ("", completing.MORE):
+        return await _ask_why(context, await thawing.freezes(), scope)
     request = await thawing.ask(
         context.person,
         scope or _the_one(await thawing.freezes()),
         why,
         telegram_id=context.where.telegram_id,
-        asked_in=f"m/{context.where.chat_id}/{context.message_id}",
+        asked_in=context.occasion,
     )
     return await asked_for(context, request)
+
+
+async def _ask_why(context: DeskContext, freezes: list[Freeze], scope: str | None) -> Reply | None:
+    """What is frozen, and why it can go on; which of several is meant first."""
+    meant = [one for one in freezes if scope in (None, one.scope)]
+    if not meant:
+        return Reply([f"{literal(upper(called(scope or DESK)))} is not frozen."])
+    lines = [f"{literal(upper(called(one.scope)))} is frozen {_since(context, one)}." for one in meant]
+    if len(meant) > 1:
+        offers = [completing.offer(f"{upper(called(one.scope))}…", "/thaw", one.scope) for one in meant]
+        return Reply([*lines, "Which is to be thawed?"], offers=offers)
+    question = "\n".join([*lines, "Why can it go on? Those who sign will see what you write."])
+    await completing.ask(context, question, "thaw", meant[0].scope)
+    return None
 
 
 def _split(words: Words) -> tuple[str | None, str]:

@@ -5,6 +5,7 @@ Telegram says so in service messages and in membership updates, which no person 
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from telegram import ChatMember, ChatMemberRestricted, ChatMemberUpdated, Update
 from telegram.error import TelegramError
@@ -12,8 +13,10 @@ from telegram.ext import ApplicationHandlerStop
 
 from bot.wiring import House
 from handlers.context import Desk, DeskContext
+from handlers.render import visible
 
 _log = logging.getLogger(__name__)
+_TITLE_SECONDS, _LONGEST_TITLE = 3.0, 40
 _UNSEEN = "is not an admin of the group {group}: Telegram does not tell it who leaves, so what the group gave stays"
 
 
@@ -104,6 +107,21 @@ async def is_out(desk: Desk, chat_id: int, telegram_id: int) -> bool:
     """Whether Telegram says that they are not in that chat; not when it says nothing."""
     member = await _member(desk, chat_id, telegram_id)
     return member is not None and _is_out(member)
+
+
+async def titles(desk: Desk, groups: Iterable[int]) -> dict[int, str]:
+    """What they are called, as far as Telegram tells in time; anybody there may have named them."""
+    wanted = sorted(set(groups))
+    found = await asyncio.gather(*(_title(desk, group) for group in wanted))
+    return {group: title for group, title in zip(wanted, found, strict=True) if title}
+
+
+async def _title(desk: Desk, group: int) -> str:
+    try:
+        return visible((await desk.bot.get_chat(group, read_timeout=_TITLE_SECONDS)).title or "", _LONGEST_TITLE)
+    except TelegramError as error:
+        _log.info("title not told", extra={"chat_id": group, "error": type(error).__name__})
+        return ""
 
 
 async def _member(desk: Desk, chat_id: int, telegram_id: int) -> ChatMember | None:

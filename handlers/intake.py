@@ -19,7 +19,7 @@ from telegram import Update
 from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.inbox import Incoming
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from bot.operations.pulse import Pulse
 from handlers.context import Desk
 from handlers.joining import code_in, is_a_word

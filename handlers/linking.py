@@ -160,8 +160,9 @@ async def _take(context: DeskContext, text: str, origin: str) -> None:
         await context.say(told(error))
         return
     except CountersignError as error:
-        await context.say(f"{told(error)}\nNothing was kept.")
         again = await services.linking.waiting(context.person)
+        name = again.name if again is not None else None
+        await context.say(f"{told(error, name, is_new=True)}\nNothing was kept.")
         if again is not None:
             await _ask(context, again)
         return

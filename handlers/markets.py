@@ -8,6 +8,7 @@ from telegram import InputFile
 from bot.errors import InputError
 from bot.operations.markets import SPANS, Path, Span
 from bot.operations.sheets import Sheet
+from bot.providers import deriv
 from bot.providers.base import Ability
 from bot.providers.records import Market
 from bot.providers.registry import PROVIDERS
@@ -68,6 +69,10 @@ def _offers(sheet: Sheet[Market], *, is_whole: bool = False) -> list[tuple[str, 
         *([] if is_whole else [("Everything", f"/market {named}")]),
         alert_steps.offer(connection.name, market.symbol),
     ]
+    if connection.provider == deriv.SPEC.name and market.is_open is not False:
+        begun = f"{market.symbol} on {connection.name}"
+        kinds = (("Rise…", "rise"), ("Fall…", "fall"))
+        offers += [completing.offer(label, "/price", kind, begun) for label, kind in kinds]
     if Ability.ORDERS in connection.spec.abilities:
         deal = f"{market.symbol} on {connection.name}"
         offers += [("Buy…", f"/buy {deal}"), ("Sell…", f"/sell {deal}")]

@@ -3,26 +3,21 @@
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from html import escape, unescape
 from typing import Any
 
-from telegram import InlineKeyboardMarkup, InputFile, Message, ReplyParameters
-from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.bursts import Burst
-from bot.messages.outbox import Head, Lane, Notice, Queued
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Head, Queued
 from handlers import groups
-from handlers.buttons import keyboard
-from handlers.context import NO_PREVIEW, Desk
+from handlers.context import Desk
 from handlers.pacing import Pacer
-from handlers.render import bold, literal, visible
 from handlers.render import bursts as render
+from handlers.saying import NotThereYetError, Saying, SharedCardError, Taken
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
@@ -32,26 +27,8 @@ _MARK_SECONDS = 2.0
 _SIDE_BY_SIDE = 20
 """Chats that are written to at the same time; in each of them one notice after the other. As many again are kept for
 decisions and security."""
-_TAG = re.compile(r"<[^>]*>")
 _BETWEEN_PRICES_SECONDS, _IN_A_GROUP_SECONDS = 3.0, 10.0
 """What comes within such a time shares a card."""
-
-
-class _SharedCardError(Exception):
-    """What it replaces was told on a card with others: so is this."""
-
-
-class _NotThereYetError(Exception):
-    """The message to be edited has not been sent, or never was."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A message that Telegram has."""
-
-    message_id: int
-    rang: bool = False
-    """It was heard, and could have been silent."""
 
 
 class Notifier:
@@ -61,12 +38,13 @@ class Notifier:
         self._desk = desk
         self._outbox = desk.services.outbox
         self._bursts = desk.services.bursts
+        self._saying = Saying(desk)
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._urgent: set[int] = set()
         """Those of the chats being written to that get a decision, or word of security."""
         self._hushed: dict[int, float] = {}
         """Chats in which a price was told just now, until when the next ones are gathered."""
-        self._took: dict[int, _Taken] = {}
+        self._took: dict[int, Taken] = {}
         """Rows Telegram has whose mark could not be written: they are not sent again."""
         self._one_less = asyncio.Event()
         self._outbox.stirred = self._one_less.set
@@ -193,9 +171,9 @@ class Notifier:
             await self._deal_with(row)
 
     async def _send(self, row: Queued) -> None:
-        async def say() -> _Taken:
+        async def say() -> Taken:
             if row.id not in self._took:
-                self._took[row.id] = await self._say(row.notice)
+                self._took[row.id] = await self._saying.say(row)
             return self._took[row.id]
 
         taken = await self._tried(row, say)
@@ -209,14 +187,12 @@ class Notifier:
         """Show or edit the card. Marked late, it is edited once more and shows the same."""
         notice = render.card(burst)
 
-        async def say() -> _Taken:
-            return await self._as_it_can_be_read(
-                notice, lambda text, mode: self._put(notice, text, mode, burst.message_id)
-            )
+        async def say() -> Taken:
+            return await self._saying.show(notice, burst.message_id)
 
         try:
             taken = await self._tried(Queued(burst.upto, notice, burst.tries, burst.since), say, burst)
-        except _NotThereYetError:
+        except NotThereYetError:
             await self._bursts.lost(burst)
             return
         if taken is not None:
@@ -224,19 +200,19 @@ class Notifier:
             await self._bursts.shown(burst, taken.message_id, rang=taken.rang)
 
     async def _tried(
-        self, row: Queued, say: Callable[[], Coroutine[Any, Any, _Taken]], burst: Burst | None = None
-    ) -> _Taken | None:
+        self, row: Queued, say: Callable[[], Coroutine[Any, Any, Taken]], burst: Burst | None = None
+    ) -> Taken | None:
         """Say it, and do what Telegram's answer asks for. None: it was not said (R13)."""
         pulse, now = self._desk.services.pulse, self._desk.services.clock.now
         try:
             taken = await say()
         except RetryAfter as error:
             await self._outbox.later(row, error._retry_after.total_seconds(), "told to wait")
-        except _NotThereYetError:
+        except NotThereYetError:
             if burst is not None:
                 raise
             await self._outbox.later(row, 2.0, "the message it replaces was not sent yet", own_fault=True)
-        except _SharedCardError:
+        except SharedCardError:
             await self._outbox.share(row)
         except ChatMigrated as error:
             await groups.follow(self._desk.services, row.notice.chat_id, error.new_chat_id)
@@ -264,111 +240,6 @@ class Notifier:
         pulse.answered()
         return None
 
-    async def _say(self, notice: Notice) -> _Taken:
-        """A notice that replaces an earlier one edits that one's message. One that is gone, or shows that already, is
-        as good as edited (R13). Where the chat has moved there is nothing to edit: it is said anew.
-        """
-        if notice.deletes is not None:
-            return await self._delete(notice.chat_id, notice.deletes)
-        return await self._as_it_can_be_read(notice, lambda text, mode: self._write(notice, text, mode))
-
-    async def _as_it_can_be_read(
-        self, notice: Notice, write: Callable[[str, ParseMode | None], Coroutine[Any, Any, _Taken]]
-    ) -> _Taken:
-        """As HTML; as plain text when Telegram cannot read that. Answers the message's id."""
-        try:
-            return await write(_html(notice), ParseMode.HTML)
-        except BadRequest as error:
-            if "parse" not in str(error):
-                raise
-            return await write(_plain(notice), None)
-
-    async def _write(self, notice: Notice, text: str, mode: ParseMode | None) -> _Taken:
-        shown = await self._shown(notice)
-        try:
-            return await self._put(notice, text, mode, shown)
-        except _NotThereYetError:
-            return _Taken(shown or 0)
-
-    async def _put(self, notice: Notice, text: str, mode: ParseMode | None, shown: int | None) -> _Taken:
-        """Send it, or edit the message `shown`. `_NotThereYetError` when that one is gone."""
-        if shown is None:
-            return await self._send_new(notice, text, mode)
-        try:
-            await self._desk.bot.edit_message_text(
-                text,
-                notice.chat_id,
-                shown,
-                parse_mode=mode,
-                reply_markup=await self._keys(notice),
-                link_preview_options=NO_PREVIEW,
-                rate_limit_args=notice.lane,
-            )
-        except BadRequest as error:
-            if "parse" in str(error):
-                raise
-            _log.info("notice not edited", extra={"error": error.message})
-            if "not modified" not in error.message:
-                raise _NotThereYetError from None
-        return _Taken(shown)
-
-    async def _send_new(self, notice: Notice, text: str, mode: ParseMode | None) -> _Taken:
-        bot = self._desk.bot
-        is_heard = await self._desk.services.quiet.may_ring(notice.chat_id, notice.lane)
-        how: dict[str, Any] = {
-            "parse_mode": mode,
-            "reply_markup": await self._keys(notice),
-            "reply_parameters": await self._above(notice),
-            "message_thread_id": notice.thread,
-            "disable_notification": None if is_heard else True,
-            "protect_content": notice.protected or None,
-            "rate_limit_args": notice.lane,
-        }
-        message: Message
-        if notice.file is None:
-            message = await bot.send_message(notice.chat_id, text, link_preview_options=NO_PREVIEW, **how)
-        else:
-            file = InputFile(notice.file.body, notice.file.name)
-            send = bot.send_photo if notice.file.is_picture else bot.send_document
-            message = await send(notice.chat_id, file, caption=text, **how)
-        return _Taken(message.message_id, is_heard and notice.lane > Lane.SECURITY)
-
-    async def _shown(self, notice: Notice) -> int | None:
-        """The message to be edited. None: a new one is sent, also when what it replaces stands in a chat that moved, or
-        was told on a card with others; a price then goes on such a card itself."""
-        if notice.replaces is None:
-            return None
-        shown = await self._outbox.message_of(notice.replaces)
-        if shown is None:
-            if not await self._outbox.is_told(notice.replaces):
-                raise _NotThereYetError
-            if notice.lane is Lane.PRICES:
-                raise _SharedCardError
-            return None
-        return shown.message_id if shown.chat_id == notice.chat_id else None
-
-    async def _above(self, notice: Notice) -> ReplyParameters | None:
-        """What it is said in reply to; None when there is no such message in this chat."""
-        shown = None if notice.under is None else await self._outbox.message_of(notice.under)
-        if shown is None or shown.chat_id != notice.chat_id:
-            return None
-        return ReplyParameters(shown.message_id, allow_sending_without_reply=True)
-
-    async def _delete(self, chat_id: int, message_id: int) -> _Taken:
-        """One that is gone already, or too old to be deleted, stays as it is."""
-        try:
-            await self._desk.bot.delete_message(chat_id, message_id)
-        except BadRequest as error:
-            _log.info("message not deleted", extra={"error": error.message})
-        return _Taken(message_id)
-
-    async def _keys(self, notice: Notice) -> InlineKeyboardMarkup | None:
-        """The buttons, when their card is still there."""
-        if notice.card is None or not notice.choices:
-            return None
-        card = await self._desk.services.cards.find(notice.card)
-        return None if card is None else keyboard(card, notice.choices, self._desk.services.signer)
-
     def _to_admins(self, chat_id: int) -> list[Notice]:
         """Admins hear of a chat that is out of reach, once."""
         line = f"The chat {chat_id} takes no messages from this bot: it was blocked there, or removed from the group."
@@ -378,15 +249,3 @@ class Notifier:
             for admin_id in admin.telegram_ids
             if admin_id != chat_id
         ]
-
-
-def _html(notice: Notice) -> str:
-    own = [escape(notice.next_step, quote=False)] if notice.next_step else []
-    more = [notice.markup] if notice.markup else []
-    return "\n".join([bold(notice.title), *(literal(line, 600) for line in notice.lines), *own, *more])
-
-
-def _plain(notice: Notice) -> str:
-    own = [notice.next_step] if notice.next_step else []
-    more = [unescape(_TAG.sub("", notice.markup))] if notice.markup else []
-    return "\n".join([notice.title, *(visible(line, 600) for line in notice.lines), *own, *more])

@@ -13,8 +13,10 @@ from bot.operations.account_opening import KIND
 from bot.providers.deriv import signup
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
+from handlers.derivs import which
 from handlers.doors import Words, at_most_one
 from handlers.failures import told
+from handlers.pages import Reply
 from handlers.render import literal
 from handlers.render import opening as render
 
@@ -24,9 +26,13 @@ _SHORT = 12
 """Labels up to this stand two in a row."""
 
 
-async def openaccount(context: DeskContext, words: Words) -> None:
-    word = at_most_one(words, EXAMPLE)
-    await _ask(context, await context.services.account_opening.begin(context.person, word))
+async def openaccount(context: DeskContext, words: Words) -> Reply | None:
+    word, person = at_most_one(words, EXAMPLE), context.person
+    meant = await which(context, word, "/openaccount {}".format, lambda one: one.owner == person.id)
+    if isinstance(meant, Reply):
+        return meant
+    await _ask(context, await context.services.account_opening.begin(person, meant.name))
+    return None
 
 
 async def _ask(context: DeskContext, step: Step) -> None:

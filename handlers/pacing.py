@@ -24,7 +24,7 @@ from telegram.ext import BaseRateLimiter
 
 from bot.config import Pacing
 from bot.errors import StoreError
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 
 _log = logging.getLogger(__name__)
 _PACED = ("send", "edit", "copy", "forward")
@@ -35,6 +35,8 @@ _REST_SECONDS = 0.1
 """A chat whose budget is used up is looked at again after so long."""
 _FAIR_EVERY = 10
 _MAX_WAIT_SECONDS = 60.0
+"""A reply is not kept waiting for longer: it is given up, and its chat is left alone all the same."""
+_MAX_PAUSE_SECONDS = 24 * 3600.0
 _MORE_TRIES = 3
 _PAUSE_SECONDS = 0.5
 
@@ -78,7 +80,7 @@ class Pacer(BaseRateLimiter[Lane]):
         if self._pauses is not None:
             now = time.monotonic()
             for chat_id, seconds in (await self._pauses.paused()).items():
-                self._paused[chat_id] = now + min(seconds, _MAX_WAIT_SECONDS)
+                self._paused[chat_id] = now + min(seconds, _MAX_WAIT_SECONDS)  # it may have been the line's fault
 
     async def shutdown(self) -> None:
         """Let everybody who waits go: the program is ending."""
@@ -105,6 +107,8 @@ class Pacer(BaseRateLimiter[Lane]):
         lane = rate_limit_args if rate_limit_args is not None else Lane.DECISIONS
         left = 0 if has_lane else _MORE_TRIES
         while True:
+            if not has_lane:
+                self._check_worth_waiting(chat_id)
             await self.turn(chat_id, lane)
             try:
                 return await callback(*args, **kwargs)
@@ -119,6 +123,12 @@ class Pacer(BaseRateLimiter[Lane]):
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS * (_MORE_TRIES - left + 1))
             left -= 1
+
+    def _check_worth_waiting(self, chat_id: int | str) -> None:
+        """`RetryAfter` for a reply that would come when nobody looks for it any more."""
+        seconds = self._paused.get(chat_id, 0.0) - time.monotonic()
+        if seconds > _MAX_WAIT_SECONDS:
+            raise RetryAfter(int(seconds))
 
     def is_free(self, chat_id: int | str) -> bool:
         """Whether that chat takes a message now: nobody waits there, and no budget is used up."""
@@ -219,7 +229,7 @@ class Pacer(BaseRateLimiter[Lane]):
         return found
 
     async def _pause(self, chat_id: int | str, error: RetryAfter) -> None:
-        seconds = min(error._retry_after.total_seconds(), _MAX_WAIT_SECONDS)
+        seconds = min(error._retry_after.total_seconds(), _MAX_PAUSE_SECONDS)
         now = time.monotonic()
         self._paused = {key: until for key, until in self._paused.items() if until > now}
         self._paused[chat_id] = now + seconds

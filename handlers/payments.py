@@ -8,7 +8,7 @@ from typing import Final
 
 from bot.errors import InputError
 from bot.messages.cards import Draft
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from bot.secret import Secret
 from handlers import pages
 from handlers.context import DeskContext

@@ -16,7 +16,7 @@ from bot.approvals.policy.reporting import lines as reported
 from bot.approvals.service import Wish
 from bot.errors import ConfigError, InputError
 from bot.messages.cards import Card, Draft
-from bot.operations.policies import Proposal
+from bot.operations.policies import Proposal, Standing
 from bot.operations.policy_trials import USUAL_DAYS
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
@@ -39,7 +39,9 @@ async def policy(context: DeskContext, words: Words) -> Reply | None:
     match [word.lower() for word in words[:1]]:
         case []:
             standing = await context.services.policy.look()
-            return Reply(render.standing(standing, taste_of(context)), again="/policy")
+            return Reply(
+                render.standing(standing, taste_of(context)), again="/policy", offers=_offers(context, standing)
+            )
         case ["file"] if len(words) <= 2:
             await _give(context, words[1] if len(words) == 2 else None)
             return None
@@ -58,6 +60,16 @@ async def policy(context: DeskContext, words: Words) -> Reply | None:
             return Reply([f"Version {version.number} was called off. The policy in force stays as it is."])
         case _:
             raise InputError("nothing, or one of file, propose, try and cancel", _EXAMPLE)
+
+
+def _offers(context: DeskContext, found: Standing) -> list[tuple[str, str]]:
+    """What may be done about it."""
+    offers = [("Document", "/policy file")] if found.version is not None else []
+    if context.person.may(Right.POLICY):
+        offers += [("Propose another…", "/policy propose"), ("Try a draft…", f"/policy try {USUAL_DAYS}")]
+    if found.waiting is not None and context.person.may(Right.FREEZE):
+        offers.append((f"Call version {found.waiting.number} off", "/policy cancel"))
+    return offers
 
 
 async def _give(context: DeskContext, request_id: str | None) -> None:

@@ -1,7 +1,7 @@
 """/statement: what came and went."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from telegram import InputFile
@@ -10,22 +10,22 @@ from bot.errors import InputError
 from bot.operations.sheets import Sheet
 from bot.providers.base import Ability
 from bot.providers.records import Entry, Happening
+from handlers import periods
 from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
 from handlers.pages import Reply, privately
-from handlers.render.digests import csv_of, until_day
+from handlers.render.digests import Told, csv_of, until_day
 from handlers.render.statement import activity as happenings
 from handlers.render.statement import csv_of_activity
 from handlers.render.statement import statement as rendered
+from handlers.render.text import Taste
 
-USUAL, MOST = 10, 200
 ACTIVITY = "/statement capital activity since 2026-03-01"
 FURTHEST_ACTIVITY = timedelta(days=31)
 """The provider tells a day at a time."""
-SPAN = "/statement since 2026-03-01 until 2026-03-15"
 _BACK = {"A week": 7, "A month": 30}
 _MOST_NAMED = 4
-EXAMPLE, ONE = "/statement cryptocapital 20", "/statement cryptocapital no 4795"
+ONE = "/statement cryptocapital no 4795"
 
 
 async def statement(context: DeskContext, words: Words) -> Reply | None:
@@ -37,26 +37,24 @@ async def statement(context: DeskContext, words: Words) -> Reply | None:
     if len(words) >= 2 and words[-2].lower().rstrip(".") == "no":
         return await _entry(context, words)
     now, taste = context.services.clock.now(), taste_of(context)
-    begun, last = _until(words, now, zone)
-    word, limit, since = read(begun, now, zone)
-    sheet = await context.services.statements.statement(context.person, word, limit=limit, since=since)
-    if last is not None:
-        sheet = until_day(sheet, last, taste)
-    what = f"newest {limit} of each account" if since is None else _span(begun, last)
-    offers = _offers(sheet, word, words, now.astimezone(zone).date())
+    asked = _read(words, now, zone)
+    sheet = await context.services.statements.statement(
+        context.person, asked.word, limit=asked.limit, since=asked.since
+    )
+    what = asked.said or f"newest {asked.limit} of each account"
+    sheet = _within(sheet, asked, taste)
+    offers = _offers(sheet, asked.word, words, now.astimezone(zone).date())
     return Reply(rendered(sheet, what, taste), " ".join(["/statement", *words]), offers)
 
 
 async def _file(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply | None:
     """The same as a file, all of it; who did not answer is named below it."""
     services = context.services
-    begun, last = _until(words, services.clock.now(), zone)
-    word, limit, since = read(begun, services.clock.now(), zone)
-    sheet = await services.statements.statement(context.person, word, limit=limit, since=since)
-    if last is not None:
-        sheet = until_day(sheet, last, taste_of(context))
-    if not any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
-        return Reply(rendered(sheet, "as a file", taste_of(context)))
+    asked, taste = _read(words, services.clock.now(), zone), taste_of(context)
+    sheet = await services.statements.statement(context.person, asked.word, limit=asked.limit, since=asked.since)
+    sheet = _within(sheet, asked, taste)
+    if not _has_any(sheet):
+        return Reply(rendered(sheet, "as a file", taste))
     await _hand_over(context, csv_of(sheet), _named("statement", sheet, zone), _without(sheet))
     return None
 
@@ -83,22 +81,20 @@ async def _activity(context: DeskContext, words: Words, zone: ZoneInfo) -> Reply
     """`[connection] activity [since DAY [until DAY]] [csv]`: what happened, whether money was booked for it or not."""
     services, taste = context.services, taste_of(context)
     now, as_file = services.clock.now(), words[-1].lower() == "csv"
-    asked = [word for word in words if word.lower() not in ("activity", "csv")]
-    left, last = _until(asked, now, zone)
+    left = [word for word in words if word.lower() not in ("activity", "csv")]
     if left and left[-1].isdecimal():
         raise InputError("activity is told since a day", ACTIVITY)
-    word, _, day = read(left, now, zone)
-    since = day or now - timedelta(days=1)
+    asked = _read(left, now, zone)
+    since = asked.since or now - timedelta(days=1)
     if now - since > FURTHEST_ACTIVITY:
         raise InputError(f"activity is told of the last {FURTHEST_ACTIVITY.days} days", ACTIVITY)
-    sheet = await services.statements.activity(context.person, word, since)
-    if last is not None:
-        sheet = until_day(sheet, last, taste)
-    if as_file and any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
+    sheet = await services.statements.activity(context.person, asked.word, since)
+    sheet = _within(sheet, asked, taste)
+    if as_file and _has_any(sheet):
         await _hand_over(context, csv_of_activity(sheet), _named("activity", sheet, zone), _without(sheet))
         return None
-    what = f"activity {_span(left, last)}" if day is not None else "activity of a day"
-    offers = _offers(sheet, word, words, now.astimezone(zone).date())
+    what = f"activity {asked.said}" if asked.said else "activity of a day"
+    offers = _offers(sheet, asked.word, words, now.astimezone(zone).date())
     return Reply(happenings(sheet, what, taste), " ".join(["/statement", *words]), offers)
 
 
@@ -114,16 +110,12 @@ def _offers(
         offers.append(("Bookings", line))
     elif any(Ability.ORDERS in answer.connection.spec.abilities for answer in sheet.answers):
         offers.append(("Activity", f"{line} activity"))
-    if any(answer.reading is not None and answer.reading.items for answer in sheet.answers):
+    if _has_any(sheet):
         asked = [one for one in words if one.lower() != "csv"]
         offers.append(("As a file", " ".join(["/statement", *asked, "csv"])))
     if 1 < len(sheet.answers) <= _MOST_NAMED:
         offers += [(answer.connection.name, f"/statement {answer.connection.name}{kind}") for answer in sheet.answers]
     return offers
-
-
-def _span(words: Words, last: date | None) -> str:
-    return f"since {words[-1]}" if last is None else f"{words[-1]} to {last}"
 
 
 async def _entry(context: DeskContext, words: Words) -> Reply:
@@ -137,44 +129,17 @@ async def _entry(context: DeskContext, words: Words) -> Reply:
     return Reply(blocks, again=" ".join(["/statement", *words]))
 
 
-def _until(words: Words, now: datetime, zone: ZoneInfo) -> tuple[Words, date | None]:
-    """`… since DAY until DAY` → what is before it, and the last day that is meant."""
-    if len(words) < 2 or words[-2].lower() not in ("until", "till"):
-        return words, None
-    last = _day(words[-1], now, zone)
-    begun = words[:-2]
-    if len(begun) < 2 or begun[-2].lower() != "since":
-        raise InputError("a span has a first day, too", SPAN)
-    if last < _day(begun[-1], now, zone):
-        raise InputError("its last day comes before its first", SPAN)
-    return begun, last.astimezone(zone).date()
+def _read(words: Words, now: datetime, zone: ZoneInfo) -> periods.Asked:
+    shows = f"a statement shows 1 to {periods.MOST} entries of each account; {ONE} shows a single one by its number"
+    return periods.read(words, now, zone, command="/statement", too_many=shows)
 
 
-def read(words: Words, now: datetime, zone: ZoneInfo) -> tuple[str | None, int | None, datetime | None]:
-    """`[connection] [how many | since DAY]` → the connection, how many, since when; a day begins in the desk's zone."""
-    left = list(words)
-    limit: int | None = USUAL
-    since = None
-    if len(left) >= 2 and left[-2].lower() == "since":
-        limit, since = None, _day(left[-1], now, zone)
-        del left[-2:]
-    elif left and re.fullmatch(r"[0-9]{1,4}", left[-1], re.ASCII):
-        limit = int(left.pop())
-        if not 1 <= limit <= MOST:
-            one = f"; {ONE} shows a single one by its number"
-            raise InputError(f"a statement shows 1 to {MOST} entries of each account{one}", EXAMPLE)
-    if len(left) > 1 or (left and left[0].lower() == "since"):
-        raise InputError("one name at most, then how many or since when", f"{EXAMPLE}, /statement since 2026-03-01")
-    return (left[0] if left else None), limit, since
+def _within(sheet: Sheet[Told], asked: periods.Asked, taste: Taste) -> Sheet[Told]:
+    if asked.until is None:
+        return sheet
+    last = (asked.until - timedelta(microseconds=1)).astimezone(taste.zone).date()
+    return until_day(sheet, last, taste)
 
 
-def _day(text: str, now: datetime, zone: ZoneInfo) -> datetime:
-    try:
-        if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
-            raise ValueError
-        since = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InputError("that is no day", "/statement since 2026-03-01") from None
-    if not datetime(1971, 1, 1, tzinfo=UTC) <= since <= now:
-        raise InputError("a statement begins on a day that has come", "/statement since 2026-03-01")
-    return since
+def _has_any(sheet: Sheet[Entry] | Sheet[Happening]) -> bool:
+    return any(answer.reading is not None and answer.reading.items for answer in sheet.answers)

@@ -12,6 +12,7 @@ import pytest
 
 from bot.config import Config, load
 from bot.errors import ConfigError, Problem
+from bot.providers import registry
 
 TOKEN = "123456789:AAcanaryTokenThatMustNotBeSeen-0123456"
 WEBHOOK = "canaryWebhookSecret_0123456789abcdef"
@@ -43,6 +44,8 @@ class Alpha(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 PROVIDERS: dict[str, type[msgspec.Struct]] = {"alpha": Alpha}
+SETTINGS = {name: spec.settings for name, spec in registry.PROVIDERS.items()}
+"""The real ones."""
 
 
 @pytest.fixture
@@ -245,7 +248,7 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
     "listen nowhere": (webhook(listen='"8088"'), "telegram.webhook.listen", "'8088'", "host:port"),
     "listen too high": (webhook(listen='"127.0.0.1:65536"'), "telegram.webhook.listen", "65536", "host:port"),
     "listen on ५": (webhook(listen='"127.0.0.1:५"'), "telegram.webhook.listen", "५", "host:port"),
-    "secret not there": (webhook(secret_file='"no.secret"'), "telegram.webhook.secret_file", "FileNotFound", "file"),
+    "secret not there": (webhook(secret_file='"no.secret"'), "telegram.webhook.secret_file", "no such file", "file"),
     "an unknown provider": (more("[providers.beta]"), "providers.beta", "an unknown provider", "one of alpha"),
     "an unknown setting": (
         more("[providers.alpha]", 'api_key = "canary-key"'), "providers.alpha.api_key", "unknown", "one of url"
@@ -265,10 +268,10 @@ BROKEN: dict[str, tuple[str, str, str, str]] = {
     "too fast": (more("[providers.alpha]", "rate = 101"), "providers.alpha.rate", "101", "above 0 and at most 100"),
     "two that do not go together": (more("[providers.alpha]", "rate = 13"), "providers.alpha", "thirteen", "that do"),
     "a certificate not there": (
-        more("[providers.alpha]", 'ca_file = "no.pem"'), "providers.alpha.ca_file", "FileNotFound", "PEM"
+        more("[providers.alpha]", 'ca_file = "no.pem"'), "providers.alpha.ca_file", "no such file", "PEM"
     ),
     "a certificate that is none": (
-        more("[providers.alpha]", 'ca_file = "master.key"'), "providers.alpha.ca_file", "SSLError", "PEM"
+        more("[providers.alpha]", 'ca_file = "master.key"'), "providers.alpha.ca_file", "no certificate in it", "PEM"
     ),
 }  # fmt: skip
 
@@ -455,7 +458,7 @@ def test_a_wrong_default_of_one_key_does_not_hide_the_missing_token(folder: Path
         (b"a = " + b"[" * 5000, "not TOML"),
         (b"a = " + b"9" * 5000, "not TOML"),
         (b"a = 1\na = 2", "not TOML"),
-        (b"\xff\xfe", "UnicodeDecodeError"),
+        (b"\xff\xfe", "not UTF-8"),
     ],
 )
 def test_what_is_no_text_or_no_toml_is_one_problem(folder: Path, content: bytes, found: str) -> None:
@@ -468,8 +471,24 @@ def test_what_is_no_text_or_no_toml_is_one_problem(folder: Path, content: bytes,
     assert found in problem.found
 
 
+def test_what_every_provider_s_settings_expect_is_said_in_words(folder: Path) -> None:
+    wrong = {"live_url": "5", "demo_url": "5", "url": "5", "oauth_app_id": "'five'", "language": "5"}
+    tables = (
+        f"[providers.{name}]\n" + "".join(f"{key} = {text}\n" for key, text in wrong.items() if key in fields)
+        for name, fields in ((name, kind.__struct_fields__) for name, kind in SETTINGS.items())
+    )
+    path = folder / "config.toml"
+    path.write_text(GOOD + "\n".join(tables), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, SETTINGS, {})
+    said = {problem.path: problem.expected for problem in caught.value.problems}
+    assert said["providers.capital.live_url"] == "https://… without a path or a login, or http://… on this machine"
+    assert said["providers.deriv.oauth_app_id"] == "the app's number, as a text"
+    assert not [expected for expected in said.values() if "of the form" in expected or "\\" in expected]
+
+
 def test_no_file_and_a_folder_are_one_problem_each(tmp_path: Path) -> None:
-    for path, found in ((tmp_path / "none.toml", "no such file"), (tmp_path, "IsADirectoryError")):
+    for path, found in ((tmp_path / "none.toml", "no such file"), (tmp_path, "is a directory")):
         with pytest.raises(ConfigError) as caught:
             load(path, PROVIDERS, {})
         assert [one.found for one in caught.value.problems] == [found]

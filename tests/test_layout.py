@@ -80,7 +80,7 @@ def test_checks_and_writes_go_through_the_store_and_never_through_a_deferred_tra
 
 def test_the_database_is_opened_in_one_place_only() -> None:
     openers = {relative(path) for path in SOURCES if "sqlite3.connect" in calls(path)}
-    assert openers == {"bot/store/database.py"}
+    assert openers == {"bot/store/file.py"}
     wrappers = {relative(path) for path in SOURCES if "sqlite_utils.Database" in calls(path)}
     assert wrappers == {"bot/store/tables.py"}
 

@@ -534,7 +534,8 @@ def test_a_login_the_provider_refuses_is_not_kept(desk: Desk, crm: dict[str, Any
     wrong = "not-the-key-of-anybody"
     said = desk.link(login(crm, fields={"api_key": wrong}))
     assert (said.code, said.out) == (70, "")
-    assert "does not accept this login" in said.err
+    assert said.err.startswith("Broctagon CRM (crm/main) does not accept this login (")
+    assert said.err.endswith("Next: check it and give it again. Nothing of it was kept.\n")
     assert wrong not in said.err
     assert wrong.encode() not in desk.on_disk()
     assert countersign("credentials", "list", "--config", desk.config) == Said(0, "", "")

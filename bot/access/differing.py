@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bot.config import People
 from bot.store import Tables
-from bot.store.database import peek
+from bot.store.file import peek
 
 
 def people_differing(database: Path, people: People) -> list[str]:

@@ -6,16 +6,18 @@ already: whoever asks writes them down.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from bot.alerts.book import Book, Entry, Turn
+from bot.alerts.happening import Happening, fits, of_line
 from bot.alerts.machine import PASSED, step_again
 from bot.alerts.model import (
     Firing,
     Measure,
+    Moved,
     Occasion,
     Outage,
     Phase,
@@ -27,47 +29,15 @@ from bot.alerts.model import (
     State,
 )
 from bot.alerts.screening import AHEAD, STALE, believed, is_timely, of_balance, of_candle, of_position, of_quote
+from bot.alerts.subjects import together, told_of
 from bot.alerts.wording import PERHAPS
 from bot.clock import to_millis
-from bot.providers.records import Balance, Candle, Position, Quote, Way
-from bot.providers.records import Entry as Line
-from bot.providers.streams import Subject, Told, Topic
+from bot.providers.records import Balance, Candle, Position, Quote
+from bot.providers.streams import Subject, Told
 
-ALL: Final = "all"
-"""Before a currency: the profits of all that is open, in that currency."""
+_OF_STANDING: Final = (Occasion.STREAM_DOWN, Occasion.PROVIDER_DOWN)
 _NOT_AHEAD: Final = -AHEAD
-_NOTHING: Final[list["Moved"]] = []
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A rule whose state has changed; it may have come, or be over."""
-
-    rule: Rule
-    state: State
-    firing: Firing | None = None
-    is_released: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """Something that happened, or began and lasts. `key` is the same whenever it is told again."""
-
-    occasion: Occasion
-    key: str
-    detail: str
-    """What happened, in plain words; they may be somebody else's."""
-    since: datetime
-    connection: int = 0
-    subject: str = ""
-    number: str = ""
-    """Of the position it is about."""
-    until: datetime | None = None
-    """When it will be over by itself, such as a request that expires."""
-    amount: Decimal | None = None
-    currency: str = ""
-    audience: frozenset[int] | None = None
-    """Whose business it is, by their ids; None: everybody's who may read its connection."""
+_NOTHING: Final[list[Moved]] = []
 
 
 class Engine:
@@ -149,15 +119,17 @@ class Engine:
 
     @property
     def wanted(self) -> dict[int, frozenset[Subject]]:
-        """What has to be told, by connection."""
+        """What has to be told, by connection. Nothing: only whether it answers."""
         found: dict[int, set[Subject]] = {}
         waiting = (entry for entries in self._waiting.values() for entry in entries.values())
         expected = {entry.rule.source for entry in waiting if entry.state.phase is not Phase.DONE}
         live = {source for source, book in self._books.items() if book.is_live}
         for source in live | expected:
-            subject = _subject(source)
+            subject = told_of(source)
             if subject is not None:
                 found.setdefault(source.connection, set()).add(subject)
+            elif source.what in _OF_STANDING:
+                found.setdefault(source.connection, set())
         return {connection: frozenset(subjects) for connection, subjects in found.items()}
 
     def hear(self, connection: int, told: Told, outage: Outage | None, now: datetime) -> list[Moved]:
@@ -178,7 +150,7 @@ class Engine:
             return self._balance(connection, told, outage, now)
         if isinstance(told, Position):
             return self._numbers(connection, told.id, of_position(told), told.as_of, outage, now)
-        return self._line(connection, told, outage, now)
+        return self.happened(of_line(connection, told, now), now, outage)
 
     def tick(self, connection: int, quote: Quote, now: datetime) -> list[Moved]:
         """A quote that came by itself. Most touch nothing: they are noted, and that is all."""
@@ -268,39 +240,10 @@ class Engine:
                 moved += self._span(book, Span.point(number, at), outage, now)
         return moved
 
-    def _line(self, connection: int, line: Line, outage: Outage | None, now: datetime) -> list[Moved]:
-        came = line.way is Way.IN
-        other = f" {'from' if came else 'to'} {line.other}" if line.other else ""
-        return self.happened(
-            Happening(
-                Occasion.MONEY_IN if came else Occasion.MONEY_OUT,
-                f"line/{line.account}/{line.id}",
-                f"{line.amount} {'came to' if came else 'left'} {line.account}{other}",
-                line.at or min(datetime.combine(line.on, time.max, UTC), now),  # some statements know days only
-                connection,
-                line.account,
-                amount=abs(line.amount.amount),
-                currency=line.amount.currency.code,
-            ),
-            now,
-            outage,
-        )
-
     def survey(self, connection: int, positions: Iterable[Position], at: datetime, now: datetime) -> list[Moved]:
         """All that is open, as it was read at one moment: each position, each symbol together, and all of them."""
-        together: dict[tuple[str, Measure], Decimal] = {}
-        for position in positions:
-            for measure, number in of_position(position).items():
-                for subject in _subjects(position, measure):
-                    key = (subject, measure)
-                    if key not in together:
-                        together[key] = number
-                    elif measure is Measure.PROFIT:
-                        together[key] += number
-                    else:
-                        together[key] = min(together[key], number)
         moved = []
-        for (subject, measure), number in together.items():
+        for (subject, measure), number in together(positions).items():
             moved += self._numbers(connection, subject, {measure: number}, at, None, now)
         return moved
 
@@ -309,7 +252,7 @@ class Engine:
         moved = []
         for entry in self._waiting.get((what.connection, what.occasion), {}).values():
             rule = entry.rule
-            if not rule.is_paused and entry.state.phase is not Phase.DONE and _fits(rule, what, now):
+            if not rule.is_paused and entry.state.phase is not Phase.DONE and fits(rule, what, now):
                 firing = Firing(rule, what.key, Side.NONE, what.since, what.amount, what.detail, outage, what.audience)
                 moved.append(Moved(rule, entry.state, firing))
         return moved
@@ -361,44 +304,3 @@ def _moved(turn: Turn, span: Span, outage: Outage | None) -> Moved:
         side = result.fired if outage is None else Side.NONE
         firing = Firing(turn.rule, bucket, side, at, result.value, outage=outage)
     return Moved(turn.rule, result.state, firing, result.is_released)
-
-
-def _subjects(position: Position, measure: Measure) -> tuple[str, ...]:
-    """By itself, with those of its market, and with all: profits, which are added up, by their currency."""
-    if measure is not Measure.PROFIT or position.profit is None:
-        return position.id, position.symbol, ""
-    currency = position.profit.currency.code
-    return position.id, f"{position.symbol} {currency}", f"{ALL} {currency}"
-
-
-def _fits(rule: Rule, what: Happening, now: datetime) -> bool:
-    """Whether this is what the rule waits for, and has lasted, or is yet to last, as long as it says."""
-    if (rule.source.subject and rule.source.subject not in (what.subject, what.number)) or rule.currency not in (
-        "",
-        what.currency,
-    ):
-        return False
-    if what.amount is not None and what.amount < rule.threshold:
-        return False
-    if what.until is not None:
-        return what.until - now <= rule.window
-    if rule.window:
-        return now - what.since >= rule.window
-    return what.since >= rule.created_at.replace(microsecond=0) or what.occasion.lasts  # many tell whole seconds
-
-
-def _subject(source: Source) -> Subject | None:
-    """What has to be told for it; None for what this desk sees by itself."""
-    match source.what:
-        case Measure.PRICE:
-            return Subject(Topic.QUOTE, source.subject)
-        case Measure.BALANCE | Measure.FREE_MARGIN | Measure.MARGIN_LEVEL | Measure.MARGIN_DISTANCE:
-            return Subject(Topic.BALANCE, source.subject.partition(" ")[0])
-        case Measure.PROFIT | Measure.STOP_DISTANCE | Measure.LIQUIDATION_DISTANCE:
-            return Subject(Topic.CONTRACT)
-        case Occasion.FILLED | Occasion.OPENED | Occasion.CLOSED | Occasion.STOPPED:
-            return Subject(Topic.CONTRACT)
-        case Occasion.MONEY_IN | Occasion.MONEY_OUT:
-            return Subject(Topic.ENTRY)
-        case _:
-            return None

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Role
 from bot.alerts import records
-from bot.alerts.engine import Moved
-from bot.alerts.model import Occasion, Phase, Repeat, Rule, State
-from bot.alerts.telling import Desk, Telling, buttons
+from bot.alerts.hearers import Desk
+from bot.alerts.model import Firing, Moved, Occasion, Phase, Repeat, Rule, State
+from bot.alerts.records import Told
+from bot.alerts.telling import Telling, buttons
 from bot.errors import NotFoundError
+from bot.messages.notice import Choices
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 from bot.store.columns import at
@@ -42,7 +44,8 @@ class Firings:
                 if is_occasion and state.phase is Phase.DONE:
                     continue
                 quiet = _is_quiet(desk.tables, rule, state, now)
-                if self._telling.tell(desk, moved.firing, now, is_quiet=quiet) and is_occasion:
+                firing = _said_again(desk.tables, moved.firing, now)
+                if self._telling.tell(desk, firing, now, is_quiet=quiet) and is_occasion:
                     states[rule.id] = _came(rule, state, now)
                     came.append((rule.id, now))
             if moved.is_released:
@@ -55,30 +58,68 @@ class Firings:
         Args:
             bucket: Only of what was told under this key.
         """
-        said = f"Resolved {now.astimezone(self._zone):%H:%M:%S %Z}: it is no longer so."
+        said = f"Resolved {self._time(now)}: it is no longer so."
         for told in records.open_firings(tables, rule_id, bucket):
             tables.conn.execute("UPDATE alert_firings SET resolved_at = ? WHERE id = ?", (at(now), told.id))
-            self._telling.redraw(tables, told, said)
+            self._telling.redraw(tables, told, *self._seen(tables, told), said)
 
     def acknowledging(self, desk: Desk, person: Person, alert_id: str, now: datetime, telegram_id: int) -> str:
         """This person has seen it; answers who did first. `NotFoundError` where it is none of their business."""
-        tables = desk.tables
-        told = records.read_told(tables, alert_id)
-        entry = None if told is None else records.read_entry(tables, told.rule_id)
-        if told is None or not _concerns(person, told, None if entry is None else entry.rule, desk):
-            raise NotFoundError("alert", alert_id)
+        tables, (told, rule) = desk.tables, _found(desk, person, alert_id)
         if told.acknowledged_by is not None:
-            row = tables.conn.execute("SELECT name FROM persons WHERE id = ?", (told.acknowledged_by,)).fetchone()
-            return str(row[0])
-        tables.conn.execute(
-            "UPDATE alert_firings SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?",
-            (person.id, at(now), alert_id),
-        )
+            return _name(tables, told.acknowledged_by)
+        self._mark(tables, alert_id, person.id, at(now))
         self._audit.record(tables, Deed("alert.acknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
-        more = f"Acknowledged by {person.name}, {now.astimezone(self._zone):%H:%M:%S %Z}."
-        choices = () if entry is None or told.resolved_at else buttons(entry.rule, is_acknowledged=True)
-        self._telling.redraw(tables, told, more, choices=choices)
+        self._redraw(desk, replace(told, acknowledged_by=person.id, acknowledged_at=now), rule)
         return person.name
+
+    def taking_back(self, desk: Desk, person: Person, alert_id: str, now: datetime, telegram_id: int) -> bool:
+        """Nobody sees to it after all, and it goes on being escalated; answers False where nobody had acknowledged it.
+        `NotFoundError` as for that."""
+        tables, (told, rule) = desk.tables, _found(desk, person, alert_id)
+        if told.acknowledged_by is None:
+            return False
+        self._mark(tables, alert_id, None, None)
+        self._audit.record(tables, Deed("alert.unacknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
+        more = f"{person.name} took the acknowledgement back, {self._time(now)}."
+        self._redraw(desk, replace(told, acknowledged_by=None, acknowledged_at=None), rule, more)
+        return True
+
+    def _redraw(self, desk: Desk, told: Told, rule: Rule | None, *more: str) -> None:
+        def choices(chat: int) -> Choices:
+            if rule is None or told.resolved_at is not None:
+                return ()
+            return buttons(rule, desk.owner_of(chat), is_acknowledged=told.acknowledged_by is not None)
+
+        self._telling.redraw(desk.tables, told, *self._seen(desk.tables, told), *more, choices=choices)
+
+    def _seen(self, tables: Tables, told: Told) -> list[str]:
+        """By whom, and when."""
+        if told.acknowledged_by is None or told.acknowledged_at is None:
+            return []
+        return [f"Acknowledged by {_name(tables, told.acknowledged_by)}, {self._time(told.acknowledged_at)}."]
+
+    def _time(self, when: datetime) -> str:
+        return f"{when.astimezone(self._zone):%H:%M:%S %Z}"
+
+    @staticmethod
+    def _mark(tables: Tables, alert_id: str, by: int | None, when: int | None) -> None:
+        statement = "UPDATE alert_firings SET acknowledged_by = ?, acknowledged_at = ? WHERE id = ?"
+        tables.conn.execute(statement, (by, when, alert_id))
+
+
+def _found(desk: Desk, person: Person, alert_id: str) -> tuple[Told, Rule | None]:
+    """One that concerns them, and its rule, if that is still there. `NotFoundError`."""
+    told = records.read_told(desk.tables, alert_id)
+    entry = None if told is None else records.read_entry(desk.tables, told.rule_id)
+    rule = None if entry is None else entry.rule
+    if told is None or not _concerns(person, told, rule, desk):
+        raise NotFoundError("alert", alert_id)
+    return told, rule
+
+
+def _name(tables: Tables, person_id: int) -> str:
+    return str(tables.conn.execute("SELECT name FROM persons WHERE id = ?", (person_id,)).fetchone()[0])
 
 
 def _is_quiet(tables: Tables, rule: Rule, state: State, now: datetime) -> bool:
@@ -91,7 +132,18 @@ def _is_quiet(tables: Tables, rule: Rule, state: State, now: datetime) -> bool:
     return told_at is not None and told_at > at(now - rule.rest)
 
 
-def _concerns(person: Person, told: records.Told, rule: Rule | None, desk: Desk) -> bool:
+def _said_again(tables: Tables, firing: Firing, now: datetime) -> Firing:
+    """What lasts, and is to be said every so often while it does, is another firing each time that is over."""
+    rule, what = firing.rule, firing.rule.source.what
+    if rule.repeat is not Repeat.EVERY or not isinstance(what, Occasion) or not what.lasts:
+        return firing
+    last = f"SELECT max(told_at) FROM alert_firings WHERE rule_id = ? AND {records.KEY} = ?"  # noqa: S608  # ours
+    (told_at,) = tables.conn.execute(last, (rule.id, firing.bucket)).fetchone()
+    is_due = told_at is not None and told_at <= at(now - rule.every)
+    return replace(firing, bucket=f"{firing.bucket}{records.AGAIN}{at(now)}") if is_due else firing
+
+
+def _concerns(person: Person, told: Told, rule: Rule | None, desk: Desk) -> bool:
     """Told in one of their chats, or in a group and about what they may read; admins hear of what nobody has
     acknowledged."""
     chats = [chat for chat, _ in told.chats.values()]

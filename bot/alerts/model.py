@@ -101,6 +101,11 @@ class Test(StrEnum):
     HAPPENS = "happens"
 
 
+def stays(what: Measure | Occasion, test: Test) -> bool:
+    """Whether it is so for a while, once it has come: only that can be over, and be said again meanwhile."""
+    return what.lasts if isinstance(what, Occasion) else test in (Test.ABOVE, Test.BELOW, Test.MOVES)
+
+
 class Repeat(StrEnum):
     """When a rule that has come is armed again."""
 
@@ -252,3 +257,13 @@ class Firing:
     outage: Outage | None = None
     audience: frozenset[int] | None = None
     """Whose business it is, where that is fewer than may read its connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A rule whose state has changed; it may have come, or be over."""
+
+    rule: Rule
+    state: State
+    firing: Firing | None = None
+    is_released: bool = False

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from bot.alerts.book import Entry
 from bot.alerts.model import (
@@ -31,6 +31,10 @@ _STATES = (
     " FROM alert_rules LEFT JOIN alert_states ON rule_id = alert_rules.id"
 )
 _TOLD = "SELECT id, rule_id, severity, told_at, body, acknowledged_by, acknowledged_at, resolved_at FROM alert_firings"
+AGAIN: Final = "/again/"
+"""In a bucket: behind it, when something that lasts was said once more."""
+KEY: Final = f"substr(bucket, 1, instr(bucket || '{AGAIN}', '{AGAIN}') - 1)"
+"""Of a firing: what it is about, however often that was said."""
 _PUT_STATE = "INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -185,11 +189,22 @@ def open_firings(tables: Tables, rule_id: str, bucket: str | None = None) -> lis
     return [_told(row) for row in rows.fetchall()]
 
 
+def open_keys(tables: Tables, occasion: Occasion) -> dict[int, tuple[str, datetime]]:
+    """What was told of it and is not over, by connection; and since when that is so."""
+    rows = tables.conn.execute(
+        f"SELECT connection_id, {KEY}, min(happened_at) FROM alert_firings JOIN alert_rules ON alert_rules.id = rule_id"  # noqa: S608  # ours
+        " WHERE what = ? AND resolved_at IS NULL AND is_quiet = 0 GROUP BY connection_id",
+        (occasion.value,),
+    )
+    return {connection: (key, moment(since)) for connection, key, since in rows.fetchall()}
+
+
 def unseen(tables: Tables, severity: Severity, since: datetime, until: datetime, steps: int) -> list[tuple[Told, int]]:
-    """Those told meanwhile that nobody has acknowledged, and that have gone fewer steps; with how many they have."""
+    """Those told meanwhile that nobody has acknowledged, that are not over, and that have gone fewer steps; with how
+    many they have."""
     query = _TOLD.replace("SELECT id,", "SELECT steps, id,")
     rows = tables.conn.execute(
-        f"{query} WHERE severity = ? AND acknowledged_at IS NULL AND is_quiet = 0"
+        f"{query} WHERE severity = ? AND acknowledged_at IS NULL AND resolved_at IS NULL AND is_quiet = 0"
         " AND told_at > ? AND told_at <= ? AND steps < ?",
         (severity.value, at(since), at(until), steps),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 
-from bot.alerts.model import Measure, Occasion, Repeat, Severity, Test
+from bot.alerts.model import Measure, Occasion, Repeat, Severity, Test, stays
 from bot.errors import InputError
 from bot.money import Currency
 
@@ -87,6 +87,7 @@ class Sentence:
     window: timedelta = timedelta()
     repeat: Repeat = Repeat.ONCE
     every: timedelta = timedelta()
+    rest: timedelta = timedelta()
     hysteresis: Decimal = Decimal(0)
     life: timedelta | None = None
     until: date | None = None
@@ -100,7 +101,11 @@ def parse(words: Sequence[str]) -> Sentence:
     tokens = _tokens(words)
     if not tokens:
         raise InputError("say what is to be watched, and from where on", EXAMPLE)
-    tokens, said = _options(tokens)
+    left, said = _options(tokens)
+    return _as_often(_read(left, said), says_once="once" in map(str.lower, tokens))
+
+
+def _read(tokens: list[str], said: Sentence) -> Sentence:
     at = next((place for place, word in enumerate(tokens) if place and word.lower() in _TESTS), None)
     occasion = _occasion(tokens if at is None else tokens[:at])
     if occasion is not None:
@@ -108,6 +113,16 @@ def parse(words: Sequence[str]) -> Sentence:
     if at is None:
         return _bare(tokens, said)
     return _numeric(tokens[:at], _TESTS[tokens[at].lower()], tokens[at + 1 :], said)
+
+
+def _as_often(found: Sentence, *, says_once: bool) -> Sentence:
+    """What happens comes each time where nothing else was said. What does not stay so cannot be said again meanwhile:
+    "every hour" is then how often it comes at most."""
+    if isinstance(found.what, Occasion) and found.repeat is Repeat.ONCE and not says_once:
+        return replace(found, repeat=Repeat.EACH)
+    if found.repeat is Repeat.EVERY and not stays(found.what, found.test):
+        return replace(found, repeat=Repeat.EACH, every=timedelta(), rest=found.every)
+    return found
 
 
 def begun(words: Sequence[str]) -> tuple[Measure | Occasion | None, tuple[str, ...]]:
@@ -216,8 +231,7 @@ def _happening(
     words = [*names, *rest] if has_sign else names
     spans = [span for word in words if (span := _span(word)) is not None]
     names = [word for word in names if not _is_span(word)]
-    repeat = Repeat.EACH if said.repeat is Repeat.ONCE else said.repeat
-    found = replace(said, what=occasion, test=Test.HAPPENS, names=tuple(names), repeat=repeat)
+    found = replace(said, what=occasion, test=Test.HAPPENS, names=tuple(names))
     if occasion.takes_time:
         return replace(found, window=spans[0] if spans else _DEFAULT_WINDOW.get(occasion, timedelta()))
     if has_sign:

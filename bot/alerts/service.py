@@ -15,13 +15,16 @@ from zoneinfo import ZoneInfo
 from bot.access.model import Person
 from bot.alerts import records
 from bot.alerts.book import Entry
-from bot.alerts.engine import Engine, Happening, Moved
+from bot.alerts.engine import Engine
 from bot.alerts.firings import Firings
+from bot.alerts.happening import Happening
+from bot.alerts.hearers import Desk, Find
 from bot.alerts.model import Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
 from bot.alerts.surveying import differences, known_positions, remember
-from bot.alerts.telling import Desk, Find, Telling
+from bot.alerts.telling import Telling
 from bot.alerts.tending import Tending
 from bot.alerts.wording import condition, subject_of, time_said
+from bot.alerts.writing import Writing
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError, StoreError
 from bot.messages.cards import Cards
@@ -69,12 +72,7 @@ class Alerts:
         self._telling = Telling(outbox, cards, zone)
         self._firings = Firings(self._telling, audit, zone)
         self._tending = Tending(outbox, audit, self._telling, ladders)
-        self._events: list[Moved] = []
-        """Decisions that are not written yet, oldest first."""
-        self._unwritten: set[str] = set()
-        """Rules whose state is not written yet."""
-        self._writing = asyncio.Lock()
-        self._wake = asyncio.Event()
+        self._writing = Writing(database, self.engine, self._firings, outbox, self._desk, clock)
         self._changed = asyncio.Event()
         self._wanted: Mapping[int, frozenset[Subject]] = {}
         self._started = False
@@ -107,16 +105,16 @@ class Alerts:
             gap = None if outage is None else Outage(*outage)
             moved = self.engine.hear(connection_id, told, gap, self._clock.now())
         if moved:
-            self._note(moved)
+            self._writing.note(moved)
 
     def happened(self, what: Happening) -> None:
         """Something happened. Told again with the same key it is nothing new."""
-        self._note(self.engine.happened(what, self._clock.now()))
+        self._writing.note(self.engine.happened(what, self._clock.now()))
 
     async def surveyed(self, connection_id: int, positions: Iterable[Position], as_of: datetime) -> None:
         """All that is open on a connection, read at one moment: its numbers, and what came or went since last time."""
         found = list(positions)
-        self._note(self.engine.survey(connection_id, found, as_of, self._clock.now()))
+        self._writing.note(self.engine.survey(connection_id, found, as_of, self._clock.now()))
         before = await self._database.read(lambda tables: known_positions(tables, connection_id))
         for happening in differences(connection_id, before, found, as_of):
             self.happened(happening)
@@ -124,11 +122,11 @@ class Alerts:
 
     async def over(self, connection_id: int, occasion: Occasion, key: str) -> None:
         """What lasted is over: what was told of it says so."""
-        await self._end("bucket = ? AND connection_id = ? AND what = ?", (key, connection_id, occasion.value))
+        await self._end(f"{records.KEY} = ? AND connection_id = ? AND what = ?", (key, connection_id, occasion.value))
 
     async def only(self, occasions: Iterable[Occasion], keys: Iterable[str]) -> None:
         """Of what lasts, these are all there are now: the others are over."""
-        which = "what IN (SELECT value FROM json_each(?)) AND bucket NOT IN (SELECT value FROM json_each(?))"
+        which = f"what IN (SELECT value FROM json_each(?)) AND {records.KEY} NOT IN (SELECT value FROM json_each(?))"  # noqa: S608  # ours
         await self._end(which, (packed([one.value for one in occasions]), packed(sorted(keys))))
 
     async def _end(self, which: str, values: tuple[str | int, ...]) -> None:
@@ -150,12 +148,12 @@ class Alerts:
         for rule_id in await self._database.write(change):
             entry = self.engine.entry(rule_id)
             if entry is not None and entry.state.muted_while_held:
-                self._stand(entry, replace(entry.state, muted_while_held=False))
+                self._writing.stand(entry, replace(entry.state, muted_while_held=False))
         await self.settled()
 
     def doubted(self, connection_id: int, outage: tuple[datetime, datetime], step: timedelta) -> None:
         """A line broke and stands again; its provider's history of prices is one of steps."""
-        self._note(self.engine.doubted(connection_id, Outage(*outage), step))
+        self._writing.note(self.engine.doubted(connection_id, Outage(*outage), step))
 
     def windows_unknown(self, connection_id: int) -> Mapping[str, timedelta]:
         """Of which symbols it is not known how they went within the times that rules look at."""
@@ -181,10 +179,12 @@ class Alerts:
         while True:
             try:
                 await self.start()
-                await self._wake.wait()
+                await self._writing.woken.wait()
                 await self.settled()
             except StoreError as error:
-                _log.warning("alerts not written", extra={"error": type(error).__name__, "waiting": len(self._events)})
+                _log.warning(
+                    "alerts not written", extra={"error": type(error).__name__, "waiting": self._writing.waiting}
+                )
                 await self._clock.sleep(_PATIENCE_SECONDS)
 
     async def settled(self, also: Callable[[Tables], None] | None = None) -> None:
@@ -195,50 +195,10 @@ class Alerts:
         Raises:
             StoreError: Nothing was written; it all stays for the next time.
         """
-        async with self._writing:
-            self._wake.clear()
-            events, self._events = self._events, []
-            unwritten, self._unwritten = self._unwritten, set()
-            books, self.engine.dirty = self.engine.dirty, set()
-            if not (events or unwritten or books or also):
-                return
-            ids = unwritten | {moved.rule.id for moved in events}
-            states = {one: entry.state for one in ids if (entry := self.engine.entry(one)) is not None}
-            values = [
-                (book.source, book.value, book.at) for book in books if book.value is not None and book.at is not None
-            ]
+        await self._writing.settled(also)
 
-            def change(tables: Tables) -> list[tuple[str, datetime]]:
-                desk = Desk(tables, self._find, self._groups())
-                came = self._firings.deciding(desk, events, states, self._clock.now())
-                records.write_states(tables, states.items())
-                records.write_values(tables, values)
-                if also is not None:
-                    also(tables)
-                return came
-
-            try:
-                came = await self._database.write(change)
-            except StoreError:
-                self._events[:0] = events
-                self._unwritten |= unwritten
-                self.engine.dirty |= books
-                self._wake.set()
-                raise
-            for rule_id, when in came:
-                self.engine.came(rule_id, when)
-            if any(moved.firing is not None for moved in events):
-                self._outbox.stirred()
-
-    def _note(self, moved: Iterable[Moved]) -> None:
-        self._events.extend(moved)
-        self._wake.set()
-
-    def _stand(self, entry: Entry, state: State) -> None:
-        """How a rule stands from now on, by somebody's word."""
-        self.engine.put(Entry(entry.rule, state))
-        self._unwritten.add(entry.rule.id)
-        self._wake.set()
+    def _desk(self, tables: Tables) -> Desk:
+        return Desk(tables, self._find, self._groups())
 
     # what people do
 
@@ -279,7 +239,7 @@ class Alerts:
             if there is None and records.count_of(tables, person.id) >= MOST_RULES:
                 raise ConflictError(f"you have {MOST_RULES} alerts already; /alerts removes some")
             if there is None or there.rule.target != rule.target:
-                self._telling.check(Desk(tables, self._find, self._groups()), rule)
+                self._telling.check(self._desk(tables), rule)
             records.write_rule(tables, rule)
             records.write_states(tables, [(rule.id, state)])
             self._audit.record(tables, deed)
@@ -306,8 +266,18 @@ class Alerts:
         now = self._clock.now()
 
         def change(tables: Tables) -> str:
-            desk = Desk(tables, self._find, self._groups())
+            desk = self._desk(tables)
             return self._firings.acknowledging(desk, person, alert_id, now, telegram_id)
+
+        return await self._database.write(change)
+
+    async def take_back(self, person: Person, alert_id: str, *, telegram_id: int) -> bool:
+        """Nobody sees to it after all; answers whether somebody had said so. `NotFoundError`."""
+        now = self._clock.now()
+
+        def change(tables: Tables) -> bool:
+            desk = Desk(tables, self._find, self._groups())
+            return self._firings.taking_back(desk, person, alert_id, now, telegram_id)
 
         return await self._database.write(change)
 
@@ -315,7 +285,7 @@ class Alerts:
         """Say nothing of this rule for a while; None: until it is no longer so. What comes meanwhile is kept."""
         entry = await self.own(person, rule_id)
         until = None if span is None else self._clock.now() + span
-        self._stand(entry, replace(entry.state, muted_until=until, muted_while_held=span is None))
+        self._writing.stand(entry, replace(entry.state, muted_until=until, muted_while_held=span is None))
         await self.settled()
 
     async def less(self, person: Person, rule_id: str, *, telegram_id: int) -> str:
@@ -343,11 +313,11 @@ class Alerts:
         """Repeat what comes every so often, escalate what nobody has seen, drop what is over."""
         await self.start()
         now = self._clock.now()
-        self._note(self.engine.again(now))
+        self._writing.note(self.engine.again(now))
         await self.settled()
 
         def change(tables: Tables) -> tuple[list[str], list[str], frozenset[int], list[Entry]]:
-            desk = Desk(tables, self._find, self._groups())
+            desk = self._desk(tables)
             self._tending.escalating(desk, now)
             tables.conn.execute("DELETE FROM alert_firings WHERE told_at < ?", (at(now - _KEPT),))
             gone, paused = self._tending.dropping(tables, now), self._tending.pausing(desk, now)

@@ -5,88 +5,32 @@ A group is told what it may know: the rule, and a price. What an account holds, 
 """
 
 from collections import deque
-from collections.abc import Callable, Container
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role
-from bot.access.records import group_now, people_in
-from bot.alerts.model import Escalation, Firing, Measure, Occasion, Rule, Severity, Test
+from bot.alerts.hearers import Desk, Hearer, hearers_of
+from bot.alerts.model import Escalation, Firing, Measure, Repeat, Rule, Severity, stays
 from bot.alerts.records import Told
 from bot.alerts.wording import condition, headline, time_said, why
 from bot.errors import NotAllowedError
 from bot.ids import short_id
 from bot.messages.cards import Cards
-from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.messages.notice import Choices, Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.store import Tables
-from bot.store.columns import at, packed
+from bot.store.columns import at, moment, packed
 
 CARD = "alert"
-ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS = range(1, 6)
+ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS, TAKE_BACK = range(1, 7)
 ACKNOWLEDGING: Final[Choices] = ((("Acknowledge", ACKNOWLEDGE),),)
+TAKING_BACK: Final[Choices] = ((("Take back", TAKE_BACK),),)
 OPEN_FOR = timedelta(days=7)
 MOST_URGENT: Final = 12
 """Of what others have set, to one chat in an hour."""
 _AN_HOUR: Final = timedelta(hours=1)
-
-
-class Linked(Protocol):
-    """What is asked about a connection."""
-
-    @property
-    def name(self) -> str: ...
-
-    def may_read(self, person: Person) -> bool: ...
-
-
-Find = Callable[[Tables, int], Linked | None]
-"""The connection with that number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hearer:
-    """One chat that is told. Without a person it is a group."""
-
-    chat: int
-    person: Person | None
-    thread: int | None = None
-    """The topic of a group."""
-
-
-class Desk:
-    """Who there is, and which connections, as one transaction sees them: asked for once each."""
-
-    def __init__(self, tables: Tables, find: Find, groups: Container[int]) -> None:
-        self.tables = tables
-        self.people = {person.id: person for person in people_in(tables)}
-        self._groups = groups
-        self._find = find
-        self._linked: dict[int, Linked | None] = {}
-
-    def linked(self, rule: Rule) -> Linked | None:
-        return self.connection(rule.source.connection)
-
-    def connection(self, number: int) -> Linked | None:
-        if number and number not in self._linked:
-            self._linked[number] = self._find(self.tables, number)
-        return self._linked.get(number)
-
-    def may_hear(self, person: Person, rule: Rule, audience: frozenset[int] | None = None) -> bool:
-        """What is no connection's is for everybody here, unless it is the business of some."""
-        if audience is not None and person.id not in audience:
-            return False
-        linked = self.linked(rule)
-        return not rule.source.connection or (linked is not None and linked.may_read(person))
-
-    def has(self, group: int) -> bool:
-        """Whether it is a group of the desk, whatever its id was when the rule was set."""
-        return group_now(self.tables, group) in self._groups
-
-    def owner_of(self, chat: int) -> Person | None:
-        """Whose private chat it is now."""
-        return next((one for one in self.people.values() if chat in one.telegram_ids), None)
 
 
 class Telling:
@@ -131,8 +75,9 @@ class Telling:
             return False
         linked = desk.linked(rule)
         number, name = _unused_id(tables), linked.name if linked is not None else ""
-        title, lines = headline(firing), why(firing, name, owner.name, number, self._zone)
-        hearers = [] if is_quiet else _hearers(desk, firing, owner)
+        before = _came_last(tables, rule)
+        title, lines = headline(firing), why(firing, name, owner.name, number, self._zone, before)
+        hearers = [] if is_quiet else hearers_of(desk, firing, owner)
         chats: dict[str, tuple[int, int | None]] = {}
         for hearer in hearers:
             key = f"alert/{rule.id}/{firing.bucket}/{firing.direction.value}/{hearer.chat}"
@@ -158,22 +103,27 @@ class Telling:
         )
         return True
 
-    def redraw(self, tables: Tables, told: Told, more: str, *, choices: Choices = ()) -> None:
-        """Its messages say that, too, from now on; but not a card that tells of many, nor one that is about to."""
+    def redraw(self, tables: Tables, told: Told, *more: str, choices: Callable[[int], Choices] = lambda _: ()) -> None:
+        """Its messages say that, too, from now on; but not a card that tells of many, nor one that is about to.
+
+        Args:
+            choices: The buttons below it in a private chat.
+        """
         for key, (chat, card) in told.chats.items():
             if _stands_with_others(tables, key, chat):
                 continue
             is_private = card is not None
+            keys = choices(chat) if is_private else ()
             self._outbox.put(
                 tables,
                 Notice(
                     lane_of_edit(told.severity),
                     chat,
                     told.title if is_private else told.title.partition(":")[0],
-                    (*(told.lines if is_private else ()), more),
-                    dedupe=f"{key}/{more}",
-                    card=card if choices else None,
-                    choices=choices if is_private else (),
+                    (*(told.lines if is_private else ()), *more),
+                    dedupe="/".join((key, *more)),
+                    card=card if keys else None,
+                    choices=keys,
                     replaces=key,
                 ),
             )
@@ -244,9 +194,18 @@ class Telling:
             return Notice(lane, hearer.chat, group_title, said, key, thread=hearer.thread)
         body = {"alert": number, "rule": rule.id}
         card = self._cards.making(tables, CARD, hearer.person.id, hearer.chat, body, OPEN_FOR)
-        choices = buttons(rule) if hearer.person.id == rule.owner else ACKNOWLEDGING
+        choices = buttons(rule, hearer.person)
         is_private = rule.source.what is not Measure.PRICE
         return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices, protected=is_private)
+
+
+def _came_last(tables: Tables, rule: Rule) -> datetime | None:
+    """When it had come before, told or silent."""
+    if rule.repeat is Repeat.ONCE:
+        return None
+    last = "SELECT happened_at FROM alert_firings WHERE rule_id = ? ORDER BY told_at DESC LIMIT 1"
+    row = tables.conn.execute(last, (rule.id,)).fetchone()
+    return None if row is None else moment(row[0])
 
 
 def _unused_id(tables: Tables) -> str:
@@ -255,21 +214,6 @@ def _unused_id(tables: Tables) -> str:
         number = short_id(6)
         if tables.conn.execute("SELECT 1 FROM alert_firings WHERE id = ?", (number,)).fetchone() is None:
             return number
-
-
-def _hearers(desk: Desk, firing: Firing, owner: Person) -> list[Hearer]:
-    """The target, as far as it may hear of it; the owner hears what goes to a group, too.
-
-    Who may not tell others any more, or whose group is none of the desk's any more, is told alone.
-    """
-    rule, may_tell = firing.rule, owner.may(Right.ALERT)
-    person = owner if rule.target.person is None or not may_tell else desk.people.get(rule.target.person)
-    found = []
-    if person is not None and desk.may_hear(person, rule, firing.audience):
-        found += [Hearer(chat, person) for chat in sorted(person.telegram_ids)]
-    if rule.target.chat is not None and may_tell and desk.has(rule.target.chat):
-        found.append(Hearer(rule.target.chat, None, rule.target.thread))
-    return found
 
 
 def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:
@@ -283,13 +227,14 @@ def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:
     )
 
 
-def buttons(rule: Rule, *, is_acknowledged: bool = False) -> Choices:
-    """Below an alert, for the rule's owner. Only what stays so can be muted until it is over."""
+def buttons(rule: Rule, hearer: Person | None, *, is_acknowledged: bool = False) -> Choices:
+    """Below an alert: only the rule's owner has it less often, and only what stays so can be muted until it is over."""
+    first = TAKING_BACK if is_acknowledged else ACKNOWLEDGING
+    if hearer is None or hearer.id != rule.owner:
+        return first
     mutes = [("Mute 1 h", MUTE_1H), ("Mute 4 h", MUTE_4H)]
-    what = rule.source.what
-    if rule.test in (Test.ABOVE, Test.BELOW, Test.MOVES) or (isinstance(what, Occasion) and what.lasts):
+    if stays(rule.source.what, rule.test):
         mutes.append(("Mute until resolved", MUTE_HELD))
-    first = () if is_acknowledged else ACKNOWLEDGING
     return (*first, tuple(mutes), (("Less like this", LESS),))
 
 
@@ -306,4 +251,5 @@ def lane_of_step(severity: Severity) -> Lane:
 
 
 def lane_of_edit(severity: Severity) -> Lane:
-    return Lane.SECURITY if severity is Severity.CRITICAL else Lane.PRICES
+    """However often something comes and goes: what is only edited stands in the way of nothing that is said."""
+    return Lane.EVENTS if severity is Severity.CRITICAL else Lane.PRICES

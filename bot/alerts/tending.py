@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.alerts import records
+from bot.alerts.hearers import Desk
 from bot.alerts.model import Escalation, Severity
-from bot.alerts.telling import OPEN_FOR, Desk, Telling
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.alerts.telling import OPEN_FOR, Telling
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 from bot.store.columns import at

@@ -69,14 +69,17 @@ def headline(firing: Firing) -> str:
     return f"{_upper(what)} {condition(rule)}{': ' + _found(firing) if firing.value is not None else ''}"
 
 
-def why(firing: Firing, connection: str, owner: str, alert_id: str, zone: ZoneInfo) -> list[str]:
-    """The rule, the value, the threshold, whose it is; and the outage it came in."""
+def why(
+    firing: Firing, connection: str, owner: str, alert_id: str, zone: ZoneInfo, before: datetime | None = None
+) -> list[str]:
+    """The rule, the value, the threshold, whose it is; when it came last, and the outage it came in."""
     rule = firing.rule
     lines = [firing.detail] if firing.detail else []
     lines.append(f"{_upper(subject_of(rule.source, connection))}, {_when(firing.at, zone)}.")
     if firing.outage is not None:
         lines.append(f"During outage {outage(firing.outage, zone)}: told late.")
-    lines.append(f"Rule {rule.id} of {owner}: {condition(rule)}, {terms(rule, zone)}. Alert {alert_id}.")
+    last = "" if before is None else f" It came last {_when(before, zone)}."
+    lines.append(f"Rule {rule.id} of {owner}: {condition(rule)}, {terms(rule, zone)}.{last} Alert {alert_id}.")
     return lines
 
 

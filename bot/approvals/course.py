@@ -15,6 +15,7 @@ from bot.approvals.enclosures import Remark, add_remark
 from bot.approvals.machine import Event
 from bot.approvals.model import Kind, Request, State
 from bot.approvals.prompting import Prompts, missing_in_words
+from bot.approvals.reasons import why_not
 from bot.approvals.seating import end_without_approver
 from bot.approvals.signing import Signing
 from bot.clock import Clock
@@ -140,7 +141,7 @@ class Course:
         except CountersignError as error:
             tables.conn.execute("ROLLBACK TO carrying")
             tables.conn.execute("RELEASE carrying")
-            return self.settle(tables, request, Event.REFUSED, now, str(error) or type(error).__name__)
+            return self.settle(tables, request, Event.REFUSED, now, why_not(error))
         tables.conn.execute("RELEASE carrying")
         return self.settle(tables, request, Event.DONE, now, done)
 

@@ -19,7 +19,8 @@ from bot.approvals.wording import words_of
 from bot.clock import Clock
 from bot.ids import short_id
 from bot.messages.cards import Card, Cards
-from bot.messages.outbox import Choices, Lane, Notice, Outbox
+from bot.messages.notice import Choices, Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.money import Money
 from bot.store import Tables
 
@@ -32,9 +33,6 @@ _BUTTONS: Choices = ((("Approve", APPROVE), ("Deny", DENY)),)
 _MONEY_BUTTONS: Choices = (*_BUTTONS, (("Freeze …", FREEZE),))
 _HELD_BUTTONS: Choices = ((("Call it off", CALL_OFF), ("Freeze …", FREEZE)),)
 _OWN_BUTTONS: Choices = ((("Withdraw it", WITHDRAW),),)
-_NOT_KNOWN = (
-    "The provider is asked what became of it. Do not send it again by another way; /request {} shows how it stands."
-)
 _TOLD = frozenset(
     {
         State.UNKNOWN,
@@ -170,8 +168,8 @@ class Prompts:
         if request.state not in _TOLD:
             return
         title = f"Request {request.id}: {_STATES[request.state]}"
-        lines = (*self._reader.lines(request), f"{upper(request.outcome)}.")
-        step = _NOT_KNOWN.format(request.id) if request.state is State.UNKNOWN else ""
+        lines = (*self._reader.lines(request), f"{upper(request.outcome)}.", *while_unknown(request))
+        step = f"/request {request.id} shows how it stands." if request.state is State.UNKNOWN else ""
         concerned = {request.asked_by}
         if request.kind.is_sent:
             concerned |= {vote.person_id for vote in request.approvals}
@@ -284,7 +282,14 @@ def _standing(request: Request) -> tuple[str, ...]:
         case State.ACKED:
             return ("Sent; the provider has taken it, and has not said yet that it is done.",)
         case _:
-            return (f"{upper(ended_as(request))}.",)
+            return (f"{upper(ended_as(request))}.", *while_unknown(request))
+
+
+def while_unknown(request: Request) -> tuple[str, ...]:
+    """What is being done while nobody knows what became of it, and what is not to be done."""
+    if request.state is not State.UNKNOWN:
+        return ()
+    return ("It may have been executed. The provider is asked until that is known: do not send it again, by any way.",)
 
 
 def ended_as(request: Request) -> str:

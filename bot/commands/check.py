@@ -10,7 +10,7 @@ from bot.commands.ending import CONFIG, loaded, refuse
 from bot.config import Config
 from bot.errors import ConnectionLockedError, CountersignError
 from bot.operations.beginning import policy_differing
-from bot.store.database import inspect
+from bot.store.file import inspect
 from bot.vault.install import check_key
 from bot.vault.service import unreadable
 from bot.vault.sources import read_master, unread

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -12,8 +13,8 @@ from bot import logs
 from bot.access.model import Person, Role
 from bot.commands.ending import CONFIG, loaded
 from bot.commands.host import perform
-from bot.errors import NotFoundError
-from bot.hosting import HostCommand, Say, as_secret
+from bot.errors import NotFoundError, ProviderError, StartRefusedError
+from bot.hosting import EX_SOFTWARE, HostCommand, Say, as_secret
 from bot.operations.credentials import Wanted
 from bot.operations.findings import told
 from bot.operations.linked import Connection, Scope, Share
@@ -134,9 +135,10 @@ async def _add(house: House, arguments: Logins, say: Say) -> int:
         if login.new_key:
             await _add_new_key(house, login.owner, wanted, say)
             continue
-        connection, findings = await house.credentials.link(
-            _owner(house, login.owner), wanted, house.access.roster, telegram_id=None
-        )
+        with _named(f"{login.provider}/{login.label}", is_new=True):
+            connection, findings = await house.credentials.link(
+                _owner(house, login.owner), wanted, house.access.roster, telegram_id=None
+            )
         await say(f"linked {connection.name}: {told(connection.spec, findings)}")
     return 0
 
@@ -188,7 +190,8 @@ def credentials_test(config_path: Path, name: str) -> None:
 
 async def _test(house: House, arguments: Named, say: Say) -> int:
     connection = await _connection(house, arguments.name)
-    findings = await house.connections.look(connection)
+    with _named(connection.name):
+        findings = await house.connections.look(connection)
     await say(f"{connection.name}: {told(connection.spec, findings)}")
     return 0
 
@@ -207,6 +210,18 @@ async def _remove(house: House, arguments: Named, say: Say) -> int:
     await house.credentials.unlink(owner, connection, house.access.roster, telegram_id=None)
     await say(f"unlinked {connection.name}. {connection.spec.revoke}".strip())
     return 0
+
+
+@contextmanager
+def _named(name: str, *, is_new: bool = False) -> Iterator[None]:
+    """Which of the logins a provider's refusal is about: several may have been given at once."""
+    try:
+        yield
+    except ProviderError as error:
+        from handlers.failures import sentence
+
+        kept = " Nothing of it was kept." if is_new else ""
+        raise StartRefusedError(f"{sentence(error, name, is_new=is_new)}{kept}", EX_SOFTWARE) from None
 
 
 async def _connection(house: House, name: str) -> Connection:

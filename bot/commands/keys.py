@@ -20,7 +20,7 @@ from bot.operations.exchanging import move
 from bot.operations.leaks import doubt_all
 from bot.operations.linked import Connection
 from bot.store import Tables
-from bot.store.database import peek
+from bot.store.file import peek
 from bot.vault.install import keys_of
 from bot.vault.keys import KeyTree, MasterKey
 from bot.vault.rotation import Rotated, Rotation, Standing, standing

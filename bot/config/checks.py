@@ -12,7 +12,7 @@ import msgspec
 from bot.config.addresses import check_address
 from bot.config.files import check_data_dir, secret_file
 from bot.config.model import ROLES, is_person_id
-from bot.config.reading import Partial, table
+from bot.config.reading import Partial, table, why
 from bot.errors import Problem
 from bot.secret import Secret
 
@@ -124,5 +124,5 @@ def _with_ca_file(settings: Any, at: Path, where: str, problems: list[Problem]) 
     try:
         ssl.create_default_context(cafile=str(path))
     except (OSError, ValueError) as error:  # SSLError is an OSError
-        problems.append(Problem(where, f"{path} ({type(error).__name__})", "a file of PEM certificates"))
+        problems.append(Problem(where, f"{path} ({why(error)})", "a file of PEM certificates"))
     return msgspec.structs.replace(settings, ca_file=str(path))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.config.addresses import check_address, listener_in
 from bot.config.model import BackupConfig, KeySource, PolicyConfig, WebhookConfig
-from bot.config.reading import Partial
+from bot.config.reading import Partial, why
 from bot.errors import ConfigError, Problem
 from bot.logs import redact
 from bot.money import DIGITS
@@ -37,7 +37,7 @@ def secret_file(where: str, path: Path, problems: list[Problem]) -> str | None:
             return None
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        problems.append(Problem(where, f"{path} ({type(error).__name__})", "a readable file"))
+        problems.append(Problem(where, f"{path} ({why(error)})", "a readable file"))
         return None
     mode = stat.S_IMODE(found.st_mode)
     if mode & 0o077:
@@ -175,7 +175,7 @@ def _document(
     except ConfigError as error:
         problems += [Problem(f"policy.file: {one.path}", one.found, one.expected) for one in error.problems]
     except (OSError, ValueError) as error:
-        problems.append(Problem("policy.file", f"{path} ({type(error).__name__})", "a readable text file"))
+        problems.append(Problem("policy.file", f"{path} ({why(error)})", "a readable text file"))
     return None
 
 
@@ -195,7 +195,7 @@ def check_audit(audit: Partial, desk: Partial, at: Path, problems: list[Problem]
         is_wrong = file.exists() and not file.is_file()
         is_inside = desk is not None and desk.data_dir is not None and (at / desk.data_dir).resolve() in file.parents
     except (OSError, ValueError) as error:
-        problems.append(Problem("audit.anchor_file", type(error).__name__, "a file to append to"))
+        problems.append(Problem("audit.anchor_file", why(error), "a file to append to"))
         return
     if is_wrong:
         problems.append(Problem("audit.anchor_file", f"{file}, no plain file", "a file to append to"))
@@ -228,7 +228,7 @@ def check_data_dir(data_dir: Path, problems: list[Problem]) -> None:
     try:
         there = next(path for path in (data_dir, *data_dir.parents) if path.exists())
     except (OSError, ValueError) as error:
-        problems.append(Problem("desk.data_dir", f"{data_dir} ({type(error).__name__})", "a writable directory"))
+        problems.append(Problem("desk.data_dir", f"{data_dir} ({why(error)})", "a writable directory"))
         return
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         problems.append(Problem("desk.data_dir", str(there), "a writable directory"))

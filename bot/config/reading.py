@@ -3,6 +3,7 @@
 Each problem says where it is, what was found (secrets masked) and what is expected; unknown keys are problems.
 """
 
+import ssl
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,10 +24,19 @@ def read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         problem = Problem(str(path), "no such file", "a configuration; `countersign init` writes one")
     except (OSError, UnicodeDecodeError) as error:
-        problem = Problem(str(path), type(error).__name__, "a readable UTF-8 text file")
+        problem = Problem(str(path), why(error), "a readable UTF-8 text file")
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError, and so is a number of 5,000 digits
         problem = Problem(str(path), f"not TOML: {redact(str(error))}", "valid TOML")
     raise ConfigError(str(path), [problem])
+
+
+def why(error: Exception) -> str:
+    """What kept a file from being read, in words and without its name."""
+    if isinstance(error, ssl.SSLError):
+        return "no certificate in it"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return "not UTF-8" if isinstance(error, UnicodeError) else "no name of a file"
 
 
 def table(kind: type[msgspec.Struct], raw: object, path: str, problems: list[Problem]) -> Any:
@@ -89,6 +99,8 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
 def _expected(kind: Any) -> str:
     if get_origin(kind) is Annotated:
         base, *limits = get_args(kind)
+        if described := [limit.description for limit in limits if limit.description]:
+            return str(described[0])
         return " ".join([_expected(base), *(_limits(limit) for limit in limits)])
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
@@ -96,8 +108,9 @@ def _expected(kind: Any) -> str:
         return f"a list, each item {_expected(get_args(kind)[0])}"
     if get_origin(kind) is dict or _struct_in(kind) is not None:
         return "a table"
-    options = [option for option in get_args(kind) if option is not type(None)] or [kind]
-    return " or ".join(_WORDS.get(option, getattr(option, "__name__", str(option))) for option in options)
+    if options := [option for option in get_args(kind) if option is not type(None)]:
+        return " or ".join(_expected(option) for option in options)
+    return _WORDS.get(kind, getattr(kind, "__name__", str(kind)))
 
 
 def _limits(meta: msgspec.Meta) -> str:

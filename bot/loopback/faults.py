@@ -26,14 +26,11 @@ looks only at exchanges its action can happen to.
 import asyncio
 import contextlib
 import json
-import socket
-import struct
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from bot.loopback.shaping import cut, shape
 
 _HTTP = frozenset({"refuse", "reset", "close", "stall", "trickle", "status", "replace", "delay"})
 _OPENING = frozenset({"refuse"})
@@ -107,7 +104,7 @@ class Misfortunes:
         self.down = down
         if down:
             for scope in self.open:
-                _reset(scope)
+                cut(scope)
 
     def next(self, kind: str, method: str, path: str, possible: Set[str], text: str = "") -> Step:
         """The step that hits this exchange, of those whose action is `possible`; `NOTHING` when none does."""
@@ -135,7 +132,7 @@ class _Middleware:
         if scope["type"] not in ("http", "websocket") or path.startswith("/_sim"):
             await self.app(scope, receive, send)
         elif self.misfortunes.down:
-            _reset(scope)
+            cut(scope)
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close"})
             await asyncio.sleep(
@@ -154,13 +151,13 @@ class _Middleware:
         step = self.misfortunes.next("http", scope["method"], path, _HTTP)
         match step.action:
             case "refuse":
-                _reset(scope)
+                cut(scope)
             case "status":
                 await _answer(send, int(step.options.get("status", 500)), step.options)
             case "reset":
 
                 async def lost(_: Any) -> None:
-                    _reset(scope)
+                    cut(scope)
 
                 await self.app(scope, receive, lost)
             case "stall":
@@ -192,7 +189,7 @@ class _Middleware:
 
     async def _websocket(self, scope: Any, receive: Any, send: Any, path: str) -> None:
         if self.misfortunes.next("ws", "GET", path, _OPENING).action == "refuse":
-            _reset(scope)
+            cut(scope)
             return
         twice = 0
         over = silent = False
@@ -204,7 +201,7 @@ class _Middleware:
                 if message["type"] != "websocket.receive":
                     return message
                 if self.misfortunes.down:
-                    _reset(scope)
+                    cut(scope)
                     return {"type": "websocket.disconnect", "code": 1006}
                 text = message.get("text") or (message.get("bytes") or b"").decode(errors="replace")
                 hit = self.misfortunes.next("ws", "SEND", path, _FRAME, text)
@@ -217,7 +214,7 @@ class _Middleware:
                         twice = int(hit.options.get("count", 2))
                     case "disconnect":
                         if int(hit.options.get("code", 1006)) == 1006:
-                            _reset(scope)
+                            cut(scope)
                         else:
                             await send({"type": "websocket.close", "code": int(hit.options["code"])})
                         return {"type": "websocket.disconnect", "code": 1006}
@@ -238,7 +235,7 @@ class _Middleware:
             nonlocal twice
             if message["type"] == "websocket.send":
                 if self.misfortunes.down or over:
-                    _reset(scope)
+                    cut(scope)
                 if self.misfortunes.down or over or silent:
                     return
                 if twice > 0:
@@ -259,113 +256,11 @@ async def _answer(send: Any, status: int, options: Mapping[str, Any]) -> None:
     await send({"type": "http.response.body", "body": raw})
 
 
-_live: dict[tuple[str, int], "_Shaped"] = {}
-
-
-def _reset(scope: Any) -> None:
-    """Cut this exchange's connection with a reset, as a crashed peer would."""
-    shaped = _live.get(tuple(scope["client"]))
-    if shaped is not None:
-        shaped.reset()
-
-
-def cut(scope: Any) -> None:
-    """For a simulator whose provider drops connections by itself: no close frame, the socket is reset."""
-    _reset(scope)
-
-
 def _shape(scope: Any, step: Step) -> None:
-    """The answer to this exchange is cut or slowed; the next one on the same connection is not."""
-    shaped = _live.get(tuple(scope["client"]))
-    if shaped is None:
-        return
-    shaped.remaining, shaped.trickle_seconds = None, 0.0
-    if step.action == "close":
-        shaped.remaining = int(step.options.get("bytes", 0))
-    elif step.action == "trickle":
-        shaped.trickle_seconds = float(step.options.get("seconds", 0.01))
-
-
-class _Shaped:
-    """A transport that can be cut, slowed or reset; everything else passes through."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self.remaining: int | None = None
-        self.trickle_seconds = 0.0
-        self._slow = bytearray()
-        """What trickles still."""
-        self._ending = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if self.remaining is not None:
-            part = data[: self.remaining]
-            self.remaining -= len(part)
-            if not self._transport.is_closing():
-                self._transport.write(part)
-            if self.remaining <= 0:
-                self._transport.close()
-        elif self._slow:
-            self._slow += data
-        elif self.trickle_seconds and data:
-            self._slow += data
-            self._drip()
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """What still trickles is sent first."""
-        self._ending = True
-        if not self._slow:
-            self._transport.close()
-
-    def _drip(self) -> None:
-        """One byte, and the next one in a while."""
-        if self._transport.is_closing():
-            return
-        if self._slow:
-            self._transport.write(bytes(self._slow[:1]))
-            del self._slow[:1]
-            asyncio.get_running_loop().call_later(self.trickle_seconds, self._drip)
-        elif self._ending:
-            self._transport.close()
-
-    def reset(self) -> None:
-        raw = self._transport.get_extra_info("socket")
-        if raw is not None and raw.fileno() >= 0:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._transport.abort()
-
-
-class FaultyHTTP(H11Protocol):
-    """uvicorn's HTTP protocol on a transport that misfortunes can reach."""
-
-    def connection_made(self, transport: Any) -> None:
-        shaped = _Shaped(transport)
-        self._peer = transport.get_extra_info("peername")
-        if self._peer:
-            _live[tuple(self._peer[:2])] = shaped
-        super().connection_made(shaped)  # type: ignore[arg-type]  # stands in for the transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._peer:
-            _live.pop(tuple(self._peer[:2]), None)
-        super().connection_lost(exc)
-
-
-class FaultyWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol; takes over the shaped transport from the HTTP side."""
-
-    def connection_made(self, transport: Any) -> None:
-        peer = transport.get_extra_info("peername")
-        if peer and tuple(peer[:2]) not in _live:
-            _live[tuple(peer[:2])] = transport if isinstance(transport, _Shaped) else _Shaped(transport)
-        super().connection_made(transport)
-
-    async def send(self, message: Any) -> None:
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body":
-            self.handshake_complete = True  # a refusal ends the handshake too; uvicorn would log it as an error
+    match step.action:
+        case "close":
+            shape(scope, remaining=int(step.options.get("bytes", 0)))
+        case "trickle":
+            shape(scope, trickle_seconds=float(step.options.get("seconds", 0.01)))
+        case _:
+            shape(scope)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.clock import Clock
-from bot.messages.outbox import Lane, Notice, noted
+from bot.messages.notice import Lane, Notice, noted
 from bot.store import Database, Tables
 from bot.store.columns import at
 

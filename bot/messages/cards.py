@@ -78,10 +78,7 @@ class Cards:
 
     async def find(self, card_id: int) -> Card | None:
         """The card, expired or not; None when there is none."""
-        row = await self._database.read(
-            lambda tables: tables.conn.execute("SELECT * FROM cards WHERE id = ?", (card_id,)).fetchone()
-        )
-        return None if row is None else _card(row)
+        return await self._database.read(lambda tables: card_in(tables, card_id))
 
     async def advance(self, card: Card, body: Mapping[str, Any] | None = None) -> bool:
         """Move to the next version, if nobody did meanwhile: buttons drawn before lose. Answers whether it was us."""
@@ -146,6 +143,12 @@ class Cards:
             return tables.conn.execute("DELETE FROM cards WHERE expires_at < ?", (old,)).rowcount
 
         return await self._database.write(change)
+
+
+def card_in(tables: Tables, card_id: int) -> Card | None:
+    """The card, expired or not; None when there is none."""
+    row = tables.conn.execute("SELECT * FROM cards WHERE id = ?", (card_id,)).fetchone()
+    return None if row is None else _card(row)
 
 
 def _card(row: tuple[Any, ...]) -> Card:

@@ -6,13 +6,13 @@ day, or eight tries that failed by its own fault, a row is dead: visible in /sta
 unreachable Telegram uses up time only. A chat that is to be left alone is a row: a restart leaves it alone, too.
 """
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import IntEnum
+from datetime import timedelta
 
 from bot.clock import Clock
+from bot.messages.cards import Card, card_in
+from bot.messages.notice import File, Lane, Notice, noted, written
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
 
@@ -30,71 +30,6 @@ GROUP BY chat_id ORDER BY turn
 """
 
 
-class Lane(IntEnum):
-    """Who goes first (SAFETY R11). Every lane is true: python-telegram-bot drops rate-limit arguments that are not."""
-
-    DECISIONS = 0
-    SECURITY = 1
-    EVENTS = 2
-    PRICES = 3
-
-    def __bool__(self) -> bool:
-        return True
-
-
-Choices = tuple[tuple[tuple[str, int], ...], ...]
-"""Rows of buttons, each a label and the choice it stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file or a picture that goes with a notice, whose words stand under it."""
-
-    name: str
-    media_type: str
-    body: bytes
-
-    @property
-    def is_picture(self) -> bool:
-        return self.media_type == "image/png"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One thing to be told to one chat. `lines` are plain text; only the notifier knows markup."""
-
-    lane: Lane
-    chat_id: int
-    title: str
-    lines: tuple[str, ...] = ()
-    dedupe: str | None = None
-    card: int | None = None
-    """The card its buttons belong to."""
-    choices: Choices = ()
-    replaces: str | None = None
-    """The dedupe key of an earlier notice: its message is edited, and nothing new is sent unless its chat has moved."""
-    under: str | None = None
-    """The dedupe key of an earlier notice: this one is a reply to its message, where that is still there."""
-    deletes: int | None = None
-    """A message of that chat: it is deleted, and nothing is said."""
-    not_before: datetime | None = None
-    next_step: str = ""
-    """Lines of our own words, after the others: commands in them can be tapped, so nobody else's words belong here."""
-    markup: str = ""
-    """More, below all that, as HTML: only what handlers/render wrote belongs here."""
-    thread: int | None = None
-    """The topic of a group that it belongs in."""
-    file: File | None = None
-    protected: bool = False
-    """Telegram lets nobody pass it on."""
-
-    @property
-    def is_grouped(self) -> bool:
-        """Whether many of these in one chat become one card (R11): prices that stand for themselves."""
-        tied = self.replaces or self.under or self.markup or self.file is not None or self.deletes is not None
-        return self.lane is Lane.PRICES and not tied and not self.protected
-
-
 @dataclass(frozen=True, slots=True)
 class Queued:
     """A notice on its way."""
@@ -103,6 +38,8 @@ class Queued:
     notice: Notice
     tries: int
     created_at: int
+    card: Card | None = None
+    """The card of its buttons, as it was when the row was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +89,7 @@ class Outbox:
                 notice.dedupe,
                 int(notice.lane),
                 _moved(tables, notice.chat_id),
-                _body(notice),
+                written(notice),
                 not_before,
                 now,
                 notice.is_grouped,
@@ -376,27 +313,6 @@ def _pause(tables: Tables, chat_id: int, until: int) -> None:
     )
 
 
-def _body(notice: Notice) -> str:
-    body: dict[str, object] = {"title": notice.title, "lines": list(notice.lines)}
-    if notice.card is not None:
-        body |= {"card": notice.card, "choices": notice.choices}
-    if notice.replaces is not None:
-        body["replaces"] = notice.replaces
-    if notice.under is not None:
-        body["under"] = notice.under
-    if notice.deletes is not None:
-        body["deletes"] = notice.deletes
-    if notice.next_step:
-        body["next_step"] = notice.next_step
-    if notice.thread is not None:
-        body["thread"] = notice.thread
-    if notice.markup:
-        body["markup"] = notice.markup
-    if notice.protected:
-        body["protected"] = True
-    return packed(body)
-
-
 def _waiting(tables: Tables, numbers: Collection[int]) -> list[Queued]:
     found = tables.conn.execute(
         "SELECT id, lane, chat_id, outbox.body, tries, created_at, name, media_type, outbox_files.body"
@@ -404,31 +320,12 @@ def _waiting(tables: Tables, numbers: Collection[int]) -> list[Queued]:
         " WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?)) ORDER BY lane, id",
         (packed(list(numbers)),),
     ).fetchall()
-    return [_queued(row) for row in found]
+    return [_queued(tables, row) for row in found]
 
 
-def _queued(row: tuple[int, int, int, str, int, int, str | None, str, bytes]) -> Queued:
+def _queued(tables: Tables, row: tuple[int, int, int, str, int, int, str | None, str, bytes]) -> Queued:
     number, lane, chat_id, body, tries, created_at, name, media_type, content = row
     file = None if name is None else File(name, media_type, content)
-    return Queued(number, noted(Lane(lane), chat_id, body, file), tries, created_at)
-
-
-def noted(lane: Lane, chat_id: int, body: str, file: File | None = None) -> Notice:
-    """A row's notice."""
-    said = json.loads(body)
-    return Notice(
-        lane,
-        chat_id,
-        said["title"],
-        tuple(said["lines"]),
-        card=said.get("card"),
-        choices=tuple(tuple((label, choice) for label, choice in line) for line in said.get("choices", ())),
-        replaces=said.get("replaces"),
-        under=said.get("under"),
-        deletes=said.get("deletes"),
-        next_step=said.get("next_step", ""),
-        markup=said.get("markup", ""),
-        thread=said.get("thread"),
-        file=file,
-        protected=said.get("protected", False),
-    )
+    notice = noted(Lane(lane), chat_id, body, file)
+    card = None if notice.card is None else card_in(tables, notice.card)
+    return Queued(number, notice, tries, created_at, card)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.clock import Clock
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
 from bot.store.columns import at

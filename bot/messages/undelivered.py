@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError
-from bot.messages.outbox import Lane, Notice, noted
+from bot.messages.notice import Lane, Notice, noted
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
 from bot.store.columns import at, moment

@@ -11,6 +11,7 @@ Statuses are the adapter's business, except that nothing is interpreted for it h
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ import httpx
 
 from bot.crash import crashpoint, moves_money
 from bot.errors import ReplyError, SilentError, UnreachableError
+from bot.network.leaving import check_leaving, is_leaving
 from bot.network.overhearing import overheard_http
+from bot.network.trouble import unanswered, unreached
 
 MAX_BODY_BYTES = 1 << 20
 TOO_LARGE = "answer larger than 1 MiB"
@@ -35,6 +38,8 @@ _CRASHES = {
     "send_request_headers.complete": "CP09",  # the body is a write of its own
     "send_request_body.complete": "CP10",
 }
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +96,12 @@ class Rest:
         if not path.startswith("/"):
             raise ValueError("a path on this provider's host begins with /")
         wrote = False
-        is_money = moves_money(content or b"")
+        is_money, is_watched = moves_money(content or b""), is_leaving(content)
 
         async def trace(event: str, _: Any) -> None:
             nonlocal wrote
+            if is_watched and not wrote and event.endswith(_WRITING):
+                check_leaving(self._provider)
             wrote = wrote or event.endswith(_WRITING)
             if is_money:
                 crashpoint(_CRASHES.get(event.partition(".")[2], ""))
@@ -115,10 +122,10 @@ class Rest:
                 finally:
                     await response.aclose()
         except (TimeoutError, httpx.HTTPError, ssl.SSLError, OSError) as error:
-            kind = type(error).__name__
+            _log.info("broken off", extra={"provider": self._provider, "error": type(error).__name__, "wrote": wrote})
             if wrote:
-                raise SilentError(self._provider, kind) from None
-            raise UnreachableError(self._provider, kind) from None
+                raise SilentError(self._provider, unanswered(error)) from None
+            raise UnreachableError(self._provider, unreached(error)) from None
         if 300 <= response.status_code < 400:
             raise ReplyError(self._provider, f"redirect ({response.status_code}) not followed")
         overheard_http(response.status_code, body)

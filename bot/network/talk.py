@@ -19,6 +19,7 @@ from bot.errors import ProviderError, ReplyError, SilentError, UnreachableError
 from bot.network.connection import Connection, Socket, write
 from bot.network.dialogue import Dialogue, Waiting
 from bot.network.overhearing import overheard_message
+from bot.network.trouble import unanswered
 
 _UNREADABLE = {1002: "not WebSocket as documented", 1007: "text that is not UTF-8", 1009: "frame larger than 1 MiB"}
 """Codes with which *we* end a connection because of what arrived (RFC 6455, section 7.4.1)."""
@@ -82,7 +83,7 @@ class Talk:
             written()
             answers = [await futures[0]] if len(futures) == 1 else await asyncio.gather(*futures)
         except (websockets.exceptions.WebSocketException, OSError) as error:
-            raise SilentError(self._provider, type(error).__name__) from None
+            raise SilentError(self._provider, unanswered(error)) from None
         finally:
             for waiting, future in zip(asked, futures, strict=True):
                 if self._futures.pop(waiting, None) is not None:
@@ -105,7 +106,7 @@ class Talk:
     def _give_up(self) -> None:
         self._look = None
         for waiting in self._dialogue.overdue(self._loop.time()):
-            self._finish(waiting, SilentError(self._provider, "TimeoutError"))
+            self._finish(waiting, SilentError(self._provider, unanswered(TimeoutError())))
         earliest = self._dialogue.earliest
         if earliest is not None:
             self._look_at(earliest)

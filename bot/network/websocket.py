@@ -18,6 +18,7 @@ from bot.clock import Clock
 from bot.errors import CountersignError, ProviderError, SilentError, UnreachableError
 from bot.network.connection import OpenSocket, Socket, opened
 from bot.network.talk import Hear, Talk
+from bot.network.trouble import unreached
 
 _log = logging.getLogger(__name__)
 Dial = Callable[[OpenSocket], Awaitable[Socket]]
@@ -206,7 +207,7 @@ class Line:
             meant = self._turned_away(status) if self._turned_away is not None else None
             raise meant or UnreachableError(self._provider, f"handshake answered {status}") from None
         except (OSError, TimeoutError, websockets.exceptions.WebSocketException) as error:
-            raise UnreachableError(self._provider, type(error).__name__) from None
+            raise UnreachableError(self._provider, unreached(error)) from None
 
     async def _open_socket(self, url: str) -> Socket:
         return await opened(url, self._tls, self._connect_seconds)

@@ -1,14 +1,13 @@
 """Opening an account at Deriv, step by step.
 
-What is answered lies sealed until the account is open, and is erased then, or when the form is given up. Every call
-that has something mailed or opened is in the log before it is made: what was done there, and nothing of whom.
+What is answered lies sealed until the account is open, and is erased then, or when the form is given up. What Deriv is
+asked on the way is in `account_calls.py`.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from bot.access.model import Person, Right, Roster
 from bot.audit.service import Audit
@@ -20,37 +19,29 @@ from bot.errors import (
     ReplyError,
     ScopeMissingError,
     SilentError,
-    UnsupportedError,
 )
 from bot.ids import short_id
 from bot.messages.cards import Cards, Draft
-from bot.money import Currency
 from bot.operations import account_form as forms
+from bot.operations.account_calls import TOKEN, Calls, home, is_field, served
 from bot.operations.account_form import Asking, Filled, Kind, Step
-from bot.operations.changing import ANSWER_SECONDS, Changing
+from bot.operations.changing import Changing
 from bot.operations.connections import Connections
 from bot.operations.credentials import Credentials, Wanted
 from bot.operations.derivs import DerivDesk
-from bot.operations.linked import Connection
 from bot.operations.linking import Linked, Linking
 from bot.ports import Deed
 from bot.providers import deriv
 from bot.providers.deriv import signup
 from bot.providers.deriv.signup import Form
-from bot.providers.deriv.wire.opening import NewUser, Opened, Purpose, Residence, State
+from bot.providers.deriv.wire.opening import State
 from bot.providers.records import Environment
 from bot.secret import Secret
 from bot.store import Database, Tables
 from bot.vault.service import Subject, Vault
 
-if TYPE_CHECKING:
-    from bot.providers.deriv.client import Deriv
-
 KIND: Final = "openaccount"
 SECRET: Final = "openaccount/secret"  # noqa: S105  # a kind of draft
-_TOKEN: Final = "token"  # noqa: S105  # a name
-_NEEDS_ANOTHER_CALL: Final = "maltainvest"
-"""The company of the European Union, whose accounts `new_account_real` does not open."""
 
 
 class AccountOpening:
@@ -76,7 +67,7 @@ class AccountOpening:
         self._connections = connections
         self._credentials = credentials
         self._linking = linking
-        self._changing = changing
+        self._calls = Calls(connections, changing)
         self._derivs = derivs
         self._clock = clock
 
@@ -151,7 +142,7 @@ class AccountOpening:
         """What was answered so far, by Deriv's names of the fields, without what is secret."""
         step, sealed = await self.waiting(person), await self._vault.open(_subject(person))
         given = step.form.given if step is not None else ()
-        return {key: sealed[key].reveal() for key in given if _is_field(key) and not signup.blank(key).secret}
+        return {key: sealed[key].reveal() for key in given if is_field(key) and not signup.blank(key).secret}
 
     async def forget(self, person: Person) -> None:
         """Everything that was answered is erased."""
@@ -180,24 +171,24 @@ class AccountOpening:
         kind = Kind(text)
         if kind is Kind.MORE:
             return await self._open(person, replace(form, kind=kind), telegram_id)
-        async with self._reading(form) as binary:
+        async with self._calls.reading(form) as binary:
             if kind is Kind.REAL:
                 await binary.opening.check_may_open_real()
-            lives = await _home(binary)
+            lives = await home(binary)
             form = replace(form, kind=kind)
             if lives is not None:
                 form = replace(form, home=lives.code, home_name=lives.name)
             if kind is Kind.REAL and form.live and lives is not None:
-                form = await _served(binary, form, lives)
+                form = await served(binary, form, lives)
         return await self._save(person, form)
 
     async def _country_said(self, person: Person, form: Filled, text: str, telegram_id: int) -> Step:
-        async with self._reading(form) as binary:
+        async with self._calls.reading(form) as binary:
             lives = signup.country_in(await binary.opening.residences(), text)
             if not lives.can_sign_up:
                 raise InputError(f"Deriv opens no accounts for people who live in {lives.name}", "")
             if form.kind is Kind.REAL:
-                form = await _served(binary, form, lives)
+                form = await served(binary, form, lives)
             else:
                 form = forms.living_in(form, lives)
         return await self._save_or_open(person, form, telegram_id)
@@ -216,14 +207,14 @@ class AccountOpening:
     async def _address_said(self, person: Person, form: Filled, text: str, telegram_id: int) -> Step:
         if not signup.EMAIL.fullmatch(text):
             raise InputError("that is no e-mail address", "name@example.org")
-        await self._mail(person, form, text, telegram_id)
+        await self._calls.mail(person, form, text, telegram_id)
         await self._vault.keep(_subject(person), {Asking.ADDRESS: Secret(text)})
         return await self._save(person, forms.with_given(form, Asking.ADDRESS))
 
     async def _code_said(self, person: Person, form: Filled, text: str, telegram_id: int) -> Step:
         if text == forms.AGAIN:
             sealed = await self._vault.open(_subject(person))
-            await self._mail(person, form, sealed[Asking.ADDRESS].reveal(), telegram_id)
+            await self._calls.mail(person, form, sealed[Asking.ADDRESS].reveal(), telegram_id)
             return await self._save(person, form)
         if not signup.MAILED.fullmatch(text):
             raise InputError("a code is eight letters and digits, or more; send it alone", "")
@@ -237,7 +228,7 @@ class AccountOpening:
         if text == forms.SKIP and step.is_optional:
             return await self._save(person, replace(form, skipped=(*form.skipped, field.key)))
         if field.form is Form.COUNTRY:
-            async with self._reading(form) as binary:
+            async with self._calls.reading(form) as binary:
                 value: str | int = signup.country_in(await binary.opening.residences(), text).code
         else:
             states = [State(code, name) for code, name in form.states]
@@ -254,19 +245,14 @@ class AccountOpening:
         if text.lower() == forms.LINK:
             through = await self._connections.numbered(form.connection)
             login = await self._vault.open(through.subject)  # the token is good with the app it was made by
-            fields = {"app_id": login["app_id"], "token": (await self._vault.open(_subject(person)))[_TOKEN]}
+            fields = {"app_id": login["app_id"], "token": (await self._vault.open(_subject(person)))[TOKEN]}
             environment = Environment.LIVE if form.opened_live else Environment.DEMO
             wanted = Wanted(deriv.SPEC.name, form.opened.lower(), environment, fields)
             linked = Linked(*await self._credentials.link(person, wanted, roster, telegram_id=telegram_id))
         await self._end(person)
         return linked
 
-    # -- Deriv -----------------------------------------------------------------------------------------------
-
-    async def _mail(self, person: Person, form: Filled, address: str, telegram_id: int) -> None:
-        connection = await self._connections.numbered(form.connection)
-        async with self._changing.through(person, connection, "code.mailed", {}, telegram_id=telegram_id) as provider:
-            await _binary(provider).opening.send_code(address, Purpose.ACCOUNT_OPENING)
+    # -- opening ---------------------------------------------------------------------------------------------
 
     async def _save_or_open(self, person: Person, form: Filled, telegram_id: int) -> Step:
         if forms.next_step(form) is None:
@@ -277,7 +263,8 @@ class AccountOpening:
         """With a refusal, what was refused is taken out of the form before it is raised."""
         connection = await self._connections.numbered(form.connection)
         try:
-            opened = await self._ask_to_open(person, form, connection, telegram_id)
+            sealed = await self._vault.open(_subject(person))
+            opened = await self._calls.open(person, form, connection, sealed, telegram_id)
         except (ScopeMissingError, SilentError, ReplyError):
             await self._end(person)
             raise
@@ -299,32 +286,12 @@ class AccountOpening:
 
         def change(tables: Tables) -> None:
             self._vault.erasing(_subject(person).name)(tables)
-            self._vault.keeping(_subject(person), {_TOKEN: opened.token})(tables)
+            self._vault.keeping(_subject(person), {TOKEN: opened.token})(tables)
             self._cards.saving(tables, Draft(person.id, KIND, forms.packed(form)))
             self._audit.record(tables, deed)
 
         await self._database.write(change)
         return _asked(form)
-
-    async def _ask_to_open(self, person: Person, form: Filled, connection: Connection, telegram_id: int) -> Opened:
-        sealed = await self._vault.open(_subject(person))
-        kind = "real" if form.kind is Kind.REAL else "demo"
-        details = {"kind": kind, "currency": form.currency} if form.currency else {"kind": kind}
-        through = self._changing.through(person, connection, "account.opening", details, telegram_id=telegram_id)
-        async with through as provider:
-            opening = _binary(provider).opening
-            if form.kind is Kind.MORE:
-                return await opening.open_virtual()
-            if form.kind is Kind.DEMO:
-                user = NewUser(sealed[Asking.CODE], sealed[Asking.PASSWORD], form.country)
-                return await opening.open_virtual(user)
-            return await opening.open_real(_fields(form, sealed), Currency.of(form.currency))
-
-    @asynccontextmanager
-    async def _reading(self, form: Filled) -> AsyncIterator["Deriv"]:
-        connection = await self._connections.numbered(form.connection)
-        async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-            yield _binary(provider)
 
     # -- rows ------------------------------------------------------------------------------------------------
 
@@ -338,59 +305,12 @@ class AccountOpening:
         await self._cards.drop(person.id)
 
 
-async def _home(binary: "Deriv") -> Residence | None:
-    """Where the person of the login lives; a token that may not read that does not say."""
-    try:
-        code = (await binary.own.settings()).country_code
-    except ScopeMissingError:
-        return None
-    return next((one for one in await binary.opening.residences() if one.code == code), None)
-
-
-async def _served(binary: "Deriv", form: Filled, lives: Residence) -> Filled:
-    """With what the company that serves a country wants to know.
-
-    Raises:
-        InputError: None does, by this way.
-    """
-    service = await binary.opening.service(lives.code)
-    company = service.real
-    if company is None or company.code == _NEEDS_ANOTHER_CALL:
-        raise InputError(
-            f"Deriv opens real accounts for people who live in {lives.name} on its own pages only, if at all; name "
-            "another country, or /cancel",
-            "",
-        )
-    if not company.signup_fields or not company.currencies:
-        company = await binary.opening.company(company.code)
-    return forms.served_by(forms.living_in(form, lives), service, company, await binary.opening.states(lives.code))
-
-
-def _fields(form: Filled, sealed: Mapping[str, Secret]) -> dict[str, str | int]:
-    """As they are sent. Of a person with a real account Deriv knows all but what it asked for by a refusal."""
-    given = {key: sealed[key].reveal() for key in form.given if _is_field(key)}
-    declared = {key: int(text) if signup.blank(key).form is Form.YES else text for key, text in given.items()}
-    return declared if form.live else {signup.RESIDENCE: form.country, **declared}
-
-
-def _is_field(key: str) -> bool:
-    return key not in (Asking.ADDRESS, Asking.CODE, Asking.PASSWORD, _TOKEN)
-
-
 def _asked(form: Filled) -> Step:
     """The next question of a form that is not ready."""
     step = forms.next_step(form)
     if step is None:
         raise InputError("nothing is being asked", "/openaccount")
     return step
-
-
-def _binary(provider: object) -> "Deriv":
-    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Deriv):
-        raise UnsupportedError(deriv.SPEC.name, "that")
-    return provider
 
 
 def _subject(person: Person) -> Subject:

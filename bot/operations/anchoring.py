@@ -13,7 +13,8 @@ from bot.audit.model import Anchor, Head
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.config import AuditConfig
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.freezing import DESK, Alarm, no_alarm
 from bot.ports import Deed
 from bot.store import Database, Tables

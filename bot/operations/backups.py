@@ -28,7 +28,7 @@ from bot.errors import (
 )
 from bot.ports import Deed
 from bot.store import Database, Tables
-from bot.store.database import inspect, peek
+from bot.store.file import inspect, peek
 from bot.vault.archive import CHUNK, FORMAT, FRAME, LONGEST_HEADER, SALT_BYTES, Header, opened, sealed
 from bot.vault.datakeys import left_behind
 from bot.vault.install import drop_generations

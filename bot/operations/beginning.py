@@ -13,7 +13,7 @@ from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.store.database import peek
+from bot.store.file import peek
 
 EX_CONFIG = 78
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bot.access.model import Person, Right
 from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError, UnsupportedError
+from bot.operations.adapters import capital_behind
 from bot.operations.changing import Changing
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
@@ -191,22 +192,14 @@ class Brokerage:
     @asynccontextmanager
     async def _reading(self, connection: Connection) -> AsyncIterator["Capital"]:
         async with self._connections.session(connection, seconds=20.0) as provider:
-            yield _broker(provider)
+            yield capital_behind(provider, "accounts to deal on")
 
     @asynccontextmanager
     async def _changed(
         self, person: Person, connection: Connection, action: str, about: Mapping[str, str], telegram_id: int
     ) -> AsyncIterator["Capital"]:
         async with self._changing.through(person, connection, action, about, telegram_id=telegram_id) as provider:
-            yield _broker(provider)
-
-
-def _broker(provider: object) -> "Capital":
-    from bot.providers.capital.client import Capital  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Capital):
-        raise UnsupportedError(capital.SPEC.name, "accounts to deal on")
-    return provider
+            yield capital_behind(provider, "accounts to deal on")
 
 
 def _one_of(able: list[Connection], example: str) -> Connection:

@@ -11,7 +11,7 @@ from bot.access.model import Person, Right
 from bot.audit.service import Audit
 from bot.errors import NotAllowedError
 from bot.operations.connections import Connections
-from bot.operations.freezing import check
+from bot.operations.freezing import Freezing, check
 from bot.operations.linked import Connection
 from bot.ports import Deed
 from bot.providers.base import Provider
@@ -23,10 +23,11 @@ ANSWER_SECONDS = 25.0
 class Changing:
     """Lets through what may be done."""
 
-    def __init__(self, database: Database, connections: Connections, audit: Audit) -> None:
+    def __init__(self, database: Database, connections: Connections, audit: Audit, freezing: Freezing) -> None:
         self._database = database
         self._connections = connections
         self._audit = audit
+        self._freezing = freezing
 
     @asynccontextmanager
     async def through(
@@ -53,6 +54,7 @@ class Changing:
             deed = Deed(action, f"connection/{connection.id}", person.id, telegram_id, told)
             self._audit.record(tables, deed)
 
-        await self._database.write(begin)
-        async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
-            yield provider
+        async with self._freezing.stopping(connection.provider):
+            await self._database.write(begin)
+            async with self._connections.session(connection, seconds=ANSWER_SECONDS) as provider:
+                yield provider

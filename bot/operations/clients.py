@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -11,6 +12,7 @@ from bot.access.model import Person
 from bot.clock import Clock
 from bot.errors import InputError, NotFoundError, ProviderError, RefusedError
 from bot.money import Money
+from bot.operations.adapters import crm_seen_by
 from bot.operations.connections import Connections
 from bot.providers.crm import wire
 from bot.providers.crm.wire.clients import Branch, Profile
@@ -107,7 +109,7 @@ class ClientDesk:
         if len(wanted) < 2:
             raise InputError("at least two characters of an id, a name or an e-mail address", _EXAMPLE)
 
-        async def look(crm: "Crm") -> Found:
+        async with self._crm(person) as crm:
             if _ID.fullmatch(wanted) and (known := await _part(crm.clients.one(wanted))) is not None:
                 return Found((wire.Client(known.id, name=known.name, email=known.email),), 1, 1)
             listed = await crm.clients.listed(MOST_SEARCHED)
@@ -116,16 +118,13 @@ class ClientDesk:
             )
             return Found(fitting, len(listed.items), listed.count)
 
-        return await self._with(person, look)
-
     async def file(self, person: Person, user_id: str, *, lines: bool = True) -> ClientFile:
         """Everything about one client; who is above and below only with `lines`.
 
         Raises:
             NotFoundError: The CRM knows none of that id.
         """
-
-        async def look(crm: "Crm") -> ClientFile:
+        async with self._crm(person) as crm:
             try:
                 profile = await crm.clients.one(user_id)
             except ProviderError as error:
@@ -146,20 +145,14 @@ class ClientDesk:
                 )
             return ClientFile(profile, wallets, kyc, history, accounts, trades, above, below)
 
-        return await self._with(person, look)
-
     async def holdings(self, person: Person, user_id: str) -> Holdings:
         """What a client's wallets hold; nobody's wallet is an empty one."""
-
-        async def look(crm: "Crm") -> Holdings:
+        async with self._crm(person) as crm:
             return Holdings(await self._wallets(crm, user_id), await _part(crm.wallets.bank_cards(user_id)))
-
-        return await self._with(person, look)
 
     async def trading(self, person: Person) -> Trading:
         """Every trading account on every server that lets itself be read."""
-
-        async def look(crm: "Crm") -> Trading:
+        async with self._crm(person) as crm:
             accounts: list[Traded] = []
             silent, there_are = [], 0
             for platform in PLATFORMS:
@@ -172,16 +165,13 @@ class ClientDesk:
                     silent.append(platform)
             return Trading(tuple(accounts), tuple(silent), there_are)
 
-        return await self._with(person, look)
-
     async def account(self, person: Person, server_id: str, login: str) -> Traded:
         """One account with what was traded on it lately.
 
         Raises:
             NotFoundError: No server of that id has that login.
         """
-
-        async def look(crm: "Crm") -> Traded:
+        async with self._crm(person) as crm:
             for platform in PLATFORMS:
                 servers = await _part(crm.trading.servers(platform)) or ()
                 for server in servers:
@@ -193,8 +183,6 @@ class ClientDesk:
                             trades = await self._trades(crm, server_id, login) if platform == "mt4" else None
                             return Traded(platform, server, row, trades)
             raise NotFoundError("trading account", f"{server_id}/{login}")
-
-        return await self._with(person, look)
 
     @staticmethod
     async def _wallets(crm: "Crm", user_id: str) -> Mapping[str, Money]:
@@ -244,15 +232,8 @@ class ClientDesk:
         rows = [row async for row in days if "withdrawal" in (row.type or "").casefold()]
         return tuple(sorted(rows, key=lambda row: row.timestamp or "", reverse=True))
 
-    async def _with(self, person: Person, look: Callable[["Crm"], Awaitable[Part]]) -> Part:
-        from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
-
-        for one in await self._connections.visible_to(person):
-            if one.provider == wire.NAME:
-                async with self._connections.session(one, seconds=ANSWER_SECONDS) as provider:
-                    if isinstance(provider, Crm):
-                        return await look(provider)
-        raise NotFoundError("connection", wire.NAME)
+    def _crm(self, person: Person) -> AbstractAsyncContextManager["Crm"]:
+        return crm_seen_by(self._connections, person, seconds=ANSWER_SECONDS)
 
 
 async def _accounts_of(crm: "Crm", profile: Profile) -> tuple[Traded, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 from bot.access.model import Person
 from bot.clock import Clock
 from bot.errors import (
+    BusyError,
     ConflictError,
     ConnectionLockedError,
     CountersignError,
@@ -45,9 +46,21 @@ class Health:
 
     good_at: datetime | None = None
     bad_at: datetime | None = None
+    bad_since: datetime | None = None
+    """When it went wrong for the first time after it had gone well; of an answer that it is asked too often, never."""
     trouble: ProviderError | None = None
     oddities: Counter[Oddity] = field(default_factory=Counter)
     """What was met since the start that nobody had asked about."""
+
+    def went_well(self, now: datetime) -> None:
+        self.good_at, self.bad_since, self.trouble = now, None, None
+
+    def went_wrong(self, now: datetime, trouble: ProviderError) -> None:
+        if isinstance(trouble, BusyError):
+            self.bad_since = None
+        elif self.bad_since is None:
+            self.bad_since = now
+        self.bad_at, self.trouble = now, trouble
 
 
 class Connections:
@@ -209,21 +222,21 @@ class Connections:
         except UnsupportedError:
             raise  # nothing was asked
         except ProviderError as error:
-            health.bad_at, health.trouble = self._clock.now(), error
+            health.went_wrong(self._clock.now(), error)
             raise
         except CountersignError:
             raise  # ours, not the adapter's
         except Exception as slip:  # it costs its own line, not the answer of all  # noqa: BLE001
             _log.exception("adapter slipped", extra={"connection": connection.name})
             trouble = ReplyError(connection.provider, type(slip).__name__)
-            health.bad_at, health.trouble = self._clock.now(), trouble
+            health.went_wrong(self._clock.now(), trouble)
             raise trouble from None
-        health.good_at, health.trouble = self._clock.now(), None
+        health.went_well(self._clock.now())
 
     def answered(self, connection: Connection) -> None:
         """It gave a sign of life by itself: whatever went wrong before is over."""
         health = self.health.setdefault(connection.id, Health())
-        health.good_at, health.trouble = self._clock.now(), None
+        health.went_well(self._clock.now())
 
     async def write_uses(self) -> None:
         """Keep when each was used last. Work for the clock: no question waits for it."""

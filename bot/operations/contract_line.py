@@ -1,6 +1,6 @@
 """A contract in one line, as people write it. Pure.
 
-rise R_100 10 USD 5m · digit match 7 R_10 1 USD 5t payout · multiplier up R_100 10 USD x50
+rise R_100 10 USD 5m · matches 7 R_10 1 USD 5t payout · up R_100 10 USD x50 on main
 """
 
 import re
@@ -48,6 +48,8 @@ class Line:
     """`5m`, `10t`."""
     barriers: tuple[str, ...] = field(default=())
     multiplier: str = ""
+    on: str = ""
+    """A connection's name."""
 
 
 def read(words: Sequence[str]) -> Line:
@@ -68,6 +70,8 @@ def read(words: Sequence[str]) -> Line:
             found["basis"] = lower
         elif lower == "barrier" and left and _BARRIER.fullmatch(left[0]):
             barriers.append(left.pop(0))
+        elif lower == "on" and left and "on" not in found:
+            found["on"] = left.pop(0)
         elif _LASTS.fullmatch(lower):
             found["lasts"] = lower
         elif times := _TIMES.fullmatch(lower):
@@ -88,3 +92,15 @@ def read(words: Sequence[str]) -> Line:
         if part not in found:
             raise InputError(f"say {missing}", EXAMPLE)
     return Line(kind, barriers=tuple(barriers), **found)
+
+
+def word_for(code: str, *, has_barrier: bool) -> str:
+    """What people call a kind of contract, "" where they have no word; against a price of one's own it is another."""
+    words = [word for word, called in TYPES.items() if called == code]
+    return (words[-1] if has_barrier else words[0]) if words else ""
+
+
+def placed(words: Sequence[str], name: str) -> list[str]:
+    """The same line with another connection in it."""
+    at = next((place for place, word in enumerate(words[:-1]) if word.lower() == "on"), len(words))
+    return [*words[:at], *words[at + 2 :], "on", name]

@@ -5,21 +5,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from bot.access.model import Person, Right
+from bot.access.model import Person
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.clock import Clock
-from bot.errors import InputError, NotAllowedError, NotFoundError, UnsupportedError
+from bot.errors import InputError
 from bot.money import Currency
+from bot.operations.adapters import deriv_behind
 from bot.operations.connections import Connections
 from bot.operations.contract_line import EXAMPLE, Line
 from bot.operations.deals import Where
+from bot.operations.derivs import DerivDesk
 from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
 from bot.operations.transfers import amount_of
-from bot.providers import deriv
-from bot.providers.base import Provider
 
 if TYPE_CHECKING:
     from bot.providers.deriv.client import Deriv
@@ -33,7 +33,7 @@ class Priced:
     connection: Connection
     account: str
     line: Line
-    """With the currency it is in."""
+    """With the currency it is in, and the connection it was priced through."""
     proposal: "Proposal"
     at: datetime
 
@@ -41,8 +41,9 @@ class Priced:
 class ContractDesk:
     """Asks for prices, and makes plans of them."""
 
-    def __init__(self, connections: Connections, planning: Planning, clock: Clock) -> None:
+    def __init__(self, connections: Connections, derivs: DerivDesk, planning: Planning, clock: Clock) -> None:
         self._connections = connections
+        self._derivs = derivs
         self._planning = planning
         self._clock = clock
 
@@ -51,14 +52,15 @@ class ContractDesk:
 
         Raises:
             InputError: Not like that; the sentence says why.
+            NotFoundError: There is no login of that name.
             ProviderError: It is not offered.
         """
-        connection = await self._through(person)
+        connection = await self._through(person, line.on)
         async with self._connections.session(connection) as provider:
-            binary = _binary(provider)
+            binary = deriv_behind(provider, "contracts")
             account, terms = await _terms(binary, line)
             proposal = await binary.options.price(terms)
-        wanted = replace(line, currency=terms.currency.code)
+        wanted = replace(line, currency=terms.currency.code, on=connection.name)
         return Priced(connection, account, wanted, proposal, self._clock.now())
 
     async def buying(self, by: Person, priced: Priced, where: Where) -> Plan:
@@ -92,21 +94,9 @@ class ContractDesk:
             by, priced.connection, Wish(Kind.ORDER, parameters, where.asked_in, where.chat_id)
         )
 
-    async def _through(self, person: Person) -> Connection:
-        if not person.may(Right.READ):
-            raise NotAllowedError(Right.READ)
-        visible = [one for one in await self._connections.visible_to(person) if one.provider == deriv.SPEC.name]
-        if not visible:
-            raise NotFoundError("connection", deriv.SPEC.name)
-        return next((one for one in visible if one.may_act(person)), visible[0])
-
-
-def _binary(provider: Provider) -> "Deriv":
-    from bot.providers.deriv.client import Deriv  # with the first login: most starts ask nobody
-
-    if not isinstance(provider, Deriv):
-        raise UnsupportedError(provider.spec.name, "contracts")
-    return provider
+    async def _through(self, person: Person, word: str) -> Connection:
+        found = await self._derivs.could_be(person, word or None, lambda one: one.may_act(person))
+        return found[0]
 
 
 async def _terms(binary: "Deriv", line: Line) -> tuple[str, "Terms"]:

@@ -21,7 +21,8 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
 from bot.operations.fields import check_fields, check_label
 from bot.operations.linked import Connection, note_findings, party_column, read_one

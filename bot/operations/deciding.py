@@ -23,7 +23,7 @@ from bot.operations.factor_reset import FactorReset
 from bot.operations.freezing import Freezing
 from bot.operations.moving.room import MoneyRoom, money_room
 from bot.operations.notices import Notices
-from bot.operations.policies import PolicyRequests
+from bot.operations.policy_requests import PolicyRequests
 from bot.operations.role_requests import RoleRequests
 from bot.operations.timekeeping import Timekeeping
 from bot.store import Database

@@ -12,7 +12,8 @@ from typing import Protocol
 from bot.access.model import Role
 from bot.access.records import people_in
 from bot.errors import DiskShortError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
 

@@ -19,7 +19,8 @@ from bot.approvals.model import Kind, Request
 from bot.approvals.service import Approvals, Wish
 from bot.clock import Clock
 from bot.errors import CodeWrongError, ConflictError, FactorUnreadableError, StepUpError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.factor import Factors, Refusal
 from bot.operations.factor_news import FactorNews
 from bot.operations.factor_records import FIELD, deed, forget, seed_in, standing_in, subject_of

@@ -19,7 +19,8 @@ from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import ConflictError, EntryRefusedError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations import one_time
 from bot.operations.findings import told
 from bot.operations.linking import Linked, Linking

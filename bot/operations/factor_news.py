@@ -2,7 +2,8 @@
 
 from bot.access.model import Person, Right, Role
 from bot.access.records import people_in
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.store import Tables
 
 _ASK_THEM = "They are the only admin, so nobody had to confirm it. If you doubt that it was them, ask them."

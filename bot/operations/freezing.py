@@ -5,7 +5,9 @@ sent already is followed to its end; reads and alerts go on. The program freezes
 not be (`alarm`): then nobody has to be awake.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,8 +18,10 @@ from bot.approvals import records as requests
 from bot.approvals.machine import ENDS
 from bot.approvals.model import Request, State
 from bot.clock import Clock
-from bot.errors import FrozenError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.errors import FrozenError, UnreachableError
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
+from bot.network.leaving import leaving
 from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
@@ -98,6 +102,28 @@ class Freezing:
         self._audit = audit
         self._outbox = outbox
         self._clock = clock
+        self._begun: Counter[str] = Counter()
+        """How many of a scope have begun in this run; a little before their transaction ends."""
+
+    def begun(self, provider: str) -> int:
+        """How many there were that hold up this provider. While it stays the same none has come; asks no disk."""
+        return self._begun[DESK] + self._begun[provider]
+
+    @asynccontextmanager
+    async def stopping(self, provider: str) -> AsyncIterator[None]:
+        """For the length of a block that changes something there: what has not left when a freeze comes does not leave.
+
+        Raises:
+            FrozenError: That has happened.
+        """
+        before = self.begun(provider)
+        try:
+            with leaving(b"", lambda: self.begun(provider) == before):
+                yield
+        except UnreachableError:
+            if self.begun(provider) != before:
+                await self._database.read(lambda tables: check(tables, provider))
+            raise
 
     async def freeze(self, by: Person, scope: str, reason: str = "", *, telegram_id: int) -> Frozen:
         """From the moment this returns nothing more is begun there. A second one changes nothing.
@@ -127,6 +153,7 @@ class Freezing:
         )
         if cursor.rowcount != 1:
             return False
+        self._begun[scope] += 1
         if scope == DESK:
             _void(tables, now)
         number = by.id if by is not None else None

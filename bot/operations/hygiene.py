@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from bot.access.model import Person, Roster
 from bot.clock import Clock
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
 from bot.operations.findings import beyond_reading, listed
 from bot.operations.linked import Connection, Scope

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from bot.access.model import Person, Right
 from bot.audit.service import Audit
 from bot.errors import InputError, NotAllowedError, NotFoundError, OutcomeUnknownError, ReplyError, SilentError
+from bot.operations.adapters import crm_meant_by
 from bot.operations.connections import Connections
-from bot.operations.freezing import check
+from bot.operations.freezing import Freezing, check
 from bot.operations.linked import Connection
 from bot.ports import Deed
 from bot.providers.crm import wire
@@ -44,10 +45,11 @@ def parse(words: list[str]) -> Lead:
 class Leads:
     """Making leads."""
 
-    def __init__(self, database: Database, connections: Connections, audit: Audit) -> None:
+    def __init__(self, database: Database, connections: Connections, audit: Audit, freezing: Freezing) -> None:
         self._database = database
         self._connections = connections
         self._audit = audit
+        self._freezing = freezing
 
     async def through(self, person: Person) -> Connection:
         """The connection by which this person may make a lead.
@@ -58,13 +60,10 @@ class Leads:
         """
         if not person.may(Right.ASK):
             raise NotAllowedError(Right.ASK)
-        visible = [one for one in await self._connections.visible_to(person) if one.provider == wire.NAME]
-        if not visible:
-            raise NotFoundError("connection", wire.NAME)
-        for one in visible:
-            if one.may_act(person):
-                return one
-        raise NotAllowedError(f"act through {visible[0].name}")
+        through = await crm_meant_by(self._connections, person)
+        if not through.may_act(person):
+            raise NotAllowedError(f"act through {through.name}")
+        return through
 
     async def make(self, person: Person, lead: Lead, *, telegram_id: int) -> str:
         """Make a lead, once; answers its id in the CRM, empty where none is told.
@@ -77,15 +76,16 @@ class Leads:
         from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
 
         through = await self.through(person)
-        await self._database.write(lambda tables: self._begin(tables, person, telegram_id, through))
-        async with self._connections.session(through, seconds=ANSWER_SECONDS) as provider:
-            if not isinstance(provider, Crm):
-                raise NotFoundError("connection", wire.NAME)
-            more = {"name": lead.name} if lead.name else {}
-            try:
-                made = await provider.clients.create_lead(lead.email, **more)
-            except (SilentError, ReplyError) as error:
-                raise OutcomeUnknownError(error.provider, error.detail) from None
+        async with self._freezing.stopping(through.provider):
+            await self._database.write(lambda tables: self._begin(tables, person, telegram_id, through))
+            async with self._connections.session(through, seconds=ANSWER_SECONDS) as provider:
+                if not isinstance(provider, Crm):
+                    raise NotFoundError("connection", wire.NAME)
+                more = {"name": lead.name} if lead.name else {}
+                try:
+                    made = await provider.clients.create_lead(lead.email, **more)
+                except (SilentError, ReplyError) as error:
+                    raise OutcomeUnknownError(error.provider, error.detail) from None
         lead_id = str(made.id or "")
         made_as = _deed("lead.made", person, telegram_id, through, lead_id)
         await self._database.write(lambda tables: self._audit.record(tables, made_as))

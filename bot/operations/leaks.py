@@ -6,7 +6,8 @@ here. The doubt is a row on the connection; `/connections`, and the weekly word 
 
 from bot.access.records import people_in
 from bot.clock import Clock
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection, read_all
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables

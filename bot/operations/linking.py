@@ -91,25 +91,34 @@ class Linking:
 
     async def begin(self, person: Person, words: list[str]) -> Step:
         """A fresh draft, filled as far as `words` (provider, environment, label) say."""
-        return await self._begin(person, words, {"id": short_id(), "page": self._has_page})
+        return await self._begin(person, "/connect", words, {"id": short_id(), "page": self._has_page})
 
     async def begin_new_key(self, person: Person, words: list[str]) -> Step:
         """As `begin`, for a key that is made here."""
         body: dict[str, Any] = {"id": short_id(), "page": self._has_page, "new_key": True}
-        makers = key_makers()
+        makers, line = key_makers(), "/key new"
         if len(makers) == 1:
             body = with_only_choice({**body, "provider": makers[0]})
             words = words[1:] if words and words[0].lower() == makers[0] else words
-        return await self._begin(person, words, body)
+            line = f"{line} {makers[0]}"
+        return await self._begin(person, line, words, body)
 
-    async def _begin(self, person: Person, words: list[str], body: dict[str, Any]) -> Step:
+    async def _begin(self, person: Person, line: str, words: list[str], body: dict[str, Any]) -> Step:
+        """`line` is what stands before the words; nothing is begun unless all of them fit."""
         if not person.may(Right.LINK):
             raise NotAllowedError(Right.LINK)
         for word in words:
             step = next_step(body)
             if step.asking is Asking.LABEL and step.spec is not None and step.spec.environments == (word.lower(),):
+                line = f"{line} {word}"
                 continue  # the provider's only one, which is not asked about: said all the same, it is no label
-            body = await self._with_answer(person, body, step, word)
+            if step.asking not in (Asking.PROVIDER, Asking.ENVIRONMENT, Asking.LABEL):
+                raise InputError("the rest is asked for step by step", line)
+            try:
+                body = await self._with_answer(person, body, step, word)
+            except InputError as error:
+                raise InputError(error.reason, f"{line} {error.example}") from None
+            line = f"{line} {word}"
         await self._forget(person)
         await self._cards.save(Draft(person.id, KIND, body))
         return next_step(body)
@@ -260,12 +269,17 @@ class Linking:
         return LinkedNewKey(connection, key)
 
     async def cancel(self, person: Person) -> bool:
-        """Throw the draft away, sealed parts too; answers whether there was one. What comes now may be its secret."""
-        was_linking = await self.waiting(person) is not None
+        """Throw the draft away, sealed parts too; answers whether there was one. What comes now may be its secret, if
+        it had come so far as to ask for one."""
+        step = await self.waiting(person)
         await self._vault.erase(_subject(person).name)
-        if was_linking:
+        if step is None:
+            return False
+        if step.asking in (Asking.WAY, Asking.FIELD):
             await self._wariness.begin(person, KIND)
-        return was_linking
+        else:
+            await self._cards.drop(person.id)
+        return True
 
     async def prune(self) -> int:
         """Erase what is sealed for drafts that are no more: too old, or given up for something else.

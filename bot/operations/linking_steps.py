@@ -45,6 +45,8 @@ class Step:
     draft: str = ""
     earlier: str | None = None
     """What was given for this field before the login was refused: one of the options."""
+    name: str = ""
+    """Of the connection, once it has one, e.g. `capital/main`."""
 
     @property
     def asks_secret(self) -> bool:
@@ -112,7 +114,7 @@ def next_step_or_none(body: Mapping[str, Any]) -> Step | None:
         return None
     earlier = body.get("plain", {}).get(field.key)
     options = dict.fromkeys(option for option in (earlier, field.default, *(new_key if field.secret else ())) if option)
-    return Step(Asking.FIELD, tuple(options), spec, field, draft, earlier)
+    return Step(Asking.FIELD, tuple(options), spec, field, draft, earlier, f"{spec.name}/{body['label']}")
 
 
 def _missing_field(body: Mapping[str, Any], spec: Spec) -> LoginField | None:
@@ -127,7 +129,7 @@ def with_answer(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any
     match step.asking:
         case Asking.PROVIDER | Asking.ENVIRONMENT | Asking.SHARE | Asking.WAY:
             if answer.lower() not in step.options:
-                raise InputError(f"please tap or type one of: {', '.join(step.options)}", step.options[0])
+                raise _no_option(step)
             changed: dict[str, Any] = {**body, step.asking.value: answer.lower()}
             if answer.lower() == NEW_KEY:
                 changed["new_key"] = True
@@ -137,6 +139,13 @@ def with_answer(body: Mapping[str, Any], step: Step, text: str) -> dict[str, Any
             return {**body, "label": answer.lower()}
         case Asking.FIELD:
             return _with_field(body, step, answer)
+
+
+def _no_option(step: Step) -> InputError:
+    if step.asking is not Asking.WAY:
+        return InputError(f"please choose one of: {', '.join(step.options)}", step.options[0])
+    others = " or ".join(f"“{option.capitalize()}”" for option in step.options)
+    return InputError(f"nothing that is typed is read yet: open the secure page, or tap {others} first", "")
 
 
 def with_only_choice(body: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from bot.errors import (
     PassphraseError,
 )
 from bot.messages.cards import Cards, Draft
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.wariness import Wariness

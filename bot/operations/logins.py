@@ -17,7 +17,8 @@ from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import ConflictError, CountersignError, EntryRefusedError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations import one_time
 from bot.operations.connections import Connections
 from bot.operations.credentials import Credentials, Wanted

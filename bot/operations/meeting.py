@@ -14,7 +14,8 @@ from bot.approvals.policy.meeting import Absence, unmeetable, unmeetable_uncount
 from bot.approvals.policy.model import Policy
 from bot.approvals.seating import signers_in
 from bot.clock import Clock
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.factor_records import has_factor
 from bot.store import Database, Tables
 from bot.store.columns import at, packed

@@ -16,7 +16,8 @@ from bot.access.records import people_in
 from bot.clock import Clock
 from bot.config import BackupConfig
 from bot.errors import CountersignError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.backups import Backups
 from bot.operations.schedules import slots
 from bot.store import Database, Tables

@@ -2,7 +2,8 @@
 
 from bot.access.model import Person, Role
 from bot.access.records import people_in
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.store import Tables
 
 

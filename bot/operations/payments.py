@@ -10,7 +10,8 @@ from bot.access.model import Person, Role
 from bot.access.service import Access
 from bot.audit.service import Audit
 from bot.clock import Clock
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.money import Currency, Money
 from bot.operations.linked import Connection, read_all
 from bot.ports import Deed

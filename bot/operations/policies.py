@@ -6,29 +6,26 @@ only stricter needs nobody else and no time: a mistake in it costs a day, the la
 """
 
 import asyncio
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.access.model import Person, Right, Role
-from bot.access.service import check_right, people_in
+from bot.access.model import Person, Right
+from bot.access.service import check_right
 from bot.approvals import records
-from bot.approvals.carriers import InHouse
 from bot.approvals.guards import PROOFS
-from bot.approvals.model import Kind, Proof, Request, Rule
+from bot.approvals.model import Kind, Proof, Request
 from bot.approvals.policies import Policies, Version
 from bot.approvals.policy.comparing import loosens, signing, tightens
 from bot.approvals.policy.meeting import Absence, unmeetable, unmeetable_uncounted
 from bot.approvals.policy.model import DEFAULT, Guard, Policy
 from bot.approvals.policy.reading import read
-from bot.approvals.policy.words import seat
 from bot.approvals.seating import signers_in
 from bot.approvals.service import Wish
 from bot.clock import Clock
 from bot.errors import ConflictError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.outbox import Outbox
 from bot.operations.factor_records import has_factor
+from bot.operations.policy_requests import TOLD, minute, said, tell
 from bot.ports import Deed, Recorder
 from bot.providers.registry import PROVIDERS
 from bot.store import Database, Tables
@@ -36,9 +33,6 @@ from bot.store.columns import at
 
 SHORTEST_WAIT = timedelta(hours=24)
 """Of a loosening, whatever the policy says."""
-_TOLD = "policy_told"
-_SHOWN_CHARACTERS = 1400
-"""Of the sentences on a prompt, those that loosen first: a message holds 4,096 with all that stands around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +122,7 @@ class PolicyDesk:
     async def difference(self, request_id: str) -> tuple[str, ...]:
         """Everything a proposal changes, in sentences. `NotFoundError`."""
         request = await self._database.read(lambda tables: records.read(tables, request_id))
-        return (*_said(request.parameters, "loosened"), *_said(request.parameters, "tightened"))
+        return (*said(request.parameters, "loosened"), *said(request.parameters, "tightened"))
 
     async def plan(self, by: Person, document: bytes) -> Proposal:
         """Read a document and hold it against the policy in force. Nothing is asked for yet.
@@ -178,7 +172,7 @@ class PolicyDesk:
             if waiting is None:
                 raise ConflictError("no policy waits for its hour")
             self._policies.call_off(tables, waiting.number)
-            details = {"request": waiting.request_id or "", "from": _minute(waiting.in_force_from)}
+            details = {"request": waiting.request_id or "", "from": minute(waiting.in_force_from)}
             self._audit.record(
                 tables, Deed("policy.called_off", f"policy/{waiting.number}", by.id, telegram_id, details)
             )
@@ -194,10 +188,10 @@ class PolicyDesk:
         def change(tables: Tables) -> None:
             version = self._policies.current(tables)
             number = str(version.number) if version is not None else "0"
-            told = tables.conn.execute("SELECT value FROM meta WHERE key = ?", (_TOLD,)).fetchone()
+            told = tables.conn.execute("SELECT value FROM meta WHERE key = ?", (TOLD,)).fetchone()
             if told is not None and told[0] == number:
                 return
-            tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TOLD, number))
+            tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (TOLD, number))
             if told is not None and version is not None:
                 self._tell_in_force(tables, version)
 
@@ -205,119 +199,9 @@ class PolicyDesk:
 
     def _tell_in_force(self, tables: Tables, version: Version) -> None:
         request = f" Request {version.request_id} brought it." if version.request_id is not None else ""
-        line = f"It is in force since {_minute(version.in_force_from)} UTC.{request}"
+        line = f"It is in force since {minute(version.in_force_from)} UTC.{request}"
         title, key = f"Version {version.number} of the policy is in force", f"policy/{version.number}/in-force"
         tell(tables, self._outbox, title, (line,), key, "/policy shows all of it.")
-
-
-class PolicyRequests(InHouse):
-    """Carries a proposal out; fits `bot.approvals.carriers.Carrier`."""
-
-    def __init__(self, policies: Policies, audit: Recorder, outbox: Outbox, clock: Clock) -> None:
-        self._policies = policies
-        self._audit = audit
-        self._outbox = outbox
-        self._clock = clock
-
-    def lines(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
-        loosened, tightened = _said(parameters, "loosened"), _said(parameters, "tightened")
-        against = parameters["against"]
-        over = f"instead of version {against}" if against != "0" else "on a desk that has none"
-        size = len(parameters["document"].encode())
-        return (
-            f"Another policy {over}: {size:,} bytes, SHA-256 {_digest(parameters['document'])[:16]}.",
-            *difference_in_lines(loosened, tightened, _SHOWN_CHARACTERS),
-            *_when(loosened, int(parameters["wait"])),
-            "The document, and every change in it: “/policy file” and the request's id.",
-        )
-
-    def rule(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> Rule:
-        self._still_possible(tables, asked_by, parameters)
-        document = _digest(parameters["document"])
-        for request in records.pending(tables):
-            if request.kind is Kind.POLICY and _digest(request.parameters["document"]) == document:
-                raise ConflictError(f"that is asked for already: request {request.id}")
-        _, found = self._policies.in_force(tables)
-        seats = tuple(filter(None, map(seat, _said(parameters, "needs"))))
-        return Rule(seats, proof=Proof[parameters["proof"]], life=(found or DEFAULT).life, name="policy")
-
-    def _still_possible(self, tables: Tables, asked_by: Person, parameters: Mapping[str, str]) -> None:
-        check_right(tables, asked_by, Right.POLICY)
-        number, _ = self._policies.in_force(tables)
-        if str(number) != parameters["against"] or self._policies.waiting(tables) is not None:
-            raise ConflictError("the policy has changed since this was compared with it; propose it again")
-
-    def carry(self, tables: Tables, request: Request) -> str:
-        parameters = request.parameters
-        asker = next((one for one in people_in(tables) if one.id == request.asked_by), None)
-        if asker is None:
-            raise ConflictError("whoever asked for it is no longer at the desk")
-        self._still_possible(tables, asker, parameters)
-        loosened, tightened = _said(parameters, "loosened"), _said(parameters, "tightened")
-        start = self._clock.now() + timedelta(seconds=int(parameters["wait"]))
-        number = self._policies.take_up(tables, parameters["document"], start, request.id)
-        details = {
-            "request": request.id,
-            "from": _minute(start),
-            "sha256": _digest(parameters["document"]),
-            "loosened": str(len(loosened)),
-            "tightened": str(len(tightened)),
-        }
-        self._audit.record(tables, Deed("policy.adopted", f"policy/{number}", asker.id, details=details))
-        if loosened:
-            done = f"version {number} takes effect on {_minute(start)} UTC"
-            step = "Whoever may freeze can call it off until then: /policy cancel"
-        else:
-            done, step = f"version {number} is in force", "/policy shows all of it."
-            tables.conn.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TOLD, str(number)))
-        lines = (f"{asker.name} proposed it.", *difference_in_lines(loosened, tightened, _SHOWN_CHARACTERS))
-        title = f"The policy changes: {done}"
-        tell(tables, self._outbox, title, lines, f"policy/{number}/adopted", step, but=asker.id)
-        return done
-
-
-def difference_in_lines(loosened: tuple[str, ...], tightened: tuple[str, ...], characters: int) -> tuple[str, ...]:
-    """What changes, the loosening first; cut with a count when that is long."""
-    if not loosened and not tightened:
-        return ("Nothing becomes stricter or less strict.",)
-    lines: list[str] = []
-    left = characters
-    for title, sentences in (("Less strict:", loosened), ("Stricter:", tightened)):
-        shown = 0
-        for sentence in sentences:
-            if left < len(sentence) and (shown or lines):
-                break
-            left -= len(sentence)
-            lines += ([title] if not shown else []) + [f"• {sentence}"]
-            shown += 1
-        if shown < len(sentences):
-            more = f"… and {len(sentences) - shown} more."
-            lines.append(more if shown else f"{title} {more}")
-    return tuple(lines)
-
-
-def _when(loosened: tuple[str, ...], seconds: int) -> tuple[str, ...]:
-    if not loosened:
-        return ("It takes effect at once.",)
-    return (f"It takes effect {seconds // 3600} hours after the last signature, and can be called off until then.",)
-
-
-def tell(
-    tables: Tables,
-    outbox: Outbox,
-    title: str,
-    lines: tuple[str, ...],
-    dedupe: str,
-    next_step: str = "",
-    *,
-    but: int | None = None,
-) -> None:
-    """Every admin and approver except one (our id), once for each key."""
-    for person in people_in(tables):
-        concerned = person.id != but and not person.roles.isdisjoint({Role.ADMIN, Role.APPROVER})
-        for number in person.telegram_ids if concerned else ():
-            notice = Notice(Lane.SECURITY, number, title, lines, f"{dedupe}/{number}", next_step=next_step)
-            outbox.put(tables, notice)
 
 
 _Around = tuple[list[Person], Absence]
@@ -357,15 +241,3 @@ def _compared(
     wait = max(SHORTEST_WAIT, (old or DEFAULT).loosening_delay) if loosened else timedelta()
     stuck = after + _stuck_uncounted(new, people, absence)
     return Proposal(document, against, loosened, tightens(old, new), signing(old, new), wait, stuck)
-
-
-def _said(parameters: Mapping[str, str], key: str) -> tuple[str, ...]:
-    return tuple(filter(None, parameters[key].split("\n")))
-
-
-def _digest(document: str) -> str:
-    return hashlib.sha256(document.encode()).hexdigest()
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"

@@ -16,14 +16,15 @@ from bot.audit.model import RECOVERED, Flaw
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import StartRefusedError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.backups import in_thread
 from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_epoch
 from bot.operations.freezing import DESK
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.store.database import inspect, keep_copy, peek
+from bot.store.file import inspect, keep_copy, peek
 from bot.vault.install import keys_instead, take_over
 from bot.vault.keys import KeyTree, MasterKey
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 from bot.access.model import Person
 from bot.clock import Clock
 from bot.errors import CountersignError, UnsupportedError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.providers.base import Provider, PublicKey, RegistersKeys, Registration

@@ -15,6 +15,7 @@ from bot.access.model import Person
 from bot.clock import Clock
 from bot.csvtext import inert
 from bot.errors import InputError, NotFoundError, RefusedError
+from bot.operations.adapters import crm_seen_by
 from bot.operations.connections import Connections
 from bot.operations.tallies import Booking, Tally, commission, transaction
 from bot.providers.crm import wire
@@ -69,30 +70,18 @@ class Reports:
         today = self._clock.now().date()
         name = f"{kind.value}-{today.isoformat()}.csv"
         tally = Tally(_COUNTED[kind])
-        from bot.providers.crm.client import Crm  # with the first login: most starts ask nobody
-
-        for one in await self._connections.visible_to(person):
-            if one.provider == wire.NAME:
-                async with self._connections.session(one, seconds=REPORT_SECONDS) as provider:
-                    if isinstance(provider, Crm):
-                        return await written(name, *_rows(provider, kind, today - timedelta(days=days), today), tally)
-        raise NotFoundError("connection", wire.NAME)
+        async with crm_seen_by(self._connections, person, seconds=REPORT_SECONDS) as crm:
+            return await written(name, *_rows(crm, kind, today - timedelta(days=days), today), tally)
 
     async def leader_board(self, person: Person, competition_id: str) -> LeaderBoard:
         """Who leads a competition. `NotFoundError` when there is none of that id."""
-        from bot.providers.crm.client import Crm
-
-        for one in await self._connections.visible_to(person):
-            if one.provider == wire.NAME:
-                async with self._connections.session(one, seconds=20.0) as provider:
-                    if isinstance(provider, Crm):
-                        try:
-                            return await provider.reports.leader_board(competition_id)
-                        except RefusedError as error:
-                            if error.code == _NO_COMPETITION:
-                                raise NotFoundError("competition", competition_id) from None
-                            raise
-        raise NotFoundError("connection", wire.NAME)
+        async with crm_seen_by(self._connections, person, seconds=20.0) as crm:
+            try:
+                return await crm.reports.leader_board(competition_id)
+            except RefusedError as error:
+                if error.code == _NO_COMPETITION:
+                    raise NotFoundError("competition", competition_id) from None
+                raise
 
 
 def _rows(crm: "Crm", kind: Kind, start: Any, today: Any) -> tuple[type[msgspec.Struct], AsyncIterator[Any]]:

@@ -24,13 +24,14 @@ from bot.audit.model import RESTORED
 from bot.audit.service import Audit
 from bot.clock import Clock
 from bot.errors import BackupUnreadableError, StartRefusedError, StoreDamagedError, StoreError, WrongKeyError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.backups import EX_CANTCREAT, in_thread, pieces, sync_folder
 from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_epoch
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.store.database import fold, inspect, peek
+from bot.store.file import fold, inspect, peek
 from bot.vault.archive import FRAME, LONGEST_HEADER, Header, opened, read_header
 from bot.vault.install import check_key, keys_of
 from bot.vault.keys import KeyTree, MasterKey

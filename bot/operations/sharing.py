@@ -11,7 +11,8 @@ from bot.access.model import Person, Right, Role, Roster
 from bot.access.service import check_right
 from bot.audit.service import Audit
 from bot.errors import ConflictError, InputError, NotAllowedError, NotFoundError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection, Scope, Share, party_column, read_one
 from bot.ports import Deed
 from bot.store import Database, Tables

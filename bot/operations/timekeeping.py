@@ -18,7 +18,8 @@ from bot.clock import DOUBTFUL_SECONDS, Clock, Divergence
 from bot.errors import ClockDoubtedError, ConflictError
 from bot.ids import short_id
 from bot.messages.cards import Cards
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
 from bot.store.columns import at, moment, packed

@@ -3,6 +3,7 @@
 What has one answer only is not asked. A sketch is plain texts, so that it can lie in a row between two steps.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,8 +16,11 @@ from bot.operations.moving.plans import Plan
 from bot.operations.transfer_line import Line
 from bot.operations.transfer_line import read as apart
 from bot.operations.transfers import Transfers, amount_of, check_funds, check_note, named
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from bot.providers.records import Balance
+
+_EXAMPLE = "/transfer 250.00 USD from 9120000001 to Harbour for Invoice 4711"
+_ENDING = 4
 
 
 class Asking(StrEnum):
@@ -81,6 +85,10 @@ class TransferSteps:
         check_note(line.note)
         if line.amount and line.currency:
             amount_of(line.amount, line.currency)
+        elif " " in line.amount:
+            raise InputError(
+                "one line begins with the amount and its currency; say from, to and for before what follows", _EXAMPLE
+            )
         sketch = Sketch(amount=line.amount, currency=line.currency, note=line.note if words else None)
         if line.source:
             connection, account = await self._source(by, line)
@@ -107,11 +115,13 @@ class TransferSteps:
             if not sketch.account:
                 raise
             accounts = ()
-        fitting = [one for one in accounts if sketch.currency in ("", one.amount.currency.code)]
-        if not sketch.account and len(fitting) == 1:
-            sketch = replace(sketch, account=fitting[0].account)
         if not sketch.account:
-            return Step(Asking.ACCOUNT, sketch, accounts=tuple(fitting or accounts))
+            able = await self._transfers.payers(connection)
+            payers = tuple(one for one in accounts if able is None or one.account in able)
+            fitting = tuple(one for one in payers if sketch.currency in ("", one.amount.currency.code))
+            if len(fitting) != 1:
+                return Step(Asking.ACCOUNT, sketch, accounts=fitting or payers)
+            sketch = replace(sketch, account=fitting[0].account)
         account = next((one for one in accounts if one.account == sketch.account), None)
         if not sketch.currency and account is not None:
             sketch = replace(sketch, currency=account.amount.currency.code)
@@ -173,21 +183,35 @@ class TransferSteps:
             connections, words = called, words[1:]
         if not words:
             return (connections[0].name if len(connections) == 1 else ""), ""
-        wanted, found, last = " ".join(words), list[tuple[str, str]](), NotFoundError("account", " ".join(words))
+        wanted, found = " ".join(words), list[tuple[Connection, str]]()
+        last = NotFoundError("account", wanted)
         for connection in connections:
             try:
-                found.append((connection.name, await self._account(connection, wanted)))
+                found.append((connection, await self._account(connection, wanted)))
             except NotFoundError as error:
                 last = NotFoundError("account", wanted, (*last.known, *error.known))
+        if len(found) > 1:  # several logins of one person may show it, and one of them send from it
+            found = [one for one in found if await self._could_pay(*one)] or found
         if len(found) > 1:
-            both = ", ".join(name for name, _ in found)
-            raise InputError(f"{wanted} could be of {both}; say which", f"from {found[0][0]} {wanted}")
+            both = ", ".join(connection.name for connection, _ in found)
+            raise InputError(f"{wanted} could be of {both}; say which", f"from {found[0][0].name} {wanted}")
         if not found:
             raise last
-        return found[0]
+        connection, account = found[0]
+        return connection.name, account
+
+    async def _could_pay(self, connection: Connection, account: str) -> bool:
+        """Also where that cannot be asked just now."""
+        with contextlib.suppress(ProviderError):
+            able = await self._transfers.payers(connection)
+            return able is None or account in able
+        return True
 
     async def _account(self, connection: Connection, word: str) -> str:
-        """By its number or name. A number is taken as it is while the provider does not answer."""
+        """By its number, its name, or the end of its number, as /balance shows it.
+
+        A number is taken as it is while the provider does not answer.
+        """
         try:
             accounts = await self._transfers.accounts(connection)
         except ProviderError:
@@ -195,9 +219,12 @@ class TransferSteps:
             if word.isascii() and word.isalnum() and (numbering is None or re.fullmatch(numbering.pattern, word)):
                 return word
             raise
-        for one in accounts:
-            if word.casefold() in (one.account.casefold(), one.name.casefold()):
-                return one.account
+        called = [one for one in accounts if word.casefold() in (one.account.casefold(), one.name.casefold())]
+        if not called:
+            ending = word.removeprefix("…")
+            called = [one for one in accounts if len(ending) >= _ENDING and one.account.endswith(ending)]
+        if len(called) == 1:
+            return called[0].account
         known = [one.account if one.name in ("", one.account) else f"{one.account} {one.name}" for one in accounts]
         raise NotFoundError("account", word, known)
 

@@ -23,7 +23,7 @@ from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.moving.matters import Aspects, Parameters, common, money_in, where
 from bot.operations.moving.plans import Plan, Planning
-from bot.providers.base import Act, ActKind, KnowsOwn, NamesPayees, PayWay
+from bot.providers.acts import Act, ActKind, KnowsOwn, NamesPayees, PaysFromSome, PayWay
 from bot.providers.records import Account, Balance, Power
 from bot.providers.registry import provider_named
 from bot.store import Database
@@ -146,6 +146,12 @@ class Transfers:
         """What there is to send from, as of now. `ProviderError`."""
         async with self._connections.session(connection, seconds=_READ_SECONDS) as provider:
             return (await provider.balances()).items
+
+    async def payers(self, connection: Connection) -> frozenset[str] | None:
+        """The accounts that this login could send from; None where it could from all that it shows. `ProviderError`."""
+        async with self._connections.session(connection, seconds=_READ_SECONDS) as provider:
+            seam: object = provider.money
+            return await seam.payers() if isinstance(seam, PaysFromSome) else None
 
     async def plan(
         self,

@@ -4,16 +4,17 @@ Looked at each minute, from the rows that those rooms keep; they tell of it them
 Each thing has a key of its own, so that looking again, or after a restart, tells nobody twice.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bot.access.records import people_in
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Occasion
+from bot.alerts.records import open_keys
 from bot.alerts.service import Alerts
 from bot.approvals import records as requests
 from bot.clock import Clock
-from bot.errors import BusyError, DiskShortError
+from bot.errors import DiskShortError
 from bot.operations.connections import Connections
 from bot.operations.disk import Disk
 from bot.operations.dossiers import concerns
@@ -58,33 +59,44 @@ class WatchingDesk:
         await self._alerts.start()
         now = self._clock.now()
         linked = await self._connections.everything()
-        found = await self._database.read(lambda tables: list(_in_rows(tables, linked, now)))
-        found += [*self._on_disk(now), *self._of_logins(linked)]
+        found, down, short = await self._database.read(
+            lambda tables: (
+                list(_in_rows(tables, linked, now)),
+                open_keys(tables, Occasion.PROVIDER_DOWN),
+                open_keys(tables, Occasion.DISK_LOW),
+            )
+        )
+        found += [*self._on_disk(short.get(0), now), *self._of_logins(linked, down)]
         for happening in found:
             self._alerts.happened(happening)
-        await self._alerts.only(_LOOKED_AT, {happening.key for happening in found})
+        unknown = {key for number, (key, _) in down.items() if self._is_unknown(number)}
+        await self._alerts.only(_LOOKED_AT, unknown | {happening.key for happening in found})
         await self._alerts.look()
 
-    def _on_disk(self, now: datetime) -> Iterator[Happening]:
-        """Once a day while it lasts."""
+    def _on_disk(self, told: tuple[str, datetime] | None, now: datetime) -> Iterator[Happening]:
+        """Once while it lasts: `told` is what was told of it and is not over."""
         try:
             self._disk.check()
         except DiskShortError as error:
             free = f"{error.free_bytes // 1_000_000:,} MB are free"
-            yield Happening(Occasion.DISK_LOW, f"disk/{now:%Y-%m-%d}", free, now)
+            key, since = told or (f"disk/{now:%Y-%m-%d %H}", now)
+            yield Happening(Occasion.DISK_LOW, key, free, since)
 
-    def _of_logins(self, linked: list[Connection]) -> Iterator[Happening]:
+    def _of_logins(self, linked: list[Connection], down: Mapping[int, tuple[str, datetime]]) -> Iterator[Happening]:
+        """`down`: what was told of and is not over; after a restart it is the same."""
         for one in linked:
             detail = f"The key of {one.name} is of {one.secret_since:%Y-%m-%d}"
             yield Happening(Occasion.KEY_OLD, f"key/{one.id}/{at(one.secret_since)}", detail, one.secret_since, one.id)
             health = self._connections.health.get(one.id)
-            if health is None or health.bad_at is None or isinstance(health.trouble, BusyError):
-                continue
-            if health.trouble is not None and (health.good_at is None or health.good_at < health.bad_at):
-                since = health.good_at or health.bad_at
+            if health is not None and health.trouble is not None and health.bad_since is not None:
                 what = f"{one.name} does not answer ({type(health.trouble).__name__.removesuffix('Error').lower()})"
-                key = f"down/{one.id}/{at(health.good_at) if health.good_at else 'start'}"
+                key, since = down.get(one.id) or (f"down/{one.id}/{at(health.bad_since)}", health.bad_since)
                 yield Happening(Occasion.PROVIDER_DOWN, key, what, since, one.id)
+
+    def _is_unknown(self, connection: int) -> bool:
+        """Whether it has not been asked anything since the start."""
+        health = self._connections.health.get(connection)
+        return health is None or (health.good_at is None and health.bad_at is None)
 
 
 def _in_rows(tables: Tables, linked: list[Connection], now: datetime) -> Iterator[Happening]:

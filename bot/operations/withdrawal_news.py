@@ -12,7 +12,8 @@ from bot.access.model import Person, Role
 from bot.access.service import Access
 from bot.clock import Clock
 from bot.messages.cards import Cards
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import read_all
 from bot.providers.crm import wire
 from bot.providers.crm.wire.requests import Withdrawal

@@ -24,10 +24,11 @@ from bot.errors import (
     UnreachableError,
 )
 from bot.providers.base import Ability, Provider, unsupported
+from bot.providers.gaps import Gap, Handed, Hole, Outage
 from bot.providers.markets import TellsPrices
 from bot.providers.news import Mark
 from bot.providers.records import Reading
-from bot.providers.standing import Figures, Gap, Handed, Hole, Outage, Standing
+from bot.providers.standing import Figures, Standing
 from bot.providers.streams import Streams, Subject, Told, Wish
 
 FILLERS = 4

@@ -131,6 +131,8 @@ class News:
                 continue  # its key was told, perhaps with more digits than history keeps
             elif self.takes(told, now):
                 news.append((told, rank != 1))
+                if rank != 1 and type(told) is Quote:
+                    self._same = None  # a history may be ahead of the stream, which tells the same again
         return news
 
     def _takes_quote(self, quote: Quote) -> bool:

@@ -8,33 +8,29 @@ A subject is *behind* until its gap is filled from the provider's history: what 
 that everything is handed on once, and in order. The first time nothing of the history is told but where a price stands:
 that is where the feed begins. Where the stream itself says so at once, the first time is live with its first frame.
 
-The driver with the provider under it is `following.py`; what of a subject is news is `news.py`.
+The driver with the provider under it is `following.py`; what of a subject is news is `news.py`; what was missed is
+`gaps.py`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from enum import StrEnum
 
 from bot.clock import Clock
 from bot.errors import ProviderError, UnsupportedError
 from bot.network.pacing import backoff
-from bot.providers.news import KEPT, Mark, News, moment_of
+from bot.providers.gaps import AHEAD, Gap, Handed, Hole, Outage, handed_on, hole_in, is_over, overlap
+from bot.providers.news import Mark, News
 from bot.providers.records import Candle, Entry, Market, Quote, Reading
 from bot.providers.streams import Subject, Told, Topic
+from bot.providers.threads import State, Thread
 
-AHEAD = timedelta(seconds=30)
-"""What is dated further ahead of our clock is not believed: everything after it would count as older."""
 HELD = 20_000
 """So much is held back of one subject while its gap is being filled; beyond it history is asked once more."""
 _CANDLES_TAKE_SECONDS = 120.0
 _FILL_CAP_SECONDS = 10.0
 _HAVE_HISTORY = frozenset({Topic.QUOTE, Topic.CANDLE, Topic.ENTRY})
 _DATED = (Quote, Candle)
-_OVERLAP = {Topic.ENTRY: timedelta(days=2)}
-_OVERLAP_AT_FIRST = {Topic.ENTRY: KEPT + timedelta(days=1)}
-"""Where the feed begins all that could be taken for news later is to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,75 +50,6 @@ class Figures:
     fill_tries: int = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """When nobody was listening."""
-
-    since: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """One event on its way to whoever listens; with when nobody was, if it was only learnt of afterwards."""
-
-    subject: Subject
-    told: Told
-    outage: Outage | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """What is to be asked of the provider's history. `outage` None: this is where the feed begins."""
-
-    subject: Subject
-    since: datetime
-    until: datetime
-    outage: Outage | None
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """A gap that stays: nobody knows any more what came within it (R06)."""
-
-    subject: Subject
-    since: datetime
-    until: datetime
-
-
-class State(StrEnum):
-    """Of one subject on the connection there is."""
-
-    WAITING = "waiting"
-    ASKED = "asked"
-    BEHIND = "behind"
-    LIVE = "live"
-    REFUSED = "refused"
-
-
-@dataclass(slots=True)
-class _Thread:
-    """One subject, over all connections."""
-
-    news: News
-    live_until: datetime | None
-    """Until when it was listened to before; None where the feed has no beginning yet."""
-    state: State = State.WAITING
-    since: float = 0.0
-    """Monotonic: since when it is in this state."""
-    heard_at: float = 0.0
-    looked_at: float = 0.0
-    price: Decimal | None = None
-    """What another way than the stream said last."""
-    outage: Outage | None = None
-    held: list[Told] = field(default_factory=list)
-    is_filling: bool = False
-    fill_not_before: float = 0.0
-    fill_tries: int = 0
-    is_stalled: bool = False
-    is_touched: bool = False
-
-
 class Standing:
     """One login's streams. Nothing here waits; the clock is only read."""
 
@@ -134,7 +61,7 @@ class Standing:
         self._clock = clock
         self._figures = figures
         self._stored = dict(marks or {})
-        self._threads: dict[Subject, _Thread] = {}
+        self._threads: dict[Subject, Thread] = {}
         self._at_once: frozenset[Topic] = frozenset()
         self._is_connected = False
         self._connected_at = 0.0
@@ -157,7 +84,7 @@ class Standing:
             del self._threads[gone]
         for subject in sorted(wanted - self._threads.keys()):
             mark = self._stored.pop(subject, None)
-            thread = _Thread(News(mark), None if mark is None else mark.until)
+            thread = Thread(News(mark), None if mark is None else mark.until)
             self._threads[subject] = thread
             if self._is_connected:
                 self._asked(thread)
@@ -256,11 +183,11 @@ class Standing:
             self._hold(thread, told)
         return False
 
-    def _begins(self, subject: Subject, thread: _Thread) -> bool:
+    def _begins(self, subject: Subject, thread: Thread) -> bool:
         """Whether its first frame is the beginning of the feed."""
         return thread.outage is None and subject.topic in self._at_once
 
-    def _hold(self, thread: _Thread, told: Told) -> None:
+    def _hold(self, thread: Thread, told: Told) -> None:
         if len(thread.held) >= HELD:
             thread.held = []
             if thread.outage is not None:
@@ -289,10 +216,8 @@ class Standing:
         since, subject = min(due)
         thread = self._threads[subject]
         thread.is_filling = True
-        overlap = _OVERLAP.get(subject.topic, timedelta(seconds=self._figures.overlap_seconds))
-        if thread.outage is None:
-            overlap = _OVERLAP_AT_FIRST.get(subject.topic, overlap)
-        return Gap(subject, since - overlap, now, thread.outage)
+        earlier = overlap(subject.topic, thread.outage, timedelta(seconds=self._figures.overlap_seconds))
+        return Gap(subject, since - earlier, now, thread.outage)
 
     def filled(self, gap: Gap, reading: Reading[Told]) -> tuple[list[Handed], Hole | None]:
         """What is to be handed on now that the history is there, and what it could not tell."""
@@ -300,8 +225,8 @@ class Standing:
         if thread is None:
             return [], None
         thread.is_filling = False
-        history = [one for one in reading.items if _is_over(one, gap)]
-        hole = _hole(gap, reading) if gap.outage is not None and not reading.is_whole else None
+        history = [one for one in reading.items if is_over(one, gap)]
+        hole = hole_in(gap, reading)
         if thread.state is State.BEHIND and thread.outage == gap.outage:
             return self._go_live(gap.subject, thread, history), hole
         if gap.outage is None:
@@ -333,7 +258,7 @@ class Standing:
         hole = None if outage is None else Hole(gap.subject, outage.since, gap.until)
         return self._go_live(gap.subject, thread), hole
 
-    def _go_live(self, subject: Subject, thread: _Thread, history: Iterable[Told] = ()) -> list[Handed]:
+    def _go_live(self, subject: Subject, thread: Thread, history: Iterable[Told] = ()) -> list[Handed]:
         live, thread.held = thread.held, []
         handed = self._catch_up(subject, thread, history, live, thread.outage)
         thread.state, thread.since = State.LIVE, self._clock.monotonic()
@@ -344,7 +269,7 @@ class Standing:
     def _catch_up(
         self,
         subject: Subject,
-        thread: _Thread,
+        thread: Thread,
         history: Iterable[Told],
         live: Sequence[Told],
         outage: Outage | None,
@@ -355,9 +280,7 @@ class Standing:
         news = thread.news.catch_up(subject.topic, history, live, since, self._clock.now())
         thread.is_touched = True
         self._attempt = 0
-        if outage is None:
-            return _beginning(subject, news)
-        return [Handed(subject, told, outage if is_late or _is_echo(told, outage) else None) for told, is_late in news]
+        return handed_on(subject, news, outage)
 
     # signs of life
 
@@ -415,7 +338,7 @@ class Standing:
     def _moment_of(self, monotonic: float) -> datetime:
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - monotonic)
 
-    def _asked(self, thread: _Thread) -> None:
+    def _asked(self, thread: Thread) -> None:
         thread.state, thread.since = State.ASKED, self._clock.monotonic()
 
     # how far it got
@@ -432,34 +355,3 @@ class Standing:
             if until is not None and (mark := thread.news.mark(until)) is not None:
                 found[subject] = mark
         return found
-
-
-def _beginning(subject: Subject, news: Sequence[tuple[Told, bool]]) -> list[Handed]:
-    """What came by itself; where nothing did, where the price stands, and not how it got there."""
-    live = [Handed(subject, told) for told, is_late in news if not is_late]
-    if live or not news or subject.topic is not Topic.QUOTE:
-        return live
-    last = news[-1][0]
-    if isinstance(last, Candle):
-        last = replace(last, open=last.close, high=last.close, low=last.close)
-    return [Handed(subject, last)]
-
-
-def _is_over(told: Told, gap: Gap) -> bool:
-    """A candle that is followed as such is an event when it is over; and history is not of the future."""
-    if isinstance(told, Candle) and gap.subject.topic is Topic.CANDLE:
-        return told.at + told.step <= gap.until
-    return isinstance(told, Entry) or moment_of(told) <= gap.until + AHEAD
-
-
-def _hole(gap: Gap, reading: Reading[Told]) -> Hole | None:
-    outage = gap.outage
-    if outage is None:
-        return None
-    known_from = min((moment_of(one) for one in reading.items), default=gap.until)
-    return Hole(gap.subject, outage.since, known_from) if known_from > outage.since else None
-
-
-def _is_echo(told: Told, outage: Outage) -> bool:
-    """A new line may begin with the price as it stands, which is of the time when nothing was heard."""
-    return type(told) is Quote and told.at < outage.until

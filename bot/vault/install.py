@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.errors import StartRefusedError, StoreDamagedError, WrongKeyError
 from bot.ids import short_id
 from bot.store import Database, Tables
-from bot.store.database import peek
+from bot.store.file import peek
 from bot.vault.datakeys import SEED_BYTES, next_generation
 from bot.vault.envelope import KEY_ID_BYTES, NONCE_BYTES, seal, unseal, with_lengths
 from bot.vault.keys import Earlier, KeyTree, MasterKey, fingerprint_of

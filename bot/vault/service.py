@@ -13,7 +13,7 @@ from bot.clock import Clock, SystemClock
 from bot.errors import RecordUnreadableError
 from bot.secret import Secret
 from bot.store import Database, Tables
-from bot.store.database import peek
+from bot.store.file import peek
 from bot.vault.datakeys import DataKeys
 from bot.vault.install import keys_of
 from bot.vault.keys import KeyTree, MasterKey

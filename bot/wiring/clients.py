@@ -26,7 +26,7 @@ class ClientRooms(DecidingRooms):
     def leads(self) -> "Leads":
         from bot.operations.leads import Leads
 
-        return Leads(self.database, self.connections, self.audit)
+        return Leads(self.database, self.connections, self.audit, self.freezing)
 
     @cached_property
     def booking_desk(self) -> "BookingDesk":

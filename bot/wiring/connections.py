@@ -7,7 +7,6 @@ from bot.wiring.ground import Ground
 
 if TYPE_CHECKING:
     from bot.operations.balances import Balances
-    from bot.operations.changing import Changing
     from bot.operations.connections import Connections
     from bot.operations.credentials import Credentials
     from bot.operations.entry import Entries
@@ -38,12 +37,6 @@ class ConnectionRooms(Ground):
         from bot.operations.credentials import Credentials
 
         return Credentials(self.database, self.vault, self.audit, self.outbox, self.connections, self.clock)
-
-    @cached_property
-    def changing(self) -> "Changing":
-        from bot.operations.changing import Changing
-
-        return Changing(self.database, self.connections, self.audit)
 
     @cached_property
     def sharing(self) -> "Sharing":

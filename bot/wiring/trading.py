@@ -8,6 +8,7 @@ from bot.wiring.deciding import DecidingRooms
 if TYPE_CHECKING:
     from bot.operations.account_opening import AccountOpening
     from bot.operations.brokerage import Brokerage
+    from bot.operations.changing import Changing
     from bot.operations.contracts import ContractDesk
     from bot.operations.deals import DealDesk
     from bot.operations.derivs import DerivDesk
@@ -24,7 +25,13 @@ class TradingRooms(DecidingRooms):
     def contracts(self) -> "ContractDesk":
         from bot.operations.contracts import ContractDesk
 
-        return ContractDesk(self.connections, self.money.planning, self.clock)
+        return ContractDesk(self.connections, self.derivs, self.money.planning, self.clock)
+
+    @cached_property
+    def changing(self) -> "Changing":
+        from bot.operations.changing import Changing
+
+        return Changing(self.database, self.connections, self.audit, self.freezing)
 
     @cached_property
     def brokerage(self) -> "Brokerage":

@@ -7,7 +7,8 @@ from decimal import Decimal
 from bot.alerts.book import Entry
 from bot.alerts.model import Measure, Occasion, Phase, Rule, Target, Test
 from bot.alerts.wording import condition, number, subject_of, terms
-from bot.operations.alerting import MOST_OFFERED, Proposal
+from bot.operations.alert_subjects import MOST_OFFERED
+from bot.operations.alerting import Proposal
 from handlers.render.text import Taste, ago, bold, literal
 
 _STANDS = {
@@ -78,14 +79,20 @@ def one(entry: Entry, connection: str, counted: tuple[int, int], hearer: str, ta
     return "\n".join(lines)
 
 
-def hearer(target: Target, people: Mapping[int, str]) -> str:
+def hearer(target: Target, names: Mapping[int, str]) -> str:
     """Who else is told; empty for the owner alone."""
+    whom = place(target, names)
+    return f"you, and {whom} (without what is private)" if target.person is None and whom else whom
+
+
+def place(target: Target, names: Mapping[int, str]) -> str:
+    """A person, a group or a topic of one, by `names` of people and groups; empty for the owner."""
     if target.person is not None:
-        return people.get(target.person, "somebody who left")
-    if target.chat is not None:
-        topic = f"topic {target.thread} of the group" if target.thread is not None else "the group"
-        return f"you, and {topic} …{str(target.chat)[-4:]} (without what is private)"
-    return ""
+        return names.get(target.person, "somebody who left")
+    if target.chat is None:
+        return ""
+    group = f"the group {names.get(target.chat) or f'…{str(target.chat)[-4:]}'}"
+    return group if target.thread is None else f"topic {target.thread} of {group}"
 
 
 def _standing(entry: Entry, now: datetime) -> str:

@@ -1,7 +1,7 @@
 """Many alerts on one card: how many, which came last, and how many are not shown."""
 
 from bot.messages.bursts import LIFE, Burst
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 
 _WITHOUT_BUTTONS = "/alerts shows the rules they come from, and stops one."
 _MINUTES = int(LIFE.total_seconds()) // 60

@@ -1,25 +1,31 @@
 """Profits, agents, the cashier, limits and the service of Deriv, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from decimal import Decimal
 from html import escape
 
 from bot.money import Money
+from bot.operations.derivs import Around, ChainAddress
 from bot.operations.linked import Connection
 from bot.providers.deriv.client.site import Reckoned
-from bot.providers.deriv.wire.agents import Agent, Agents
+from bot.providers.deriv.wire.agents import Agent
 from bot.providers.deriv.wire.books import Closed
 from bot.providers.deriv.wire.profile import Limits
 from bot.providers.deriv.wire.service import SiteStatus
 from bot.providers.records import Quote, Reading
 from bot.secret import Secret
 from handlers.render.answers import parts
-from handlers.render.text import Taste, bold, decimals, literal
+from handlers.render.text import Taste, bold, decimals, literal, visible
 
 _PER_BLOCK = 10
 _NAME, _TEXT = 40, 200
 _FAR_SECONDS = 2
 _STATES = {"up": "is up", "down": "is down", "updating": "is being updated"}
+
+
+def button(connection: Connection) -> str:
+    """One login among several."""
+    return visible(f"{connection.label} · {connection.environment.upper()}", _NAME)
 
 
 def ticks(connection: Connection, reading: Reading[Quote], taste: Taste) -> list[str]:
@@ -45,9 +51,10 @@ def _way(now: Quote, before: Quote | None) -> str:
     return "▲" if now.mid > before.mid else "▼"
 
 
-def profits(connection: Connection, reading: Reading[Closed], taste: Taste) -> list[str]:
-    """Newest first, their sum above."""
+def profits(connection: Connection, reading: Reading[Closed], what: str, taste: Taste) -> list[str]:
+    """Newest first, their sum above. `what` as in "newest 20"."""
     head = f"{bold('Contracts that are over')} <code>{escape(connection.name)}</code> · {taste.time(reading.as_of)}"
+    head = f"{head} · {escape(what)}"
     if not reading.items:
         return [f"{head}\nNone."]
     sums: dict[str, Money] = {}
@@ -69,13 +76,30 @@ def _closed(one: Closed, taste: Taste) -> str:
     return f"{mark} <b>{symbol}</b> · {taste.signed(one.profit)}\n    {paid} · {when}"
 
 
-def agents(code: str, found: Agents, taste: Taste) -> list[str]:
+def agents(around: Around, book: Set[str] | None, taste: Taste) -> list[str]:
+    """`book`: the accounts in it; None for who asks for no payments."""
+    code, found = around.country, around.agents
     name = dict(found.countries).get(code, code.upper())
     if not found.items:
         others = ", ".join(f"{literal(country, _NAME)} ({short})" for short, country in found.countries[:30])
         there = f" There are some in: {others}." if others else ""
         return [f"No payment agent in {literal(name, _NAME)}.{there}"]
-    return [f"{bold('Payment agents')} in {literal(name, _NAME)}", *(_agent(one, taste) for one in found.items)]
+    told = (_agent(one, taste) + _next(one, around.own, book) for one in found.items)
+    return [f"{bold('Payment agents')} in {literal(name, _NAME)}", *told]
+
+
+def _next(one: Agent, own: Set[str], book: Set[str] | None) -> str:
+    """How money goes there: once they are in the book."""
+    account = literal(one.account)
+    if one.account in own:
+        return "\nThat is your own account."
+    if book is None:
+        return ""
+    if one.account in book:
+        return f"\n<code>/payout to {account}</code>"
+    only = f" {one.currencies[0]}" if len(one.currencies) == 1 else ""
+    named = escape(visible(one.name, _NAME))
+    return f"\nNot in the book yet: <code>/beneficiaries add deriv {account} {named}{only}</code>"
 
 
 def _agent(one: Agent, taste: Taste) -> str:
@@ -93,13 +117,16 @@ def _agent(one: Agent, taste: Taste) -> str:
         lines.append(f"{low} to {high} {' '.join(one.currencies)} at a time")
     contact = " · ".join(literal(text, _NAME) for text in (*one.phones[:1], one.email, *one.urls[:1]) if text)
     lines += [contact] if contact else []
+    lines += [f"By {literal(', '.join(one.methods), _TEXT)}"] if one.methods else []
     lines += [f"«{literal(one.summary or one.information, _TEXT)}»"] if one.summary or one.information else []
-    lines.append(f"<code>/payout 250.00 USD to {literal(one.account)}</code>")
     return "\n".join(lines)
 
 
-def cashier(connection: Connection, address: Secret) -> list[str]:
+def cashier(connection: Connection, address: Secret | ChainAddress) -> list[str]:
     """The one place where the address is said."""
+    if isinstance(address, ChainAddress):
+        into = f"{address.currency} sent to this address, and nothing else, is paid in to"
+        return [f"{into} <code>{escape(connection.name)}</code>:\n<code>{escape(visible(address.text, _TEXT))}</code>"]
     said = f"The cashier of <code>{escape(connection.name)}</code>. For a short while the address opens it to anybody:"
     return [f"{said}\n{escape(address.reveal())}"]
 

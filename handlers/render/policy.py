@@ -7,7 +7,8 @@ from bot.approvals.policy.model import DEFAULT, Window
 from bot.approvals.policy.sentences import guard_in_words, limit_in_words, sentences, span
 from bot.errors import ConfigError, Problem
 from bot.operations.allowances import Allowance
-from bot.operations.policies import Proposal, Standing, difference_in_lines
+from bot.operations.policies import Proposal, Standing
+from bot.operations.policy_requests import difference_in_lines
 from handlers.render.text import Taste, bold, literal, span_between
 
 _MOST_CHARACTERS = 2400

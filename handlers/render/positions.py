@@ -11,8 +11,6 @@ from handlers.render.answers import no_connections, of_connection, parts, title
 from handlers.render.text import Taste, decimals, literal, span
 
 _PER_BLOCK = 10
-_SOON_SECONDS = 172_800
-"""What ends within so long is told with the time that is left."""
 _WAYS = {Direction.LONG: "▲", Direction.SHORT: "▼", None: "•"}
 
 
@@ -101,6 +99,6 @@ def _facts(item: Position, taste: Taste) -> list[str]:
         facts.append(f"gives {taste.money(item.worth)}{back}")
     if item.expires_at is not None:
         left = (item.expires_at - item.as_of).total_seconds()
-        ends = f", {span(left)} left" if 0 < left < _SOON_SECONDS else ""
-        facts.append(f"until {taste.date_time(item.expires_at)}{ends}")
+        when = taste.date_time(item.expires_at)
+        facts.append(f"until {when}, {span(left)} left" if left > 0 else f"ran out {when}")
     return facts

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 from bot.alerts.book import Entry
-from bot.alerts.engine import Engine, Moved
-from bot.alerts.model import Measure, Occasion, Outage, Rule, Source, State, Test
+from bot.alerts.engine import Engine
+from bot.alerts.model import Measure, Moved, Occasion, Outage, Rule, Source, State, Test
 from bot.providers.records import Candle, Quote
 
 NINE = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

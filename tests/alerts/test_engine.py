@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Source, Test
 from bot.money import Currency, Money
 from bot.providers.records import Balance, Entry, Environment, Position, Quote, Way
@@ -285,11 +285,13 @@ def test_only_what_a_rule_needs_is_wanted() -> None:
         rule(Test.BELOW, 1, name="p", source=Source(2, Measure.PRICE, "OIL"), is_paused=True),
         waits_for(Occasion.CLOSED, name="d", connection=3),
         waits_for(Occasion.DISK_LOW, name="e", connection=0),
+        waits_for(Occasion.PROVIDER_DOWN, name="f", connection=4),
     )
     assert MappingProxyType(engine.wanted) == {
         1: {Subject(Topic.QUOTE, "GOLD")},
         2: {Subject(Topic.BALANCE, "123")},
         3: {Subject(Topic.CONTRACT)},
+        4: frozenset(),
     }
     for name in "ab":
         engine.remove(name)

@@ -136,6 +136,26 @@ SAID: list[tuple[str, dict[str, Any]]] = [
             "repeat": Repeat.EACH,
         },
     ),
+    ("position closed main once", {"what": Occasion.CLOSED, "test": Test.HAPPENS, "names": ("main",)}),
+    (
+        "position closed main every 4h",
+        {"what": Occasion.CLOSED, "test": Test.HAPPENS, "names": ("main",), "repeat": Repeat.EACH, "rest": 4 * HOUR},
+    ),
+    (
+        "GOLD crosses 2400 every 1h",
+        {
+            "what": PRICE,
+            "test": Test.CROSSES,
+            "names": ("GOLD",),
+            "threshold": Decimal(2400),
+            "repeat": Repeat.EACH,
+            "rest": HOUR,
+        },
+    ),
+    (
+        "disk low every 1h",
+        {"what": Occasion.DISK_LOW, "test": Test.HAPPENS, "repeat": Repeat.EVERY, "every": HOUR},
+    ),
     ("disk low", {"what": Occasion.DISK_LOW, "test": Test.HAPPENS, "repeat": Repeat.EACH}),
 ]
 

@@ -13,8 +13,8 @@ import pytest
 
 from bot.access.model import Person
 from bot.access.records import people_in
-from bot.alerts.engine import Happening
 from bot.alerts.escalating import ladders
+from bot.alerts.happening import Happening
 from bot.alerts.model import Measure, Occasion, Repeat, Rule, Severity, Source, Target, Test
 from bot.alerts.service import Alerts
 from bot.config.model import Alerts as Steps
@@ -30,6 +30,7 @@ from tests.support.clock import HandClock
 
 OLGA, VERA, ADAM = 1002, 1003, 1001
 GROUP = -100
+CRITICAL = Severity.CRITICAL
 
 
 @dataclass
@@ -160,6 +161,14 @@ async def test_an_alert_says_why_it_came(room: Room) -> None:
     assert told["lane"] == 3
 
 
+async def test_one_that_came_before_says_when(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, name="ab3", repeat=Repeat.EACH))
+    await room.tells(2390, 2410, 2390, 2411)
+    said = [one["lines"][-1] for one in await room.notices() if "replaces" not in one]
+    assert said[0].startswith("Rule ab3 of Olga: above 2400, each time. Alert ")
+    assert said[1].startswith("Rule ab3 of Olga: above 2400, each time. It came last 2026-03-02 09:00:02 UTC. Alert ")
+
+
 async def test_nothing_is_told_twice_though_it_is_heard_again_after_a_restart(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400, repeat=Repeat.EACH))
     await room.tells(2390, 2410)
@@ -270,7 +279,7 @@ async def test_whoever_acknowledges_is_named_and_the_first_one_counts(room: Room
     assert await room.alerts.acknowledge(await room.person(1), number, telegram_id=OLGA) == "Adam"
     _, edit = await room.notices()
     assert edit["lines"][-1] == "Acknowledged by Adam, 09:00:01 UTC."
-    assert edit["choices"][0][0][0] == "Mute 1 h"
+    assert [row[0][0] for row in edit["choices"]] == ["Take back", "Mute 1 h", "Less like this"]
     assert [deed.action for deed in room.deeds] == ["alert.set", "alert.acknowledged"]
 
 
@@ -334,6 +343,39 @@ async def test_an_acknowledged_one_goes_no_further(room: Room) -> None:
     await room.clock.move(3600)
     await room.alerts.look()
     assert await room.titles(ADAM) == []
+
+
+async def test_what_is_over_by_itself_goes_no_further(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
+    await room.tells(2410, 2390)
+    await room.clock.move(11 * 60)
+    await room.alerts.look()
+    assert await room.titles(ADAM) == []
+    assert [one["lines"][-1][:8] for one in await room.notices()][1:] == ["Resolved"]
+
+
+async def test_what_is_taken_back_goes_further_again(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
+    await room.tells(2410)
+    number, olga, adam = await room.alert_id(), await room.person(1), await room.person(3)
+    assert not await room.alerts.take_back(olga, number, telegram_id=OLGA)
+    await room.alerts.acknowledge(olga, number, telegram_id=OLGA)
+    with pytest.raises(NotFoundError):
+        await room.alerts.take_back(await room.person(2), number, telegram_id=VERA)
+    assert await room.alerts.take_back(adam, number, telegram_id=ADAM)
+    assert (await room.notices())[-1]["lines"][-1] == "Adam took the acknowledgement back, 09:00:01 UTC."
+    assert [deed.action for deed in room.deeds][-2:] == ["alert.acknowledged", "alert.unacknowledged"]
+    await room.clock.move(11 * 60)
+    await room.alerts.look()
+    assert len(await room.titles(ADAM)) == 1
+
+
+async def test_who_was_told_by_somebody_else_cannot_mute_it_when_it_was_acknowledged_either(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, target=Target(person=2)))
+    await room.tells(2410)
+    await room.alerts.acknowledge(await room.person(2), await room.alert_id(), telegram_id=VERA)
+    labels = [[label for row in one["choices"] for label, _ in row] for one in await room.notices(VERA)]
+    assert labels == [["Acknowledge"], ["Take back"]]
 
 
 async def test_whoever_may_not_read_the_connection_any_more_is_told_nothing(room: Room) -> None:
@@ -481,6 +523,34 @@ async def test_what_lasted_and_is_over_is_edited(room: Room) -> None:
     assert edit["lines"][-1].startswith("Resolved")
 
 
+async def test_what_lasts_is_said_every_so_often_until_it_is_over(room: Room) -> None:
+    await room.sets(
+        waits_for(Occasion.STREAM_DOWN, name="w", repeat=Repeat.EVERY, every=timedelta(hours=1), severity=CRITICAL)
+    )
+    down = Happening(Occasion.STREAM_DOWN, "outage/1", "No quotes", room.clock.now(), 1)
+    for minute in range(125):
+        room.alerts.happened(down)
+        await room.alerts.settled()
+        if minute == 70:
+            await room.restart()
+        await room.clock.move(60)
+    assert await room.titles() == ["Stream down"] * 3
+    await room.alerts.over(1, Occasion.STREAM_DOWN, "outage/1")
+    edits = (await room.notices())[3:]
+    assert [one["lines"][-1].startswith("Resolved") for one in edits] == [True, True, True]
+
+
+async def test_what_lasts_and_was_said_again_is_not_over_while_it_is_seen(room: Room) -> None:
+    await room.sets(waits_for(Occasion.DISK_LOW, name="w", connection=0, repeat=Repeat.EVERY, every=MINUTE))
+    for _ in range(2):
+        room.alerts.happened(Happening(Occasion.DISK_LOW, "disk/1", "5 MB are free", room.clock.now()))
+        await room.alerts.only([Occasion.DISK_LOW], ["disk/1"])
+        await room.clock.move(60)
+    assert await room.titles() == ["Disk low", "Disk low"]
+    await room.alerts.only([Occasion.DISK_LOW], [])
+    assert len(await room.titles()) == 4
+
+
 def _position(number: str, now: str = "2400") -> Position:
     profit = Money(Decimal("12.50"), Currency("USD"))
     return Position(
@@ -591,6 +661,14 @@ async def test_nobody_fills_the_urgent_lane_of_somebody_else(room: Room) -> None
     await room.tells(2410)
     by_lane = [(one["lane"], "/own/" in one["dedupe"]) for one in await room.notices(VERA)]
     assert (by_lane.count((1, False)), by_lane.count((2, False)), by_lane.count((1, True))) == (12, 3, 1)
+
+
+async def test_what_comes_and_goes_all_the_time_fills_no_urgent_lane_with_its_edits(room: Room) -> None:
+    flaps = rule(Test.ABOVE, 2400, repeat=Repeat.EACH, severity=Severity.CRITICAL, target=Target(person=2))
+    await room.sets(flaps)
+    await room.tells(*[2410, 2390] * 20)
+    lanes = [one["lane"] for one in await room.notices(VERA)]
+    assert (len(lanes), lanes.count(1)) == (40, 12)
 
 
 async def test_rules_of_the_suspended_want_nothing_until_they_are_back(room: Room) -> None:

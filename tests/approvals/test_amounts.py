@@ -119,7 +119,7 @@ SEAMS = [
     for name in ("seam*.py", "wire*.py", "body.py", "statements.py", "wire/*.py", "client/*.py", "seam/*.py")
     for path in sorted(folder.glob(name))
 ]
-WHERE_A_FLOAT_IS_THE_PROTOCOL = {("wire.py", "double = float(number)")}
+WHERE_A_FLOAT_IS_THE_PROTOCOL = {("grammar.py", "double = float(number)")}
 """Crypto Capital signs the text of a binary double (M22): there it is made to be compared, and thrown away."""
 
 SECONDS = {"seconds", "quiet_seconds", "patience_seconds", "retry_after_seconds", "deadline", "pause"}

@@ -17,7 +17,8 @@ import websockets
 from bot.clock import SystemClock
 from bot.money import Currency, Money
 from bot.operations.nonces import StoredNonces
-from bot.providers.base import Act, ActKind, Login, Outcome, Surroundings
+from bot.providers.acts import Act, ActKind, Outcome
+from bot.providers.base import Login, Surroundings
 from bot.providers.cryptocapital import build
 from bot.providers.cryptocapital.auth import PinnedKey, Signer
 from bot.providers.cryptocapital.client import CryptoCapital

@@ -178,6 +178,27 @@ async def test_extra_fields_make_messages_of_any_kind(telegram: Telegram) -> Non
     assert update["message"]["forward_origin"] == origin
 
 
+async def test_a_document_of_a_person_can_be_fetched_by_the_bot(telegram: Telegram) -> None:
+    place: dict[str, Any] = {"from": OLGA, "chat": OLGA, "name": "invoice.csv", "caption": "No. 4711"}
+    kind = {"content-type": "text/csv"}
+    sent = await telegram.http.post(f"{telegram.origin}/_sim/upload", params=place, content=b"a;b", headers=kind)
+    (update,) = await telegram.got("getUpdates")
+    assert update["update_id"] == sent.json()["update_id"]
+    assert await telegram.chat(OLGA) == [update["message"]]
+    document = update["message"]["document"]
+    assert update["message"]["caption"] == "No. 4711"
+    assert (document["file_name"], document["mime_type"], document["file_size"]) == ("invoice.csv", "text/csv", 3)
+    file = await telegram.got("getFile", file_id=document["file_id"])
+    content = await telegram.http.get(f"{telegram.origin}/file/bot{telegram.token}/{file['file_path']}")
+    assert content.content == b"a;b"
+    for wrong in ({"chat": "nobody"}, {"from": ""}, {"chat": -5}):
+        refused = await telegram.http.post(f"{telegram.origin}/_sim/upload", params=place | wrong, content=b"a;b")
+        assert refused.status_code == 400
+    large = await telegram.http.post(f"{telegram.origin}/_sim/upload", params=place, content=bytes(20_000_001))
+    assert large.status_code == 413
+    assert len(await telegram.chat(OLGA)) == 1
+
+
 async def test_a_stranger_may_write_too(telegram: Telegram) -> None:
     await telegram.play("send", **{"from": 666}, chat=666, text="/balance")
     (update,) = await telegram.got("getUpdates")
@@ -363,6 +384,50 @@ async def test_documents_and_photos_can_be_fetched_again(telegram: Telegram) -> 
     assert again["document"]["file_id"] == document["file_id"]
     (delivery, _) = (await telegram.look("deliveries", method="sendDocument"))["deliveries"]
     assert delivery["params"]["document"] == {"file_name": "statement.csv", "size": 14}
+
+
+async def test_a_photo_or_document_changes_in_place_with_its_caption(telegram: Telegram) -> None:
+    base = f"{telegram.origin}/bot{telegram.token}"
+    card = await telegram.got("sendMessage", chat_id=OLGA, text="drawing …", reply_markup=KEYS)
+    place = {"chat_id": OLGA, "message_id": card["message_id"]}
+    media = {"type": "photo", "media": "attach://picture", "caption": "<b>Gold</b>", "parse_mode": "HTML"}
+    answer = await telegram.http.post(
+        f"{base}/editMessageMedia",
+        data={**place, "media": json.dumps(media)},
+        files={"picture": ("gold.png", PIXEL, "image/png")},
+    )
+    photo = answer.json()["result"]
+    assert await telegram.chat(OLGA) == [photo]
+    assert not photo.keys() & {"text", "reply_markup"}
+    assert (photo["caption"], photo["caption_entities"][0]["type"]) == ("Gold", "bold")
+    file = await telegram.got("getFile", file_id=photo["photo"][-1]["file_id"])
+    assert (await telegram.http.get(f"{telegram.origin}/file/bot{telegram.token}/{file['file_path']}")).content == PIXEL
+    shown = await telegram.got("editMessageCaption", **place, caption="Gold, 1 h", reply_markup=KEYS)
+    assert (shown["caption"], shown["photo"], shown["reply_markup"]) == ("Gold, 1 h", photo["photo"], KEYS)
+    known = {"type": "document", "media": photo["photo"][-1]["file_id"]}
+    sheet = await telegram.got("editMessageMedia", **place, media=known)
+    assert sheet["document"]["file_name"] == "gold.png"
+    assert not sheet.keys() & {"photo", "caption", "reply_markup"}
+    assert await telegram.chat(OLGA) == [sheet]
+
+
+async def test_photos_and_captions_that_cannot_be_changed(telegram: Telegram) -> None:
+    card = await telegram.got("sendMessage", chat_id=OLGA, text="card")
+    place = {"chat_id": OLGA, "message_id": card["message_id"]}
+    refused = await telegram.refused("editMessageCaption", **place, caption="x")
+    assert refused == (400, "Bad Request: there is no caption in the message to edit")
+    for media in ({"type": "sticker", "media": "x"}, {"type": "photo", "media": "F9"}, {"type": "photo"}, "photo"):
+        assert (await telegram.refused("editMessageMedia", **place, media=media))[0] == 400
+    sheet = {"document": ("a.csv", b"a;b", "text/csv")}
+    sent = await telegram.http.post(
+        f"{telegram.origin}/bot{telegram.token}/sendDocument", data={"chat_id": OLGA, "caption": "May"}, files=sheet
+    )
+    place["message_id"] = sent.json()["result"]["message_id"]
+    _, why = await telegram.refused("editMessageCaption", **place, caption="May")
+    assert why.startswith("Bad Request: message is not modified")
+    _, why = await telegram.refused("editMessageText", **place, text="x")
+    assert why == "Bad Request: there is no text in the message to edit"
+    assert (await telegram.chat(OLGA))[1] == sent.json()["result"]
 
 
 async def test_files_the_server_refuses(telegram: Telegram) -> None:

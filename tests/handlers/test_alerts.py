@@ -9,10 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.alerts.engine import Happening
-from bot.alerts.model import Occasion
+from bot.alerts.happening import Happening
+from bot.alerts.model import Measure, Occasion
+from bot.alerts.sentences import begun
 from bot.money import Money
 from bot.providers.records import Balance, Environment
+from handlers import alert_steps
 from tests.support.chatting import (
     ADAM,
     OLGA,
@@ -98,8 +100,13 @@ async def test_it_arrives_with_buttons_is_acknowledged_and_edited_when_it_is_ove
     await desk.taps(OLGA, alert, "Acknowledge")
     await until(lambda: "Acknowledged by Olga" in desk.now(alert)["text"])
     assert "Acknowledge" not in buttons(desk.now(alert))
+    await desk.taps(OLGA, desk.now(alert), "Take back")
+    await until(lambda: "Olga took the acknowledgement back" in desk.now(alert)["text"])
+    await desk.taps(OLGA, desk.now(alert), "Acknowledge")
+    await until(lambda: "took" not in desk.now(alert)["text"])
     await holds(desk, told, "12000")
     await until(lambda: "Resolved" in desk.now(alert)["text"])
+    assert "Acknowledged by Olga" in desk.now(alert)["text"]
 
 
 async def test_it_does_not_wait_until_somebody_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +161,10 @@ async def test_by_buttons_alone_it_is_the_same_sentence(desk: Desk) -> None:
     told = await account(desk)
     answers = await desk.says(OLGA, f"500 {told.amount.currency}")
     assert "free margin" in answers[-1]["text"]
+
+
+def test_whatever_can_be_watched_has_a_button() -> None:
+    assert {begun(words.split())[0] for _, words in alert_steps.KINDS} == {*Measure, *Occasion}
 
 
 async def test_what_takes_no_number_is_understood_after_two_presses(desk: Desk) -> None:
@@ -292,7 +303,7 @@ async def test_each_of_its_terms_is_changed_by_buttons(desk: Desk) -> None:
     assert "critical" in await press("Critical")
     assert "armed again 50 further back" in await press("Armed again…", f"50.00 {entry.rule.currency}")
     assert "Told: Vera" in await press("Tell…", "Vera")
-    assert "Told: you, and the group" in await press("Tell…", f"the group …{str(GROUP)[-4:]}")
+    assert "Told: you, and the group Desk (without" in await press("Tell…", "the group Desk")
     assert "Told:" not in await press("Tell…", "Only me")
     assert "until " in await press("Until…", "7 d")
     assert "until " not in await press("Until…", "No end")
@@ -307,7 +318,7 @@ async def test_in_a_group_it_is_said_that_it_is_told_there(desk: Desk) -> None:
     told = await set_below(desk, "each time")
     (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
     await desk.says(OLGA, f"/alerts here {entry.rule.id}", GROUP)
-    assert "Told: you, and the group" in await desk.said(OLGA, f"/alerts {entry.rule.id}")
+    assert "Told: you, and the group Desk (without" in await desk.said(OLGA, f"/alerts {entry.rule.id}")
     await holds(desk, told, "9000.50")
     assert "9000" not in (await arrived(desk, "Balance below", GROUP))["text"]
 

@@ -272,7 +272,9 @@ BAD_FRAMES = {
 
 
 @pytest.mark.parametrize(
-    "frame", ["not a number", "<html>12,345.67</html>", "[" * 100_000], ids=["NaN", "HTML", "deep"]
+    "frame",
+    ["not a number", "<html>12,345.67</html>", "[" * 100_000, f'{{"balance": "{BIG}"}}'],
+    ids=["NaN", "HTML", "deep", "over a mebibyte"],
 )
 async def test_so_is_a_frame(tmp_path: Path, chat: Chat, frame: str) -> None:
     async with providers("deriv", "cryptocapital") as sides:

@@ -138,14 +138,14 @@ async def test_a_default_can_be_tapped(tmp_path: Path, chat: Chat) -> None:
 
 
 WRONG = {
-    "capital": ("password", "Lantern-Quay-canary", "Capital.com does not accept this login ("),
-    "deriv": ("token", "canarytoken1234", "Deriv does not accept this login (InvalidToken)."),
+    "capital": ("password", "Lantern-Quay-canary", "Capital.com (capital/main) does not accept this login ("),
+    "deriv": ("token", "canarytoken1234", "Deriv (deriv/main) does not accept this login (InvalidToken)."),
     "cryptocapital": (
         "private_key",
         "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=",
-        "Crypto Capital does not accept this",
+        "Crypto Capital (cryptocapital/main) does not accept this",
     ),
-    "crm": ("api_key", "canary-api-key-1234", "Broctagon CRM does not accept this login ("),
+    "crm": ("api_key", "canary-api-key-1234", "Broctagon CRM (crm/main) does not accept this login ("),
 }
 
 
@@ -177,7 +177,7 @@ async def test_a_provider_that_is_away_keeps_nothing_either(desk: Desk) -> None:
     await desk.says(OLGA, "/connect crm live main")
     await desk.says(OLGA, "only me")
     told, question = texts(await desk.says(OLGA, "some-api-key"))
-    assert told == "Broctagon CRM could not be reached. Try again in a minute.\nNothing was kept."
+    assert told == "Broctagon CRM (crm/main) could not be reached. Try again in a minute.\nNothing was kept."
     assert question.startswith("Broctagon CRM: please send the API key.")
     assert await desk.rooms.connections.everything() == []
 
@@ -208,7 +208,7 @@ async def test_a_secret_of_the_wrong_shape_is_deleted_too_and_the_question_stand
     )
     assert "sh ort" not in texts(desk.chat.messages(OLGA))
     answers = await desk.says(OLGA, "canary-api-key")
-    assert answers[0]["text"].startswith("Broctagon CRM could not be reached")
+    assert answers[0]["text"].startswith("Broctagon CRM (crm/main) could not be reached")
 
 
 @pytest.mark.parametrize("password", ["/canary_password_1", "/transfer-canary 500"])
@@ -223,7 +223,7 @@ async def test_a_known_command_in_the_middle_is_a_command_and_the_question_stand
     await _asked_for_secret(desk)
     assert (await desk.said(OLGA, "/whoami")).startswith("You are Olga")
     answers = await desk.says(OLGA, "canary-api-key")
-    assert answers[0]["text"].startswith("Broctagon CRM could not be reached")
+    assert answers[0]["text"].startswith("Broctagon CRM (crm/main) could not be reached")
 
 
 async def test_cancel_throws_away_what_was_said(desk: Desk) -> None:
@@ -259,6 +259,13 @@ async def test_a_secret_that_comes_after_the_end_is_deleted_all_the_same(desk: D
     assert await desk.said(OLGA, "hello") == "I understand commands, for example /balance. /help shows all of them."
 
 
+async def test_before_a_secret_was_asked_for_nothing_that_comes_later_is_taken_for_one(desk: Desk) -> None:
+    await desk.says(OLGA, "/connect crm live")
+    assert await desk.said(OLGA, "/cancel") == "Stopped; nothing was kept."
+    assert (await desk.said(OLGA, "what is my balance?")).startswith("I understand commands")
+    assert "what is my balance?" in texts(desk.chat.messages(OLGA))
+
+
 async def test_a_label_is_a_word_that_looks_like_no_other(desk: Desk) -> None:
     await desk.says(OLGA, "/connect crm live")
     for label in ("Two words", "crm", "x" * 25, "m\u0430in", "ma\u200bin", "</b>", "mаin", "ｍain"):
@@ -271,11 +278,22 @@ async def test_a_label_is_a_word_that_looks_like_no_other(desk: Desk) -> None:
 async def test_a_label_that_is_taken_is_said_before_anything_secret_is_asked(tmp_path: Path, chat: Chat) -> None:
     async with at_work_with(tmp_path, chat, "crm") as desk:
         await desk.link("crm", ADAM, share=())
-        taken = "There is a connection crm/main already; choose another word. For example: main-2"
-        assert await desk.said(OLGA, "/connect crm live main") == taken
+        taken = "There is a connection crm/main already; choose another word. For example: "
+        assert await desk.said(OLGA, "/connect crm live main") == f"{taken}/connect crm live main-2"
         await desk.says(OLGA, "/connect crm live")
-        assert await desk.said(OLGA, "main") == taken
+        assert await desk.said(OLGA, "main") == f"{taken}main-2"
         assert await desk.said(OLGA, "other") == "Broctagon CRM: who may read it?"
+
+
+async def test_the_example_on_a_line_that_does_not_fit_is_a_line_that_does(desk: Desk) -> None:
+    for line, question in (
+        ("/connect bank", "Capital.com: real money (live) or a demo account?"),
+        ("/connect capital play", "Capital.com: what shall it be called? A short word such as main."),
+        ("/connect capital demo NOT!", "Capital.com: who may read it?"),
+        ("/key new NOT!", "Crypto Capital: who may read it?"),
+    ):
+        _, _, example = (await desk.said(OLGA, line)).partition(" For example: ")
+        assert await desk.said(OLGA, example) == question, line
 
 
 async def test_a_label_that_two_people_want_at_once_goes_to_one_of_them(tmp_path: Path, chat: Chat) -> None:

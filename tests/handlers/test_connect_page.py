@@ -129,7 +129,7 @@ async def test_a_secret_typed_while_the_page_is_offered_does_not_stay(with_page:
     message = await offer(with_page)
     for text in ("canary-api-key-1", "/canary_key_2", "two words"):
         assert await with_page.said(OLGA, text) == (
-            "Please tap or type one of: type it here instead. For example: type it here instead"
+            "Nothing that is typed is read yet: open the secure page, or tap “Type it here instead” first."
         )
         assert text not in texts(with_page.chat.messages(OLGA))
     async with httpx.AsyncClient(trust_env=False) as browser:

@@ -50,7 +50,7 @@ async def _lock(desk: Desk, one: Connection) -> None:
             "demo",
             "live",
             (
-                "Capital.com: this login is for real money, and a demo account was asked for. "
+                "Capital.com (capital/main): this login is for real money, and a demo account was asked for. "
                 "Next: /connect capital live, or give one for a demo account."
             ),
         ),
@@ -58,7 +58,7 @@ async def _lock(desk: Desk, one: Connection) -> None:
             "live",
             "demo",
             (
-                "Capital.com: this login is for a demo account, and real money was asked for. "
+                "Capital.com (capital/main): this login is for a demo account, and real money was asked for. "
                 "Next: /connect capital demo, or give one for real money."
             ),
         ),
@@ -86,7 +86,7 @@ async def test_a_demo_token_declared_live_is_refused(desk: Desk) -> None:
     await desk.says(OLGA, "1089")
     told, *_ = texts(await desk.says(OLGA, demo))
     assert told.startswith(
-        "Deriv: this login is for a demo account, and real money was asked for. Next: /connect deriv"
+        "Deriv (deriv/main): this login is for a demo account, and real money was asked for. Next: /connect deriv"
     )
     assert await desk.rooms.connections.everything() == []
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Occasion, Repeat, Rule, Source, Test
-from bot.messages.outbox import File, Lane, Notice
+from bot.messages.notice import File, Lane, Notice
 from bot.messages.quiet import QuietHours
 from tests.support.chatting import ADAM, ANNA, NO_PACING, OLGA, VERA, Chat, Desk, at_work, configured, texts, until
 from tests.support.desk import GROUP

@@ -47,8 +47,9 @@ TOLD = {
     "/balance a b": "One name at most. For example: /balance capital",
     "/positions a b c": "One name at most. For example: /positions capital",
     "/statement 0": "A statement shows 1 to 200 entries of each account; /statement cryptocapital no 4795 shows a "
-    "single one by its number. For example: /statement cryptocapital 20",
-    "/statement since 2026-13-01": "That is no day. For example: /statement since 2026-03-01",
+    "single one by its number. For example: /statement 20",
+    "/statement since 2026-13-01": "That is no day. For example: /statement since 2026-03-01 until 2026-03-31",
+    "/profit since 2026-13-01": "That is no day. For example: /profit since 2026-03-01 until 2026-03-31",
     "/disconnect": "Name the connection. For example: /disconnect capital/main",
     "/disconnect a b": "Name the connection. For example: /disconnect capital/main",
     "/join": "It takes the code you were given. For example: /join the-code",
@@ -58,7 +59,9 @@ TOLD = {
     ),
     "/balance nope": ("There is no connection “nope” that you can see. You can see none yet: /connect links one."),
     "/disconnect x": "There is no connection “x” that you can see. You can see none yet: /connect links one.",
-    "/connect bank": "Please tap or type one of: capital, deriv, cryptocapital, crm. For example: capital",
+    "/connect bank": "Please choose one of: capital, deriv, cryptocapital, crm. For example: /connect capital",
+    "/connect capital real": "Please choose one of: live, demo. For example: /connect capital live",
+    "/connect crm live main today": "The rest is asked for step by step. For example: /connect crm live main",
     "/invite viewer": "That needs the right to invite people, which you do not have. An admin can give it.",
     # unknown ones
     "/balanse": "I do not know /balanse. Did you mean /balance?",

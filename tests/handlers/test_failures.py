@@ -146,6 +146,10 @@ SENTENCES: dict[CountersignError, str] = {
     errors.FieldsRefusedError("deriv", "InputValidationFailed", ("first_name", "phone")): (
         "Deriv (deriv/main) does not take first_name, phone as it is (InputValidationFailed). Try again with another."
     ),
+    errors.FieldsRefusedError("deriv", "ASK_FIX_DETAILS", ("address_city",)): (
+        "Deriv (deriv/main) refused: details of the owner are missing or wrong at Deriv; they put them right on its "
+        "pages (ASK_FIX_DETAILS). It is about address_city. Try again then."
+    ),
     errors.BusyError("crm", "429", 7.0): "Broctagon CRM (deriv/main) was asked too often. Try again in 7 s.",
     errors.FaultError("crm", "503"): (
         "Broctagon CRM (deriv/main) has trouble of its own right now. Try again in a few minutes."

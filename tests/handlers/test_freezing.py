@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from bot.approvals.model import Request, State
-from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, Message, buttons, texts, until
+from bot.operations.connections import Connections
+from bot.operations.freezing import DESK
+from bot.operations.linked import Connection
+from bot.providers.base import Provider
+from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, Message, at_work_with, buttons, texts, until
 from tests.support.desk import GROUP
 from tests.support.treasury import ONE_APPROVER, Treasury, treasury
 
@@ -86,7 +91,8 @@ async def test_one_provider_is_frozen_by_its_name_and_in_the_group(desk: Treasur
 
 async def test_a_thaw_without_a_reason_is_not_asked_for(desk: Treasury) -> None:
     await said(desk, OLGA, "/freeze")
-    assert (await said(desk, OLGA, "/thaw desk")).startswith("Say why it can go on. For example: /thaw")
+    assert "\nWhy can it go on?" in await said(desk, OLGA, "/thaw desk")
+    assert await desk.rows("SELECT id FROM requests") == []
 
 
 async def test_two_taps_on_a_prompt_freeze_and_one_does_not(desk: Treasury) -> None:
@@ -145,12 +151,14 @@ async def test_an_unknown_outcome_is_in_the_status_and_settled_by_a_tap(desk: Tr
 async def test_settle_and_repeat_say_what_they_need(desk: Treasury) -> None:
     request = await desk.asked()
     first = "Name the request, and whether it was executed or not-executed."
-    assert (await said(desk, OLGA, "/settle")).startswith(first)
+    assert (await said(desk, OLGA, f"/settle {request.id}")).startswith(first)
     assert (await said(desk, OLGA, f"/settle {request.id} perhaps")).startswith("Say executed or not-executed")
+    nothing = "There is no request whose outcome is unknown."
+    assert [await said(desk, OLGA, line) for line in ("/settle", "/repeat")] == [nothing, nothing]
     not_unknown = f"The outcome of request {request.id} is not unknown (pending). Nothing was changed."
     assert await said(desk, OLGA, f"/settle {request.id} executed") == not_unknown
     assert await said(desk, ANNA, f"/repeat {request.id}") == not_unknown
-    assert (await said(desk, OLGA, "/repeat")).startswith("Name one request.")
+    assert (await said(desk, OLGA, f"/repeat {request.id} now")).startswith("Name one request.")
 
 
 async def test_a_repetition_is_signed_before_the_same_is_asked_for_again(desk: Treasury) -> None:
@@ -188,3 +196,117 @@ async def test_taking_one_out_is_one_line(desk: Treasury) -> None:
     )
     assert (await said(desk, VERA, "/beneficiaries")).startswith("The book is empty: no transfer can be made.")
     assert (await said(desk, VERA, "/beneficiaries what")).startswith("Behind it comes nothing, add or remove.")
+
+
+# by buttons
+
+
+async def offered(desk: Treasury, person: int, line: str, label: str) -> Message:
+    """The answer to a line that has such a button."""
+    answers = await desk.desk.says(person, line)
+    (found,) = [one for one in answers if label in buttons(one)]
+    return found
+
+
+async def test_an_unknown_outcome_is_settled_by_buttons_and_a_reason(desk: Treasury) -> None:
+    request = await unknown(desk)
+    shown = await offered(desk, OLGA, "/settle", "It was not…")
+    assert f"{request.id}\n    Transfer 10.00 USD\n" in shown["text"]
+    (question,) = await desk.desk.taps(OLGA, shown, "It was not…")
+    assert question["text"].startswith("How do you know?")
+    answer = await said(desk, OLGA, "the bank says so by phone")
+    signed = await prompt(desk, asked_in(answer))
+    assert f"Settle by hand that request {request.id} was not executed." in signed["text"]
+    assert "Why: the bank says so by phone" in signed["text"]
+
+
+async def test_of_several_unknown_ones_each_has_its_button_and_repeating_is_one_tap(desk: Treasury) -> None:
+    first = await unknown(desk)
+    await desk.faults({"action": "disconnect", "match": {"contains": "CS-"}})
+    second = await desk.asked("11.00")
+    await desk.approves(second)
+    await desk.comes_to(second, State.UNKNOWN)
+    shown = await offered(desk, OLGA, "/settle", second.id)
+    assert list(buttons(shown)) == [first.id, second.id]
+    (answers,) = await desk.desk.taps(OLGA, shown, second.id)
+    assert list(buttons(answers)) == ["It was executed…", "It was not…"]
+    shown = await offered(desk, OLGA, "/repeat", second.id)
+    for one in (first, second):
+        await desk.desk.taps(OLGA, shown, one.id)
+    asked = await desk.rows("SELECT json_extract(parameters, '$.request') FROM requests WHERE kind = 'repeat'")
+    assert sorted(asked) == sorted([(first.id,), (second.id,)])
+
+
+async def test_who_has_nothing_to_do_with_an_unknown_one_is_not_offered_it(desk: Treasury) -> None:
+    await unknown(desk)
+    await desk.write("INSERT INTO roles (person_id, role) VALUES (?, 'operator')", desk.person(VERA).id)
+    await desk.write("DELETE FROM shares")
+    await desk.rooms.access.refresh()
+    assert await said(desk, VERA, "/settle") == "There is no request whose outcome is unknown."
+
+
+async def test_a_thaw_is_asked_for_by_naming_nothing_but_the_reason(desk: Treasury) -> None:
+    assert await said(desk, OLGA, "/thaw") == "The desk is not frozen."
+    await said(desk, OLGA, "/freeze crm a client called")
+    question = await said(desk, ANNA, "/thaw")
+    assert question.startswith("Broctagon CRM is frozen since ")
+    assert "by Olga: a client called.\nWhy can it go on?" in question
+    await said(desk, ANNA, "/cancel")
+    await said(desk, OLGA, "/freeze somebody uses our key")
+    which = await offered(desk, OLGA, "/thaw", "The desk…")
+    assert list(buttons(which)) == ["The desk…", "Broctagon CRM…"]
+    await desk.desk.taps(OLGA, which, "Broctagon CRM…")
+    shown = await prompt(desk, asked_in(await said(desk, OLGA, "it was the client")))
+    assert "Thaw Broctagon CRM: what is approved and waits then leaves at once." in shown["text"]
+    assert "Why it can go on: it was the client" in shown["text"]
+
+
+async def test_who_signs_is_shown_what_waits_before_they_decide(desk: Treasury) -> None:
+    assert await said(desk, ANNA, "/approve") == "Nothing waits for your signature."
+    first = await desk.asked("10.00")
+    shown = await offered(desk, ANNA, "/approve", "Approve")
+    assert "Transfer 10.00 USD" in shown["text"]
+    second = await desk.asked("11.00")
+    which = await offered(desk, ANNA, "/reject", second.id)
+    assert list(buttons(which)) == [first.id, second.id]
+    (card,) = await desk.desk.taps(ANNA, which, second.id)
+    await desk.desk.taps(ANNA, card, "Deny")
+    assert (await desk.state(first), await desk.state(second)) == (State.PENDING, State.DENIED)
+
+
+# what moves no money
+
+
+@pytest.mark.parametrize(
+    ("provider", "line", "button"),
+    [
+        ("capital", "/account hedging on", ""),
+        ("deriv", "/sellexpired", ""),
+        ("crm", "/lead ines@example.com Ines", "Make it"),
+    ],
+)
+async def test_a_change_that_has_not_left_when_a_freeze_comes_does_not_leave(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, provider: str, line: str, button: str
+) -> None:
+    session, asked = Connections.session, []
+
+    @asynccontextmanager
+    async def and_somebody_freezes(
+        self: Connections, connection: Connection, *, seconds: float | None = None
+    ) -> AsyncIterator[Provider]:
+        async with session(self, connection, seconds=seconds) as opened:
+            await at_desk.rooms.freezing.freeze(at_desk.person(ADAM), DESK, "odd transfers", telegram_id=ADAM)
+            asked.append(connection.provider)
+            yield opened
+
+    async with at_work_with(tmp_path, chat, provider) as at_desk:
+        await at_desk.link(provider)
+        answers = await at_desk.says(OLGA, line)
+        if not button:
+            (answer,) = answers
+            assert "frozen" not in answer["text"]  # the login is there, and nothing stands in its way
+        monkeypatch.setattr(Connections, "session", and_somebody_freezes)
+        answers = await at_desk.taps(OLGA, answers[0], button) if button else await at_desk.says(OLGA, line)
+        told = next(one for one in texts(answers) if not one.startswith("Frozen"))
+        assert "The desk is frozen (odd transfers): no money leaves until /thaw was signed." in told
+        assert asked == [provider]

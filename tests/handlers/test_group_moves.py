@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot import logs
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from tests.support.chatting import ADAM, OLGA, OLGA_IS, STRANGER, Chat, Desk, at_work, configured, texts, until
 from tests.support.desk import GROUP
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from tests.support.chatting import OLGA, Desk, texts, until
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.errors import StartRefusedError
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from tests.support.chatting import ADAM, NO_PACING, OLGA, STRANGER, VERA, Chat, Desk, at_work, configured, texts, until
 
 

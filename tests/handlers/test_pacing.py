@@ -9,7 +9,7 @@ import pytest
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError, TimedOut
 
 from bot.config import Pacing
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 from handlers import pacing
 from handlers.pacing import Pacer
 from tests.support.chatting import OLGA, VERA, Chat, at_work, configured, texts, until
@@ -167,6 +167,24 @@ async def test_a_chat_that_is_told_to_wait_waits_alone(clock: HandClock, time_st
     await _passes(clock, 0.2)
     assert calls.left == ["b", "a"]
     await _gone(tasks)
+    await pacer.shutdown()
+
+
+async def test_a_chat_that_is_told_to_wait_for_long_is_left_alone_for_so_long(
+    clock: HandClock, time_stands_still: None
+) -> None:
+    pacer, calls = Pacer(GENEROUS), Calls(RetryAfter(300))
+    for reply in ("asked", "asked again"):  # the second one is not even tried
+        with pytest.raises(RetryAfter):
+            await calls.through(pacer, reply, 1)
+    assert calls.failures == calls.left == []
+    waiting = calls.through(pacer, "notice", 1, Lane.EVENTS)
+    await _passes(clock, 61)
+    await _passes(clock, 238)
+    assert calls.left == []
+    await _passes(clock, 2)
+    assert calls.left == ["notice"]
+    await _gone([waiting])
     await pacer.shutdown()
 
 

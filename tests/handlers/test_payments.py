@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.approvals.model import State
+from bot.operations.credentials import Wanted
+from bot.providers.records import Environment
+from bot.secret import Secret
 from tests.support.chatting import ANNA, OLGA, Message, buttons, telegram, until
 from tests.support.treasury import CLIENT, PAYMENT_AGENT, Treasury, treasury
 
@@ -75,6 +79,27 @@ async def test_own_accounts_are_offered_to_transfer_to(room: Treasury) -> None:
     assert list(buttons(whom)) == ["CR900002 …0002"]
     (look,) = await room.desk.says(OLGA, "/transfer 10.00 USD from main to CR900002")
     assert "It arrives in BTC, at the provider's own rate and less its fee." in look["text"]
+
+
+async def test_money_is_sent_only_from_the_account_that_the_token_is_of(room: Treasury) -> None:
+    """A login by OAuth shows all accounts of its person, and may move the money of one."""
+    keys = room.desk.sides["deriv"].credentials
+    fields = {"app_id": Secret(str(keys["app_id"])), "token": Secret(keys["token_oauth"])}
+    wanted = Wanted("deriv", "wide", Environment.LIVE, fields)
+    olga = room.person(OLGA)
+    await room.rooms.credentials.link(olga, wanted, room.rooms.access.roster, telegram_id=OLGA)
+    assert "0.183  BTC" in await room.desk.said(OLGA, "/balance wide")
+    (whom,) = await room.desk.says(OLGA, "/transfer from wide")
+    assert whom["text"].startswith("To whom? CR900001 holds "), whom["text"]  # nobody is asked from which account
+    own = next(one["token"] for one in (await room.control("tokens", "GET"))["tokens"] if one["loginid"] == "CR900002")
+    wanted = replace(wanted, label="coins", fields={**fields, "token": Secret(own)})
+    await room.rooms.credentials.link(olga, wanted, room.rooms.access.roster, telegram_id=OLGA)
+    (look,) = await room.desk.says(OLGA, "/transfer 0.001 BTC from CR900002 to CR900001")  # two logins show it
+    assert "from CR900002 (deriv/coins · LIVE)" in look["text"]
+    assert await room.desk.said(OLGA, "/transfer 0.001 BTC from wide CR900002 to CR900001") == (
+        "This login is for CR900001, and speaks for no CR900002; link that with a token of its own."
+        " For example: /connect deriv"
+    )
 
 
 async def test_the_code_of_a_payout_is_taken_in_private_and_leaves_no_trace(room: Treasury) -> None:

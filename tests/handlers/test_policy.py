@@ -143,6 +143,23 @@ async def test_it_says_what_nobody_could_bring_about(desk: Desk) -> None:
     assert "Thawing the desk cannot be met" in said
 
 
+async def test_what_may_be_done_about_it_is_a_button_for_whoever_may(desk: Desk) -> None:
+    (shown,) = await desk.says(ANNA, "/policy")
+    assert list(buttons(shown)) == ["Refresh", "Document"]
+    (shown,) = await desk.says(ADAM, "/policy")
+    assert list(buttons(shown)) == ["Refresh", "Document", "Propose another…", "Try a draft…"]
+    (question,) = await desk.taps(ADAM, shown, "Propose another…")
+    assert question["text"].startswith("Send the policy as a TOML file")
+    (difference,) = await desk.says(ADAM, LOOSER)
+    await desk.taps(ADAM, difference, "Ask for it")
+    (request,) = await desk.rooms.approvals.pending()
+    await signs(desk, VERA, request.id)
+    await signs(desk, ANNA, request.id)
+    shown = [one for one in await desk.says(ANNA, "/policy") if "Document" in buttons(one)][-1]
+    await desk.taps(ANNA, shown, "Call version 2 off")
+    assert await versions(desk) == [(1, 0, 0), (2, 1, 1)]
+
+
 async def test_its_document_is_a_file(desk: Desk) -> None:
     await desk.says(ANNA, "/policy file")
     assert documents(desk, ANNA) == {"policy-1.toml": BASE}
@@ -348,15 +365,16 @@ async def test_the_document_and_the_changes_of_a_request_can_be_read_by_who_sign
 
 
 async def happened(desk: Desk, number: int, amount: str, state: str = "succeeded") -> None:
-    """A transfer of some days ago."""
+    """A transfer of some days ago, to Harbour."""
     now = desk.rooms.clock.now() - timedelta(days=number)
+    parameters = '{"provider": "cryptocapital", "beneficiary": "Harbour", "target": "9120007013"}'
     olga = desk.person(OLGA).id
 
     def write(tables: Tables) -> None:
         tables.conn.execute(
-            "INSERT INTO requests (id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at)"
-            " VALUES (?, 'transfer', '{}', '', '{\"seats\": [], \"barred\": []}', ?, 2, ?, ?, ?)",
-            (f"T{number}", state, olga, at(now), at(now)),
+            "INSERT INTO requests (id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at,"
+            " settled_at) VALUES (?, 'transfer', ?, '', '{\"seats\": [], \"barred\": []}', ?, 2, ?, ?, ?, ?)",
+            (f"T{number}", parameters, state, olga, at(now), at(now), at(now + timedelta(minutes=5))),
         )
         tables.conn.execute(
             "INSERT INTO cases VALUES (?, 'transfer', 'cryptocapital', 'live', 'cryptocapital/main', '912', 'Harbour',"
@@ -399,6 +417,54 @@ async def test_two_tries_are_the_same_to_the_byte(desk: Desk) -> None:
         files.append(stored[file["document"]["file_id"]].content)
     assert files[0] == files[1]
     assert files[0].startswith(b"1 request of the last 30 days.\n")
+
+
+async def entered(desk: Desk, number: int) -> None:
+    """Harbour, entered in the book some days ago by a request that one approver signed."""
+    now = at(desk.rooms.clock.now() - timedelta(days=number))
+    rule = '{"seats": [["role/approver", 1]], "barred": []}'
+    values = (f"B{number}", rule, desk.person(OLGA).id, now, now)
+
+    def write(tables: Tables) -> None:
+        tables.conn.execute(
+            "INSERT INTO requests (id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at)"
+            " VALUES (?, 'beneficiary', '{}', '', ?, 'succeeded', 2, ?, ?, ?)",
+            values,
+        )
+        tables.conn.execute(
+            "INSERT INTO beneficiaries (provider, account, name, request_id, added_at, usable_from)"
+            " VALUES ('cryptocapital', '9120007013', 'Harbour', ?, ?, ?)",
+            (f"B{number}", now, now),
+        )
+
+    await desk.rooms.database.write(write)
+
+
+@pytest.mark.parametrize(
+    ("draft", "told"),
+    [
+        ('first_payment_hold = "2h"\n' + BASE, ["First payments to somebody that would wait longer: 1", "T5"]),
+        (
+            'beneficiary_cooldown = "5d"\n' + BASE,
+            ["No longer possible, because the beneficiary was too new: 2", "T5", "T3"],
+        ),
+        (
+            BASE + '[guards.beneficiary]\nneeds = ["2 of role/approver"]\nproof = "number"\n',
+            ["Changes of the desk that others would sign, or otherwise: 1", "B7"],
+        ),
+    ],
+)
+async def test_trying_tells_of_first_payments_new_beneficiaries_and_changes_of_the_desk(
+    desk: Desk, draft: str, told: list[str]
+) -> None:
+    await entered(desk, 7)
+    await happened(desk, 5, "10.00")
+    await happened(desk, 3, "11.00")
+    said, _ = await desk.says(ADAM, f"/policy try 30\n{draft}")
+    shown = said["text"].splitlines()
+    assert shown[:2] == ["2 requests of the last 30 days.", "Beside them 1 that changes the desk itself."]
+    first = shown.index(told[0])
+    assert [line.split(":")[0] for line in shown[first + 1 : first + len(told)]] == told[1:]
 
 
 async def test_a_draft_to_be_tried_may_come_as_a_file(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.approvals.model import Decision, Request, State
 from bot.errors import NoRateError, PolicyRefusedError
-from tests.support.chatting import ADAM, ANNA, OLGA, Chat, telegram, texts, until
+from tests.support.chatting import ADAM, ANNA, OLGA, Chat, buttons, telegram, texts, until
 from tests.support.treasury import ONE_APPROVER, OPERATING, Treasury, treasury
 
 EUROS = (
@@ -53,6 +53,18 @@ async def asked_for(at_desk: Treasury, words: str) -> Request:
 async def entered(at_desk: Treasury, words: str) -> Request:
     request = await asked_for(at_desk, words)
     return await at_desk.approves(request)
+
+
+async def test_an_admin_enters_one_by_a_button_and_nobody_else_is_offered_that(tmp_path: Path, chat: Chat) -> None:
+    async with treasury(tmp_path, chat, EUROS) as at_desk:
+        (shown,) = await at_desk.desk.says(ANNA, "/rate")
+        assert list(buttons(shown)) == ["Refresh"]
+        (shown,) = await at_desk.desk.says(ADAM, "/rate")
+        (question,) = await at_desk.desk.taps(ADAM, shown, "Enter one…")
+        assert question["text"].startswith("Which currencies, and what is one of the first worth?")
+        assert "Asked for: request " in await told(at_desk, ADAM, "EUR/USD 1.08")
+        (request,) = await at_desk.rooms.approvals.pending()
+        assert (request.parameters["base"], request.parameters["rate"]) == ("EUR", "1.08")
 
 
 async def test_without_a_rate_nothing_is_asked_for_and_the_next_step_is_named(tmp_path: Path, chat: Chat) -> None:

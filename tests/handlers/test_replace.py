@@ -95,7 +95,7 @@ async def test_a_wrong_one_keeps_the_old_one(deriv: Desk) -> None:
     await deriv.says(OLGA, "/replace deriv/main")
     await deriv.says(OLGA, "1089")
     told, _ = texts(await deriv.says(OLGA, "canarytoken1234"))
-    assert told.startswith("Deriv does not accept this login (InvalidToken).")
+    assert told.startswith("Deriv (deriv/main) does not accept this login (InvalidToken).")
     assert told.endswith("Nothing was kept.")
     assert await deriv.said(OLGA, "/cancel") == "Stopped; nothing was kept."
     assert await _records(deriv) == before
@@ -151,10 +151,10 @@ async def test_what_is_under_a_passphrase_stays_under_it(deriv: Desk) -> None:
 async def test_linking_under_a_name_one_has_already_points_to_it(deriv: Desk) -> None:
     assert await deriv.said(OLGA, "/connect deriv live main") == (
         "You have a connection deriv/main already; choose another word, or /replace deriv/main to give it a new login. "
-        "For example: main-2"
+        "For example: /connect deriv live main-2"
     )
     assert await deriv.said(ADAM, "/connect deriv live main") == (
-        "There is a connection deriv/main already; choose another word. For example: main-2"
+        "There is a connection deriv/main already; choose another word. For example: /connect deriv live main-2"
     )
 
 

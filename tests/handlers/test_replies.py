@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from tests.support.chatting import ADAM, OLGA, OLGA_IS, Desk, buttons, texts, until
 
 

@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.access.model import Person
+from bot.config import BackupConfig
 from bot.money import Currency, Money
+from bot.operations.schedules.chores import chores
 from bot.operations.schedules.model import Run
 from bot.operations.sheets import Answer, Sheet
 from bot.providers.records import Entry, Environment, Reading, Way
@@ -212,6 +214,8 @@ async def test_who_was_suspended_gets_nothing_more(desk: Desk) -> None:
 async def test_a_group_hears_that_it_came_and_nothing_that_is_in_it(desk: Desk) -> None:
     await desk.said(OLGA, f"/digest statement daily {soon(desk)} cryptocapital")
     await desk.says(OLGA, "/schedule 1 here", GROUP)
+    assert "the group Desk hears that it came" in await desk.said(OLGA, "/schedule")
+    await desk.chat.faults({"action": "status", "match": {"path": "getChat"}, "status": 502, "body": {"ok": False}})
     assert f"the group …{str(GROUP)[-4:]} hears that it came" in await desk.said(OLGA, "/schedule")
     before = len(desk.chat.from_bot(GROUP))
     await passes(desk, minutes=3)
@@ -262,11 +266,46 @@ async def test_they_are_listed_rested_and_removed(desk: Desk) -> None:
     assert (await desk.said(OLGA, "/schedule 1 remove")).startswith("You get nothing by the clock.")
 
 
+async def test_by_buttons_alone_one_is_made_rested_and_removed(desk: Desk) -> None:
+    (asked,) = await desk.says(OLGA, "/digest")
+    (when,) = await desk.taps(OLGA, asked, "Positions…")
+    (made,) = await desk.taps(OLGA, when, "Daily 07:30")
+    assert made["text"].startswith("1 · positions, daily 07:30 (UTC)\n    next ")
+    (listed,) = await desk.taps(OLGA, made, "All of mine")
+    (rested,) = await desk.taps(OLGA, listed, "Pause 1")
+    assert "    paused" in rested["text"]
+    (goes_on,) = await desk.taps(OLGA, rested, "Resume 1")
+    assert "    next " in goes_on["text"]
+    (removed,) = await desk.taps(OLGA, goes_on, "Remove 1")
+    assert removed["text"].startswith("You get nothing by the clock.")
+    (asked,) = await desk.taps(OLGA, removed, "Another…")
+    (when,) = await desk.taps(OLGA, asked, "Balances…")
+    (typed,) = await desk.taps(OLGA, when, "Another time…")
+    assert typed["text"].startswith("When?")
+    assert (await desk.said(OLGA, "weekly fri 17:00 Europe/Zurich")).startswith(
+        "2 · balances, weekly fri 17:00 (Europe/Zurich)"
+    )
+
+
+async def test_who_looks_after_the_desk_sees_what_it_does_by_the_clock_and_others_do_not(desk: Desk) -> None:
+    assert "The desk's own" not in await desk.said(OLGA, "/schedule")
+    listed = await desk.said(ADAM, "/schedule")
+    assert re.search(r"word about keys: weekly mon 07:00 \(UTC\)\n    next Mon [\d-]{10} 07:00 UTC\n", listed)
+    assert "anchor of the audit log: every hour" in listed
+    assert "backup" not in listed
+
+
+def test_a_desk_with_backups_says_when_the_next_one_is_made() -> None:
+    backup, now = BackupConfig(Path("/nowhere"), 2, 45, 7), datetime(2026, 7, 1, 12, tzinfo=UTC)
+    first = chores(backup, "Europe/Zurich", now)[0]
+    assert (first.name, first.next_at) == ("backup", datetime(2026, 7, 2, 0, 45, tzinfo=UTC))
+
+
 @pytest.mark.parametrize(
     ("words", "answer"),
     [
-        ("", "Say what: balances, positions, statement; then when"),
-        ("balance", "Say how often, and at what time"),
+        ("everything daily 07:30", "Say what: balances, positions, statement; then when"),
+        ("balance sometimes", "Say how often, and at what time"),
         ("balances daily 24:00", "That is no time of day"),
         ("balances cron */5 * * * *", "Once an hour is the most"),
         ("balances daily 07:30 a b", "One connection and one time zone at most"),

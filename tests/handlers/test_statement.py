@@ -13,12 +13,14 @@ import httpx
 import pytest
 
 from bot.errors import InputError
-from handlers.statement import read
+from handlers.periods import Asked, read
 from tests.support.chatting import OLGA, VERA, Desk, at_work, buttons, configured, providers, telegram, texts
 from tests.support.desk import GROUP
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
+FEBRUARY, MARCH = datetime(2026, 1, 31, 23, tzinfo=UTC), datetime(2026, 2, 28, 23, tzinfo=UTC)
+"""As they begin in Berlin."""
 OPERATING = "9120004471"
 
 
@@ -35,19 +37,30 @@ async def deposit(desk: Desk, **body: Any) -> None:
         assert reply.status_code == 200, reply.text
 
 
+def in_berlin(words: list[str]) -> Asked:
+    return read(words, NOW, BERLIN, command="/statement", too_many="200 at most")
+
+
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ([], (None, 10, None)),
-        (["5"], (None, 5, None)),
-        (["capital"], ("capital", 10, None)),
-        (["capital/main", "200"], ("capital/main", 200, None)),
-        (["since", "2026-03-01"], (None, None, datetime(2026, 2, 28, 23, tzinfo=UTC))),
-        (["capital", "SINCE", "2026-03-02"], ("capital", None, datetime(2026, 3, 1, 23, tzinfo=UTC))),
+        ([], Asked(None, 10)),
+        (["5"], Asked(None, 5)),
+        (["capital"], Asked("capital", 10)),
+        (["capital/main", "200"], Asked("capital/main", 200)),
+        (["since", "2026-03-01"], Asked(None, None, MARCH, said="since 2026-03-01")),
+        (
+            ["main", "since", "2026-02-01", "until", "2026-02-28"],
+            Asked("main", None, FEBRUARY, MARCH, "since 2026-02-01 until 2026-02-28"),
+        ),
+        (
+            ["capital", "SINCE", "2026-03-02"],
+            Asked("capital", None, MARCH + timedelta(days=1), said="since 2026-03-02"),
+        ),
     ],
 )
-def test_a_name_and_how_many_or_since_when_are_read(words: list[str], wanted: Any) -> None:
-    assert read(words, NOW, BERLIN) == wanted
+def test_a_name_and_how_many_or_since_when_are_read(words: list[str], wanted: Asked) -> None:
+    assert in_berlin(words) == wanted
 
 
 @pytest.mark.parametrize(
@@ -66,11 +79,14 @@ def test_a_name_and_how_many_or_since_when_are_read(words: list[str], wanted: An
         ["since", "0001-01-01"],
         ["since", "2026-03-01", "5"],
         ["since", "²026-03-01"],
+        ["since", "2026-03-02", "until", "2026-03-01"],
+        ["since", "2026-03-01", "until", "2026-03-03"],
+        ["until", "2026-03-01"],
     ],
 )
 def test_other_words_are_answered_with_a_right_example(words: list[str]) -> None:
     with pytest.raises(InputError) as caught:
-        read(words, NOW, BERLIN)
+        in_berlin(words)
     assert "/statement" in caught.value.example
 
 
@@ -179,13 +195,15 @@ async def test_a_span_has_a_last_day(desk: Desk) -> None:
     (oldest, *_) = sorted(set(days))
     part = await desk.said(VERA, f"{since} until {oldest}")
     assert set(re.findall(r"^(\d{4}-\d\d-\d\d)\b", part, re.M)) == {oldest}
-    assert f"{day:%Y-%m-%d} to {oldest}" in part
+    assert f"since {day:%Y-%m-%d} until {oldest}" in part
     (message,) = await desk.says(VERA, f"{since} until {oldest} csv")
     stored = desk.chat.simulator.world.files[message["document"]["file_id"]]
     assert {row["day"] for row in csv.DictReader(io.StringIO(stored.content.decode()))} == {oldest}
 
     assert "has a first day, too" in await desk.said(VERA, f"/statement until {oldest}")
-    assert "comes before its first" in await desk.said(VERA, f"/statement since {oldest} until {day:%Y-%m-%d}")
+    assert "ends on the day it begins, or later" in await desk.said(
+        VERA, f"/statement since {oldest} until {day:%Y-%m-%d}"
+    )
 
 
 async def test_spans_activity_and_a_file_have_a_button(desk: Desk) -> None:

@@ -66,7 +66,7 @@ async def test_the_question_stands_afterwards(desk: Desk) -> None:
     await _asked_for_secret(desk)
     await desk.says(OLGA, CANARY, **FORWARD)
     answers = await desk.says(OLGA, CANARY)
-    assert answers[0]["text"].startswith("Broctagon CRM could not be reached")
+    assert answers[0]["text"].startswith("Broctagon CRM (crm/main) could not be reached")
 
 
 async def test_minutes_after_the_end_it_is_deleted_too(desk: Desk) -> None:

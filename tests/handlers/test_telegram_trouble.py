@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.errors import StartRefusedError
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from bot.operations.freezing import freezes_in
 from tests.support.chatting import ADAM, NO_PACING, OLGA, VERA, Chat, Desk, at_work, configured, texts, until
 from tests.support.desk import write_secret

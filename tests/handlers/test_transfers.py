@@ -201,6 +201,21 @@ async def test_a_name_that_is_none_gets_the_nearest(room: Treasury) -> None:
     assert said.startswith(f"There is no account “9120004472” that you can see. Did you mean {OPERATING}")
 
 
+async def test_an_account_is_named_by_the_end_of_its_number_too(room: Treasury) -> None:
+    for word in (OPERATING[-4:], f"…{OPERATING[-4:]}"):
+        look = await offered(room, f"/transfer 10.00 USD from {word} to Harbour for Invoice 4711")
+        assert OPERATING in look["text"]
+    said = await room.desk.said(OLGA, f"/transfer 10.00 USD from {OPERATING[-3:]} to Harbour")
+    assert said.startswith(f"There is no account “{OPERATING[-3:]}” that you can see.")
+
+
+async def test_numbers_without_words_between_them_are_not_guessed_at(room: Treasury) -> None:
+    for line in ("/transfer 4471 4488 100", "/transfer 100 9120004488"):
+        said = await room.desk.said(OLGA, line)
+        assert said.startswith("One line begins with the amount and its currency; say from, to and for before")
+        assert said.endswith("For example: /transfer 250.00 USD from 9120000001 to Harbour for Invoice 4711")
+
+
 async def test_too_little_money_is_said_before_anybody_signs(room: Treasury) -> None:
     said = await room.desk.said(OLGA, f"/transfer 999999999.00 USD from {OPERATING} to Harbour")
     assert said.startswith(f"{OPERATING} holds ")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 from tests.support.chatting import (
     ADAM,
     OLGA,

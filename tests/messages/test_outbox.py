@@ -1,12 +1,15 @@
 """What is to be told waits in its lane until it has been told, once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.errors import StoreError
-from bot.messages.outbox import Lane, Notice, Outbox, Queued
+from bot.messages.cards import Cards
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox, Queued
 from bot.store import Database, Tables
 from tests.support.clock import HandClock
 
@@ -41,6 +44,23 @@ async def test_a_notice_comes_out_as_it_went_in(outbox: Outbox, database: Databa
     (row,) = await outbox.due()
     assert row.notice == Notice(Lane.SECURITY, -100_5, "Linked", ("a line", "</b>\u202e & 'another'"))
     assert (row.tries, row.created_at) == (0, 1772442000000)
+
+
+async def test_a_row_comes_with_the_card_of_its_buttons_as_it_is_by_then(
+    outbox: Outbox, database: Database, clock: HandClock
+) -> None:
+    await database.write(lambda tables: tables.conn.execute("INSERT INTO persons VALUES (7, 'Olga', 'active', 0)"))
+    cards = Cards(database, clock)
+    made = await cards.make("alert", 7, 7, {"alert": "a"})
+    await put(database, outbox, replace(notice("Gold"), card=made.id, choices=((("Acknowledge", 1),),)))
+    await cards.advance(made, {"alert": "b"})
+    (head,) = await outbox.heads()
+    assert head.row is not None
+    assert head.row.card == await cards.find(made.id)
+    assert head.row.card is not None
+    assert (head.row.card.version, head.row.card.body) == (2, {"alert": "b"})
+    await database.write(lambda tables: tables.conn.execute("DELETE FROM cards"))
+    assert (await first(outbox)).card is None
 
 
 async def test_lanes_go_before_age_and_age_within_a_lane(outbox: Outbox, database: Database) -> None:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bot.clock import SystemClock
 from bot.errors import UnreachableError
+from bot.network.leaving import leaving
 from bot.network.rest import Rest
 from bot.network.websocket import Line
 from tests.support.site import free_port
@@ -135,3 +136,27 @@ async def test_f02_a_certificate_that_is_none_is_unreachable_and_nothing_is_said
         with pytest.raises(UnreachableError):
             await ask(guard.port, "localhost", ca_file if is_trusted else "")
         assert guard.heard == b""
+
+
+async def test_what_is_stopped_while_the_connection_is_made_is_not_written_and_everything_else_is() -> None:
+    """N9: the last look is when the first byte is due."""
+    heard: list[bytes] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(1000))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    rest = Rest("alpha", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", read_seconds=5.0)
+    try:
+        with leaving(b"all of it", lambda: False):
+            with pytest.raises(UnreachableError, match="it was stopped before it left"):
+                await rest.ask("POST", "/pay", content=b"all of it")
+            assert (await rest.ask("POST", "/look", content=b"something else")).status == 204
+        with leaving(b"all of it", lambda: True):
+            assert (await rest.ask("POST", "/pay", content=b"all of it")).status == 204
+    finally:
+        await rest.close()
+        server.close()
+    assert [one.split()[1] for one in heard if one] == [b"/look", b"/pay"]

@@ -15,7 +15,7 @@ from bot.approvals.carriers import InHouse
 from bot.approvals.model import Decision, Kind, Request, Rule, Seat, State
 from bot.approvals.service import Seen, Wish
 from bot.errors import ConflictError, CountersignError, InputError, NotAllowedError, NotFoundError, StoreError
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from bot.operations.people import Doer
 from bot.secret import Secret
 from bot.store import Tables

@@ -10,7 +10,7 @@ import pytest
 
 from bot.access.model import Person
 from bot.errors import ClockDoubtedError, ConflictError
-from bot.messages.outbox import Lane
+from bot.messages.notice import Lane
 from bot.operations.timekeeping import Doubt
 from bot.wiring import House
 from tests.support.desk import opened, write_desk

@@ -1,6 +1,7 @@
 """What the desk sees by itself comes to those who wait for it, once, and says so when it is over."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ from bot.approvals.model import State
 from bot.operations.alerting import Place
 from tests.support.chatting import OLGA, VERA, telegram
 from tests.support.treasury import Treasury, treasury
+
+
+@dataclass
+class Space:
+    """What a disk has."""
+
+    free: int
+    total: int = 10**12
 
 
 @pytest.fixture
@@ -85,10 +94,48 @@ async def test_a_provider_that_does_not_answer_is_told_and_edited_when_it_does(d
     await desk.rooms.connections.end_session(desk.connection)
     desk.desk.clock.ahead_by(6 * 60)
     await desk.rooms.balances.balances(desk.person(OLGA))
+    assert await queued(desk, "Provider down") == []
+    desk.desk.clock.ahead_by(5 * 60)
+    await desk.rooms.balances.balances(desk.person(OLGA))
     assert len(await queued(desk, "Provider down")) == 1
     await desk.control("down", down=False)
     await desk.rooms.balances.balances(desk.person(OLGA))
     assert "Resolved" in (await queued(desk, "Provider down"))[-1]
+
+
+async def test_a_provider_that_is_down_at_a_restart_is_told_once_and_over_when_it_answers(desk: Treasury) -> None:
+    health = desk.rooms.connections.health
+    await waits_for(desk, "provider down cryptocapital 5 min")
+    await desk.control("down", down=True)
+    await desk.rooms.connections.end_session(desk.connection)
+    health.clear()
+    for _ in range(7):
+        await desk.rooms.balances.balances(desk.person(OLGA))
+        desk.desk.clock.ahead_by(60)
+    assert len(await queued(desk, "Provider down")) == 1
+    health.clear()
+    assert len(await queued(desk, "Provider down")) == 1
+    for _ in range(7):
+        await desk.rooms.balances.balances(desk.person(OLGA))
+        desk.desk.clock.ahead_by(60)
+    assert len(await queued(desk, "Provider down")) == 1
+    await desk.control("down", down=False)
+    await desk.rooms.balances.balances(desk.person(OLGA))
+    assert "Resolved" in (await queued(desk, "Provider down"))[-1]
+
+
+async def test_a_full_disk_is_told_once_over_midnight_and_again_when_it_fills_again(desk: Treasury) -> None:
+    await waits_for(desk, "disk low")
+    desk.rooms.disk.usage = lambda _: Space(free=5)
+    for _ in range(50):
+        said = await queued(desk, "Disk low")
+        desk.desk.clock.ahead_by(3600)
+    assert len(said) == 1
+    desk.rooms.disk.usage = lambda _: Space(free=10**12)
+    assert "Resolved" in (await queued(desk, "Disk low"))[-1]
+    desk.desk.clock.ahead_by(3600)
+    desk.rooms.disk.usage = lambda _: Space(free=5)
+    assert len(await queued(desk, "Disk low")) == 3
 
 
 async def test_an_old_key_is_told(desk: Treasury) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from bot.clock import to_millis
 from bot.errors import BusyError, ConflictError, InputError, SilentError, UnreachableError
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital.client import Capital
 from bot.providers.capital.seam.terms import Terms
 from bot.providers.capital.seam.verdicts import verdict_in

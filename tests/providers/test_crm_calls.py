@@ -22,7 +22,8 @@ import bot.providers.crm
 from bot.errors import FaultError, RefusedError, ReplyError
 from bot.loopback.server import running
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind, Login, Surroundings
+from bot.providers.acts import Act, ActKind
+from bot.providers.base import Login, Surroundings
 from bot.providers.crm import SPEC
 from bot.providers.crm.client import Crm, Settings
 from bot.providers.records import Environment

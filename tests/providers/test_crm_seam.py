@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import ConflictError, InputError, RefusedError, UnsupportedError
-from bot.providers.base import Act, ActKind, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Outcome, Prepared, Receipt
 from bot.providers.crm.client import Crm
 from tests.support.crm_tenant import Tenant, deciding, tenant_at, usd
 
@@ -318,7 +318,7 @@ def says(status: str) -> dict[str, Any]:
         (
             {"action": "status", "status": 503, "body": "", "times": 0},
             Outcome.ACKNOWLEDGED,
-            "accepted; its order could not be read (FaultError)",
+            "accepted; its order could not be read (http 503)",
         ),
     ],
     ids=["success", "pending", "another word", "failed", "no such call", "not known", "unreadable"],

@@ -28,8 +28,9 @@ from bot.errors import (
 )
 from bot.loopback.server import Listening, serving
 from bot.money import Currency, Money
-from bot.providers.base import Ability, ActKind, Login, Surroundings
-from bot.providers.cryptocapital import SPEC, auth, build, client, keyline
+from bot.providers.acts import ActKind
+from bot.providers.base import Ability, Login, Surroundings
+from bot.providers.cryptocapital import SPEC, auth, build, client, hearing
 from bot.providers.cryptocapital.auth import Doubt
 from bot.providers.cryptocapital.client import CryptoCapital
 from bot.providers.cryptocapital.settings import Settings
@@ -297,7 +298,7 @@ async def test_a_doubtful_answer_fails_its_question_is_counted_and_leaves_no_con
     with caplog.at_level(logging.DEBUG), pytest.raises(ReplyError):
         await linked.balances()
     assert linked.doubts == {doubt: 1}
-    assert [record.levelname for record in caplog.records if record.name == keyline.__name__] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if record.name == hearing.__name__] == ["WARNING"]
     said = "".join(str(vars(record)) for record in caplog.records if record.name.startswith("bot."))
     assert OPERATING not in said
     assert "248310" not in said

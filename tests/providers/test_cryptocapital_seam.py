@@ -14,7 +14,7 @@ import pytest
 from bot.errors import CredentialRefusedError, InputError, OvertakenError, ProviderError, SilentError, UnreachableError
 from bot.money import Money
 from bot.operations.nonces import StoredNonces
-from bot.providers.base import ActKind, Outcome, Prepared
+from bot.providers.acts import ActKind, Outcome, Prepared
 from bot.providers.cryptocapital.auth import Doubt
 from bot.providers.cryptocapital.client import CryptoCapital
 from bot.providers.cryptocapital.seam import Seam

@@ -9,7 +9,7 @@ import websockets
 
 from bot.clock import SystemClock
 from bot.errors import UnreachableError
-from bot.providers.base import Outcome
+from bot.providers.acts import Outcome
 from bot.providers.cryptocapital import socketio
 from bot.providers.cryptocapital.auth import Doubt
 from bot.providers.cryptocapital.session import EventSocket

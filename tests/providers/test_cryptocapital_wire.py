@@ -9,6 +9,7 @@ import pytest
 
 from bot.money import Currency, Money
 from bot.network import strictjson
+from bot.providers import cryptocapital
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.wire import (
     AccountMessage,
@@ -20,7 +21,7 @@ from bot.providers.cryptocapital.wire import (
     Unfamiliar,
 )
 
-SAMPLES = Path(wire.__file__).parent / "samples"
+SAMPLES = Path(cryptocapital.__file__).parent / "samples"
 CLIENT = "BIRx1/VW6GJnfCg9e9izpKtrTLQVlsluvMsjtm55M+f373ggftR7Iw7CP/6/Valqek6PfqVS7qhr6QJFI/WAZSc="
 SERVER = "BDEZAFjZOW7Ro9vMqMx9u4eU8tdxGG4SyY2r8h+unXEcYGD5bSxCyf3YngZhLcczKER06A0smrnqXeoWjpffDHY="
 TRANSFER_FIELDS = "51202026-10-1891200047119120008150EURUSD250.00271.25Rent 10/26 – thanks"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bot.errors import SilentError, UnreachableError
-from bot.providers.base import Outcome, Prepared
+from bot.providers.acts import Outcome, Prepared
 from bot.providers.cryptocapital.client import CryptoCapital
 from tests.support.crm_tenant import deciding, tenant_at
 from tests.support.cryptocapital_desk import act, make_transfer, open_branch

@@ -27,14 +27,13 @@ from tests.support.listening import Heard
 QUICK = Figures(backoff_seconds=0.05, backoff_cap_seconds=0.2)
 
 
-async def test_after_many_cuts_no_tick_is_missing_and_none_is_told_twice() -> None:
+async def test_f44_after_many_cuts_no_tick_is_missing_and_none_is_told_twice() -> None:
     await cut_again_and_again(symbols=12, seconds=4, each=1)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(400)
-async def test_after_two_minutes_of_cuts_no_tick_of_a_hundred_symbols_is_missing() -> None:
-    """F44."""
+async def test_f44_after_two_minutes_of_cuts_no_tick_of_a_hundred_symbols_is_missing() -> None:
     await cut_again_and_again(symbols=100, seconds=120, each=3)
 
 

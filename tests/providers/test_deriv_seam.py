@@ -17,7 +17,7 @@ from bot.errors import (
     ScopeMissingError,
 )
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.deriv.client import Deriv
 from bot.providers.deriv.client.seam import Seam
 from bot.secret import Secret
@@ -101,6 +101,18 @@ async def test_the_payee_is_named_before_anybody_is_asked_and_nothing_moves(both
     assert await seam.payee(payment(target=SIBLING, way="own")) == ""
     assert [one.id for one in await seam.own(ACCOUNT)] == [SIBLING]
     assert cashier.ledger == []
+
+
+async def test_an_account_of_the_same_person_needs_a_token_of_its_own_to_pay_from(both: tuple[Cashier, Deriv]) -> None:
+    """It is listed at login all the same; and a permission is not what is missing."""
+    cashier, deriv = both
+    seam = seam_of(deriv)
+    assert await seam.payers() == {ACCOUNT}
+    heard = len(cashier.heard)
+    for asked in (seam.own(SIBLING), seam.payee(replace(payment(target=ACCOUNT, way="own"), account=SIBLING))):
+        with pytest.raises(InputError, match=r"for CR900001, and speaks for no CR900002; link that with a token"):
+            await asked
+    assert len(cashier.heard) == heard  # nobody was asked
 
 
 async def test_another_name_at_the_time_of_sending_stops_it(both: tuple[Cashier, Deriv]) -> None:

@@ -172,6 +172,18 @@ def test_a_missing_scope_is_named(call: Call) -> None:
     assert error.scope == "read or trading_information"
 
 
+def test_a_scope_that_the_token_has_is_not_what_is_missing() -> None:
+    error = refused("PermissionDenied", Call.BALANCE)
+    reader, payer, unnamed = (
+        Session(REAL, (REAL,), NOON, scopes) for scopes in (frozenset({"read"}), frozenset({"payments"}), None)
+    )
+    assert payer.weighed(Call.BALANCE, error) is error
+    told = reader.weighed(Call.BALANCE, error)
+    assert type(told) is RefusedError
+    assert told.code == "PermissionDenied"
+    assert unnamed.weighed(Call.BALANCE, error) is error  # in 2016 nobody told
+
+
 @pytest.mark.parametrize("code", [None, 7, "", "two\nlines", "<b>", "x" * 65, "Ünknown", ["InvalidToken"]])
 def test_a_code_that_is_none_is_never_repeated(code: object) -> None:
     error = refused(code)
@@ -464,7 +476,7 @@ def test_too_many_portfolios_are_a_wish_to_slow_down() -> None:
 
 def test_each_reason_of_a_refusal_says_what_it_means_and_then_what_would_help() -> None:
     for code, words in reasons.REASONS.items():
-        assert re.fullmatch(r"[A-Za-z]+", code)
+        assert re.fullmatch(r"[A-Za-z_]+", code)
         assert re.fullmatch(r"[^;.]+; [^;.]+", words), code
     assert reasons.in_words("PriceMoved").endswith("ask anew (PriceMoved)")
     assert reasons.in_words("SomethingNew") == "SomethingNew"

@@ -22,9 +22,10 @@ from bot.errors import (
 from bot.providers.base import Provider
 from bot.providers.capital import SPEC
 from bot.providers.following import Following
+from bot.providers.gaps import Hole, Outage
 from bot.providers.news import Mark
 from bot.providers.records import Candle, Market, Quote, Reading
-from bot.providers.standing import Figures, Hole, Outage
+from bot.providers.standing import Figures
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish
 from tests.support.clock import HandClock
 
@@ -210,8 +211,8 @@ async def test_a_late_frame_of_an_old_line_is_not_listened_to(desk: Desk) -> Non
     assert desk.notes.events == [(right, None)]
 
 
-async def test_what_is_silent_while_its_price_moves_is_dialled_again_though_pings_are_answered(desk: Desk) -> None:
-    """F45: data for all but one subscription."""
+async def test_f45_what_is_silent_while_its_price_moves_is_dialled_again_though_pings_are_answered(desk: Desk) -> None:
+    """Data for all but one subscription."""
     line = await begun(desk)
     line.ear.heard(GOLD, desk.price(100))
     line.ear.heard(SILVER, desk.price(100, "SILVER"))
@@ -236,8 +237,8 @@ async def test_what_is_silent_while_its_price_moves_is_dialled_again_though_ping
     assert desk.provider.asked[2][1] <= silent_since
 
 
-async def test_a_line_without_any_sign_of_life_is_given_up(desk: Desk) -> None:
-    """F45: half-open."""
+async def test_f45_a_line_without_any_sign_of_life_is_given_up(desk: Desk) -> None:
+    """Half-open."""
     line = await begun(desk)
     await desk.pass_until(lambda: len(desk.provider.lines) == 2)
     assert line.over.cancelled()

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from bot.errors import SilentError, UnsupportedError
 from bot.money import Currency, Money
+from bot.providers.gaps import Gap, Handed, Hole, Outage
 from bot.providers.news import Mark, News
 from bot.providers.records import Balance, Candle, Entry, Environment, Market, Quote, Reading, Way
-from bot.providers.standing import Figures, Gap, Handed, Hole, Outage, Standing, State
+from bot.providers.standing import Figures, Standing
 from bot.providers.streams import Subject, Told, Topic
+from bot.providers.threads import State
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GOLD = Subject(Topic.QUOTE, "GOLD")
@@ -314,6 +316,22 @@ def test_two_prices_of_the_same_millisecond_are_both_told_once() -> None:
     assert [one.told for one in desk.told] == [quote(1, 100), quote(1, 101)]
 
 
+def test_f44_a_tick_that_history_knew_before_the_stream_told_it_is_told_once() -> None:
+    """History keeps the middle price only, so the two are not the same to look at."""
+    desk = Desk(ticks)
+    desk.begins()
+    desk.moves(100)
+    desk.cut()
+    desk.pass_(5)
+    desk.connects()
+    ahead = Quote("GOLD", Decimal(120), Decimal(120), START + timedelta(seconds=5))
+    desk.market.append(ahead)
+    desk.settles()
+    desk.hears(quote(5, 120))
+    desk.hears(quote(6, 121))
+    assert [one.told for one in desk.told] == [quote(0, 100), ahead, quote(6, 121)]
+
+
 def test_history_that_begins_too_late_leaves_a_hole_that_is_told() -> None:
     desk = Desk(ticks)
     desk.begins()
@@ -378,8 +396,7 @@ def test_what_is_not_acknowledged_or_gives_no_sign_of_life_is_dead_and_a_ping_is
     assert standing.alive_until == START + timedelta(seconds=59)
 
 
-def test_silence_is_a_stall_only_when_the_market_is_open_and_its_price_is_another() -> None:
-    """F45."""
+def test_f45_silence_is_a_stall_only_when_the_market_is_open_and_its_price_is_another() -> None:
     desk = Desk(ticks)
     desk.begins()
     desk.moves(100)

@@ -14,7 +14,7 @@ from bot.audit.service import Audit
 from bot.errors import StoreDamagedError
 from bot.ports import Deed
 from bot.store import Database, Tables
-from bot.store.database import inspect, peek
+from bot.store.file import inspect, peek
 from bot.vault.keys import KeyTree, MasterKey
 from tests.support.clock import HandClock
 from tests.support.guarded import Guarded

@@ -16,7 +16,7 @@ import pytest
 
 from bot.errors import StoreBusyError, StoreDamagedError, StoreError, StoreFullError, StoreNewerError
 from bot.store import Database, Tables
-from bot.store.database import peek
+from bot.store.file import peek
 
 
 class Change:

@@ -9,26 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from bot.store import database
+from bot.store import file
 from bot.store.schema import known_names
 
-_create, _PRAGMAS = database._create, database._PRAGMAS
+_create, _PRAGMAS = file._create, file._PRAGMAS
 _blanks: dict[frozenset[str], bytes] = {}
 """Migrations → the file that they make."""
 
 
 def hand_out_copies() -> None:
     """From now on."""
-    database._create = _copy
-    database._PRAGMAS = tuple("synchronous=OFF" if each == "synchronous=FULL" else each for each in _PRAGMAS)
+    file._create = _copy
+    file._PRAGMAS = tuple("synchronous=OFF" if each == "synchronous=FULL" else each for each in _PRAGMAS)
 
 
 @contextmanager
 def as_in_earnest() -> Iterator[None]:
     """Not for the length of the block: every database is made by its migrations, and every commit is on disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database, "_create", _create)
-        patch.setattr(database, "_PRAGMAS", _PRAGMAS)
+        patch.setattr(file, "_create", _create)
+        patch.setattr(file, "_PRAGMAS", _PRAGMAS)
         yield
 
 

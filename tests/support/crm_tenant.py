@@ -15,7 +15,8 @@ import httpx
 
 from bot.loopback.server import Listening, serving
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind, Login, Surroundings
+from bot.providers.acts import Act, ActKind
+from bot.providers.base import Login, Surroundings
 from bot.providers.crm import SPEC
 from bot.providers.crm.client import Crm, Settings
 from bot.providers.crm.wire.requests import Withdrawal

@@ -12,7 +12,8 @@ import httpx
 from bot.clock import Clock, SystemClock
 from bot.loopback.server import Listening, serving
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind, Login, MoneySeam, Prepared, Receipt, Surroundings
+from bot.providers.acts import Act, ActKind, MoneySeam, Prepared, Receipt
+from bot.providers.base import Login, Surroundings
 from bot.providers.cryptocapital import build
 from bot.providers.cryptocapital.client import CryptoCapital
 from bot.providers.cryptocapital.settings import Settings

@@ -19,7 +19,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bot.clock import SystemClock
 from bot.money import Currency, Money
-from bot.providers.base import Act, ActKind, Login, Surroundings
+from bot.providers.acts import Act, ActKind
+from bot.providers.base import Login, Surroundings
 from bot.providers.deriv import SPEC
 from bot.providers.deriv.client import Deriv, Settings
 from bot.providers.records import Environment

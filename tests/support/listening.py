@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bot.errors import CountersignError, ProviderError
+from bot.providers.gaps import Hole, Outage
 from bot.providers.news import Mark
 from bot.providers.records import Candle, Quote
-from bot.providers.standing import Hole, Outage
 from bot.providers.streams import Subject, Told
 
 

@@ -12,7 +12,7 @@ from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Wish
 from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from tests.support.chatting import OLGA, Chat, Desk, at_work, configured, providers
 from tests.support.treasury import CLIENT, HARBOUR, ONE_APPROVER, PAYMENT_AGENT, Treasury, money_at_work
 

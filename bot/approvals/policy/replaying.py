@@ -3,21 +3,27 @@ gives the same text to the byte, in whatever order it is handed in.
 
 Both policies are replayed alike: each request is judged, then held against the limits with what that policy itself
 would have let through before it. What came to nothing in the end has not counted as spent; that it did so while it was
-open is left out. What was stopped at the time and would not be now is taken to have gone through.
+open is left out. What was stopped at the time and would not be now is taken to have gone through. What was asked for
+before the days that are told counts in the limits of the first of them, and is not told itself.
+
+A change of the desk itself is held against the guards. A change of the policy took more where it loosened something;
+that is not replayed.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
 from bot.access.model import Person
-from bot.approvals.model import State, circles_of
-from bot.approvals.policy.difference import Difference, Outcome, Past
+from bot.approvals.model import Seat, State, circles_of
+from bot.approvals.policy.difference import Change, Difference, Outcome, Past
 from bot.approvals.policy.judging import ENDING_RISK, exceeded, judge, limits_for, owner, window_start
-from bot.approvals.policy.model import DEFAULT, Case, Limit, Policy, Tier, Window
+from bot.approvals.policy.model import DEFAULT, Case, Guard, Limit, Policy, Tier, Verdict, Window
 from bot.approvals.policy.rates import NO_RATES, Rates
+from bot.approvals.policy.signers import joined
 from bot.errors import NoRateError
 from bot.money import Money
 
@@ -33,27 +39,48 @@ def replay(
     days: int,
     people: Sequence[Person] = (),
     rates: Rates = NO_RATES,
+    changes: Iterable[Change] = (),
+    since: datetime | None = None,
 ) -> Difference:
     """Hold the requests of the last `days` against both policies.
 
     Args:
         rates: Those of that time. Where a limit needs one that is missing, it stops the request as it would have.
         people: Who signs now; each seat's signatures are shared out evenly among those who could fill it.
+        changes: Those of the desk itself, in that time.
+        since: When those days begin; what was asked for before only counts.
     """
     past = sorted(history, key=lambda one: (one.case.at, one.id))
-    before, after = _outcomes(old or DEFAULT, past, rates), _outcomes(new or DEFAULT, past, rates)
+    before, after = _outcomes(old or DEFAULT, past, rates, since), _outcomes(new or DEFAULT, past, rates, since)
     decided = {outcome.verdict.rule for outcome in after}
+    changed = [
+        (one, _guard(old or DEFAULT, one), _guard(new or DEFAULT, one))
+        for one in sorted(changes, key=lambda one: (one.at, one.id))
+    ]
     return Difference(
         days=days,
         pairs=tuple(zip(before, after, strict=True)),
         never=tuple(rule.name for rule in (new or DEFAULT).rules if rule.name not in decided),
-        load=_load(before, after, people, Fraction(days, 7)),
+        load=_load(before, after, changed, people, Fraction(days, 7)),
+        changes=tuple(changed),
     )
 
 
-def _outcomes(policy: Policy, history: Sequence[Past], rates: Rates) -> list[Outcome]:
+def _outcomes(policy: Policy, history: Sequence[Past], rates: Rates, since: datetime | None) -> list[Outcome]:
     ledger = _Ledger(policy, rates)
-    return [ledger.takes(one) for one in history]
+    outcomes = [ledger.takes(one) for one in history]
+    return [one for one in outcomes if since is None or one.past.case.at >= since]
+
+
+def _guard(policy: Policy, change: Change) -> Guard:
+    found = policy.guards[change.guarded]
+    return replace(found, needs=joined([found.needs, change.least]))
+
+
+def _held(policy: Policy, past: Past, verdict: Verdict) -> Verdict:
+    """The first payment to somebody waits at least as long as the policy says (M11)."""
+    is_longer = past.is_first and policy.first_payment_hold > verdict.hold
+    return replace(verdict, hold=policy.first_payment_hold) if is_longer else verdict
 
 
 class _Ledger:
@@ -67,12 +94,14 @@ class _Ledger:
     def takes(self, past: Past) -> Outcome:
         """Judge the next request, and count it when it would have gone through."""
         case = past.case
-        verdict = judge(self._policy, case)
+        verdict = _held(self._policy, past, judge(self._policy, case))
         if verdict.tier is Tier.REFUSE:
             return Outcome(past, verdict)
+        if past.listed_at is not None and case.at < past.listed_at + self._policy.beneficiary_cooldown:
+            return Outcome(past, verdict, is_too_early=True)
         sums = [(limit, self._sum(limit, case)) for limit in limits_for(self._policy, case)]
         over = next((limit for limit, total in sums if self._stops(limit, total, case)), None)
-        if over is None and past.came not in _WITHOUT_EFFECT and case.amount is not None:
+        if over is None and past.came not in _WITHOUT_EFFECT and past.moved_money and case.amount is not None:
             for limit, total in sums:
                 total.add(case.at, self._worth(case.amount, limit, case.at))
         return Outcome(past, verdict, "" if over is None else over.name)
@@ -128,19 +157,26 @@ class _Sum:
 
 
 def _load(
-    before: Sequence[Outcome], after: Sequence[Outcome], people: Sequence[Person], weeks: Fraction
+    before: Sequence[Outcome],
+    after: Sequence[Outcome],
+    changed: Sequence[tuple[Change, Guard, Guard]],
+    people: Sequence[Person],
+    weeks: Fraction,
 ) -> Mapping[str, Fraction]:
     """Each person's share of the difference, a week; those for whom nothing changes are left out."""
     people = sorted(people, key=lambda one: (one.name, one.id))
     shares: dict[int, Fraction] = {person.id: Fraction(0) for person in people}
+
+    def share(needs: Iterable[Seat], sign: int, but: frozenset[int]) -> None:
+        for seat in needs:
+            able = [one.id for one in people if seat.circle in circles_of(one) and one.id not in but]
+            for number in able:
+                shares[number] += Fraction(sign * seat.count, len(able))
+
     for outcomes, sign in ((before, -1), (after, 1)):
         for outcome in outcomes:
-            for seat in outcome.needs:
-                able = [
-                    one.id
-                    for one in people
-                    if seat.circle in circles_of(one) and one.id != outcome.past.case.requester.id
-                ]
-                for number in able:
-                    shares[number] += Fraction(sign * seat.count, len(able))
+            share(outcome.needs, sign, frozenset({outcome.past.case.requester.id}))
+    for change, old, new in changed:
+        for guard, sign in ((old, -1), (new, 1)):
+            share(guard.needs, sign, change.barred)
     return {person.name: shares[person.id] / weeks for person in people if shares[person.id]}

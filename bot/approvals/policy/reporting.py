@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
 from bot.approvals.policy.difference import Difference, Outcome
-from bot.approvals.policy.sentences import Written, either, grouped
+from bot.approvals.policy.sentences import GUARDED, Written, either, grouped, guard_in_words
 
 Dated = Callable[[datetime], str]
 """How this desk writes a moment."""
@@ -25,23 +25,32 @@ def lines(difference: Difference, written: Written = grouped, dated: Dated = in_
 
 
 def _lines(difference: Difference, written: Written, dated: Dated) -> Iterator[str]:
-    def listed(title: str, outcomes: Sequence[Outcome]) -> Iterator[str]:
-        if outcomes:
-            yield f"{title}: {len(outcomes)}"
-            yield from (f"  {_told(one, written, dated)}" for one in outcomes[:MOST_SHOWN])
-        if len(outcomes) > MOST_SHOWN:
-            yield f"  and {len(outcomes) - MOST_SHOWN} more"
+    def told(outcomes: Sequence[Outcome]) -> list[str]:
+        return [_told(one, written, dated) for one in outcomes]
 
-    count = len(difference.pairs)
+    count, changes = len(difference.pairs), len(difference.changes)
     yield f"{count} {'request' if count == 1 else 'requests'} of the last {difference.days} days."
-    yield from listed("No longer possible by a rule", difference.refused)
-    yield from listed("No longer possible by a limit", difference.limited)
-    yield from listed("Possible now", difference.let_through)
-    yield from listed("Done at once now", difference.freed)
+    if changes:
+        them = "1 that changes" if changes == 1 else f"{changes} that change"
+        yield f"Beside them {them} the desk itself."
+    yield from _listed("No longer possible by a rule", told(difference.refused))
+    yield from _listed("No longer possible by a limit", told(difference.limited))
+    yield from _listed("No longer possible, because the beneficiary was too new", told(difference.too_early))
+    yield from _listed("Possible now", told(difference.let_through))
+    yield from _listed("Done at once now", told(difference.freed))
+    yield from _listed("First payments to somebody that would wait longer", told(difference.first_held))
     for (was, becomes), number in difference.tiers.items():
         yield f"From {was} to {becomes}: {number}"
     if difference.otherwise:
         yield f"Other signers, proof or times: {difference.otherwise}"
+    yield from _listed(
+        "Changes of the desk that others would sign, or otherwise",
+        [
+            f"{change.id}: {GUARDED[change.guarded]}, asked for by {change.asked_by} at {dated(change.at)}:"
+            f" {guard_in_words(old)} → {guard_in_words(new)}"
+            for change, old, new in difference.signed_otherwise
+        ],
+    )
     if difference.is_nothing:
         yield "Nothing would have been different."
     if difference.signatures:
@@ -50,6 +59,14 @@ def _lines(difference: Difference, written: Written, dated: Dated) -> Iterator[s
         yield f"  {name}: {_tenths(share)} a week"
     if difference.never:
         yield f"Rules that decided nothing: {either([f'“{name}”' for name in difference.never], 'and')}"
+
+
+def _listed(title: str, lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield f"{title}: {len(lines)}"
+        yield from (f"  {line}" for line in lines[:MOST_SHOWN])
+    if len(lines) > MOST_SHOWN:
+        yield f"  and {len(lines) - MOST_SHOWN} more"
 
 
 def _told(outcome: Outcome, written: Written, dated: Dated) -> str:

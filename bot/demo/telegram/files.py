@@ -20,8 +20,13 @@ def received(world: World, call: Parameters, name: str) -> StoredFile:
     Raises:
         ApiError: None of these; the simulator fetches no addresses.
     """
-    value = call.text(name)
-    upload = call.files.get(name) or call.files.get(value.removeprefix("attach://"))
+    upload = call.files.get(name)
+    return _kept(world, upload) if upload is not None else named(world, call, call.text(name), name)
+
+
+def named(world: World, call: Parameters, value: str, name: str) -> StoredFile:
+    """What `value`, given for `name`, stands for: an upload of this call, or a file that is known."""
+    upload = call.files.get(value.removeprefix("attach://"))
     if upload is not None:
         return _kept(world, upload)
     if not value:

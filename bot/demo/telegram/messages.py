@@ -1,4 +1,4 @@
-"""Messages of the bot: sent, changed, deleted.
+"""Messages of the bot: sent and deleted; `edits.py` changes them.
 
 Each function is a Bot API method in our spelling; it answers the `result`, or raises what the real server would say.
 Left out for now: MarkdownV2 (only HTML is parsed), inline messages, business chats, topics, ephemeral messages.
@@ -38,17 +38,6 @@ def reachable_chat(server: Server, call: Parameters) -> Chat:
     return chat
 
 
-def _own_message(server: Server, call: Parameters) -> tuple[Chat, Obj]:
-    """The bot's own message an edit names."""
-    chat = reachable_chat(server, call)
-    message = chat.messages.get(call.integer("message_id"))
-    if message is None:
-        raise bad("message to edit not found")
-    if message["from"]["id"] != server.world.bot["id"]:
-        raise bad("message can't be edited")
-    return chat, message
-
-
 # what a message is made of
 
 
@@ -69,7 +58,7 @@ def _formatted(call: Parameters, name: str, limit: int) -> tuple[str, list[Obj]]
     return text, entities
 
 
-def _message_text(call: Parameters) -> Obj:
+def message_text(call: Parameters) -> Obj:
     if not call.text("text"):
         raise bad("message text is empty")
     text, entities = _formatted(call, "text", formatting.MAX_TEXT)
@@ -78,14 +67,14 @@ def _message_text(call: Parameters) -> Obj:
     return {"text": text, "entities": entities} if entities else {"text": text}
 
 
-def _message_caption(call: Parameters) -> Obj:
+def message_caption(call: Parameters) -> Obj:
     text, entities = _formatted(call, "caption", formatting.MAX_CAPTION)
     if not text:
         return {}
     return {"caption": text, "caption_entities": entities} if entities else {"caption": text}
 
 
-def _preview(call: Parameters) -> Obj:
+def preview(call: Parameters) -> Obj:
     options = call.structure("link_preview_options")
     if options is None:
         return {"link_preview_options": {"is_disabled": True}} if call.flag("disable_web_page_preview") else {}
@@ -126,51 +115,24 @@ def _post(server: Server, call: Parameters, chat: Chat, content: Obj) -> Obj:
     return message
 
 
-# sending and changing
+# sending and deleting
 
 
 def send_message(server: Server, call: Parameters) -> Obj:
     chat = reachable_chat(server, call)
-    return _post(server, call, chat, _message_text(call) | _preview(call))
+    return _post(server, call, chat, message_text(call) | preview(call))
 
 
 def send_photo(server: Server, call: Parameters) -> Obj:
     chat = reachable_chat(server, call)
-    caption = _message_caption(call)
+    caption = message_caption(call)
     return _post(server, call, chat, files.photo(files.received(server.world, call, "photo")) | caption)
 
 
 def send_document(server: Server, call: Parameters) -> Obj:
     chat = reachable_chat(server, call)
-    caption = _message_caption(call)
+    caption = message_caption(call)
     return _post(server, call, chat, files.document(files.received(server.world, call, "document")) | caption)
-
-
-def edit_message_text(server: Server, call: Parameters) -> Obj:
-    chat, message = _own_message(server, call)
-    if "text" not in message:
-        raise bad("there is no text in the message to edit")
-    return _edit(server, call, chat, message, _message_text(call) | _preview(call), ("text", "entities"))
-
-
-def edit_message_reply_markup(server: Server, call: Parameters) -> Obj:
-    chat, message = _own_message(server, call)
-    return _edit(server, call, chat, message, {}, ())
-
-
-def _edit(server: Server, call: Parameters, chat: Chat, message: Obj, content: Obj, replaced: tuple[str, ...]) -> Obj:
-    """Replace those fields and the keyboard; an edit without keyboard takes it away."""
-    keyboard = markup.checked(call.structure("reply_markup"), private=chat.private)
-    if keyboard:
-        content["reply_markup"] = keyboard
-    compared = (*replaced, "reply_markup")
-    if all(message.get(each) == content.get(each) for each in compared):
-        raise bad(
-            "message is not modified: specified new message content and reply markup are exactly the same "
-            "as a current content and reply markup of the message"
-        )
-    server.flood.check(chat, edit=True)
-    return server.world.change(chat, message, content, drop=compared)
 
 
 def delete_message(server: Server, call: Parameters) -> bool:

@@ -7,7 +7,7 @@ Source: Telegram Bot API, section "Available methods" and the sections named lik
 from collections.abc import Callable
 from typing import Any
 
-from bot.demo.telegram import files, menus, messages
+from bot.demo.telegram import edits, files, menus, messages
 from bot.demo.telegram.messages import known_chat, reachable_chat
 from bot.demo.telegram.model import ApiError, Obj, bad, conflict
 from bot.demo.telegram.parameters import Parameters
@@ -125,7 +125,12 @@ def prepare_poll(server: Server, call: Parameters) -> tuple[int, int, int]:
 
 
 def get_chat(server: Server, call: Parameters) -> Obj:
-    return server.world.chat_json(known_chat(server, call))
+    """All that a `ChatFullInfo` must have."""
+    gifts = dict.fromkeys(
+        ("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription", "gifts_from_channels"), False
+    )
+    more: Obj = {"accent_color_id": 0, "max_reaction_count": 11, "accepted_gift_types": gifts}
+    return server.world.chat_json(known_chat(server, call)) | more
 
 
 def get_chat_member(server: Server, call: Parameters) -> Obj:
@@ -157,10 +162,12 @@ METHODS: dict[str, tuple[str, Callable[[Server, Parameters], Any]]] = {
     name.lower(): (name, function)
     for name, function in {
         "sendMessage": messages.send_message,
-        "editMessageText": messages.edit_message_text,
+        "editMessageText": edits.edit_message_text,
         "answerCallbackQuery": answer_callback_query,
         "sendChatAction": send_chat_action,
-        "editMessageReplyMarkup": messages.edit_message_reply_markup,
+        "editMessageCaption": edits.edit_message_caption,
+        "editMessageMedia": edits.edit_message_media,
+        "editMessageReplyMarkup": edits.edit_message_reply_markup,
         "deleteMessage": messages.delete_message,
         "deleteMessages": messages.delete_messages,
         "sendPhoto": messages.send_photo,

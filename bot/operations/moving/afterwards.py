@@ -15,7 +15,7 @@ from bot.errors import StoreError
 from bot.operations.moving import records
 from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.records import Sending
-from bot.providers.base import Evidence
+from bot.providers.acts import Evidence
 from bot.store import Database, Tables
 
 WATCHED_FOR = timedelta(days=7)

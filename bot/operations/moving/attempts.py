@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from bot.approvals import records as requests
 from bot.approvals.machine import Event
 from bot.approvals.model import Kind, Request, State, hash_of
+from bot.approvals.reasons import why_not
 from bot.approvals.service import Approvals
 from bot.clock import Clock
 from bot.crash import crashpoint, moving
@@ -31,6 +32,7 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
+from bot.network.leaving import leaving
 from bot.network.overhearing import Overheard, overhearing
 from bot.operations import freezing
 from bot.operations.connections import Connections
@@ -44,7 +46,7 @@ from bot.operations.moving.showing import Showing
 from bot.operations.moving.spill import Spill
 from bot.operations.moving.wording import plainly
 from bot.operations.timekeeping import Timekeeping, doubt_in
-from bot.providers.base import MoneySeam, Outcome, Prepared, Receipt
+from bot.providers.acts import MoneySeam, Outcome, Prepared, Receipt
 from bot.store import Database, Tables
 
 MAY_PASS = (ClockDoubtedError, ConnectionLockedError, OwnerSuspendedError, FrozenError, ProviderError)
@@ -79,6 +81,8 @@ class Attempts:
         self._spill = spill
         self.alarm: Alarm = no_alarm
         """Freezes, and tells; joined with the freezing room."""
+        self.freezes_begun: Callable[[str], int] = lambda provider: 0
+        """How many freezes have begun that hold up a provider; of the freezing room."""
         self.lost: Callable[[str], None] = lambda request_id: None
         """Told of each request whose outcome is to be found out."""
 
@@ -107,6 +111,8 @@ class Attempts:
         begun: int | None = None
         heard = Overheard()
         receipt = Receipt(Outcome.UNKNOWN, detail="the session broke")
+        provider = request.parameters.get("provider", "")
+        freezes = self.freezes_begun(provider)
         try:
             if way is None:
                 way = await self._database.read(lambda tables: self.looked_at(tables, request))
@@ -115,7 +121,8 @@ class Attempts:
                 begun = await self._begin(request, prepared)
                 crashpoint("CP07")
                 self._showing.put_off((request.id,))
-                with moving(prepared.wire), overhearing() as heard, self._showing.meanwhile(request.id):
+                gate = leaving(prepared.wire, lambda: self.freezes_begun(provider) == freezes)
+                with moving(prepared.wire), gate, overhearing() as heard, self._showing.meanwhile(request.id):
                     receipt = await _whatever_happens(seam.send(prepared), prepared)
         except CountersignError as error:
             if begun is None:
@@ -182,7 +189,7 @@ class Attempts:
             if fresh.state in (State.APPROVED, State.HELD):
                 is_intact = requests.is_as_recorded(tables, fresh)
                 self._approvals.course.moving(
-                    tables, fresh, Event.REFUSED, f"it was not sent: {error}", shown=is_intact
+                    tables, fresh, Event.REFUSED, f"it was not sent: {why_not(error)}", shown=is_intact
                 )
                 if not is_intact:
                     self.alarm(tables, DESK, f"request {fresh.id} was changed in the database")
@@ -240,10 +247,13 @@ async def _whatever_happens(sent: Awaitable[Receipt], prepared: Prepared) -> Rec
     try:
         return await sent
     except CountersignError as error:
-        return Receipt(Outcome.UNKNOWN, prepared.reference, type(error).__name__)
+        said = error.detail if isinstance(error, ProviderError) else str(error)
+        return Receipt(Outcome.UNKNOWN, prepared.reference, type(error).__name__, said or "none that can be read")
     except Exception as slip:  # the bytes may have left  # noqa: BLE001
         _log.exception("adapter slipped while sending", extra={"request": prepared.act.request_id})
-        return Receipt(Outcome.UNKNOWN, prepared.reference, type(slip).__name__)
+        return Receipt(
+            Outcome.UNKNOWN, prepared.reference, type(slip).__name__, "a mistake of this program; see its log"
+        )
 
 
 def proven(kind: Kind, attempt: int, receipt: Receipt) -> tuple[Event, str]:

@@ -2,7 +2,7 @@
 
 from bot.approvals.policy.model import Act as Named
 from bot.operations.moving.matters import Aspects, Parameters, money_in, where
-from bot.providers.base import Act, ActKind
+from bot.providers.acts import Act, ActKind
 
 _WAYS = {"deposit": "into", "withdrawal": "out of"}
 

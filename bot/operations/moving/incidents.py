@@ -4,9 +4,10 @@ from bot.access.model import Role
 from bot.access.service import people_in
 from bot.approvals import records as requests
 from bot.approvals.model import Kind, Request
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.ports import Deed, Recorder
-from bot.providers.base import Evidence, Outcome
+from bot.providers.acts import Evidence, Outcome
 from bot.store import Tables
 
 

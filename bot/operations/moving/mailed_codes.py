@@ -11,11 +11,12 @@ from bot.access.service import people_in
 from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Approvals
 from bot.errors import CodeAwaitedError, ConflictError, NotFoundError, UnsupportedError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.ports import Deed, Recorder
-from bot.providers.base import PayWay, WantsCodes
+from bot.providers.acts import PayWay, WantsCodes
 from bot.secret import Secret
 from bot.store import Database, Tables
 

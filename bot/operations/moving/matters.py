@@ -11,7 +11,7 @@ from bot.approvals.model import Stake
 from bot.approvals.policy.model import Act as Named
 from bot.money import Currency, Money
 from bot.operations.linked import Connection
-from bot.providers.base import Act
+from bot.providers.acts import Act
 
 Parameters = Mapping[str, str]
 

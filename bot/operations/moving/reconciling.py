@@ -21,7 +21,8 @@ from bot.approvals.service import Approvals
 from bot.clock import Clock
 from bot.crash import crashpoint
 from bot.errors import CountersignError, StoreError
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.network.overhearing import overhearing
 from bot.operations.connections import Connections
 from bot.operations.freezing import Alarm, no_alarm
@@ -31,7 +32,7 @@ from bot.operations.moving.incidents import Incidents
 from bot.operations.moving.matters import Matter, purse
 from bot.operations.moving.records import Asked, Sending, Sighting
 from bot.operations.moving.spill import Spill
-from bot.providers.base import Evidence, Outcome
+from bot.providers.acts import Evidence, Outcome
 from bot.store import Database, Tables
 
 FINAL_WITHIN = timedelta(seconds=60)

@@ -14,7 +14,7 @@ from bot.approvals.policy.model import Act as Named
 from bot.approvals.policy.model import Case
 from bot.logs import redact
 from bot.money import Currency, Money
-from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, Evidence, Outcome, Prepared, Receipt
 from bot.providers.records import Environment
 from bot.store import Tables
 from bot.store.columns import at, moment, packed

@@ -36,7 +36,7 @@ from bot.operations.timekeeping import Timekeeping
 from bot.operations.transfer_steps import TransferSteps
 from bot.operations.transfers import TransferMatter, Transfers
 from bot.ports import Recorder
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from bot.store import Database
 
 
@@ -98,6 +98,7 @@ def money_room(
     reconciling = Reconciling(database, approvals, connections, outbox, clock, matters, incidents, spill)
     sending.ready, attempts.lost, reconciling.wake = reconciling.is_ready, reconciling.look_at, sending.wake
     attempts.alarm = reconciling.alarm = freezing.alarm
+    attempts.freezes_begun = freezing.begun
     thawing = Thawing(database, approvals, policies, freezing, audit, sending.again)
     settling = Settling(database, approvals, policies, audit)
     repeating = Repeating(database, approvals, policies, audit)

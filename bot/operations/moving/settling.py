@@ -51,6 +51,15 @@ class _ByHand(InHouse):
         guarded = rule_for(tables, self._policies, self.guarded, frozenset({target.asked_by}))
         return at_least(guarded, (), Proof.CODE_IF_SET_UP)
 
+    async def open_to(self, by: Person) -> list[Request]:
+        """Those whose outcome is unknown and that this person could say something of, oldest first."""
+
+        def look(tables: Tables) -> list[Request]:
+            found = requests.standing(tables, (State.UNKNOWN,))
+            return [one for one in found if one.kind.is_sent and _concerns(tables, by, one)]
+
+        return await self._database.read(look)
+
     async def _about(self, by: Person, request_id: str) -> dict[str, str]:
         """What is signed: the request itself, what it was to do, and what is known of it now."""
 
@@ -169,11 +178,16 @@ class Repeating(_ByHand):
 
 
 def _check_concerned(tables: Tables, by: Person, target: Request) -> None:
-    """`NotFoundError` for whoever neither asked for it, nor decides, nor sees its connection."""
-    if by.id == target.asked_by or by.may(Right.DECIDE):
-        return
-    if target.stake is None or not read_one(tables, target.stake.connection_id).may_read(by):
+    """`NotFoundError` for whoever it does not concern."""
+    if not _concerns(tables, by, target):
         raise NotFoundError("request", target.id)
+
+
+def _concerns(tables: Tables, by: Person, target: Request) -> bool:
+    """Whether they asked for it, decide, or see its connection."""
+    if by.id == target.asked_by or by.may(Right.DECIDE):
+        return True
+    return target.stake is not None and read_one(tables, target.stake.connection_id).may_read(by)
 
 
 def _unknown(tables: Tables, request_id: str) -> Request:

@@ -14,7 +14,7 @@ from pathlib import Path
 from bot.clock import Clock, from_millis, to_millis
 from bot.logs import redact
 from bot.operations.moving.records import Asked, keep_answer
-from bot.providers.base import Receipt
+from bot.providers.acts import Receipt
 from bot.store import Tables
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from bot.access.records import group_now
 from bot.access.service import check_right
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError
-from bot.messages.outbox import Notice, Outbox
+from bot.messages.notice import Notice
+from bot.messages.outbox import Outbox
 from bot.operations.schedules import slots
 from bot.operations.schedules.model import End, Kind, Run, Schedule
 from bot.ports import Deed, Recorder
@@ -59,7 +60,7 @@ class Schedules:
             number = tables.conn.execute(
                 "INSERT INTO schedules (person_id, telegram_id, kind, connection, cron, zone, created_at, next_at)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (by.id, telegram_id, kind, connection, cron, zone, at(now), at(_next(cron, zone, now))),
+                (by.id, telegram_id, kind, connection, cron, zone, at(now), at(slots.upcoming(cron, zone, now))),
             ).lastrowid
             details = {"kind": kind.value, "cron": cron, "zone": zone} | (
                 {"connection": connection} if connection else {}
@@ -73,7 +74,7 @@ class Schedules:
         """A person's, each with its next instant."""
         now = self._clock.now()
         found = await self._database.read(lambda tables: _of(tables, by.id))
-        return [(one, _next(one.cron, one.zone, now)) for one in found]
+        return [(one, slots.upcoming(one.cron, one.zone, now)) for one in found]
 
     async def pause(self, by: Person, number: int, *, paused: bool, telegram_id: int) -> Schedule:
         """It rests, or goes on with the next slot; what came meanwhile is not made up."""
@@ -83,7 +84,7 @@ class Schedules:
             one = _one(tables, by.id, number)
             tables.conn.execute(
                 "UPDATE schedules SET is_paused = ?, created_at = ?, next_at = ? WHERE id = ?",
-                (paused, at(now), at(_next(one.cron, one.zone, now)), number),
+                (paused, at(now), at(slots.upcoming(one.cron, one.zone, now)), number),
             )
             what = "schedule.paused" if paused else "schedule.resumed"
             self._audit.record(tables, Deed(what, f"schedule/{number}", by.id, telegram_id))
@@ -170,14 +171,6 @@ class Schedules:
         await self._database.write(change)
 
 
-def _next(cron: str, zone: str, now: datetime) -> datetime:
-    """The next instant that has not come; a slot of the second pass through an hour has."""
-    slot = slots.following(cron, slots.local(now, zone) - timedelta(hours=3))
-    while slots.instant(slot, zone) <= now:
-        slot = slots.following(cron, slot)
-    return slots.instant(slot, zone)
-
-
 def _if_it_can_be(tables: Tables, one: Schedule, now: datetime) -> Run | None:
     """One whose zone this machine does not know any more stops no other; it is looked at again in a day."""
     try:
@@ -198,7 +191,9 @@ def _claimed(tables: Tables, one: Schedule, now: datetime) -> Run | None:
     came = [
         slot for slot in slots.passed(one.cron, one.zone, after, now) if slots.instant(slot, one.zone) > one.created_at
     ]
-    tables.conn.execute("UPDATE schedules SET next_at = ? WHERE id = ?", (at(_next(one.cron, one.zone, now)), one.id))
+    tables.conn.execute(
+        "UPDATE schedules SET next_at = ? WHERE id = ?", (at(slots.upcoming(one.cron, one.zone, now)), one.id)
+    )
     new = [slot for slot in came if _write_down(tables, one, slot, End.MISSED, now)]
     if not new or new[-1] != came[-1]:
         return None

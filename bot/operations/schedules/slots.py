@@ -128,6 +128,14 @@ def following(cron: str, local: datetime) -> datetime:
     return datetime.combine(found.date(), found.time())
 
 
+def upcoming(cron: str, zone: str, now: datetime) -> datetime:
+    """The next instant that has not come; a slot of the second pass through an hour has."""
+    slot = following(cron, local(now, zone) - timedelta(hours=3))
+    while instant(slot, zone) <= now:
+        slot = following(cron, slot)
+    return instant(slot, zone)
+
+
 def passed(cron: str, zone: str, after: datetime, now: datetime) -> Iterator[datetime]:
     """The slots after a local time whose instant has come."""
     slot = following(cron, after)

@@ -6,7 +6,7 @@ Told before what is open is compared, which only guesses at why; under the same 
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.operations.linked import Connection
@@ -36,20 +36,19 @@ class Dealings:
         self._told: frozenset[str] = frozenset()
         self._until: datetime | None = None
 
-    async def look(self, connection: Connection, provider: KeepsDealings) -> None:
+    async def look(self, connection: Connection, provider: KeepsDealings) -> list[Dealing]:
         """What is new since the last look, which the next one overlaps: rows come a minute late."""
         now = self._clock.now()
         since = now - AT_FIRST if self._until is None else self._until - OVERLAP
         found = {_key(one): one for one in (await provider.dealings(since)).items}
-        for key, one in found.items():
-            if key not in self._told:
-                number = one.id if one.fate is not Fate.FILLED else one.order
-                self._rules.happened(
-                    Happening(
-                        _OCCASIONS[one.fate], key, _said(one, connection), one.at, connection.id, one.symbol, number
-                    )
-                )
+        new = {key: one for key, one in found.items() if key not in self._told}
+        for key, one in new.items():
+            number = one.id if one.fate is not Fate.FILLED else one.order
+            self._rules.happened(
+                Happening(_OCCASIONS[one.fate], key, _said(one, connection), one.at, connection.id, one.symbol, number)
+            )
         self._told, self._until = frozenset(found), now
+        return list(new.values())
 
 
 def _key(one: Dealing) -> str:

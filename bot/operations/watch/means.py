@@ -40,7 +40,7 @@ class Rules(WaitsForOutages, Protocol):
         """How they went since then, oldest first."""
 
     def wanted(self) -> Mapping[int, frozenset[Subject]]:
-        """What they need, by connection."""
+        """What they need, by connection; nothing where they only wait for its trouble."""
 
     @property
     def changed(self) -> asyncio.Event:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.access.service import Access
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection, read_all
 from bot.providers.base import Ability
 from bot.providers.records import Entry, Environment, Way

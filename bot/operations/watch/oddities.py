@@ -2,7 +2,8 @@
 
 from bot.access.service import Access
 from bot.clock import Clock
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.providers.base import Oddity

@@ -4,13 +4,15 @@ A line that breaks and stands again within half a minute is nobody's business, a
 not back. What is told is a row first, so that a card which was opened before a restart is closed after it.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection
 from bot.providers.records import Environment
 from bot.store import Tables
@@ -29,6 +31,17 @@ class Step(StrEnum):
     CLOSE = "close"
 
 
+class Missed(StrEnum):
+    """What may come while nobody listens. The value is said of one; of more, with an s at the end of its first word."""
+
+    FILLED = "order filled"
+    OPENED = "position opened"
+    CLOSED = "position closed"
+    STOPPED = "position stopped out"
+    IN = "booking in"
+    OUT = "booking out"
+
+
 @dataclass(slots=True)
 class Spell:
     """The trouble one connection is in, if it is in any. Pure."""
@@ -42,6 +55,15 @@ class Spell:
     said: int = 0
     """How often it was said that it lasts."""
     why: str = ""
+    missed: Counter["Missed"] = field(default_factory=Counter)
+    """What came meanwhile, as it was looked up afterwards."""
+
+    def learnt(self, what: "Missed") -> None:
+        if self.since is not None:
+            self.missed[what] += 1
+
+    def lasted_at(self, when: datetime) -> bool:
+        return self.since is not None and self.since <= when and (self.up_at is None or when <= self.up_at)
 
     def down(self, since: datetime, why: str) -> None:
         self.since = since if self.since is None else self.since
@@ -60,6 +82,7 @@ class Spell:
     def over(self) -> None:
         self.since = self.row = None
         self.said, self.why = 0, ""
+        self.missed.clear()
 
     def due(self, now: datetime) -> Step | None:
         """What is to be told now, if anything. What was too short to be told is forgotten."""
@@ -98,7 +121,7 @@ class Cards:
         until = spell.up_at or now
         if step is Step.CLOSE:
             tables.conn.execute("UPDATE outages SET until = ? WHERE id = ?", (at(until), row))
-        title, lines = self._said(connection, spell.why, since, until, step)
+        title, lines = self._said(connection, spell, since, until, step)
         for chat in chats:
             first = f"outage/{row}/{chat}"
             dedupe = {Step.OPEN: first, Step.LASTING: f"{first}/{spell.said + 1}", Step.CLOSE: f"{first}/over"}[step]
@@ -107,26 +130,34 @@ class Cards:
         return row
 
     def _said(
-        self, connection: Connection, why: str, since: datetime, until: datetime, step: Step
+        self, connection: Connection, spell: Spell, since: datetime, until: datetime, step: Step
     ) -> tuple[str, tuple[str, ...]]:
         demo = " (demo)" if connection.environment is Environment.DEMO else ""
-        name = f"{connection.name}{demo}"
+        name, begun, ended = f"{connection.name}{demo}", self.time(since, until), self.time(until, since)
         match step:
             case Step.OPEN:
-                reason = (f"Why: {why}.",) if why else ()
-                line = f"{name} has told nothing since {self.time(since)}."
+                reason = (f"Why: {spell.why}.",) if spell.why else ()
+                line = f"{name} has told nothing since {begun}."
                 return "No news from a provider", (line, *reason, "What happens meanwhile is looked up afterwards.")
             case Step.LASTING:
-                line = f"{name} has told nothing since {self.time(since)}, {_length(until - since)} by now."
+                line = f"{name} has told nothing since {begun}, {_length(until - since)} by now."
                 return "Still no news from a provider", (line,)
             case Step.CLOSE:
-                line = f"{name} told nothing from {self.time(since)} to {self.time(until)} ({_length(until - since)})."
-                return "Back again", (line,)
+                line = f"{name} told nothing from {begun} to {ended} ({_length(until - since)})."
+                found = ", ".join(_counted(one, spell.missed[one]) for one in Missed if spell.missed[one])
+                return "Back again", (line, *((f"Looked up meanwhile: {found}.",) if found else ()))
             case _:
                 assert_never(step)
 
-    def time(self, when: datetime) -> str:
-        return f"{when.astimezone(self.zone):%H:%M:%S %Z}"
+    def time(self, when: datetime, beside: datetime) -> str:
+        return time_said(when, beside, self.zone)
+
+
+def time_said(when: datetime, beside: datetime, zone: ZoneInfo) -> str:
+    """With its day, unless that is the day of what is said `beside` it, or of now."""
+    local = when.astimezone(zone)
+    day = "" if local.date() == beside.astimezone(zone).date() else f"{local:%Y-%m-%d} "
+    return f"{day}{local:%H:%M:%S %Z}"
 
 
 def open_outage(tables: Tables, connection: int) -> tuple[int, datetime] | None:
@@ -146,6 +177,11 @@ def _opened(tables: Tables, connection: int, since: datetime) -> int:
     cursor = tables.conn.execute("INSERT INTO outages (connection_id, since) VALUES (?, ?)", (connection, at(since)))
     assert cursor.lastrowid is not None  # noqa: S101  # an INSERT that did not raise has one
     return cursor.lastrowid
+
+
+def _counted(what: Missed, count: int) -> str:
+    first, _, rest = what.value.partition(" ")
+    return f"{count} {first}{'' if count == 1 else 's'} {rest}"
 
 
 def _said_after(said: int) -> timedelta:

@@ -25,12 +25,13 @@ from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
 from bot.operations.watch.dealings import Dealings
 from bot.operations.watch.means import Means
+from bot.operations.watch.outages import Missed
 from bot.operations.watch.reporting import Report
 from bot.providers.base import KeepsStatements, Provider
+from bot.providers.gaps import Hole
 from bot.providers.markets import KeepsDealings, TellsPrices
 from bot.providers.news import KEPT, Mark, News
-from bot.providers.records import Position, Reading
-from bot.providers.standing import Hole
+from bot.providers.records import Dealing, Fate, Position, Reading
 from bot.providers.streams import Subject, Told, Topic
 
 POLL_TIMEOUT_SECONDS = 30.0
@@ -42,6 +43,12 @@ STREAMED_POLLED_EVERY = 5
 """What a stream tells is looked up as well, so many times less often: the stream only hastens it."""
 URGED_SECONDS = 1.0
 """So long a burst of news is waited out: it is asked for once."""
+_MISSED = {
+    Fate.FILLED: Missed.FILLED,
+    Fate.OPENED: Missed.OPENED,
+    Fate.CLOSED: Missed.CLOSED,
+    Fate.STOPPED: Missed.STOPPED,
+}
 REQUESTS = Subject(Topic.REQUEST)
 _log = logging.getLogger(__name__)
 
@@ -87,19 +94,14 @@ class Polling:
         """A line has told that something was bought, sold or settled: what is open is asked for at once."""
         self._is_urged.set()
 
-    async def run(self, streamed: frozenset[Topic]) -> None:
+    async def run(self) -> None:
         """Until cancelled."""
         turn = attempt = 0
         urged = False
         try:
             while True:
                 seldom = turn % STREAMED_POLLED_EVERY == 0
-                due = [
-                    one
-                    for one in sorted(self._watch.subjects)
-                    if is_survey(one)
-                    or (not urged and (seldom or one.topic not in streamed or not self._watch.is_heard(one)))
-                ]
+                due = [one for one in sorted(self._watch.subjects) if self._is_due(one, seldom=seldom, urged=urged)]
                 if self._means.rules.windows_unknown(self._watch.connection.id):
                     await self._look_back()
                 answered = await self._ask(due) if due else True
@@ -108,6 +110,12 @@ class Polling:
                 urged = await self._rest(self._pause(attempt))
         finally:
             await self._keep_requests()
+
+    def _is_due(self, one: Subject, *, seldom: bool, urged: bool) -> bool:
+        """Prices and lines of a statement are not asked for while they are told: that would be no question at all."""
+        if urged or is_survey(one):
+            return is_survey(one)
+        return not self._watch.is_heard(one) or (seldom and one.topic not in (Topic.QUOTE, Topic.ENTRY))
 
     async def _rest(self, seconds: float) -> bool:
         """Until the next turn; whether it was brought forward."""
@@ -138,9 +146,10 @@ class Polling:
         now, tells_by_itself = self._means.clock.now(), self._watch.report.has_line
         connection = self._watch.connection
         try:
-            async with self._means.connections.standing(connection) as provider:
-                async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
-                    await self._ask_of(provider, due)
+            if any(one.topic is not Topic.REQUEST for one in due):
+                async with self._means.connections.standing(connection) as provider:
+                    async with asyncio.timeout(POLL_TIMEOUT_SECONDS):
+                        await self._ask_of(provider, due)
             if any(one.topic is Topic.REQUEST for one in due):
                 await self._read_requests(connection)
         except (ConnectionLockedError, OwnerSuspendedError):
@@ -170,7 +179,7 @@ class Polling:
         if any(one.topic is Topic.CONTRACT for one in due):
             if isinstance(provider, KeepsDealings):
                 with suppress(RefusedError, ReplyError):  # what is open is told all the same
-                    await self._dealings.look(self._watch.connection, provider)
+                    self._learnt(await self._dealings.look(self._watch.connection, provider))
             reading: Reading[Position] = await provider.positions()
             if reading.is_whole:
                 await self._means.rules.surveyed(self._watch.connection.id, reading.items, reading.as_of)
@@ -182,6 +191,13 @@ class Polling:
             for one in due:
                 if one.topic is Topic.QUOTE and not self._watch.is_heard(one):
                     self._observe(one, await provider.quote(one.name))
+
+    def _learnt(self, dealings: list[Dealing]) -> None:
+        """Those of an outage that has just ended are told on its card, too; what was stopped out is closed as well."""
+        spell, stopped = self._watch.report.spell, {one.id for one in dealings if one.fate is Fate.STOPPED}
+        for one in dealings:
+            if spell.lasted_at(one.at) and not (one.fate is Fate.CLOSED and one.id in stopped):
+                spell.learnt(_MISSED[one.fate])
 
     async def _look_back(self) -> None:
         """How prices went before anybody listened. What cannot be had is asked for at the next turn."""

@@ -7,7 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from bot.access.service import Access
-from bot.alerts.engine import Happening
+from bot.alerts.happening import Happening
 from bot.alerts.model import Occasion
 from bot.clock import Clock
 from bot.errors import (
@@ -19,10 +19,11 @@ from bot.errors import (
     StreamsFullError,
     UnreachableError,
 )
-from bot.messages.outbox import Lane, Notice, Outbox
+from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import Outbox
 from bot.operations.linked import Connection
 from bot.operations.watch.outages import Cards, Spell, Step, given_up, open_outage
-from bot.providers.standing import Hole
+from bot.providers.gaps import Hole
 from bot.providers.streams import Subject, Topic
 from bot.store import Database, Tables
 
@@ -154,10 +155,10 @@ class Reports:
     def _notices(
         self, connection: Connection, holes: list[Hole], refusals: dict[Subject, ProviderError], chats: list[int]
     ) -> list[Notice]:
-        name, notices, time = connection.name, list[Notice](), self._cards.time
+        name, notices, time, now = connection.name, list[Notice](), self._cards.time, self._clock.now()
         if holes:
             first = holes[0]
-            lines = [f"{_said(one.subject)}: {time(one.since)} to {time(one.until)}" for one in holes]
+            lines = [f"{_said(one.subject)}: {time(one.since, now)} to {time(one.until, now)}" for one in holes]
             shown = (f"{name}: what happened then cannot be had any more.", *_most(lines))
             key = f"hole/{connection.id}/{first.subject.topic}/{first.subject.name}/{first.since.isoformat()}"
             notices += [Notice(Lane.EVENTS, chat, "No data", shown, dedupe=f"{key}/{chat}") for chat in chats]
@@ -165,7 +166,7 @@ class Reports:
             subject = min(refusals)
             lines = [f"{_said(one)}: {reason_of(refusals[one])}" for one in sorted(refusals)]
             shown = (f"{name} does not tell of it; it is asked now and then instead.", *_most(lines))
-            key = f"refused/{connection.id}/{subject.topic}/{subject.name}/{self._clock.now():%G-%V}"
+            key = f"refused/{connection.id}/{subject.topic}/{subject.name}/{now:%G-%V}"
             notices += [Notice(Lane.EVENTS, chat, "Not followed", shown, dedupe=f"{key}/{chat}") for chat in chats]
         return notices
 

@@ -28,11 +28,12 @@ from bot.operations.watch.watching import Watching
 from bot.providers.base import Ability
 from bot.providers.following import Gate
 from bot.providers.standing import Figures
-from bot.providers.streams import Subject
+from bot.providers.streams import Subject, Topic
 from bot.store import Database
 
 LOOK_SECONDS = 5.0
 """So often it is seen whether there are new connections, or some have gone."""
+_HOLDINGS = Subject(Topic.BALANCE)
 LOGINS_AT_ONCE = 4
 LOGINS_AT_ONCE_EACH = 2
 """At one provider. How often one login may log in is kept by its adapter."""
@@ -135,13 +136,21 @@ class Watch:
                 self._tasks[number] = asyncio.create_task(watching.run())
 
     def _wanted(self, linked: Iterable[Connection]) -> dict[int, frozenset[Subject]]:
-        wanted = {number: subjects for number, subjects in self._rules.wanted().items() if subjects}
+        minded = self._rules.wanted()
+        wanted = {number: subjects for number, subjects in minded.items() if subjects}
         for one in linked:
             if always := self._money_in.subjects(one):
                 wanted[one.id] = wanted.get(one.id, frozenset()) | always
         for one in self._readers(linked):
             wanted[one.id] = wanted.get(one.id, frozenset()) | {REQUESTS}
+        for one in linked:
+            if one.id in minded and one.id not in wanted:
+                wanted[one.id] = frozenset({self._sign_of_life(one)})
         return wanted
+
+    def _sign_of_life(self, one: Connection) -> Subject:
+        """What is asked of a connection of which nothing is needed but that it answers."""
+        return REQUESTS if self._has_requests and Ability.REQUESTS in one.spec.abilities else _HOLDINGS
 
     def _readers(self, linked: Iterable[Connection]) -> Iterable[Connection]:
         """Of each provider that has clients' requests one login: they all see the same ones."""

@@ -8,12 +8,13 @@ from bot.errors import CountersignError, ProviderError, StoreError
 from bot.operations.linked import Connection
 from bot.operations.watch import marks as rows
 from bot.operations.watch.means import Means
+from bot.operations.watch.outages import Missed
 from bot.operations.watch.polling import Polling, is_survey
 from bot.operations.watch.reporting import Report, reason_of
 from bot.providers.following import LOOK_SECONDS, Following
+from bot.providers.gaps import Hole, Outage
 from bot.providers.news import Mark
-from bot.providers.records import Entry
-from bot.providers.standing import Hole, Outage
+from bot.providers.records import Entry, Way
 from bot.providers.streams import KeepsSteps, Streams, Subject, Told, Topic, Wish
 from bot.store import Tables
 
@@ -63,7 +64,7 @@ class Watching:
         streamed = await self._streamed()
         following: asyncio.Task[None] | None = None
         self._polling = Polling(self, self._means)  # what an earlier run heard last says nothing of what came since
-        polling = asyncio.create_task(self._polling.run(streamed))
+        polling = asyncio.create_task(self._polling.run())
         telling = asyncio.create_task(self._tell())
         try:
             while True:
@@ -120,6 +121,8 @@ class Watching:
             self._unheard.discard(subject)
         if type(told) is Entry:
             self._polling.urge()
+            if outage is not None:
+                self.report.spell.learnt(Missed.IN if told.way is Way.IN else Missed.OUT)
         self._hand_on(told, None if outage is None else (outage.since, outage.until))
 
     async def keep(self, marks: Mapping[Subject, Mark]) -> None:
@@ -148,13 +151,16 @@ class Watching:
         if broke_at is not None and self._step is not None:
             outage = (broke_at, self._means.clock.now())
             self._means.rules.doubted(self.connection.id, outage, self._step)
-        self.report.spell.up(self._means.clock.now())
+        spell = self.report.spell
+        if self.report.has_line and spell.since is not None and spell.up_at is None:
+            self._polling.urge()  # what opened or closed meanwhile is told at once
+        spell.up(self._means.clock.now())
 
     def down(self, since: datetime, why: CountersignError | TimeoutError | None) -> None:
         """What never began, and no rule waits for, is not missed: a key that its provider does not know yet."""
         if self.report.has_line and self._broke_at is None:
             self._broke_at = since
-        if self._has_begun or self._means.rules.wanted().get(self.connection.id):
+        if self._has_begun or self.connection.id in self._means.rules.wanted():
             self.report.spell.down(since, "" if why is None else reason_of(why))
 
     def resting(self) -> None:

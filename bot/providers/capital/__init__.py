@@ -1,6 +1,7 @@
 """Capital.com, a CFD broker: see README.md beside this file."""
 
-from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.acts import ActKind
+from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.capital.settings import Settings
 from bot.providers.records import Environment
 

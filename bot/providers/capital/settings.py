@@ -5,7 +5,11 @@ from typing import Annotated
 import msgspec
 
 _Origin = Annotated[
-    str, msgspec.Meta(pattern=r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?/?$")
+    str,
+    msgspec.Meta(
+        pattern=r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?/?$",
+        description="https://… without a path or a login, or http://… on this machine",
+    ),
 ]
 _BasisPoints = Annotated[int, msgspec.Meta(ge=1, le=5_000)]
 _Rate = Annotated[float, msgspec.Meta(gt=0, le=10_000)]

@@ -1,6 +1,7 @@
 """Broctagon's forex CRM, one tenant of it: see README.md beside this file."""
 
-from bot.providers.base import Ability, ActKind, Lend, LoginField, Provider, Spec, Surroundings
+from bot.providers.acts import ActKind
+from bot.providers.base import Ability, Lend, LoginField, Provider, Spec, Surroundings
 from bot.providers.crm.settings import Settings
 from bot.providers.records import Environment
 

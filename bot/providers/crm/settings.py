@@ -6,7 +6,11 @@ from typing import Annotated, Literal
 import msgspec
 
 _Origin = Annotated[
-    str, msgspec.Meta(pattern=r"\A((https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?/?)?\Z")
+    str,
+    msgspec.Meta(
+        pattern=r"\A((https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?/?)?\Z",
+        description="https://… without a path or a login, or http://… on this machine",
+    ),
 ]
 
 
@@ -14,7 +18,11 @@ PUBLISHED = frozenset({"It's a Secret to Everybody", "It's a Secret to Everybody
 """What the documents print as an example protects nobody."""
 LEAST_SECRET = 16
 _Rate = Annotated[
-    str, msgspec.Meta(pattern=r"\A[A-Z0-9]{2,10}/[A-Z0-9]{2,10} (?!0*\.?0*\Z)(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?\Z")
+    str,
+    msgspec.Meta(
+        pattern=r"\A[A-Z0-9]{2,10}/[A-Z0-9]{2,10} (?!0*\.?0*\Z)(0|[1-9][0-9]{0,8})(\.[0-9]{1,12})?\Z",
+        description="a pair and its rate such as USD/EUR 0.92",
+    ),
 ]
 
 

@@ -1,6 +1,7 @@
 """Crypto Capital: bank accounts whose every message is signed. See README.md beside this file."""
 
-from bot.providers.base import Ability, ActKind, Lend, LoginField, MadeKey, Numbering, Provider, Spec, Surroundings
+from bot.providers.acts import ActKind
+from bot.providers.base import Ability, Lend, LoginField, MadeKey, Numbering, Provider, Spec, Surroundings
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.records import Environment
 

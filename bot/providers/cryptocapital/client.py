@@ -14,20 +14,12 @@ from datetime import datetime
 
 from bot.errors import CredentialRefusedError, InputError, OvertakenError, RefusedError, SilentError, UnreachableError
 from bot.money import Currency
-from bot.providers.base import (
-    Ability,
-    Lend,
-    Login,
-    MoneySeam,
-    PublicKey,
-    Registration,
-    Spec,
-    Surroundings,
-    unsupported,
-)
+from bot.providers.acts import MoneySeam
+from bot.providers.base import Ability, Lend, Login, PublicKey, Registration, Spec, Surroundings, unsupported
 from bot.providers.cryptocapital import keyline, wire
 from bot.providers.cryptocapital.auth import POWERS, Doubt, Form, fingerprint
-from bot.providers.cryptocapital.keyline import NAME, Heard, KeyLine, login_refused, reason_of, signer_of
+from bot.providers.cryptocapital.hearing import NAME, Heard
+from bot.providers.cryptocapital.keyline import KeyLine, login_refused, reason_of, signer_of
 from bot.providers.cryptocapital.registration import CAUTION, PAYEE, REGISTRATION_ACCOUNTS
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.cryptocapital.statements import Statement, gather

@@ -8,17 +8,14 @@ An operation is answered twice: at once by an unsigned `ack` or `err` that repea
 by a signed message that does not. So a question about an account waits for two things: its nonce, and the next signed
 message about that account number. A transfer waits for its `ack` or, should that be overtaken, for its end.
 
-A message that `auth.Trust` doubts changes nothing: it is counted in `doubts`, logged without its content, and the
-question it seems to answer fails.
+What arrives is dealt with in `hearing.py`.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -34,30 +31,19 @@ from bot.errors import (
     UnreachableError,
 )
 from bot.network.pacing import Breaker
-from bot.network.talk import Settled
 from bot.network.websocket import Dial, Line
 from bot.providers.base import Lend, Login, Oddity, Surroundings
 from bot.providers.cryptocapital import wire
-from bot.providers.cryptocapital.auth import Doubt, PinnedKey, Signer, Trust
+from bot.providers.cryptocapital.auth import PinnedKey, Signer, Trust
+from bot.providers.cryptocapital.hearing import NAME, Heard, Hearing, by_account, by_nonce
 from bot.providers.cryptocapital.settings import Settings
-from bot.providers.cryptocapital.wire import Holding, Op, Transfer
+from bot.providers.cryptocapital.wire import Op
 
-NAME = "cryptocapital"
 KEEP_ALIVE_SECONDS = 30.0
-REMEMBERED = 4096
-"""So many transfers and so many failures that were heard are kept, for whoever asks what became of one."""
 FIRST_STEP_MS = 60_000
 LONGEST_STEP_MS = 86_400_000
 Params = Mapping[str, str | Decimal]
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A believed account message, and when it came."""
-
-    holding: Holding
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +67,25 @@ class Turn:
             order.release()
 
 
-class KeyLine:
+class KeyLine(Hearing):
     """The line of one key, for every login of this process that has it."""
 
     def __init__(self, key: str, surroundings: Surroundings, lend: Lend) -> None:
         settings: Settings = surroundings.settings
-        self.key = key
+        super().__init__(key, Trust(PinnedKey(settings.server_public_key), tolerant=settings.tolerant), surroundings)
         self.lends = [lend]
-        self.reports = [surroundings.report]
-        """Whom to tell of an oddity: every login that has this key."""
-        self.doubts: Counter[Doubt] = Counter()
-        """How many messages were not acted upon, and why."""
         self.overtaken = 0
         """How often a nonce was refused: somebody else uses this key."""
-        self.trust = Trust(PinnedKey(settings.server_public_key), tolerant=settings.tolerant)
-        self.transfers: dict[str, Transfer] = {}
-        """The last believed transfers, by their id."""
-        self.failures: dict[int, str] = {}
-        """The last believed failures, by the nonce of what failed: the bank's words."""
-        self.listeners: list[Callable[[Transfer], None]] = []
-        """Told of every believed transfer message, repeats included."""
-        self.signs_of_life: list[Callable[[], None]] = []
-        """Told whenever the bank says anything at all."""
-        self.awaited: dict[str, int] = {}
-        """Nonces of transfers under way, by the reference that their end will carry."""
-        self._clock = surroundings.clock
         self._nonces = surroundings.nonces
         self._order = asyncio.Lock()
         self._breaker = Breaker()
-        self._asked: dict[str, Hashable] = {}
         self._stepped_to = 0
         self._step_ms = FIRST_STEP_MS
         self.line = Line(
             NAME,
             settings.url.rstrip("/") + "/ws",
             clock=self._clock,
-            hear=self._hear,
+            hear=self.hear,
             greet=self._greet,
             keep_alive=self._ping,
             keep_alive_seconds=KEEP_ALIVE_SECONDS,
@@ -124,8 +93,6 @@ class KeyLine:
             dial=_dial(settings, self._clock),
             ca_file=settings.ca_file,
         )
-
-    # ------------------------------------------------------------------------------------------------------- asking
 
     async def open(self) -> None:
         """Connect and `auth`, unless that is done."""
@@ -232,88 +199,9 @@ class KeyLine:
         self._stepped_to = max(refused, to_millis(self._clock.now())) + self._step_ms
         self._step_ms = min(2 * self._step_ms, LONGEST_STEP_MS)
         self.overtaken += 1
-        self._tell(Oddity.OVERTAKEN)
+        self.tell(Oddity.OVERTAKEN)
         _log.warning("a nonce was refused: another client uses this key", extra={"provider": NAME})
         await self._nonces.pass_over(self.key, self._stepped_to)
-
-    # ------------------------------------------------------------------------------------------------------ hearing
-
-    def _hear(self, frame: str | bytes) -> Iterable[Settled]:
-        for tell in self.signs_of_life:
-            tell()
-        try:
-            message = wire.parse_frame(frame)
-        except ValueError:
-            self._report(Doubt.UNREADABLE)
-            raise ReplyError(NAME, Doubt.UNREADABLE) from None
-        match message:
-            case wire.Acknowledged(nonce):
-                return (Settled(by_nonce(nonce), message),)
-            case wire.Declined(nonce, reason):
-                return self._hear_refusal(nonce, reason)
-            case wire.Unfamiliar():
-                self._report(Doubt.UNFAMILIAR)
-                return ()
-            case _:
-                return self._hear_signed(message)
-
-    def _hear_refusal(self, nonce: str | None, reason: str) -> Iterable[Settled]:
-        if nonce is None:
-            self._report(Doubt.NAMELESS)
-            return ()
-        return (Settled(by_nonce(nonce), error=RefusedError(NAME, "err", reason)),)
-
-    def _hear_signed(self, message: wire.Signed) -> Iterable[Settled]:
-        doubt = self.trust.doubt(message, self.key)
-        if doubt is not None:
-            self._report(doubt)
-        if doubt is Doubt.REPEATED or (doubt is not None and isinstance(message, wire.TransferMessage)):
-            return ()  # repeats are normal, and a transfer names no question
-        if doubt is not None:
-            return (Settled(self._answered(message), error=ReplyError(NAME, doubt)),)
-        match message:
-            case wire.TransferMessage():
-                return self._hear_transfer(message)
-            case wire.ErrorMessage():
-                return self._hear_failure(message)
-            case _:
-                heard = Heard(wire.parse_holding(message.params), self._clock.now())
-                return (Settled(self._answered(message), heard),)
-
-    def _hear_transfer(self, message: wire.TransferMessage) -> Iterable[Settled]:
-        try:
-            transfer = wire.parse_transfer(message.params)
-        except ValueError:
-            self._report(Doubt.GRAMMAR)
-            return ()
-        _remember(self.transfers, transfer.id, transfer)
-        for listener in tuple(self.listeners):
-            listener(transfer)
-        nonce = self.awaited.get(wire.reference_in(transfer.narrative))
-        return () if nonce is None else (Settled(by_nonce(str(nonce)), message),)
-
-    def _hear_failure(self, message: wire.ErrorMessage) -> Iterable[Settled]:
-        reason = wire.readable(message.params.msg)
-        nonce = int(message.params.nonce)
-        _remember(self.failures, nonce, reason)
-        ended = (Settled(by_nonce(str(nonce))),) if nonce in self.awaited.values() else ()
-        return (*ended, Settled(self._answered(message), error=RefusedError(NAME, "error", reason)))
-
-    def _answered(self, message: wire.Signed) -> Hashable:
-        """What the question waits for that this message seems to answer; a key nobody waits for settles nothing."""
-        if isinstance(message, wire.AccountMessage):
-            return by_account(message.params.account_number)
-        return self._asked.get(message.params.nonce) if isinstance(message, wire.ErrorMessage) else None
-
-    def _tell(self, oddity: Oddity) -> None:
-        for report in self.reports:
-            report(oddity)
-
-    def _report(self, doubt: Doubt) -> None:
-        self.doubts[doubt] += 1
-        if doubt.is_forgery:
-            self._tell(Oddity.FORGED)
-        _log.warning("message not acted upon", extra={"provider": NAME, "doubt": doubt.value})
 
 
 _LINES: dict[Hashable, KeyLine] = {}
@@ -371,18 +259,3 @@ def login_refused(error: RefusedError) -> ProviderError:
 def reason_of(error: RefusedError) -> str:
     """The server's words, without our code in front and a full stop behind."""
     return error.detail.removeprefix(error.code).strip(" .")
-
-
-def by_nonce(nonce: str) -> Hashable:
-    return "nonce", nonce
-
-
-def by_account(number: str) -> Hashable:
-    return "account", number
-
-
-def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
-    memory.pop(key, None)
-    memory[key] = value
-    if len(memory) > REMEMBERED:
-        del memory[next(iter(memory))]

@@ -15,11 +15,14 @@ from datetime import datetime, timedelta
 from bot.clock import Clock
 from bot.errors import InputError, ProviderError, RefusedError, UnreachableError
 from bot.money import Currency
+from bot.network.leaving import check_leaving
 from bot.network.overhearing import overheard_message
-from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, Prepared, Receipt
+from bot.providers.acts import Absence, Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.base import Lend
 from bot.providers.cryptocapital import wire
 from bot.providers.cryptocapital.client import CryptoCapital
-from bot.providers.cryptocapital.keyline import NAME, KeyLine, Params, Question, Turn, by_nonce, signer_of
+from bot.providers.cryptocapital.hearing import NAME, by_nonce
+from bot.providers.cryptocapital.keyline import KeyLine, Params, Question, Turn, signer_of
 from bot.providers.cryptocapital.statements import Statement
 from bot.providers.cryptocapital.wire import Op, OperationError, Transfer
 
@@ -30,7 +33,7 @@ NOTE = "narrative"
 
 
 class Seam:
-    """Fits `bot.providers.base.MoneySeam`."""
+    """Fits `bot.providers.acts.MoneySeam`."""
 
     def __init__(self, login: CryptoCapital, lend: Lend, clock: Clock) -> None:
         self._login = login
@@ -96,6 +99,7 @@ class Seam:
         key.awaited[prepared.reference] = prepared.nonce
         code = detail = ""
         try:
+            check_leaving(NAME)
             await key.ask(question, written=lambda: self._end(turn))
             outcome = Outcome.ACKNOWLEDGED
         except UnreachableError as error:

@@ -12,7 +12,8 @@ from datetime import datetime
 from bot.clock import Clock
 from bot.errors import SilentError
 from bot.providers.cryptocapital import wire
-from bot.providers.cryptocapital.keyline import Heard, KeyLine
+from bot.providers.cryptocapital.hearing import Heard
+from bot.providers.cryptocapital.keyline import KeyLine
 from bot.providers.cryptocapital.wire import Op, Transfer
 
 

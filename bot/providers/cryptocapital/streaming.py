@@ -11,7 +11,8 @@ from typing import Protocol
 
 from bot.errors import SilentError
 from bot.providers.base import Ability, Spec, unsupported
-from bot.providers.cryptocapital.keyline import NAME, KeyLine
+from bot.providers.cryptocapital.hearing import NAME
+from bot.providers.cryptocapital.keyline import KeyLine
 from bot.providers.cryptocapital.wire import Transfer
 from bot.providers.records import Entry, Reading, Way
 from bot.providers.streams import Ear, Subject, Told, Topic, Wish

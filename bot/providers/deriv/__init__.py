@@ -1,6 +1,7 @@
 """Deriv (Binary.com): WebSocket API v3, with an API token or an OAuth session token."""
 
-from bot.providers.base import Ability, ActKind, Lend, LoginField, Numbering, PayWay, Provider, Spec, Surroundings
+from bot.providers.acts import ActKind, PayWay
+from bot.providers.base import Ability, Lend, LoginField, Numbering, Provider, Spec, Surroundings
 from bot.providers.deriv.oauth import REDIRECT
 from bot.providers.deriv.settings import Settings
 from bot.providers.records import Environment

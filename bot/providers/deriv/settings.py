@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+_AppId = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,9}$", description="the app's number, as a text")]
+
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[providers.deriv]`"""
@@ -13,7 +15,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of the texts Deriv writes (descriptions of contracts); upper case, as `website_status` lists them."""
     answer_seconds: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0
     """How long one answer is waited for; the service itself gives up on its back ends after about so long."""
-    oauth_app_id: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,9}$")] | None = None
+    oauth_app_id: _AppId | None = None
     """The app registered at Deriv whose redirect address is `/oauth/deriv` of `[web]`: people may log in there."""
     oauth_url: str = "https://oauth.deriv.com/oauth2/authorize"
     ca_file: str | None = None

@@ -4,16 +4,16 @@ import csv
 import random
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from bot.approvals.model import State
-from bot.approvals.policy.difference import Difference, Past
-from bot.approvals.policy.model import Act, Case, Policy
+from bot.approvals.model import Seat, State
+from bot.approvals.policy.difference import Change, Difference, Past
+from bot.approvals.policy.model import Act, Case, Guarded, Policy
 from bot.approvals.policy.reading import read
 from bot.approvals.policy.replaying import replay
 from bot.approvals.policy.reporting import lines
@@ -294,3 +294,67 @@ def test_a_close_that_no_rate_weighs_went_through_and_holds_up_what_came_after_f
     ]
     pairs = replay(policy, policy, history, days=2).pairs
     assert [before.limit for before, _ in pairs] == ["", "", "a day", ""]
+
+
+def test_what_was_settled_by_hand_as_not_executed_leaves_a_limit_free() -> None:
+    settled = replace(past(1, costing("600.00 USD"), State.SETTLED_BY_HAND), moved_money=False)
+    assert replayed(ruled(more=LIMIT), [settled, past(2, costing("600.00 USD"))]).limited == ()
+
+
+def test_what_was_asked_for_before_counts_in_the_first_days_limits_and_is_not_told() -> None:
+    wishes = [
+        past(1, costing("600.00 USD", at("2026-03-01 23:00"))),
+        past(2, costing("600.00 USD", at("2026-03-02 01:00"))),
+    ]
+    first_day = datetime(2026, 3, 2, tzinfo=UTC)
+    difference = replay(None, ruled(more=LIMIT), wishes, days=1, people=PEOPLE, since=first_day)
+    assert ids(difference.limited) == ["R2"]
+    assert lines(difference)[0] == "1 request of the last 1 days."
+
+
+def test_a_first_payment_that_would_wait_is_told_and_no_other() -> None:
+    new = ruled('name = "open"\ntier = "free"', more='first_payment_hold = "2h"')
+    old = ruled('name = "open"\ntier = "free"')
+    wishes = [replace(past(1), is_first=True), past(2)]
+    assert lines(replayed(new, wishes, old)) == (
+        "2 requests of the last 90 days.",
+        "First payments to somebody that would wait longer: 1",
+        "  R1: transfer of 250.00 USD to Acme, asked for by Olga at 2026-03-02 12:00 UTC (“open”)",
+        "Other signers, proof or times: 1",
+    )
+    assert ids(replayed(new, wishes, ruled(ONE)).freed) == ["R2"]
+
+
+def test_a_payment_within_a_longer_cool_down_is_stopped_and_leaves_the_limits_free() -> None:
+    entered = TRANSFER.at - timedelta(hours=30)
+    wishes = [replace(past(1, costing("600.00 USD")), listed_at=entered), past(2, costing("600.00 USD"))]
+    difference = replayed(ruled(more='beneficiary_cooldown = "2d"\n' + LIMIT), wishes, ruled())
+    assert lines(difference)[1:3] == (
+        "No longer possible, because the beneficiary was too new: 1",
+        "  R1: transfer of 600.00 USD to Acme, asked for by Olga at 2026-03-02 12:00 UTC (no rule)",
+    )
+    assert difference.limited == ()
+    assert replayed(ruled(), wishes, ruled()).too_early == ()  # thirty hours are more than a day
+
+
+def test_changes_of_the_desk_are_held_against_the_guards_and_never_below_what_the_house_asks() -> None:
+    old = read('[guards.beneficiary]\nneeds = ["1 of role/approver"]\n[guards.role]\nneeds = ["1 of role/approver"]')
+    new = read('[guards.beneficiary]\nneeds = ["2 of role/approver"]\nproof = "code"')
+    entered = Change("B1", Guarded.BENEFICIARY, TRANSFER.at, "Olga", frozenset({1}))
+    given = Change("G1", Guarded.ROLE, TRANSFER.at, "Olga", frozenset({1}), (Seat("role/admin"),))
+    told = lines(replay(old, new, [], days=7, people=PEOPLE, changes=[given, entered]))
+    title = "Changes of the desk that others would sign, or otherwise: 2"
+    assert told[:3] == ("0 requests of the last 7 days.", "Beside them 2 that change the desk itself.", title)
+    for line, changed in zip(
+        told[3:],
+        (
+            "  B1: A new beneficiary, asked for by Olga at 2026-03-02 12:00 UTC:",
+            "  G1: A role that one admin cannot give, asked for by Olga at 2026-03-02 12:00 UTC:",
+        ),
+        strict=True,
+    ):
+        assert line.startswith(changed)
+    assert told[3].endswith(": one approver signs → two approvers sign with a code")
+    assert told[4].endswith(": one admin and one approver sign → one admin signs")
+    alone = replay(old, new, [], days=7, people=PEOPLE, changes=[entered])
+    assert (alone.signatures, alone.load) == (1, dict.fromkeys(("Otto", "Rita", "Vera"), Fraction(1, 3)))

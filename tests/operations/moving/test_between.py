@@ -91,6 +91,18 @@ async def test_a_policy_tightened_after_the_signature_stops_it(desk: Treasury, d
     assert await desk.rows("SELECT counts FROM requests") == [(0,)]
 
 
+async def test_who_lost_the_right_to_ask_after_the_signature_is_told_so_in_words(desk: Treasury) -> None:
+    """F21, G22."""
+    release = held_back(desk)
+    request = await desk.asked("10.00")
+    await desk.approves(request)
+    await desk.write("UPDATE roles SET role = 'viewer' WHERE person_id = ?", desk.person(OLGA).id)
+    release()
+    ended = await desk.comes_to(request, State.FAILED, State.SUCCEEDED, State.UNKNOWN)
+    said = "it was not sent: whoever asked for it does not have the right to ask for money movements"
+    assert (ended.state, ended.outcome, await desk.executed()) == (State.FAILED, said, [])
+
+
 async def test_a_policy_loosened_after_the_asking_helps_only_what_is_asked_later(tmp_path: Path, chat: Chat) -> None:
     """F29: who had to sign then has to sign."""
     async with treasury(tmp_path, chat, TWO) as desk:

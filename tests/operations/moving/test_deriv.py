@@ -14,7 +14,7 @@ from bot.approvals.model import Kind, Request, State
 from bot.approvals.service import Wish
 from bot.errors import ConflictError, InputError, NotFoundError
 from bot.operations.moving.matters import common
-from bot.providers.base import PayWay
+from bot.providers.acts import PayWay
 from bot.secret import Secret
 from tests.support.chatting import ANNA, OLGA, Chat, until
 from tests.support.moving import MoneyDesk, money_desk

@@ -70,6 +70,10 @@ async def test_f03_what_was_executed_and_never_answered_is_found_to_be_done(desk
     await desk.becomes(request, State.SUCCEEDED)
     assert (await desk.paid(), await desk.money_calls(), await desk.outcomes()) == (1, 1, ["unknown"])
     assert await desk.reserved() == TEN
+    (said,) = await desk.told(OLGA, f"Request {request.id}: outcome unknown")
+    assert "No definite answer (the connection broke)." in said or "No definite answer (connection closed)." in said
+    assert "It may have been executed." in said
+    assert "do not send it again, by any way" in said
 
 
 async def test_f03_what_the_bank_read_and_did_not_execute_stays_unknown_and_is_never_sent_again(
@@ -92,7 +96,7 @@ async def test_f03_what_the_crm_did_not_execute_is_known_not_to_be_done_within_a
     assert await back_office.state(request) is State.UNKNOWN
     back_office.later(50)
     failed = await back_office.in_time_becomes(request, State.FAILED)
-    assert failed.outcome == "it had no effect (still pending: it had no effect); ask for it anew if it is still wanted"
+    assert failed.outcome == "it had no effect (it is still pending there); ask for it anew if it is still wanted"
     assert (await back_office.paid(), await back_office.money_calls()) == (0, 1)
     assert await back_office.reserved() == 0
 
@@ -107,7 +111,7 @@ async def test_f03_a_booking_that_was_read_and_not_executed_stays_unknown_and_is
     await stays_unknown(office, request)
     told = await office.rows("SELECT body FROM outbox WHERE body LIKE '%: outcome unknown%'")
     assert told
-    assert all("Do not send it again by another way" in str(notice) for (notice,) in told)
+    assert all("do not send it again, by any way" in str(notice) for (notice,) in told)
 
 
 async def test_f03_a_booking_met_by_an_error_of_the_server_stays_unknown(office: MoneyDesk) -> None:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.approvals.model import State
+from bot.approvals.model import Request, State
 from bot.network.rest import Rest
-from bot.providers.base import Act, Prepared, Receipt
+from bot.operations.freezing import DESK
+from bot.operations.moving.attempts import Attempts
+from bot.providers.acts import Act, Prepared, Receipt
 from bot.providers.crm.client.seam import Seam as CrmSeam
 from bot.providers.cryptocapital.seam import Seam
 from tests.support.chatting import NOBODY_LISTENS, OLGA, Chat, until
@@ -148,3 +150,30 @@ async def test_f02_a_booking_that_met_a_desk_which_hangs_up_may_have_left_and_is
         assert await office.state(request) is State.UNKNOWN
         assert await office.outcomes() == ["unknown"]
         assert (await office.paid(), await office.money_calls(), await office.reserved()) == (0, 0, TEN)
+
+
+@pytest.mark.parametrize("call", ["cryptocapital", "crm", "deriv", BOOKING, DEAL])
+async def test_a_freeze_between_the_decision_to_send_and_the_first_byte_stops_it_and_it_leaves_once_after_the_thaw(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """N9: a login or a read lies between them, and may take longer than a freeze may."""
+    begin = Attempts._begin
+
+    async def and_somebody_freezes(self: Attempts, request: Request, prepared: Prepared) -> int:
+        attempt = await begin(self, request, prepared)
+        await desk.rooms.freezing.freeze(desk.person(OLGA), DESK, "odd transfers", telegram_id=OLGA)
+        return attempt
+
+    async with money_desk(tmp_path, chat, call) as desk:
+        request = await desk.wants()
+        monkeypatch.setattr(Attempts, "_begin", and_somebody_freezes)
+        await desk.approves(request)
+        await until(lambda: desk.rooms.money.sending._tries.get(request.id))  # it is frozen: it waits for its turn
+        monkeypatch.setattr(Attempts, "_begin", begin)
+        assert await desk.state(request) is State.APPROVED
+        assert (await desk.money_calls(), await desk.outcomes()) == (0, ["not sent"])
+        await desk.write("DELETE FROM freezes")
+        desk.rooms.money.sending.again()
+        await desk.becomes(request, State.SUCCEEDED)
+        assert (await desk.paid(), await desk.money_calls()) == (1, 1)
+        assert (await desk.outcomes())[0] == "not sent"

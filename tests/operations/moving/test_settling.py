@@ -18,7 +18,7 @@ from bot.errors import (
     ProofNeededError,
 )
 from bot.operations.moving.incidents import contradiction
-from bot.providers.base import Evidence, Outcome
+from bot.providers.acts import Evidence, Outcome
 from bot.store.columns import at
 from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, telegram, texts, until
 from tests.support.treasury import HARBOUR, ONE_APPROVER, OPERATING, Treasury, treasury

@@ -11,13 +11,13 @@ from bot.approvals.model import Request, State
 from bot.operations.freezing import DESK
 from bot.operations.moving import showing
 from bot.operations.moving.sending import Sending
-from bot.providers.base import Prepared, Receipt
+from bot.providers.acts import Prepared, Receipt
 from bot.providers.cryptocapital.seam import Seam
 from tests.support.chatting import OLGA, Chat, at_work, configured, providers, until
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work, treasury
 
 HOUR = 3600.0
-UNKNOWN = "Outcome unknown: the program ended while it was being sent."
+UNKNOWN = "It may have been executed. The provider is asked until that is known: do not send it again, by any way."
 
 
 async def says(desk: Treasury, request: Request) -> list[str]:

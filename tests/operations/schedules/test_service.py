@@ -10,7 +10,7 @@ import pytest
 
 from bot.access.model import Person
 from bot.errors import NotFoundError
-from bot.messages.outbox import Lane, Notice
+from bot.messages.notice import Lane, Notice
 from bot.operations.schedules.model import End, Kind, Run, Schedule
 from bot.operations.schedules.service import Schedules
 from bot.store import Database

@@ -25,6 +25,7 @@ from bot.errors import (
     SilentError,
     UnreachableError,
 )
+from bot.network.leaving import check_leaving
 from bot.network.rest import Answer
 from bot.providers.base import Lend
 from bot.providers.capital import auth, wire
@@ -190,11 +191,14 @@ class Sessions:
         """
         ticket = await self.ticket(account)
         try:
+            check_leaving(wire.NAME)
             return await self.once(request, ticket)
         except CredentialRefusedError as refused:
             if not wire.is_session_over(refused):
                 raise
-        return await self.once(request, await self._again(account, ticket))
+        ticket = await self._again(account, ticket)
+        check_leaving(wire.NAME)
+        return await self.once(request, ticket)
 
     async def _patiently(self, request: wire.Request, ticket: Ticket) -> Answer:
         """Once more when nothing, no sound answer, or "too often" came back. A good answer never meets the retrying."""

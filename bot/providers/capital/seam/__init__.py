@@ -28,8 +28,9 @@ from bot.errors import (
     SilentError,
     UnreachableError,
 )
+from bot.network.leaving import check_leaving
 from bot.network.rest import Answer
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.capital import wire
 from bot.providers.capital.client.deals import Deals
 from bot.providers.capital.client.history import History
@@ -54,7 +55,7 @@ _log = logging.getLogger(__name__)
 
 
 class Seam:
-    """Fits `bot.providers.base.MoneySeam`."""
+    """Fits `bot.providers.acts.MoneySeam`."""
 
     def __init__(self, line: Line, sessions: Sessions, deals: Deals, history: History, clock: Clock) -> None:
         self._line = line
@@ -150,6 +151,7 @@ class Seam:
 
     async def _exchange(self, request: wire.Request, prepared: Prepared, ticket: Ticket) -> Answer | Receipt:
         try:
+            check_leaving(wire.NAME)
             return await self._sessions.exchange(request, ticket)
         except SilentError as error:
             return Receipt(Outcome.UNKNOWN, prepared.reference, "silent", error.detail)

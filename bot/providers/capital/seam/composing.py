@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from bot.clock import to_millis
 from bot.errors import ConflictError, InputError, NotFoundError
-from bot.providers.base import ActKind
+from bot.providers.acts import ActKind
 from bot.providers.capital.client.deals import Deals
 from bot.providers.capital.seam.terms import NONE, Leg, Terms, order_type
 from bot.providers.capital.seam.wired import Before

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from bot.clock import Clock
 from bot.errors import NotFoundError
-from bot.providers.base import ActKind, Evidence, Outcome, Prepared
+from bot.providers.acts import ActKind, Evidence, Outcome, Prepared
 from bot.providers.capital.client.deals import Deals
 from bot.providers.capital.client.history import History
 from bot.providers.capital.seam.composing import after, till_of

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from bot.errors import InputError
-from bot.providers.base import Act, ActKind
+from bot.providers.acts import Act, ActKind
 from bot.providers.capital.wire.positions import Side
 
 NONE: Final = "none"

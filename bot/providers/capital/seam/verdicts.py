@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from bot.providers.base import ActKind
+from bot.providers.acts import ActKind
 from bot.providers.capital.seam.terms import Terms, order_type
 from bot.providers.capital.seam.wired import Before
 from bot.providers.capital.wire.orders import Confirmation

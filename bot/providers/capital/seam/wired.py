@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from bot.providers.base import Prepared
+from bot.providers.acts import Prepared
 from bot.providers.capital.wire.grammar import Request, from_millis
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bot.loopback.faults import cut
+from bot.loopback.shaping import cut
 from bot.providers.capital.simulator.bars import Resolution
 from bot.providers.capital.simulator.state import Session
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from bot.errors import InputError, ProviderError, RefusedError
 from bot.network.rest import Answer
-from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
 from bot.providers.crm.client.line import Line
 from bot.providers.crm.client.trading import Trading
@@ -81,7 +81,7 @@ class Bookings:
         try:
             status = await self._order(prepared.reference)
         except ProviderError as error:
-            said = f"accepted; its order could not be read ({type(error).__name__})"
+            said = f"accepted; its order could not be read ({error.detail or 'refused'})"
             return Receipt(Outcome.ACKNOWLEDGED, _TAKEN, detail=said)
         if status is None:
             return Receipt(Outcome.SUCCEEDED, prepared.reference)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from bot.clock import Clock
 from bot.errors import ConflictError, InputError, ProviderError, RefusedError
 from bot.network.rest import Answer
-from bot.providers.base import Act, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
 from bot.providers.crm.client.requests import Requests
 from bot.providers.crm.client.wired import wired
@@ -127,7 +127,7 @@ class Decisions:
             return Evidence(Outcome.UNKNOWN, prepared.reference, "it was reset there: a person must look", now)
         if now - prepared.prepared_at < SETTLES_AFTER:
             return Evidence(Outcome.UNKNOWN, prepared.reference, "still pending; it may be under way", now)
-        return Evidence(Outcome.NOT_SENT, prepared.reference, "still pending: it had no effect", now)
+        return Evidence(Outcome.NOT_SENT, prepared.reference, "it is still pending there", now)
 
     def _is_ours(self, prepared: Prepared, found: Withdrawal) -> bool:
         """Whether the log names this key for what was prepared."""

@@ -13,6 +13,7 @@ import stamina
 
 from bot.clock import Clock
 from bot.errors import FaultError, ReplyError, SilentError, UnconfiguredError, UnreachableError
+from bot.network.leaving import check_leaving
 from bot.network.pacing import Breaker, retry_after
 from bot.network.rest import Answer, Rest
 from bot.providers.base import Lend
@@ -126,6 +127,7 @@ class Line:
             SilentError: It may have happened; nobody knows.
         """
         async with self._turns:
+            check_leaving(wire.NAME)
             answer = await self.exchange(request)
         return b"" if answer.status == 204 else self._judged(answer)
 

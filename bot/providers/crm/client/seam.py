@@ -12,8 +12,9 @@ import logging
 from contextlib import AbstractAsyncContextManager
 
 from bot.errors import CountersignError, ProviderError, RefusedError, ReplyError, SilentError, UnsupportedError
+from bot.network.leaving import check_leaving
 from bot.network.rest import Answer
-from bot.providers.base import Act, ActKind, Evidence, Outcome, Prepared, Receipt
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.crm import wire
 from bot.providers.crm.client.bookings import Bookings
 from bot.providers.crm.client.decisions import Decisions
@@ -72,17 +73,19 @@ class Seam:
         try:
             return await side.find(prepared)
         except ProviderError as error:
-            return Evidence(Outcome.UNKNOWN, prepared.reference, f"could not be read: {type(error).__name__}")
+            return Evidence(Outcome.UNKNOWN, prepared.reference, f"it could not be read: {error.detail or 'refused'}")
 
     async def _post(self, prepared: Prepared) -> Receipt:
         try:
+            check_leaving(wire.NAME)
             answer = await self._line.exchange(request_of(prepared))
         except SilentError as error:
             return Receipt(Outcome.UNKNOWN, prepared.reference, "silent", error.detail)
         except ReplyError as error:
             return _alarming(prepared, "unreadable", error)
         except CountersignError as error:  # whatever else goes wrong does so before the first byte
-            return Receipt(Outcome.NOT_SENT, prepared.reference, type(error).__name__)
+            said = error.detail if isinstance(error, ProviderError) else str(error)
+            return Receipt(Outcome.NOT_SENT, prepared.reference, type(error).__name__, said)
         return await self._judged(prepared, answer)
 
     async def _judged(self, prepared: Prepared, answer: Answer) -> Receipt:

@@ -1,6 +1,6 @@
 """A prepared request as bytes that can be stored, and back."""
 
-from bot.providers.base import Prepared
+from bot.providers.acts import Prepared
 from bot.providers.crm import wire
 
 

@@ -21,6 +21,7 @@ from bot.errors import (
     SilentError,
     UnreachableError,
 )
+from bot.network.leaving import check_leaving
 from bot.network.pacing import Breaker, Bucket, backoff
 from bot.network.talk import Settled
 from bot.network.websocket import Line
@@ -134,6 +135,7 @@ class DerivLine:
             await self.pace(request.call)
             line, session = await self._open()
             session.check(request.call)
+            check_leaving(NAME)
             return session, await self._ask(line, request)
 
     @property
@@ -223,7 +225,7 @@ class DerivLine:
         body: Body = (await line.ask(request.frame(number), [number], timeout_seconds=seconds))[0]
         refused = grammar.refusal(request.call, body)
         if refused is not None:
-            raise refused
+            raise refused if self._session is None else self._session.weighed(request.call, refused)
         return body
 
     # -- the connection ------------------------------------------------------------------------------------------

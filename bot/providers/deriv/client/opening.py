@@ -8,7 +8,7 @@ from bot.money import Currency, Money
 from bot.providers.deriv.client.line import DerivLine
 from bot.providers.deriv.wire import balances
 from bot.providers.deriv.wire import opening as wire
-from bot.providers.deriv.wire.grammar import Call
+from bot.providers.deriv.wire.grammar import NAME, Call
 from bot.providers.deriv.wire.opening import Company, NewUser, Opened, Purpose, Residence, Service, State
 from bot.providers.records import Balance, Environment
 
@@ -78,13 +78,14 @@ class Opening:
     async def top_up(self, account: str, amount: Money | None) -> Balance:
         """Only from below a threshold of Deriv's; else it refuses (`DemoTopupBalance`)."""
         session = await self._line.logged_in()
-        example = f"/topup {session.own.id}"
+        if session.environment is not Environment.DEMO:
+            said = f"{session.own.id} holds real money; Deriv fills up demo accounts only"
+            raise InputError(f"{said}, and /openaccount opens one", "")
+        example = f"/topup {NAME} {session.own.id}"
         if amount is not None:
             raise InputError(f"Deriv fills a demo account up to {FULL} by itself, and gives no other amount", example)
         if account != session.own.id:
             raise InputError(f"{account} is not the account of this login", example)
-        if session.environment is not Environment.DEMO:
-            raise InputError(f"{account} holds real money", example)
         _, body = await self._line.act(wire.build_topup_virtual())
         wire.parse_topup_virtual(body)
         session, body = await self._line.read(balances.build_balance())

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from bot.errors import InputError, ReplyError
 from bot.network.strictjson import Json
-from bot.providers.base import Act, ActKind, PayWay
+from bot.providers.acts import Act, ActKind, PayWay
 from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request, Value, ask
 
 REFERENCE = re.compile(r"CS-[A-Z0-9]{10}", re.ASCII)

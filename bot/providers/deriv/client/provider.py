@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from bot.errors import BusyError, CredentialRefusedError, RefusedError
 from bot.money import Money
-from bot.providers.base import Lend, MoneySeam, Spec, Surroundings
+from bot.providers.acts import MoneySeam
+from bot.providers.base import Lend, Spec, Surroundings
 from bot.providers.deriv.client.agents import Counters
 from bot.providers.deriv.client.books import Books
 from bot.providers.deriv.client.contracts import Contracts

@@ -13,31 +13,27 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import msgspec
 
 from bot.errors import (
-    BusyError,
-    CodeAwaitedError,
-    ConflictError,
-    FaultError,
     InputError,
     OutcomeUnknownError,
     ProviderError,
-    RefusedError,
     ReplyError,
-    ScopeMissingError,
     UnreachableError,
 )
-from bot.providers.base import Absence, Act, ActKind, Evidence, Lend, Outcome, PayWay, Prepared, Receipt
+from bot.network.leaving import check_leaving
+from bot.providers.acts import Absence, Act, Evidence, Outcome, PayWay, Prepared, Receipt
+from bot.providers.base import Lend
 from bot.providers.deriv.client import payments, traces
 from bot.providers.deriv.client.line import DerivLine
-from bot.providers.deriv.client.payments import Done, Rehearsed
+from bot.providers.deriv.client.payments import Done
+from bot.providers.deriv.client.rehearsing import Rehearsing
 from bot.providers.deriv.client.traces import Known
-from bot.providers.deriv.wire import agents, balances, books, grammar, opening, profile
+from bot.providers.deriv.wire import balances, books, grammar
 from bot.providers.deriv.wire.books import Row
-from bot.providers.deriv.wire.grammar import NAME, Body, Call, Request, ask
+from bot.providers.deriv.wire.grammar import NAME, Body, Call
 from bot.providers.deriv.wire.logins import Session
 from bot.providers.deriv.wire.reasons import in_words
 from bot.providers.records import Account
@@ -47,15 +43,12 @@ OVERLAP = timedelta(days=1)
 """A statement is asked for from so long before the act: more than two clocks differ."""
 FRESH = timedelta(seconds=50)
 """So long a price can be bought by its id; Deriv keeps it for about a minute."""
-MAILED_EVERY = timedelta(minutes=10)
 LATEST, MOST_PAGES = 100, 40
-LISTING = ask(Call.TRANSFER_BETWEEN_ACCOUNTS)
-"""Without accounts and amount it moves nothing, and lists between which it could."""
 _log = logging.getLogger(__name__)
 
 
 class Seam:
-    """Fits `bot.providers.base.MoneySeam`, `NamesPayees`, `KnowsOwn` and `WantsCodes`."""
+    """Fits `bot.providers.acts.MoneySeam`, `NamesPayees`, `KnowsOwn`, `PaysFromSome` and `WantsCodes`."""
 
     def __init__(self, line: DerivLine, lend: Lend) -> None:
         self._line = line
@@ -64,8 +57,7 @@ class Seam:
         self._prepared: Prepared | None = None
         self._contradicted: dict[str, Done] = {}
         """What was answered to be done otherwise than approved, by reference."""
-        self._codes: dict[str, Secret] = {}
-        self._mailed_at: dict[str, datetime] = {}
+        self._rehearsing = Rehearsing(line)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -85,43 +77,33 @@ class Seam:
         loginid = await self._admitted(act, request.call)
         match payments.way_of(act):
             case PayWay.AGENT:
-                rehearsed = await self._rehearsed(act, request.of(loginid))
+                rehearsed = await self._rehearsing.rehearse(act, request.of(loginid))
                 if rehearsed.done:
                     raise OutcomeUnknownError(NAME)
                 return rehearsed.name
             case PayWay.PAYOUT:  # a dry run would want the code, which is mailed when it is approved
-                return await self._agent(act, loginid)
+                return await self._rehearsing.agent(act, loginid)
             case _:
-                await self._check_own(act, loginid)
+                await self._rehearsing.check_own(act, loginid)
                 return ""
-
-    async def _agent(self, act: Act, loginid: str | None) -> str:
-        _, body = await self._line.read(profile.build_get_settings().of(loginid))
-        country = profile.parse_get_settings(body).country_code
-        currency = act.amount.currency.code if act.amount is not None else None
-        _, body = await self._line.read(agents.build_paymentagent_list(country, currency))
-        found = [one for one in agents.parse_paymentagent_list(body).items if one.account == act.target and one.name]
-        if not found:
-            raise InputError(f"Deriv lists no payment agent {act.target} for {currency} where this account lives", "")
-        (agent, *_) = found
-        name, amount = " ".join(agent.name.split()), act.amount.amount if act.amount is not None else Decimal(0)
-        if agent.least is not None and amount < agent.least:
-            raise InputError(f"{name} pays out at least {agent.least} {currency}", f"{agent.least} {currency}")
-        if agent.most is not None and amount > agent.most:
-            raise InputError(f"{name} pays out at most {agent.most} {currency}", f"{agent.most} {currency}")
-        return name
 
     async def own(self, account: str) -> tuple[Account, ...]:
         session = await self._line.logged_in()
-        listed = payments.parse_own(await self._once(LISTING.of(_other_than(session, account))))
+        self._spoken_for(session, account)
+        listed = await self._rehearsing.listed(_other_than(session, account))
         return tuple(
             Account(number, "", grammar.currency_of(currency), session.environment)
             for number, currency in listed
             if number != account
         )
 
+    async def payers(self) -> frozenset[str]:
+        session = await self._line.logged_in()
+        others = session.accounts if self._line.further_tokens else ()
+        return frozenset(one.id for one in (session.own, *others) if one.environment is session.environment)
+
     def take_code(self, request_id: str, code: Secret) -> None:
-        self._codes[request_id] = code
+        self._rehearsing.take_code(request_id, code)
 
     # -- before it is sent ---------------------------------------------------------------------------------------
 
@@ -134,7 +116,7 @@ class Seam:
         loginid = await self._admitted(act, request.call)
         request = request.of(loginid)
         rows = await self._rows(act, loginid, limit=LATEST, most=1)
-        is_done = traces.is_booked(rows, reference) or await self._is_done_by_rehearsal(act, request, loginid)
+        is_done = traces.is_booked(rows, reference) or await self._rehearsing.is_done(act, request, loginid)
         number, newest = self._line.number(), max((row.id for row in rows), default=0)
         kept = msgspec.json.encode(_Kept(newest, await self._app_id(), number, is_done))
         self._prepared = Prepared(act, reference, None, b"\n".join((kept, request.frame(number).encode())), now)
@@ -150,85 +132,19 @@ class Seam:
         session = await self._line.logged_in()
         session.check(call)
         session.check(Call.STATEMENT)
-        account = _account_in(session, act.account)
-        is_spoken_for = account is session.own or self._line.further_tokens
-        if not is_spoken_for or account.environment is not session.environment:
-            raise InputError(f"this login is for {session.own.id}, and speaks for no {act.account}", session.own.id)
+        account = self._spoken_for(session, act.account)
         if act.amount is not None and account.currency is not None and act.amount.currency != account.currency:
             raise InputError(f"{account.id} holds {account.currency}", f"250.00 {account.currency}")
         return _other_than(session, act.account)
 
-    async def _is_done_by_rehearsal(self, act: Act, request: Request, loginid: str | None) -> bool:
-        """Whether the dry run was none. What stands against the act is raised."""
-        if act.kind is not ActKind.TRANSFER:
-            return False
-        way = payments.way_of(act)
-        if way is PayWay.OWN:
-            await self._check_own(act, loginid)
-            return False
-        if way is PayWay.PAYOUT:
-            request = payments.with_code(request, (await self._code(act)).reveal())
-        rehearsed = await self._rehearsed(act, request)
-        signed = act.parameters.get("payee", "")
-        if not rehearsed.done and rehearsed.name != signed:
-            raise ConflictError(f"Deriv now names the payee {rehearsed.name}, and not {signed or 'anybody'} as signed")
-        return rehearsed.done
-
-    async def _rehearsed(self, act: Act, request: Request) -> Rehearsed:
-        try:
-            body = await self._once(payments.dry(request))
-        except RefusedError as error:
-            if error.code == "InvalidToken" and self._codes.pop(act.request_id, None) is not None:
-                raise CodeAwaitedError(NAME, self._line.clock.now().isoformat(), is_wrong=True) from None
-            raise
-        rehearsed = payments.parse_rehearsal(body, act)
-        if rehearsed.done:
-            _log.error("a dry run was carried out", extra={"act": act.request_id})
-        return rehearsed
-
-    async def _check_own(self, act: Act, loginid: str | None) -> None:
-        listed = {number for number, _ in payments.parse_own(await self._once(LISTING.of(loginid)))}
-        if act.target not in listed:
-            others = ", ".join(sorted(listed - {act.account})) or "none"
-            raise InputError(f"{act.target} is no other account of {act.account}'s owner; there are: {others}", "")
-
-    async def _code(self, act: Act) -> Secret:
-        """The code from the mail. When there is none, it is mailed and waited for: `CodeAwaitedError`."""
-        found, now = self._codes.get(act.request_id), self._line.clock.now()
-        if found is not None:
-            return found
-        mailed_at = self._mailed_at.get(act.request_id)
-        if mailed_at is None or now - mailed_at >= MAILED_EVERY:
-            session = await self._line.logged_in()
-            if not session.email:
-                raise InputError("Deriv does not tell where it would mail the code", "")
-            await self._once(opening.build_verify_email(session.email, opening.Purpose.PAYMENT_AGENT))
-            self._mailed_at[act.request_id] = mailed_at = now
-        raise CodeAwaitedError(NAME, mailed_at.isoformat())
-
-    async def _once(self, request: Request) -> Body:
-        """The answer, when it is no refusal. Asked once, although it moves nothing: a provider that did what it was
-        only to look at is not asked for it twice.
-
-        Raises:
-            InputError: Deriv would refuse it for good.
-            ProviderError: It could not be asked, or cannot be done now.
-        """
-        await self._line.pace(request.call)
-        await self._line.logged_in()
-        number = self._line.number()
-        body = await self._line.send(request.frame(number).encode(), number)
-        refused = grammar.refusal(request.call, body)
-        code = payments.refusal_in(body)
-        if refused is None or code is None:
-            return body
-        if code in payments.LOGGED_OUT:
-            await self._line.forget_login()
-            raise UnreachableError(NAME, code)
-        passing = isinstance(refused, ScopeMissingError | BusyError | FaultError) or code == "InvalidToken"
-        if passing or code not in payments.BEFORE_ANY_EFFECT:
-            raise refused
-        raise InputError(f"Deriv would refuse it: {in_words(code)}", "")
+    def _spoken_for(self, session: Session, number: str) -> Account:
+        """`InputError` where no token of this login can be of that account."""
+        account = _account_in(session, number)
+        if account is not session.own and (
+            not self._line.further_tokens or account.environment is not session.environment
+        ):
+            raise _speaks_not_for(session, number)
+        return account
 
     async def _app_id(self) -> int:
         async with self._lend() as login:
@@ -244,14 +160,15 @@ class Seam:
         if known.is_done:
             said = "Deriv did what it was only to look at; nothing more was sent"
             return Receipt(Outcome.UNKNOWN, prepared.reference, "dry run", said)
-        code = self._codes.pop(prepared.act.request_id, None)
+        code = self._rehearsing.used_code(prepared.act.request_id)
         if code is not None:
             frame = frame.replace(payments.CODE.encode(), code.reveal().encode())
         try:
             await self._line.logged_in()
         except ProviderError as error:
-            return Receipt(Outcome.NOT_SENT, prepared.reference, detail=type(error).__name__)
+            return Receipt(Outcome.NOT_SENT, prepared.reference, detail=error.detail or "not logged in")
         try:
+            check_leaving(NAME)
             return await self._judged(prepared, await self._line.send(frame, known.number))
         except UnreachableError as error:
             return Receipt(Outcome.NOT_SENT, prepared.reference, detail=error.detail)
@@ -260,7 +177,7 @@ class Seam:
             _log.error("an answer about money cannot be read", extra=found)
             return Receipt(Outcome.UNKNOWN, prepared.reference, "unreadable", error.detail)
         except ProviderError as error:
-            return Receipt(Outcome.UNKNOWN, prepared.reference, type(error).__name__, error.detail)
+            return Receipt(Outcome.UNKNOWN, prepared.reference, "silent", error.detail)
 
     async def _judged(self, prepared: Prepared, body: Body) -> Receipt:
         code = payments.refusal_in(body)
@@ -360,7 +277,12 @@ def _account_in(session: Session, number: str) -> Account:
     for one in (session.own, *session.accounts):
         if one.id == number:
             return one
-    raise InputError(f"this login is for {session.own.id}, and speaks for no {number}", session.own.id)
+    raise _speaks_not_for(session, number)
+
+
+def _speaks_not_for(session: Session, number: str) -> InputError:
+    said = f"this login is for {session.own.id}, and speaks for no {number}; link that with a token of its own"
+    return InputError(said, "/connect deriv")
 
 
 def _other_than(session: Session, account: str) -> str | None:

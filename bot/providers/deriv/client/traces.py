@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from bot.money import Money
-from bot.providers.base import Act, ActKind, Evidence, Outcome, PayWay
+from bot.providers.acts import Act, ActKind, Evidence, Outcome, PayWay
 from bot.providers.deriv.client import payments
 from bot.providers.deriv.wire.books import Row
 

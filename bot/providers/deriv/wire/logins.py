@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from bot.errors import ScopeMissingError
+from bot.errors import ProviderError, RefusedError, ScopeMissingError
 from bot.providers.deriv.wire.grammar import (
     NAME,
     SCOPES,
@@ -46,6 +46,7 @@ class _Listed(msgspec.Struct):
     currency: str = ""
     is_virtual: Flag | None = None
     account_type: str = ""
+    currency_type: str = ""
 
 
 class _Authorize(msgspec.Struct):
@@ -76,6 +77,8 @@ class Session:
     scopes: frozenset[str] | None = None
     """What the token may do; None when the reply names none, as in 2016."""
     email: str = field(default="", repr=False)
+    in_coins: bool = False
+    """Whether the token's account is kept in a crypto currency; False as well where that was not told."""
 
     @property
     def powers(self) -> frozenset[Power] | None:
@@ -97,9 +100,18 @@ class Session:
         Raises:
             ScopeMissingError: The token lacks what the call needs.
         """
-        needed = SCOPES.get(call, ())
-        if needed and self.scopes is not None and not self.scopes.intersection(needed):
+        if not self._allows(call):
             raise ScopeMissingError(NAME, "PermissionDenied", scope_of(call))
+
+    def weighed(self, call: Call, refusal: ProviderError) -> ProviderError:
+        """What a refusal means to this token: where it has the scope, it is the account that it does not speak for."""
+        if isinstance(refusal, ScopeMissingError) and self.scopes is not None and self._allows(call):
+            return RefusedError(NAME, refusal.code)
+        return refusal
+
+    def _allows(self, call: Call) -> bool:
+        needed = SCOPES.get(call, ())
+        return not needed or self.scopes is None or bool(self.scopes.intersection(needed))
 
 
 def parse_authorize(body: Body, as_of: datetime) -> Session:
@@ -113,7 +125,8 @@ def parse_authorize(body: Body, as_of: datetime) -> Session:
         accounts = {entry.loginid: _account(entry) for entry in said.account_list}
         own = accounts[said.loginid] = _account(_own(said))
         scopes = None if said.scopes is None else frozenset(said.scopes)
-        return Session(own, tuple(accounts.values()), as_of, scopes, said.email or "")
+        in_coins = any(one.loginid == said.loginid and one.currency_type == "crypto" for one in said.account_list)
+        return Session(own, tuple(accounts.values()), as_of, scopes, said.email or "", in_coins)
 
 
 def _own(said: _Authorize) -> _Listed:
