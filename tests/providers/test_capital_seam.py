@@ -370,7 +370,7 @@ async def test_a_reason_that_nobody_knows_is_told_in_its_own_words(desk: Desk, c
     _, receipt = await sent(capital, order())
     assert (receipt.outcome, receipt.detail) == (
         Outcome.FAILED,
-        "rejected: cr spacing; look at the market and the account, then ask anew or ask the broker",
+        "it says “cr spacing”; look at the market and the account, then ask anew or ask the broker",
     )
 
 

@@ -19,6 +19,9 @@ _GONE = "it is not there any more; look at what is open and what waits"
 _OPPOSITE = "something is open the other way; close it first, or turn hedging on"
 _LATE = "the day it is good till is over; ask with a later one"
 _NO_MARKET = "there is no such market; look for it by a part of its name"
+_LOOK = "look at the market and the account, then ask anew or ask the broker"
+_UNSAID = f"no reason was told; {_LOOK}"
+_THERE = "an order like it is there already; look at those that wait"
 
 _CODES = {
     "error.invalid.leverage.value": "there is no such leverage for these markets; ask for one of those they have",
@@ -83,6 +86,11 @@ _REASONS = {
     "POSITION_NOT_AVAILABLE_TO_CLOSE": _GONE,
     "POSITION_NOT_AVAILABLE_TO_CANCEL": _GONE,
     "ORDER_NOT_FOUND": _GONE,
+    "CONFLICTING_ORDER": _THERE,
+    "DUPLICATE_ORDER_ERROR": _THERE,
+    "GENERAL_ERROR": _UNSAID,
+    "UNKNOWN": _UNSAID,
+    "no reason told": _UNSAID,
     "ORDER_LOCKED": "the order is being done just now; look at what is open and what waits",
 }
 
@@ -101,8 +109,7 @@ def words_of(code: str) -> str:
 
 def reason_of(reason: str) -> str:
     """Of a `rejectReason`."""
-    why = reason.lower().replace("_", " ")
-    return _REASONS.get(reason, f"rejected: {why}; look at the market and the account, then ask anew or ask the broker")
+    return _REASONS.get(reason, f"it says “{reason.lower().replace('_', ' ')}”; {_LOOK}")
 
 
 def is_known(code: str) -> bool:
