@@ -12,6 +12,7 @@ from telegram import InputFile
 from bot.access.model import Person, Right
 from bot.csvtext import inert
 from bot.errors import InputError
+from bot.money import DIGITS
 from bot.operations.linked import Connection
 from bot.providers import deriv
 from bot.providers.deriv.wire.books import Closed
@@ -39,8 +40,8 @@ _HEAD = (
     "said",
 )
 _DERIV = deriv.SPEC.name
-_COUNTRY = re.compile(r"[A-Za-z]{2}", re.ASCII)
-_CURRENCY = re.compile(r"[A-Za-z]{3,5}", re.ASCII)
+_CURRENCY = re.compile(r"[a-z]?[A-Z]{3,5}", re.ASCII)
+"""Coins of Deriv's own naming, such as eUSDT, beside those that we know."""
 
 
 async def which(
@@ -112,12 +113,15 @@ async def sell_expired(context: DeskContext, words: Words) -> Reply:
 
 async def agents(context: DeskContext, words: Words) -> Reply:
     """`[connection] [country] [currency]`"""
-    services, name = context.services, next((word for word in words if "/" in word), None)
-    country = next((word for word in words if _COUNTRY.fullmatch(word)), "")
-    currency = next((word for word in words if _CURRENCY.fullmatch(word)), "")
-    if len(words) > 3 or set(words) - {name, country, currency}:
-        raise InputError("a country by its two letters, and a currency", AGENTS)
-    around = await services.derivs.agents(context.person, name, country, currency)
+    services = context.services
+    names = [word for word in words if "/" in word]
+    currencies = [word for word in words if word.upper() in DIGITS or _CURRENCY.fullmatch(word)]
+    country = " ".join(word for word in words if word not in (*names, *currencies))
+    if len(names) > 1 or len(currencies) > 1:
+        raise InputError("a country and a currency, one of each", AGENTS)
+    around = await services.derivs.agents(
+        context.person, names[0] if names else None, country, currencies[0] if currencies else ""
+    )
     book = None
     if context.person.may(Right.ASK):
         book = frozenset(one.account for one in await services.money.beneficiaries.listed() if one.provider == _DERIV)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from bot.access.model import Person, Right
 from bot.clock import Clock
 from bot.errors import InputError, NotAllowedError, NotFoundError
-from bot.money import Currency
+from bot.money import DIGITS, Currency
 from bot.operations.adapters import deriv_behind
 from bot.operations.changing import Changing
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.providers import deriv
+from bot.providers.deriv.signup import country_in
 from bot.providers.records import Quote, Reading
 from bot.secret import Secret
 
@@ -96,12 +97,15 @@ class DerivDesk:
             return connection, replace(told, items=told.items[-MOST_TICKS:])
 
     async def agents(self, person: Person, word: str | None, country: str, currency: str) -> Around:
-        """Payment agents of a country, by its two letters; without one, of where the account lives."""
+        """Payment agents of a country, by name or its two letters; without one, of where the account lives."""
         async with self._reading(await self.meant(person, word)) as binary:
             code = country.lower() or (await binary.own.settings()).country_code or ""
             if not code:
-                raise InputError("say the country, by its two letters", "/agents id")
-            found = await binary.counters.agents(code, currency.upper() or None)
+                raise InputError("say the country, by its name or its two letters", "/agents Indonesia")
+            if len(code) > 2:
+                code = country_in(await binary.opening.residences(), code).code
+            known = currency.upper() if currency.upper() in DIGITS else currency
+            found = await binary.counters.agents(code, known or None)
             session = await binary.line.logged_in()
             return Around(code, found, frozenset(one.id for one in (session.own, *session.accounts)))
 

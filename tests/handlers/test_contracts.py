@@ -163,6 +163,9 @@ async def test_an_agent_is_told_with_the_line_that_pays_out_there(desk: Treasury
     assert "Not in the book yet: /beneficiaries add deriv CR900076 Coin Agent BTC" in text
     assert text.endswith("That is your own account.")
     assert "Not in the book" not in await desk.desk.said(VERA, "/agents id")
+    assert await desk.desk.said(OLGA, "/agents indonesia btc") == await desk.desk.said(OLGA, "/agents id BTC")
+    assert "Coin Agent" in await desk.desk.said(OLGA, "/agents id BTC")
+    assert "Deriv knows no such country" in await desk.desk.said(OLGA, "/agents Atlantis")
     await desk.enter_in_book("Agent One", "CR900073", "deriv")
     assert "/payout to CR900073\n" in await desk.desk.said(OLGA, "/agents id")
     (much,) = await desk.desk.says(OLGA, "/payout to CR900073")
