@@ -1,13 +1,18 @@
 """/wallet and /mt: what a client of the CRM holds. What changes it is in `bookings`."""
 
+from collections.abc import Iterable
+
 from bot.access.model import Right
 from bot.errors import InputError
 from handlers import bookings, completing
+from handlers.completing import is_a_word
 from handlers.context import DeskContext
 from handlers.doors import Words, at_most_one, taste_of
 from handlers.pages import Reply
 from handlers.render import crm as render
+from handlers.render import visible
 
+_MOST_BUTTONS, _LABEL = 9, 30
 _MT = "/mt conn0001/500123"
 _WHOSE = "Whose wallets? An id, a name or an e-mail address, for example: u7h2k9d0"
 _HOW_MUCH = "How much, and what for? For example: 250.00 USD for bonus"
@@ -25,12 +30,19 @@ async def wallet(context: DeskContext, words: Words) -> Reply | None:
         return None
     hits = await context.services.clients.search(context.person, " ".join(words))
     if len(hits.clients) != 1:
-        return Reply(render.found(hits))
+        several = [(one.name or one.id, one.id) for one in hits.clients]
+        return Reply(render.found(hits), offers=_each("/wallet", several))
     (client,) = hits.clients
     holds = await context.services.clients.holdings(context.person, client.id)
     line = f"/wallet {client.id}"
-    offers = _bookings(context, line) if completing.is_a_word(client.id) else []
+    offers = _bookings(context, line) if is_a_word(client.id) else []
     return Reply(render.holdings(client, holds, taste_of(context)), again=line, offers=offers)
+
+
+def _each(command: str, several: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A button for the first ones: what it is called, and what the command calls it."""
+    named = [(visible(label.strip(), _LABEL), f"{command} {word}") for label, word in several if is_a_word(word)]
+    return named[:_MOST_BUTTONS]
 
 
 def _bookings(context: DeskContext, line: str) -> list[tuple[str, str]]:
@@ -50,7 +62,9 @@ async def mt(context: DeskContext, words: Words) -> Reply | None:
     place = at_most_one(words, _MT)
     taste = taste_of(context)
     if place is None:
-        return Reply(render.trading(await context.services.clients.trading(context.person), taste), again="/mt")
+        found_ones = await context.services.clients.trading(context.person)
+        offers = _each("/mt", [(f"{one.row.login} {one.row.owner}", one.place) for one in found_ones.accounts])
+        return Reply(render.trading(found_ones, taste), again="/mt", offers=offers)
     server, _, login = place.rpartition("/")
     if not (server and login.isdecimal()):
         raise InputError("a server and a login", _MT)

@@ -84,6 +84,26 @@ async def test_a_withdrawal_from_a_trading_account_is_booked_once(desk: Desk) ->
     assert len(await ledger(desk)) == len(before) + 1
 
 
+async def test_a_booking_is_put_together_by_buttons_and_one_amount(desk: Desk) -> None:
+    before = await ledger(desk)
+    (listed,) = await desk.says(OLGA, "/mt")
+    (shown,) = await desk.taps(OLGA, listed, next(one for one in buttons(listed) if one.startswith("60132 ")))
+    assert shown["text"].startswith("MT4 ")
+    (question,) = await desk.taps(OLGA, shown, "Withdraw…")
+    assert question["text"].startswith("How much, and what for?")
+    (look,) = await desk.says(OLGA, "1.00 USD")
+    assert "/60132" in look["text"].splitlines()[1]
+    await signed(desk, look)
+    assert len(await ledger(desk)) == len(before) + 1
+
+
+async def test_of_several_clients_that_fit_each_has_a_button(desk: Desk) -> None:
+    (found,) = await desk.says(OLGA, "/wallet example")
+    first = next(iter(buttons(found)))
+    (shown,) = await desk.taps(OLGA, found, first)
+    assert shown["text"].startswith("Wallets of ")
+
+
 async def test_what_cannot_be_is_said_before_anybody_signs(desk: Desk) -> None:
     user = await client(desk)
     for words, sentence in (
