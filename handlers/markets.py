@@ -11,6 +11,7 @@ from bot.operations.sheets import Sheet
 from bot.providers import deriv
 from bot.providers.base import Ability
 from bot.providers.records import Market
+from bot.providers.registry import PROVIDERS
 from handlers import alert_steps, completing, pages
 from handlers.context import DeskContext
 from handlers.doors import Words, at_most_one, taste_of
@@ -29,7 +30,7 @@ _CALLED = {"1h": "an hour", "6h": "6 hours", "1d": "a day", "1w": "a week", "1mo
 
 
 async def quote(context: DeskContext, words: Words) -> Reply | None:
-    if not words or completing.is_begun(words):
+    if not words or completing.is_begun(words) or _is_login(words):
         return await _which(context, _QUOTE, words)
     sheet = await context.services.markets.quoted(context.person, words)
     again = " ".join(["/quote", *words])
@@ -37,7 +38,7 @@ async def quote(context: DeskContext, words: Words) -> Reply | None:
 
 
 async def market(context: DeskContext, words: Words) -> Reply | None:
-    if not words or completing.is_begun(words):
+    if not words or completing.is_begun(words) or _is_login(words):
         return await _which(context, _MARKET, words)
     sheet = await context.services.markets.described(context.person, words)
     again = " ".join(["/market", *words])
@@ -88,7 +89,7 @@ async def orders(context: DeskContext, words: Words) -> Reply:
 
 async def chart(context: DeskContext, words: Words) -> Reply | None:
     """A picture, to the asker's private chat."""
-    if not words or completing.is_begun(words):
+    if not words or completing.is_begun(words) or _is_login(words):
         return await _which(context, _CHART, words)
     names, span, style = read(words)
     path = await context.services.markets.path(context.person, names, span)
@@ -155,7 +156,8 @@ async def _which(context: DeskContext, example: str, words: Words) -> Reply | No
     found = [] if words else await desk.held(context.person)
     if not found:
         question = f"Which market? Its symbol, or a part of its name, for example: <code>{example.split()[1]}</code>"
-        await completing.ask(context, question, command.lstrip("/"), *words[:-1])
+        begun = words[:-1] if completing.is_begun(words) else words
+        await completing.ask(context, question, command.lstrip("/"), *begun)
         return None
     offers = [
         (visible(market.name or market.symbol, _LABEL), f"{command} {connection.name} {market.symbol}")
@@ -163,6 +165,11 @@ async def _which(context: DeskContext, example: str, words: Words) -> Reply | No
     ]
     told = f"Which market? Tap one of yours, or name any, by a part of its name: <code>{example}</code>"
     return Reply([told], None, [*offers, completing.offer("Another…", command)])
+
+
+def _is_login(words: Words) -> bool:
+    """Whether there is a provider's or a login's name, and nothing else."""
+    return len(words) == 1 and words[0].lower().split("/")[0] in PROVIDERS
 
 
 def _some(words: Words, example: str) -> None:

@@ -168,14 +168,15 @@ class Prompts:
         if request.state not in _TOLD:
             return
         title = f"Request {request.id}: {_STATES[request.state]}"
-        lines = (*self._reader.lines(request), f"{upper(request.outcome)}.")
+        lines = (*self._reader.lines(request), f"{upper(request.outcome)}.", *while_unknown(request))
+        step = f"/request {request.id} shows how it stands." if request.state is State.UNKNOWN else ""
         concerned = {request.asked_by}
         if request.kind.is_sent:
             concerned |= {vote.person_id for vote in request.approvals}
         for person in people_in(tables):
             for number in person.telegram_ids if person.id in concerned else ():
                 dedupe = f"request/{request.id}/{request.state}/{request.version}/{number}"
-                self._put(tables, number, title, lines, dedupe)
+                self._outbox.put(tables, Notice(Lane.DECISIONS, number, title, lines, dedupe, next_step=step))
 
     def _put(
         self,
@@ -281,7 +282,14 @@ def _standing(request: Request) -> tuple[str, ...]:
         case State.ACKED:
             return ("Sent; the provider has taken it, and has not said yet that it is done.",)
         case _:
-            return (f"{upper(ended_as(request))}.",)
+            return (f"{upper(ended_as(request))}.", *while_unknown(request))
+
+
+def while_unknown(request: Request) -> tuple[str, ...]:
+    """What is being done while nobody knows what became of it, and what is not to be done."""
+    if request.state is not State.UNKNOWN:
+        return ()
+    return ("It may have been executed. The provider is asked until that is known: do not send it again, by any way.",)
 
 
 def ended_as(request: Request) -> str:

@@ -1,15 +1,7 @@
 """One way to stand on the other side of a socket.
 
-A simulator brings its vendor routes, its own controls, its credentials and its ledger; this file serves them on
-127.0.0.1, adds the control side under `/_sim`, keeps the ledger in a file when asked, and plays misfortunes.
-
-Control side, the same for all (a simulator adds its own beside these):
-
-    GET  /_sim/ledger    {"entries": [{"id","kind","from","to","amount","currency","reference","at_ms"}]}
-    POST /_sim/faults    a script of misfortunes, see `faults.py`; answers how many are waiting
-    GET  /_sim/faults    the misfortunes still waiting
-    POST /_sim/limits    {"lifted": true|false}: pacing and rate limits off, for measuring
-    POST /_sim/down      {"down": true|false}: every vendor path is unreachable while down
+A simulator brings what `simulator.py` says; this file serves it on 127.0.0.1, with the control side of `controls.py`
+under `/_sim`, keeps the ledger in a file when asked, and plays misfortunes.
 """
 
 import asyncio
@@ -20,91 +12,26 @@ import shutil
 import socket
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import BaseRoute, Mount, Route
 
+from bot.loopback.controls import build_app
 from bot.loopback.faults import Misfortunes
 from bot.loopback.shaping import FaultyHTTP, FaultyWebSocket
+from bot.loopback.simulator import Simulator
 
 _TURNS_OF_THE_LOOP = 10
 """Within so many, what a client has ended is let go, and what was accepted just now is a connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """One thing the simulator really carried out."""
-
-    id: str
-    kind: str
-    source: str
-    target: str
-    amount: str
-    currency: str
-    reference: str
-    at_ms: int
-
-    def as_json(self) -> dict[str, str | int]:
-        return {
-            "id": self.id,
-            "kind": self.kind,
-            "from": self.source,
-            "to": self.target,
-            "amount": self.amount,
-            "currency": self.currency,
-            "reference": self.reference,
-            "at_ms": self.at_ms,
-        }
-
-
-@dataclass(slots=True)
-class Switches:
-    """What the control side can change about any simulator."""
-
-    limits_lifted: bool = False
-    origin_http: str = ""
-    """Filled in when it listens, e.g. `http://127.0.0.1:4711`; vendors that announce their own addresses need it."""
-    origin_ws: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
-
-
-class Simulator(Protocol):
-    """What one provider's simulator brings."""
-
-    name: str
-    switches: Switches
-
-    def routes(self) -> Sequence[BaseRoute]:
-        """The vendor's own paths, HTTP and WebSocket."""
-
-    def controls(self) -> Sequence[BaseRoute]:
-        """Further routes below `/_sim`, without the prefix."""
-
-    def credentials(self) -> Mapping[str, Any]:
-        """What a client needs to log in; goes into the line `simulate` prints."""
-
-    def ledger(self) -> Sequence[LedgerEntry]:
-        """The truth about what was carried out."""
-
-    def dump(self) -> Mapping[str, Any]:
-        """Its whole state as JSON values, for `--state`."""
-
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Take up what `dump` gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,70 +56,6 @@ class Listening:
                 "credentials": dict(self.credentials),
             }
         )
-
-
-def build_app(simulator: Simulator, misfortunes: Misfortunes, state: Path | None = None) -> Starlette:
-    """The simulator's ASGI application: vendor routes behind the misfortunes, controls beside them."""
-
-    async def asked(request: Request) -> Any:
-        try:
-            return await request.json()
-        except ValueError:
-            raise HTTPException(400, "the body is not JSON") from None
-
-    async def ledger(_: Request) -> JSONResponse:
-        return JSONResponse({"entries": [entry.as_json() for entry in simulator.ledger()]})
-
-    async def faults(request: Request) -> JSONResponse:
-        if request.method == "POST":
-            try:
-                misfortunes.add(await asked(request))
-            except (KeyError, TypeError, ValueError) as error:
-                raise HTTPException(400, f"not a script: {error}") from None
-        return JSONResponse({"waiting": misfortunes.waiting()})
-
-    async def limits(request: Request) -> JSONResponse:
-        simulator.switches.limits_lifted = bool((await asked(request)).get("lifted"))
-        return JSONResponse({"lifted": simulator.switches.limits_lifted})
-
-    async def down(request: Request) -> JSONResponse:
-        misfortunes.set_down(bool((await asked(request)).get("down")))
-        return JSONResponse({"down": misfortunes.down})
-
-    control = [
-        Route("/ledger", ledger),
-        Route("/faults", faults, methods=["GET", "POST"]),
-        Route("/limits", limits, methods=["POST"]),
-        Route("/down", down, methods=["POST"]),
-        *simulator.controls(),
-    ]
-    app = Starlette(routes=[Mount("/_sim", routes=control), *simulator.routes()])
-    app.add_middleware(_Keeping, simulator=simulator, path=state)
-    app.add_middleware(misfortunes.middleware)
-    return app
-
-
-class _Keeping:
-    """Writes the simulator's state to its file after each exchange, whole or not at all."""
-
-    def __init__(self, app: Any, simulator: Simulator, path: Path | None) -> None:
-        self.app = app
-        self.simulator = simulator
-        self.path = path
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def sending(message: Any) -> None:
-            self.keep()  # before the answer leaves: what was answered is on disk
-            await send(message)
-
-        await self.app(scope, receive, send if self.path is None else sending)
-
-    def keep(self) -> None:
-        if self.path is None:
-            return
-        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False) as file:
-            file.write(json.dumps(self.simulator.dump()))  # several times as quick as `json.dump`
-        Path(file.name).replace(self.path)
 
 
 @asynccontextmanager

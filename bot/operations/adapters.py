@@ -1,6 +1,6 @@
-"""Which adapter stands behind a session, for those who need what one provider has and no other.
+"""What stands behind a session, for those who need what not every provider has.
 
-Each is imported with the first login: most starts ask nobody.
+Adapters are imported with the first login: most starts ask nobody.
 """
 
 from collections.abc import AsyncIterator
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from bot.access.model import Person
 from bot.errors import NotFoundError, UnsupportedError
 from bot.operations.connections import Connections
+from bot.operations.linked import Connection
 from bot.providers import crm
-from bot.providers.base import Provider
+from bot.providers.base import Ability, Provider
+from bot.providers.markets import KeepsOrders, TellsPrices
 
 if TYPE_CHECKING:
     from bot.providers.capital.client import Capital
@@ -35,6 +37,32 @@ def capital_behind(provider: Provider, wish: str) -> "Capital":
     if not isinstance(provider, Capital):
         raise UnsupportedError(provider.spec.name, wish)
     return provider
+
+
+def prices_of(provider: Provider) -> TellsPrices:
+    """`UnsupportedError` where it tells none."""
+    if not isinstance(provider, TellsPrices):
+        raise UnsupportedError(provider.spec.name, Ability.MARKETS.value)
+    return provider
+
+
+def orders_of(provider: Provider) -> KeepsOrders:
+    """`UnsupportedError` where it keeps none."""
+    if not isinstance(provider, KeepsOrders):
+        raise UnsupportedError(provider.spec.name, Ability.ORDERS.value)
+    return provider
+
+
+async def crm_meant_by(connections: Connections, person: Person) -> Connection:
+    """The CRM through which a person may act, where there is one; else the first that they may read.
+
+    Raises:
+        NotFoundError: None.
+    """
+    visible = [one for one in await connections.visible_to(person) if one.provider == crm.SPEC.name]
+    if not visible:
+        raise NotFoundError("connection", crm.SPEC.name)
+    return next((one for one in visible if one.may_act(person)), visible[0])
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ What could mean several things comes back as several; a person picks.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from itertools import zip_longest
@@ -13,10 +13,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role, Roster
-from bot.alerts.model import Measure, Occasion, Rule, Source, Target, Test
-from bot.alerts.screening import of_balance, of_position
+from bot.alerts.model import Measure, Occasion, Rule, Source, Target
 from bot.alerts.sentences import EXAMPLE, Sentence
-from bot.alerts.subjects import ALL
 from bot.clock import Clock
 from bot.errors import (
     InputError,
@@ -27,20 +25,14 @@ from bot.errors import (
     RecordUnreadableError,
 )
 from bot.ids import short_id
+from bot.operations.alert_subjects import MOST_OFFERED, OF_LINES, OF_POSITIONS, called
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.sharing import party_named
-from bot.providers.base import Provider
-from bot.providers.markets import KeepsOrders, TellsPrices
-from bot.providers.records import Balance
 
 ANSWER_SECONDS: Final = 20.0
-MOST_OFFERED: Final = 6
 MOST_HEARERS: Final = 40
 _OF_CRM = (Occasion.WITHDRAWAL_NEW, Occasion.WITHDRAWAL_WAITING)
-_OF_ACCOUNTS = (Measure.BALANCE, Measure.FREE_MARGIN, Measure.MARGIN_LEVEL, Measure.MARGIN_DISTANCE)
-_OF_POSITIONS = (Occasion.FILLED, Occasion.OPENED, Occasion.CLOSED, Occasion.STOPPED)
-_OF_LINES = (Occasion.MONEY_IN, Occasion.MONEY_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +111,7 @@ class Alerting:
     ) -> list[Proposal]:
         """What this connection has that goes by these words."""
         async with self._connections.session(one, seconds=ANSWER_SECONDS) as provider:
-            if said.what is Measure.PRICE:
-                subjects = await _markets(provider, " ".join(rest))
-            elif said.what in _OF_ACCOUNTS:
-                subjects = await _accounts(provider, said, rest)
-            elif said.what in _OF_LINES:
-                subjects = await _receiving(provider, said, rest)
-            elif said.what in _OF_POSITIONS:
-                subjects = await _dealt(provider, said, rest)
-            else:
-                subjects = await _positions(provider, said, rest)
-                if not subjects and said.what is Measure.LIQUIDATION_DISTANCE:
-                    said = replace(said, what=Measure.MARGIN_DISTANCE)  # it does not tell at which price it closes
-                    subjects = await _accounts(provider, said, rest)
+            said, subjects = await called(provider, said, rest)
         return [
             Proposal(
                 self._rule(person, said, Source(one.id, said.what, subject.subject), target, subject.currency),
@@ -154,7 +134,7 @@ class Alerting:
             if named:
                 at = said.names.index(word)
                 return named, (*said.names[:at], *said.names[at + 1 :])
-        if isinstance(said.what, Occasion) and said.names and said.what not in (*_OF_POSITIONS, *_OF_LINES):
+        if isinstance(said.what, Occasion) and said.names and said.what not in (*OF_POSITIONS, *OF_LINES):
             raise NotFoundError("connection", " ".join(said.names), tuple(one.name for one in visible))
         return visible, said.names
 
@@ -235,14 +215,6 @@ class Alerting:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    subject: str
-    name: str = ""
-    currency: str = ""
-    now: Decimal | None = None
-
-
 _NO_ANSWER = (ProviderError, RecordUnreadableError, OwnerSuspendedError, NotFoundError)
 
 
@@ -253,79 +225,5 @@ def _in_turn(answers: Sequence[Sequence[Proposal]]) -> list[Proposal]:
 
 def _check_said(occasion: Occasion, rest: tuple[str, ...]) -> None:
     """`InputError` when these words name a part of what has none: a rule for it would wait for ever."""
-    if rest and occasion not in (*_OF_POSITIONS, *_OF_LINES):
+    if rest and occasion not in (*OF_POSITIONS, *OF_LINES):
         raise InputError(f"{occasion.value} is not about {' '.join(rest)}", f"/alert {occasion.value}")
-
-
-async def _markets(provider: Provider, text: str) -> list[_Subject]:
-    if not isinstance(provider, TellsPrices):
-        return []
-    reading = await provider.find_markets(text, most=MOST_OFFERED)
-    return [
-        _Subject(one.symbol, one.name if one.name != one.symbol else "", now=one.quote.mid if one.quote else None)
-        for one in reading.items
-    ]
-
-
-async def _accounts(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:
-    """Those of that currency, or that are called so."""
-    found = []
-    for balance in (await provider.balances()).items:
-        measures = of_balance(balance)
-        currency = balance.amount.currency.code
-        is_meant = said.currency in ("", currency) and _is_called(balance, rest)
-        if is_meant and isinstance(said.what, Measure) and (said.what in measures or said.test is Test.CHANGES):
-            of = "" if said.what.is_percent else currency
-            found.append(_Subject(f"{balance.account} {currency}", balance.name, of, measures.get(said.what)))
-    return found
-
-
-def _is_called(balance: Balance, rest: tuple[str, ...]) -> bool:
-    words = " ".join(rest).casefold()
-    return not words or words in (balance.account.casefold(), balance.name.casefold(), balance.owner.casefold())
-
-
-async def _receiving(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:
-    """The accounts that are called so; a statement names them by their numbers."""
-    balances = (await provider.balances()).items
-    names = {
-        one.account: one.name
-        for one in balances
-        if said.currency in ("", one.amount.currency.code) and _is_called(one, rest)
-    }
-    return [_Subject(account, name) for account, name in names.items()]
-
-
-async def _dealt(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:
-    """One position or order by its number, or those of a market; whether any is open there or not."""
-    words = " ".join(rest).casefold()
-    if said.what is Occasion.FILLED and isinstance(provider, KeepsOrders):
-        for order in (await provider.orders()).items:
-            if words == order.id.casefold():
-                return [_Subject(order.id, order.name)]
-    for position in (await provider.positions()).items:
-        if words == position.id.casefold() and said.what not in (Occasion.FILLED, Occasion.OPENED):
-            return [_Subject(position.id, position.name)]
-        if words in (position.symbol.casefold(), position.name.casefold()):
-            return [_Subject(position.symbol, position.name)]
-    return [replace(market, now=None) for market in await _markets(provider, " ".join(rest))]
-
-
-async def _positions(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[_Subject]:
-    """One position by its number, all of a market, or all there are."""
-    words = " ".join(rest).casefold()
-    found: dict[str, _Subject] = {}
-    for position in (await provider.positions()).items:
-        numbers = of_position(position)
-        currency = position.profit.currency.code if position.profit is not None and said.what is Measure.PROFIT else ""
-        if said.currency not in ("", currency) or not isinstance(said.what, Measure):
-            continue
-        if said.what is Measure.LIQUIDATION_DISTANCE and said.what not in numbers:
-            continue
-        if words and words == position.id.casefold():
-            return [_Subject(position.id, position.name, currency, numbers.get(said.what))]
-        if words in (position.symbol.casefold(), position.name.casefold()) or not words:
-            subject = position.symbol if words else ALL if currency else ""
-            subject = f"{subject} {currency}" if currency else subject
-            found.setdefault(subject, _Subject(subject, position.name if words else "all positions", currency))
-    return list(found.values())

@@ -9,13 +9,12 @@ from bot.approvals.service import Wish
 from bot.clock import Clock
 from bot.errors import InputError, NotFoundError
 from bot.money import Currency, Money
+from bot.operations.adapters import crm_meant_by
 from bot.operations.clients import ClientDesk
 from bot.operations.connections import Connections
-from bot.operations.linked import Connection
 from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
 from bot.operations.transfers import amount_of, check_note
-from bot.providers import crm
 
 _WAYS = {"deposit": "deposit", "withdraw": "withdrawal", "withdrawal": "withdrawal"}
 _BOOKED = ("mt4", "mt5")
@@ -112,7 +111,7 @@ class BookingDesk:
         asked_in: str | None,
         chat_id: int | None,
     ) -> Plan:
-        connection = await self._through(by)
+        connection = await crm_meant_by(self._connections, by)
         parameters = {
             **common(connection),
             **about,
@@ -123,13 +122,6 @@ class BookingDesk:
         }
         plan = await self._planning.plan(by, connection, Wish(kind, parameters, asked_in, chat_id))
         return replace(plan, held=held, held_at=self._clock.now() if held is not None else None)
-
-    async def _through(self, by: Person) -> Connection:
-        """One through which they may act, where there is one; else that by which clients are looked at."""
-        visible = [one for one in await self._connections.visible_to(by) if one.provider == crm.SPEC.name]
-        if not visible:
-            raise NotFoundError("connection", crm.SPEC.name)
-        return next((one for one in visible if one.may_act(by)), visible[0])
 
 
 def _check(where: str, held: Money | None, money: Money, wanted: Booking) -> None:

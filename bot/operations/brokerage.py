@@ -129,7 +129,12 @@ class Brokerage:
             if doing == "add":
                 await broker.watchlists.add(one.id, symbol)
                 return f"{symbol} is on {one.name} now."
-            await broker.watchlists.take_off(one.id, symbol)
+            try:
+                await broker.watchlists.take_off(one.id, symbol)
+            except NotFoundError as error:
+                if error.what != "market":
+                    raise
+                raise ConflictError(f"{symbol} is not on {one.name}") from None
             return f"{symbol} is off {one.name}."
 
     async def brokers(self, person: Person, word: str | None) -> list[Connection]:

@@ -94,6 +94,12 @@ def read(words: Sequence[str]) -> Line:
     return Line(kind, barriers=tuple(barriers), **found)
 
 
+def word_for(code: str, *, has_barrier: bool) -> str:
+    """What people call a kind of contract, "" where they have no word; against a price of one's own it is another."""
+    words = [word for word, called in TYPES.items() if called == code]
+    return (words[-1] if has_barrier else words[0]) if words else ""
+
+
 def placed(words: Sequence[str], name: str) -> list[str]:
     """The same line with another connection in it."""
     at = next((place for place, word in enumerate(words[:-1]) if word.lower() == "on"), len(words))

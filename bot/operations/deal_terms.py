@@ -74,13 +74,18 @@ def check_size(size: Decimal, market: Market) -> None:
         raise InputError(f"sizes in {market.name} go in steps of {market.step:f}", f"{size - size % market.step:f}")
 
 
-def check_bracket(side: str, price: Decimal, terms: Mapping[str, str]) -> None:
-    """A stop lies where it loses, and a limit where it gains."""
+def check_bracket(side: str, price: Decimal, terms: Mapping[str, str], whose: str = "") -> None:
+    """A stop lies where it loses, and a limit where it gains.
+
+    Args:
+        whose: What has them, where it is there already.
+    """
     up = side == "buy"
     for name, gains in (("stop", False), ("limit", True)):
-        if name in terms and (Decimal(terms[name]) > price) != (up == gains):
+        if terms.get(name, NONE) != NONE and (Decimal(terms[name]) > price) != (up == gains):
             there = "above" if up == gains else "below"
-            raise InputError(f"to {side}, a {name} lies {there} the price, which is {price:f}", f"{name} …")
+            said = f"{whose or f'to {side}'}, a {name} lies {there} the price, which is {price:f}"
+            raise InputError(said, f"{name} …")
 
 
 def worth_at(size: Decimal, price: Decimal, currency: Currency | None) -> dict[str, str]:

@@ -9,7 +9,8 @@ from bot.access.model import Person
 from bot.approvals.model import Kind
 from bot.approvals.service import Wish
 from bot.clock import Clock
-from bot.errors import CountersignError, InputError, NotFoundError, UnsupportedError
+from bot.errors import CountersignError, InputError, NotFoundError
+from bot.operations.adapters import orders_of, prices_of
 from bot.operations.connections import Connections
 from bot.operations.deal_line import Line
 from bot.operations.deal_terms import (
@@ -29,7 +30,7 @@ from bot.operations.markets import MOST_FOUND, the_one
 from bot.operations.moving.matters import common
 from bot.operations.moving.plans import Plan, Planning
 from bot.providers.acts import ActKind
-from bot.providers.base import Ability, Provider
+from bot.providers.base import Ability
 from bot.providers.markets import KeepsOrders, TellsPrices
 from bot.providers.records import Direction, Market, Order, Position
 
@@ -87,7 +88,7 @@ class DealDesk:
         size = number_of(line.size, "a size", example)
         connection = await self._through(by, line.on)
         async with self._connections.session(connection) as provider:
-            prices, deals = _prices(provider), _deals(provider)
+            prices, deals = prices_of(provider), orders_of(provider)
             market = await _with_price(prices, (await the_one(prices, line.what)).symbol)
             account = await deals.dealing_account()
             tolerance = deals.price_tolerance
@@ -126,7 +127,7 @@ class DealDesk:
             NotFoundError: None could be.
         """
         async with self._connections.session(connection) as provider:
-            prices = _prices(provider)
+            prices = prices_of(provider)
             found = (await prices.find_markets(text, most=MOST_FOUND)).items
             exact = [one for one in found if text.casefold() in (one.symbol.casefold(), one.name.casefold())]
             if not found:
@@ -139,7 +140,7 @@ class DealDesk:
         """Those in which something is open or waits."""
         async with self._connections.session(connection) as provider:
             held = {one.symbol: one.name for one in (await provider.positions()).items}
-            waiting = {one.symbol: one.name for one in (await _deals(provider).orders()).items}
+            waiting = {one.symbol: one.name for one in (await orders_of(provider).orders()).items}
         return tuple(Market(symbol, name) for symbol, name in {**held, **waiting}.items())
 
     async def closing(self, by: Person, line: Line, where: Where) -> tuple[tuple[Plan, ...], tuple[LeftOut, ...]]:
@@ -189,6 +190,7 @@ class DealDesk:
         if not is_order and (line.level or line.till):
             raise InputError("a position has a stop and a limit; a price and a time belong to an order", CHANGE)
         terms = terms_of(line, self._zone, self._clock.now(), may_be_none=True)
+        _check_legs(one.item, terms)
         worth = worth_of(one.item, terms.get("level"))
         if "level" in terms and not worth:
             raise InputError("nobody can weigh what it is worth there: its currency is not told", CHANGE)
@@ -298,6 +300,13 @@ def _least(one: Open, line: Line) -> dict[str, str]:
     return {"least": one.item.worth.text()}
 
 
+def _check_legs(item: Position | Order, terms: Mapping[str, str]) -> None:
+    """Against the price of now, or the one that an order waits for: the broker looks at that one, too."""
+    price = Decimal(terms.get("level", item.level)) if isinstance(item, Order) else item.now
+    if price is not None and item.direction is not None:
+        check_bracket(_SIDES[item.direction], price, terms, f"of a {item.direction}")
+
+
 def _about(one: Open, worth: Mapping[str, str]) -> dict[str, str]:
     item = one.item
     return {
@@ -328,15 +337,3 @@ def _only(found: tuple[Open, ...] | list[Open], word: str, what: str = "open pos
 async def _with_price(prices: TellsPrices, symbol: str) -> Market:
     market = await prices.market(symbol)
     return market if market.quote is not None else replace(market, quote=await prices.quote(symbol))
-
-
-def _prices(provider: Provider) -> TellsPrices:
-    if not isinstance(provider, TellsPrices):
-        raise UnsupportedError(provider.spec.name, Ability.MARKETS.value)
-    return provider
-
-
-def _deals(provider: Provider) -> KeepsOrders:
-    if not isinstance(provider, KeepsOrders):
-        raise UnsupportedError(provider.spec.name, Ability.ORDERS.value)
-    return provider

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bot.access.model import Person, Right
 from bot.audit.service import Audit
 from bot.errors import InputError, NotAllowedError, NotFoundError, OutcomeUnknownError, ReplyError, SilentError
+from bot.operations.adapters import crm_meant_by
 from bot.operations.connections import Connections
 from bot.operations.freezing import Freezing, check
 from bot.operations.linked import Connection
@@ -59,13 +60,10 @@ class Leads:
         """
         if not person.may(Right.ASK):
             raise NotAllowedError(Right.ASK)
-        visible = [one for one in await self._connections.visible_to(person) if one.provider == wire.NAME]
-        if not visible:
-            raise NotFoundError("connection", wire.NAME)
-        for one in visible:
-            if one.may_act(person):
-                return one
-        raise NotAllowedError(f"act through {visible[0].name}")
+        through = await crm_meant_by(self._connections, person)
+        if not through.may_act(person):
+            raise NotAllowedError(f"act through {through.name}")
+        return through
 
     async def make(self, person: Person, lead: Lead, *, telegram_id: int) -> str:
         """Make a lead, once; answers its id in the CRM, empty where none is told.

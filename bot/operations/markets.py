@@ -11,13 +11,13 @@ from bot.errors import (
     InputError,
     NotFoundError,
     ProviderError,
-    UnsupportedError,
 )
+from bot.operations.adapters import orders_of, prices_of
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.sheets import Sheet, Sheets
 from bot.providers.base import Ability, Provider
-from bot.providers.markets import KeepsOrders, TellsPrices
+from bot.providers.markets import TellsPrices
 from bot.providers.records import Candle, Market, Order, Position, Reading
 
 Item = TypeVar("Item")
@@ -80,9 +80,7 @@ class MarketDesk:
         """What waits for its price, of one connection or of all that have such a thing."""
 
         async def waiting(provider: Provider) -> Reading[Order]:
-            if not isinstance(provider, KeepsOrders):
-                raise UnsupportedError(provider.spec.name, Ability.ORDERS.value)
-            return await provider.orders()
+            return await orders_of(provider).orders()
 
         chosen = await self._sheets.whom(person, word, Ability.ORDERS)
         return await self._ask(chosen, waiting)
@@ -117,7 +115,7 @@ class MarketDesk:
         near: list[str] = []
 
         async def drawn(provider: Provider) -> Reading[tuple[Market, Reading[Candle], tuple[Position, ...]]]:
-            prices = _prices(provider)
+            prices = prices_of(provider)
             try:
                 market = await the_one(prices, text)
             except NotFoundError as error:
@@ -140,7 +138,7 @@ class MarketDesk:
         chosen, text = await self._meant(person, words)
 
         async def fitting(provider: Provider) -> Reading[Market]:
-            return await said(_prices(provider), text)
+            return await said(prices_of(provider), text)
 
         return await self._ask(chosen, fitting)
 
@@ -167,12 +165,6 @@ class MarketDesk:
                 return Reading((), self._clock.now())
 
         return await self._sheets.ask(chosen, asked)
-
-
-def _prices(provider: Provider) -> TellsPrices:
-    if not isinstance(provider, TellsPrices):
-        raise UnsupportedError(provider.spec.name, Ability.MARKETS.value)
-    return provider
 
 
 async def _held(provider: Provider, symbol: str) -> tuple[Position, ...]:

@@ -25,6 +25,7 @@ from bot.errors import (
 )
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
+from bot.operations.adapters import crm_meant_by
 from bot.operations.approved_lately import ApprovedLately
 from bot.operations.arrivals import Arrivals
 from bot.operations.connections import Connections
@@ -117,7 +118,7 @@ class Withdrawals:
         wanted = request_id.strip().lower()
         if not (wanted.isascii() and wanted.isalnum() and len(wanted) <= 64):
             raise InputError("a request's id is letters and digits", _EXAMPLE)
-        through = await self._through(person)
+        through = await crm_meant_by(self._connections, person)
         found = await self._requests.ask(through, wanted)
 
         def change(tables: Tables) -> None:
@@ -205,7 +206,7 @@ class Withdrawals:
 
     async def everything(self, person: Person) -> list[Known]:
         """Every request of the list, oldest first."""
-        await self._through(person)
+        await crm_meant_by(self._connections, person)
         return await self._database.read(read_all)
 
     async def one(self, person: Person, request_id: str) -> Known:
@@ -218,7 +219,7 @@ class Withdrawals:
     async def look(self, person: Person, request_id: str) -> Look:
         """One request, read now; what webhooks told of one that cannot be read."""
         known = await self.one(person, request_id)
-        through = await self._through(person)
+        through = await crm_meant_by(self._connections, person)
         found = (await self._requests.settle(through, known.request_id, 0)).found
         known = await self.one(person, request_id)
         if found is None:
@@ -238,7 +239,7 @@ class Withdrawals:
             InputError: A rejection without a reason, or one too long.
             ProviderError: It could not be read now.
         """
-        through = await self._through(person)
+        through = await crm_meant_by(self._connections, person)
         check_may_prepare(person, through)
         if decision is Decision.REJECT:
             check_reason(reason)
@@ -250,17 +251,6 @@ class Withdrawals:
             lambda tables: self._requests.confirm(tables, known.request_id, found, is_read=is_read)
         )
         return prepared(through, found, decision, reason, seen, is_read=is_read)
-
-    async def _through(self, person: Person) -> Connection:
-        """The connection by which this person may read the CRM; one they may act through before any other.
-
-        Raises:
-            NotFoundError: None.
-        """
-        visible = [one for one in await self._connections.visible_to(person) if one.provider == wire.NAME]
-        if not visible:
-            raise NotFoundError("connection", wire.NAME)
-        return next((one for one in visible if one.may_act(person)), visible[0])
 
     async def reader(self) -> Connection | None:
         """A connection that reads for everybody, when nobody in particular asks."""

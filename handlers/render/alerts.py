@@ -7,7 +7,8 @@ from decimal import Decimal
 from bot.alerts.book import Entry
 from bot.alerts.model import Measure, Occasion, Phase, Rule, Target, Test
 from bot.alerts.wording import condition, number, subject_of, terms
-from bot.operations.alerting import MOST_OFFERED, Proposal
+from bot.operations.alert_subjects import MOST_OFFERED
+from bot.operations.alerting import Proposal
 from handlers.render.text import Taste, ago, bold, literal
 
 _STANDS = {

@@ -209,6 +209,18 @@ def test_a_document_is_a_download(page: Page, demo: Demo) -> None:
     expect(link).to_have_attribute("download", "statement.csv")
 
 
+def test_a_file_is_sent_and_read_by_the_bot(page: Page) -> None:
+    pane = _be(page, "admin")
+    _ask(pane, "/policy propose", "Send the policy as a TOML file")
+    before = newest(pane)
+    pane.get_by_test_id("file").set_input_files(
+        {"name": "rules.toml", "mimeType": "application/toml", "buffer": b"from_a_file = 1"}
+    )
+    expect(pane.locator("[data-from=self]").last.get_by_test_id("document")).to_contain_text("rules.toml")
+    answered(pane, before, "from_a_file")
+    _ask(pane, "/cancel", "Stopped")
+
+
 def test_a_photo_is_a_picture(page: Page) -> None:
     picture = _ask(_be(page, "viewer"), "/chart GOLD", "Gold").locator("img")
     expect(picture).to_have_js_property("complete", True)
@@ -249,6 +261,9 @@ def test_a_phone_shows_one_column_without_sideways_scrolling(browser: Browser, d
         page = context.new_page()
         page.goto(demo.address)
         page.wait_for_selector("body[data-ready]")
+        assert page.get_by_test_id("composer").evaluate("node => node.scrollHeight") < 50, (
+            "one line, with what it asks for"
+        )
         pane = _be(page, "approver")
         _ask(pane, "/balance", CRYPTO_ACCOUNT)
         assert page.evaluate("document.documentElement.scrollWidth") == 390

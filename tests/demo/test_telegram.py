@@ -178,6 +178,27 @@ async def test_extra_fields_make_messages_of_any_kind(telegram: Telegram) -> Non
     assert update["message"]["forward_origin"] == origin
 
 
+async def test_a_document_of_a_person_can_be_fetched_by_the_bot(telegram: Telegram) -> None:
+    place: dict[str, Any] = {"from": OLGA, "chat": OLGA, "name": "invoice.csv", "caption": "No. 4711"}
+    kind = {"content-type": "text/csv"}
+    sent = await telegram.http.post(f"{telegram.origin}/_sim/upload", params=place, content=b"a;b", headers=kind)
+    (update,) = await telegram.got("getUpdates")
+    assert update["update_id"] == sent.json()["update_id"]
+    assert await telegram.chat(OLGA) == [update["message"]]
+    document = update["message"]["document"]
+    assert update["message"]["caption"] == "No. 4711"
+    assert (document["file_name"], document["mime_type"], document["file_size"]) == ("invoice.csv", "text/csv", 3)
+    file = await telegram.got("getFile", file_id=document["file_id"])
+    content = await telegram.http.get(f"{telegram.origin}/file/bot{telegram.token}/{file['file_path']}")
+    assert content.content == b"a;b"
+    for wrong in ({"chat": "nobody"}, {"from": ""}, {"chat": -5}):
+        refused = await telegram.http.post(f"{telegram.origin}/_sim/upload", params=place | wrong, content=b"a;b")
+        assert refused.status_code == 400
+    large = await telegram.http.post(f"{telegram.origin}/_sim/upload", params=place, content=bytes(20_000_001))
+    assert large.status_code == 413
+    assert len(await telegram.chat(OLGA)) == 1
+
+
 async def test_a_stranger_may_write_too(telegram: Telegram) -> None:
     await telegram.play("send", **{"from": 666}, chat=666, text="/balance")
     (update,) = await telegram.got("getUpdates")

@@ -48,6 +48,7 @@ async def test_a_list_is_made_filled_shown_and_deleted(desk: Desk) -> None:
     assert "OIL_BRENT" in (vague := await desk.said(OLGA, "/watchlist bullion add oil")), vague
     assert "answer to “oil”" in vague
     assert await desk.said(OLGA, "/watchlist bullion remove gold") == "GOLD is off Bullion."
+    assert await desk.said(OLGA, "/watchlist bullion remove gold") == "GOLD is not on Bullion. Nothing was changed."
     assert "GOLD" not in await desk.said(OLGA, "/watchlist bullion")
     assert await desk.said(OLGA, "/watchlist bullion delete") == "Bullion is deleted."
     assert "Bullion" not in (await desk.said(OLGA, "/watchlist")).split("What is on one")[0]

@@ -12,7 +12,7 @@ import pytest
 from bot.approvals.model import Decision, State
 from bot.errors import InputError
 from bot.money import Currency, Money
-from bot.operations import deal_line
+from bot.operations import contract_line, deal_line
 from bot.operations.contract_line import Line, read
 from bot.operations.credentials import Wanted
 from bot.operations.deals import Where
@@ -65,8 +65,10 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     before = (await ledger(desk)).count("buy")
     told = await desk.desk.taps(OLGA, card, "Buy for 10.00")
     (last_look,) = [one for one in told if "Ask" in buttons(one)]
-    assert "Contract: CALL" in last_look["text"]
-    assert "Price at most: 10.00" in last_look["text"]
+    assert last_look["text"].startswith(
+        "Deriv · LIVE\nBuy a contract on R_100, at once\nContract: rise (CALL)\nLasts: 15m\n"
+        "Price at most: 10.00 USD\nStake 10.00 USD\non account CR900001 (deriv/main · LIVE)\n"
+    )
     await desk.desk.taps(OLGA, last_look, "Ask")
     assert await signed(desk, "order") is State.SUCCEEDED
     assert (await ledger(desk)).count("buy") == before + 1
@@ -87,6 +89,23 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     assert await signed(desk, "close") is State.SUCCEEDED
     assert (await ledger(desk)).count("sell") == sold + 1
     assert "short" not in await desk.desk.said(OLGA, "/positions deriv")
+
+
+async def test_what_is_asked_for_by_what_it_pays_is_signed_so(desk: Treasury) -> None:
+    card = await with_buttons(desk, "/price fall R_100 10 USD 15m payout")  # at the money, its price stands
+    (label, _) = buttons(card)
+    (look,) = [one for one in await desk.desk.taps(OLGA, card, label) if "Ask" in buttons(one)]
+    price = label.removeprefix("Buy for ")
+    assert (
+        f"Contract: fall (PUT)\nLasts: 15m\nPrice at most: {price} USD\nPays 10.00 USD if it is won\n" in look["text"]
+    )
+
+
+def test_a_kind_of_contract_has_the_word_that_people_say() -> None:
+    assert contract_line.word_for("CALL", has_barrier=False) == "rise"
+    assert contract_line.word_for("CALL", has_barrier=True) == "higher"
+    assert contract_line.word_for("MULTUP", has_barrier=False) == "up"
+    assert contract_line.word_for("RESETCALL", has_barrier=False) == ""
 
 
 async def test_a_market_leads_to_a_contract_by_buttons(desk: Treasury) -> None:
@@ -208,6 +227,9 @@ async def test_the_newest_prices_as_they_came(desk: Treasury) -> None:
     times = [line[:8] for line in lines]
     assert times == sorted(times, reverse=True)
     assert "R_10" in await desk.desk.said(OLGA, "/ticks volatility")
+    desk.desk.clock.ahead_by(600)  # as if no price had come for so long
+    told = await desk.desk.said(OLGA, "/ticks R_100")
+    assert "None in the last two minutes: the market is closed, or not told live." in told
 
 
 async def test_what_is_over_is_listed_with_its_sum_and_as_a_file(desk: Treasury) -> None:

@@ -257,6 +257,16 @@ async def test_another_stop_for_what_is_open(desk: Treasury) -> None:
     assert {one["id"]: one["stop"] for one in await positions(desk)}[first["id"]] == "1.01"
 
 
+async def test_a_stop_on_the_wrong_side_of_what_is_open_is_said_before_anybody_signs(desk: Treasury) -> None:
+    one = {each["symbol"]: each["id"] for each in await positions(desk)}
+    assert "Of a long, a stop lies below the price, which is " in await desk.desk.said(
+        OLGA, f"/change {one['EURUSD']} stop 1.9"
+    )
+    assert "Of a short, a limit lies below the price, which is " in await desk.desk.said(
+        OLGA, f"/change {one['US100']} limit 90000"
+    )
+
+
 async def test_what_is_closed_now_can_only_be_waited_for(desk: Treasury) -> None:
     async with httpx.AsyncClient() as http:
         closed = {"epic": "EURUSD", "status": "CLOSED"}

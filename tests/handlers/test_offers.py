@@ -61,6 +61,8 @@ async def test_any_other_market_is_asked_for_and_typed(linked: Desk, monkeypatch
     (question,) = await linked.taps(OLGA, await _answer(linked, OLGA, "/market"), "Another…")
     assert question["text"].startswith("Which market? Its symbol, or a part of its name")
     assert "SILVER Silver" in await linked.said(OLGA, "capital silver")
+    assert (await linked.said(OLGA, "/quote capital")).startswith("Which market? Its symbol, or a part of its name")
+    assert "GOLD Gold" in await linked.said(OLGA, "gold")
 
     async def none(*_: object) -> list[object]:
         return []

@@ -125,7 +125,8 @@ async def test_a_new_link_ends_the_one_before(pages: Site) -> None:
 
 async def test_beginning_anew_ends_a_link_before_there_is_another(pages: Site) -> None:
     issued, person = await pages.offered(), pages.person()
-    await pages.rooms.linking.begin(person, ["crm", "live", "main", "only me"])
+    await pages.rooms.linking.begin(person, ["crm", "live", "main"])
+    await pages.rooms.linking.answer(person, "only me", pages.rooms.access.roster, origin="x", telegram_id=OLGA)
     assert await is_gone(pages, issued)
 
 

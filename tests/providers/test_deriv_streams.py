@@ -255,6 +255,20 @@ async def test_history_is_read_page_by_page_without_a_gap_and_without_repeats(
     assert cut.items == whole.items[-len(cut.items) :]
 
 
+async def test_a_market_at_rest_has_missed_nothing_and_every_other_refusal_is_told(desk: Desk) -> None:
+    """Deriv refuses a window that begins behind the last price there is."""
+    await desk.tell("hold", symbol="R_100")
+    provider = desk.link()
+    last, soon = (await provider.quote("R_100")).at, SystemClock().now() + timedelta(minutes=1)
+    missed = await provider.missed(VOL_100, last + timedelta(seconds=1), soon)
+    assert (missed.items, missed.is_whole) == ((), True)
+    assert (await provider.candles("R_100", timedelta(minutes=1), last + timedelta(minutes=2), soon)).items == ()
+    refusal = {"error": {"code": "InvalidStartEnd", "message": "A text."}}
+    await desk.tell("twist", call="ticks_history", when={"count": 5000}, carry_out=False, set=refusal)
+    with pytest.raises(RefusedError):
+        await provider.missed(VOL_100, last - timedelta(minutes=1), soon)
+
+
 async def test_a_pong_is_a_sign_of_life(desk: Desk) -> None:
     ear = Heard()
     async with following(desk.link(), [ENTRIES], ear):

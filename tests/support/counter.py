@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from bot.loopback.server import LedgerEntry, Switches
+from bot.loopback.simulator import LedgerEntry, Switches
 
 
 class Counter:

@@ -23,7 +23,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot.loopback.server import Simulator, running, serving
+from bot.loopback.server import running, serving
+from bot.loopback.simulator import Simulator
 from tests.support.clock import PassingClock
 
 API = "/public/v1"

@@ -4,7 +4,7 @@
 //   person-<part>            operator, approver, second-approver, viewer, admin: opens that person in the active pane
 //   pane-0, pane-1           the chats; everything below lies inside one of them
 //     who, chat-private, chat-group, messages, message, button, document, toast, typing, suggestion
-//     composer, send, commands (the "/" button), menu, menu-item, reply, edit, delete
+//     composer, send, file (behind the clip), commands (the "/" button), menu, menu-item, reply, edit, delete
 //       message: data-message-id, data-from (bot | self | other), data-edited; button: data-callback
 //   side-by-side             opens and closes the second pane
 //   strip-toggle, strip      the strip (always in view on a wide screen)

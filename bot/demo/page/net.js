@@ -16,6 +16,15 @@ export async function post(path, body) {
   return answer.json();
 }
 
+export async function upload(path, file) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": file.type || "application/octet-stream" },
+    body: file,
+  });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+}
+
 // `opened` is called at every connection, so that what was missed in between can be read again.
 export function listen(path, opened, heard, lost) {
   let pause = 300;

@@ -1,6 +1,6 @@
 // One chat as one person sees it: messages, composer, command menu, typing, toasts.
 
-import { post } from "./net.js";
+import { post, upload } from "./net.js";
 import { avatar, element, icon } from "./dom.js";
 import { bubble, words } from "./message.js";
 
@@ -47,7 +47,9 @@ export class Pane {
     this.slash = element("button", { type: "button", class: "slash", title: "Commands", "data-testid": "commands", onclick: () => this.toggleMenu() });
     this.slash.textContent = "/";
     this.send = element("button", { type: "submit", class: "send", title: "Send", "aria-label": "Send", "data-testid": "send" }, icon("send"));
-    const form = element("form", { class: "composer" }, this.slash, this.box, this.send);
+    this.picker = element("input", { type: "file", hidden: true, "data-testid": "file", onchange: () => this.attach() });
+    const clip = element("button", { type: "button", class: "clip", title: "Send a file", "aria-label": "Send a file", onclick: () => this.picker.click() }, icon("clip"));
+    const form = element("form", { class: "composer" }, this.slash, this.box, this.picker, clip, this.send);
     form.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
     return form;
   }
@@ -128,7 +130,7 @@ export class Pane {
       element("strong", { text: this.group ? this.desk.group.title : `Hello, ${this.person.name}.` }),
       element("p", { text: this.group
         ? "Everyone at the desk reads this chat. Commands work here as well."
-        : `This is your private chat with ${this.desk.bot.name}. Try ${first}, or ${second}; the strip beside makes things happen at the providers.` }));
+        : `This is your private chat with ${this.desk.bot.name}. Try ${first}, or ${second}; ${this.desk.strip.isAside() ? "the strip beside makes" : "the sliders above make"} things happen at the providers.` }));
   }
 
   // messages
@@ -237,6 +239,18 @@ export class Pane {
     const sent = edit
       ? await this.attempt(() => post("/telegram/edit", { ...place, message_id: edit.message_id }))
       : await this.attempt(() => post("/telegram/send", reply ? { ...place, reply_to: reply.message_id } : place));
+    if (!sent) return;
+    this.box.value = "";
+    this.cancel();
+    this.typed();
+  }
+
+  async attach() {
+    const [file] = this.picker.files;
+    if (!file) return;
+    const place = new URLSearchParams({ from: this.person.id, chat: this.chatId, name: file.name, caption: this.box.value.trim() });
+    const sent = await this.attempt(() => upload(`/telegram/upload?${place}`, file));
+    this.picker.value = "";
     if (!sent) return;
     this.box.value = "";
     this.cancel();

@@ -17,6 +17,9 @@ export class Strip {
     this.fill(stage);
   }
 
+  // Whether it stands beside the chats; on a narrow screen it comes up from behind its button.
+  isAside() { return document.getElementById("strip-toggle").offsetParent === null; }
+
   fill(stage) {
     this.entries.replaceChildren();
     for (const entry of stage.log) this.note(entry);

@@ -5,6 +5,7 @@
                      a group contains the bot unless its "bot" is false
     POST send        {"from","chat","text","reply_to"?,"message"?} → {"message_id","update_id"}
                      `message` holds further raw fields; update_id is null where the bot's privacy mode hides it
+    POST upload      ?from=&chat=&name=&caption= the file as the body, of its content type → as for send
     POST edit        {"from","chat","message_id","text"} → {"update_id"}
     POST delete      {"from","chat","message_id"}; as in Telegram, the bot is not told
     POST tap         {"from","chat","message_id","data"} → {"callback_query_id","update_id"}
@@ -26,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from bot.demo.telegram import formatting, menus, miniapp
+from bot.demo.telegram import files, formatting, menus, miniapp
 from bot.demo.telegram.api import BotApi
 from bot.demo.telegram.model import Obj
 from bot.demo.telegram.server import Server
@@ -62,6 +63,7 @@ class Controls:
             Route("/state", self.state),
             Route("/file", self.file),
             Route("/open", self.open),
+            Route("/upload", self.upload, methods=["POST"]),
             WebSocketRoute("/stream", self.stream.listen),
         ]
 
@@ -80,10 +82,7 @@ class Controls:
         return {"people": len(self.world.people), "chats": len(self.world.chats)}
 
     def send(self, asked: Obj) -> Obj:
-        person = self.world.person(int(asked["from"]))
         chat = self._chat(asked["chat"])
-        if chat.private:
-            chat.started, chat.blocked = True, False  # who writes has opened the chat
         text, entities = formatting.finish(str(asked.get("text", "")), [])
         content: Obj = {"text": text} if text else {}
         if entities:
@@ -91,7 +90,13 @@ class Controls:
         original = chat.messages.get(int(asked.get("reply_to") or 0))
         if original is not None:
             content["reply_to_message"] = {k: v for k, v in original.items() if k != "reply_to_message"}
-        message = self.world.post(chat, person, content | dict(asked.get("message") or {}))
+        return self._said(int(asked["from"]), chat, content | dict(asked.get("message") or {}))
+
+    def _said(self, person_id: int, chat: Chat, content: Obj) -> Obj:
+        person = self.world.person(person_id)
+        if chat.private:
+            chat.started, chat.blocked = True, False  # who writes has opened the chat
+        message = self.world.post(chat, person, content)
         told = self._heard(chat, message)
         update_id = self.server.updates.push({"message": message}) if told else None
         return {"message_id": message["message_id"], "update_id": update_id}
@@ -189,6 +194,23 @@ class Controls:
         address = miniapp.launched(asked["url"], person, chat, self.api.token, self.world.now_seconds())
         headers = {"location": address, "referrer-policy": "no-referrer", "cache-control": "no-store"}
         return Response(status_code=303, headers=headers)
+
+    async def upload(self, request: Request) -> Response:
+        """A person sends a document."""
+        asked, parts = request.query_params, bytearray()
+        async for piece in request.stream():
+            parts += piece
+            if len(parts) > files.MAX_DOWNLOAD_BYTES:
+                return _json({"error": "larger than a bot may fetch"}, 413)
+        try:
+            person_id, chat = int(asked["from"]), self._chat(asked["chat"])
+        except (KeyError, ValueError) as error:
+            return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+        name, kind = asked.get("name") or "file", request.headers.get("content-type", "application/octet-stream")
+        content = files.document(self.world.keep_file(name, kind, bytes(parts)))
+        if asked.get("caption"):
+            content["caption"] = asked["caption"]
+        return _json(self._said(person_id, chat, content))
 
     # what can be seen
 

@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from bot.clock import Clock
 from bot.demo.telegram.model import ApiError
 from bot.demo.telegram.world import Chat
-from bot.loopback.server import Switches
+from bot.loopback.simulator import Switches
 
 PER_CHAT = (1, 1.0)
 """Calls, and in how many seconds."""

@@ -19,7 +19,7 @@ from bot.demo.telegram.stream import Stream
 from bot.demo.telegram.updates import Pending, Updates
 from bot.demo.telegram.webhook import Webhook
 from bot.demo.telegram.world import World
-from bot.loopback.server import LedgerEntry, Switches
+from bot.loopback.simulator import LedgerEntry, Switches
 
 
 class TelegramSimulator:

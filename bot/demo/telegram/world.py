@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.clock import Clock, to_millis
 from bot.demo.telegram.model import Obj
-from bot.loopback.server import LedgerEntry
+from bot.loopback.simulator import LedgerEntry
 
 HISTORY = 1000
 FILES = 200

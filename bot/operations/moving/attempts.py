@@ -44,6 +44,7 @@ from bot.operations.moving.matters import Matter
 from bot.operations.moving.records import Asked
 from bot.operations.moving.showing import Showing
 from bot.operations.moving.spill import Spill
+from bot.operations.moving.wording import plainly
 from bot.operations.timekeeping import Timekeeping, doubt_in
 from bot.providers.acts import MoneySeam, Outcome, Prepared, Receipt
 from bot.store import Database, Tables
@@ -257,7 +258,7 @@ async def _whatever_happens(sent: Awaitable[Receipt], prepared: Prepared) -> Rec
 
 def proven(kind: Kind, attempt: int, receipt: Receipt) -> tuple[Event, str]:
     """What a receipt lets be said of a request (SAFETY 3.3). In doubt, that its outcome is unknown."""
-    said = receipt.detail or receipt.code
+    said = plainly(receipt.detail or receipt.code)
     match receipt.outcome:
         case Outcome.SUCCEEDED:
             return Event.DONE, f"by {receipt.reference}" if not receipt.detail else receipt.detail

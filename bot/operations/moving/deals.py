@@ -4,6 +4,7 @@ from decimal import Decimal, InvalidOperation
 
 from bot.approvals.model import Kind
 from bot.approvals.policy.model import Act as Named
+from bot.operations import contract_line
 from bot.operations.moving.matters import Aspects, Parameters, money_in, where
 from bot.providers.acts import Act, ActKind
 
@@ -26,6 +27,8 @@ _TERMS = {
     "least": "Price at least",
 }
 """What it is about beyond what is bought: the parameter, and what it is called on a card, in this order."""
+_WORTH = {"stake": "Stake {}", "payout": "Pays {} if it is won"}
+"""What the amount of a contract is, by its basis."""
 _ALIKE = {
     "contract": ("contract_type", "basis", "amount", "currency", "duration", "barrier", "barrier2", "multiplier"),
     "market": ("size",),
@@ -65,10 +68,11 @@ class DealMatter:
 
     def lines(self, parameters: Parameters) -> tuple[str, ...]:
         worth = money_in(parameters)
+        about = _WORTH.get(parameters.get("basis", ""), "Worth about {}")
         return (
             self._first(parameters),
-            *(f"{label}: {parameters[key]}" for key, label in _TERMS.items() if key in parameters),
-            *((f"Worth about {worth}",) if worth is not None else ()),
+            *(f"{label}: {_term(key, parameters)}" for key, label in _TERMS.items() if key in parameters),
+            *((about.format(worth),) if worth is not None else ()),
             f"on account {parameters['account']} ({where(parameters)})",
         )
 
@@ -89,6 +93,8 @@ class DealMatter:
         side = parameters.get("direction", "")
         if self._kind is Kind.ORDER:
             when = {"limit": ", limit order", "stop": ", stop order"}.get(parameters.get("type", ""), ", at once")
+            if parameters.get("type") == "contract":
+                return f"Buy a contract on {market}, at once"
             return " ".join(filter(None, (_SIDES.get(side, "Buy"), many, market))) + when
         if self._kind is Kind.CLOSE and "least" in parameters:
             goes = {"buy": ", long", "sell": ", short"}.get(side, "")
@@ -100,6 +106,17 @@ class DealMatter:
         if parameters["what"] == "withdrawn order":
             return f"Take back the order {parameters['target']}: {held}"
         return f"Change the {parameters['what']} {parameters['target']}: {held}"
+
+
+def _term(key: str, parameters: Parameters) -> str:
+    """A term as people know it: a kind of contract by their word for it, a contract's price in its currency."""
+    said = parameters[key]
+    if key == "contract_type":
+        word = contract_line.word_for(said, has_barrier="barrier" in parameters)
+        return f"{word} ({said})" if word else said
+    if key == "price" and parameters.get("type") == "contract" and "currency" in parameters:
+        return f"{said} {parameters['currency']}"
+    return said
 
 
 def _plain(text: str) -> str:

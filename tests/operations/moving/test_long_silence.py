@@ -31,7 +31,7 @@ async def test_f07_an_ack_and_nothing_for_a_day_is_unknown_reserved_and_never_se
         bank.later(900)
         said = await bank.reminded(OLGA, quarter)
         assert len(said) <= (bank.desk.clock.ahead.total_seconds() + 60) // 900
-        assert "Do not send it again by another way." in said[-1]
+        assert "do not send it again, by any way." in said[-1]
     with pytest.raises(AlikeError):
         await bank.asked()
     bank.later(22 * 3600)

@@ -72,6 +72,8 @@ async def test_f03_what_was_executed_and_never_answered_is_found_to_be_done(desk
     assert await desk.reserved() == TEN
     (said,) = await desk.told(OLGA, f"Request {request.id}: outcome unknown")
     assert "No definite answer (the connection broke)." in said or "No definite answer (connection closed)." in said
+    assert "It may have been executed." in said
+    assert "do not send it again, by any way" in said
 
 
 async def test_f03_what_the_bank_read_and_did_not_execute_stays_unknown_and_is_never_sent_again(
@@ -105,8 +107,11 @@ async def test_f03_a_booking_that_was_read_and_not_executed_stays_unknown_and_is
     await office.suffers("refuse")
     request = await office.gets()
     unknown = await office.becomes(request, State.UNKNOWN)
-    assert unknown.outcome.startswith("no definite answer")
+    assert unknown.outcome == "no definite answer (the line broke)", "and no name of an exception"
     await stays_unknown(office, request)
+    told = await office.rows("SELECT body FROM outbox WHERE body LIKE '%: outcome unknown%'")
+    assert told
+    assert all("do not send it again, by any way" in str(notice) for (notice,) in told)
 
 
 async def test_f03_a_booking_met_by_an_error_of_the_server_stays_unknown(office: MoneyDesk) -> None:

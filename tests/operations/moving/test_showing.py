@@ -17,7 +17,7 @@ from tests.support.chatting import OLGA, Chat, at_work, configured, providers, u
 from tests.support.treasury import ONE_APPROVER, Treasury, money_at_work, treasury
 
 HOUR = 3600.0
-UNKNOWN = "Outcome unknown: the program ended while it was being sent."
+UNKNOWN = "It may have been executed. The provider is asked until that is known: do not send it again, by any way."
 
 
 async def says(desk: Treasury, request: Request) -> list[str]:

@@ -32,7 +32,7 @@ Its own controls below `/_sim` are described in `controls.py`.
 """
 
 from bot.clock import Clock, SystemClock
-from bot.loopback.server import Simulator
+from bot.loopback.simulator import Simulator
 from bot.providers.capital.simulator.broker import Broker
 from bot.providers.capital.simulator.world import World
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from bot.loopback.server import LedgerEntry, Switches
+from bot.loopback.simulator import LedgerEntry, Switches
 from bot.providers.capital.simulator import demo, replies
 from bot.providers.capital.simulator.banking import Banking
 from bot.providers.capital.simulator.calls import Call, Refused, Reply, read
@@ -45,7 +45,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Broker:
-    """Satisfies `bot.loopback.server.Simulator`."""
+    """Satisfies `bot.loopback.simulator.Simulator`."""
 
     name = "capital"
 

@@ -38,7 +38,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from bot.clock import to_millis
-from bot.loopback import server
+from bot.loopback import controls as frame
 from bot.network.strictjson import Json
 from bot.providers.capital.simulator.banking import Banking
 from bot.providers.capital.simulator.calls import Refused, flag, json_object, number, text
@@ -120,7 +120,7 @@ class Controls:
         return endpoint
 
     def list(self, _: Mapping[str, Json]) -> Outcome:
-        return {"controls": (__doc__ or "").splitlines(), "frame": (server.__doc__ or "").splitlines()}
+        return {"controls": (__doc__ or "").splitlines(), "frame": (frame.__doc__ or "").splitlines()}
 
     def price(self, body: Mapping[str, Json]) -> Outcome:
         epic = _epic(body)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
-from bot.loopback.server import LedgerEntry
+from bot.loopback.simulator import LedgerEntry
 from bot.providers.capital.simulator.options import Options
 from bot.providers.capital.simulator.tape import Origin, Recorded
 

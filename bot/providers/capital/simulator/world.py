@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from bot.clock import Clock, to_millis
-from bot.loopback.server import LedgerEntry, Switches
+from bot.loopback.simulator import LedgerEntry, Switches
 from bot.providers.capital.simulator import demo
 from bot.providers.capital.simulator.bars import Bars
 from bot.providers.capital.simulator.market import INSTRUMENTS

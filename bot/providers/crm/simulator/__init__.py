@@ -28,7 +28,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from bot.clock import Clock, SystemClock
-from bot.loopback.server import LedgerEntry, Simulator, Switches
+from bot.loopback.simulator import LedgerEntry, Simulator, Switches
 from bot.providers.crm.simulator.backoffice import BackOffice
 from bot.providers.crm.simulator.books import Books
 from bot.providers.crm.simulator.clients import Clients

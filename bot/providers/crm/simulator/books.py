@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bot.clock import to_millis
-from bot.loopback.server import LedgerEntry
+from bot.loopback.simulator import LedgerEntry
 from bot.providers.crm.simulator.fields import RefusedError
 from bot.providers.crm.simulator.notation import ZERO, Place
 from bot.providers.crm.simulator.standing import BALANCE, balance_before, standing

@@ -6,7 +6,7 @@ list of countries is short on purpose and not the world's.
 
 from collections.abc import Sequence
 
-from bot.loopback.server import Switches
+from bot.loopback.simulator import Switches
 from bot.providers.crm.simulator import forms
 from bot.providers.crm.simulator.fields import ID_LENGTH, invalid
 from bot.providers.crm.simulator.gate import Answer, Call, Duty

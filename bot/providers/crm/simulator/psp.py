@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from bot.clock import to_millis
-from bot.loopback.server import Switches
+from bot.loopback.simulator import Switches
 from bot.network import strictjson
 from bot.network.strictjson import Json
 from bot.providers.crm.simulator import doors, signature

@@ -13,7 +13,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from bot.clock import Clock
-from bot.loopback.server import LedgerEntry
+from bot.loopback.simulator import LedgerEntry
 from bot.providers.crm.simulator.flaws import Flaw
 from bot.providers.crm.simulator.notation import ZERO, Place
 from bot.providers.crm.simulator.people import BankCard, Client, Code, Lead, Staff

@@ -54,7 +54,7 @@ from typing import Any
 from starlette.routing import BaseRoute, WebSocketRoute
 
 from bot.clock import Clock, SystemClock, to_millis
-from bot.loopback.server import LedgerEntry, Simulator, Switches
+from bot.loopback.simulator import LedgerEntry, Simulator, Switches
 from bot.providers.cryptocapital.simulator.bank import Bank, Kind, Movement
 from bot.providers.cryptocapital.simulator.controls import Controls
 from bot.providers.cryptocapital.simulator.desk import Desk

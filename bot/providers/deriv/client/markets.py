@@ -16,6 +16,7 @@ from bot.providers.records import Candle, Market, Quote, Reading
 SYMBOLS_KEPT_SECONDS = 60.0
 MOST_PAGES = 40
 """Of history, for one question: 200 000 rows."""
+_NO_WINDOW = "InvalidStartEnd"
 _CLOSED = {"MarketIsClosed", "StreamingNotAllowed", "NoRealtimeQuotes"}
 _NEAREST = 8
 Timed = TypeVar("Timed", Candle, Quote)
@@ -71,7 +72,7 @@ class Markets:
             request = wire.build_candles(symbol, seconds, since, last, MOST_ROWS)
             return wire.parse_candles(await self._history(symbol, request), symbol, seconds)
 
-        return await self._paged(page, since, until)
+        return await self._paged(symbol, page, since, until)
 
     async def prices(self, symbol: str, since: datetime, until: datetime) -> Reading[Quote]:
         """Every price there was within `[since, until)`, oldest first: the middle of each."""
@@ -80,17 +81,22 @@ class Markets:
             request = wire.build_ticks_history(symbol, since, last, MOST_ROWS)
             return wire.parse_history(await self._history(symbol, request), symbol)
 
-        return await self._paged(page, since, until)
+        return await self._paged(symbol, page, since, until)
 
     async def _paged(
-        self, page: Callable[[datetime], Awaitable[Sequence[Timed]]], since: datetime, until: datetime
+        self, symbol: str, page: Callable[[datetime], Awaitable[Sequence[Timed]]], since: datetime, until: datetime
     ) -> Reading[Timed]:
         """All within `[since, until)`: a page has the last rows there are until a time, the next goes on before it."""
         found: dict[datetime, Timed] = {}
         whole = False
         last = until
         for _ in range(MOST_PAGES):
-            rows = await page(last)
+            try:
+                rows = await page(last)
+            except RefusedError as refused:
+                if refused.code != _NO_WINDOW or (await self._last(symbol)).at >= since:
+                    raise
+                rows = ()  # a market at rest: a window that begins behind its last price is refused
             fresh = [one for one in rows if one.at not in found]
             found |= {one.at: one for one in fresh}
             whole = len(rows) < MOST_ROWS or not fresh or rows[0].at <= since

@@ -35,7 +35,7 @@ The desk's client has a dollar account (CR900001, a payment agent), a bitcoin ac
 """
 
 from bot.clock import Clock, SystemClock
-from bot.loopback.server import Simulator
+from bot.loopback.simulator import Simulator
 from bot.providers.deriv.simulator.service import DerivSimulator
 
 

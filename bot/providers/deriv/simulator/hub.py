@@ -15,7 +15,7 @@ from decimal import Decimal
 from hashlib import sha256
 from uuid import UUID
 
-from bot.loopback.server import Switches
+from bot.loopback.simulator import Switches
 from bot.network import strictjson
 from bot.network.strictjson import Json
 from bot.providers.deriv.simulator import telling

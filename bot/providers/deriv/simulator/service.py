@@ -13,8 +13,8 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bot.clock import Clock
-from bot.loopback.server import LedgerEntry, Switches
 from bot.loopback.shaping import cut
+from bot.loopback.simulator import LedgerEntry, Switches
 from bot.providers.deriv.simulator import opening
 from bot.providers.deriv.simulator.calls import PLAYS
 from bot.providers.deriv.simulator.connection import Connection
