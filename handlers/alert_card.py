@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final
 
 from bot.alerts.book import Entry
-from bot.alerts.model import Occasion, Rule, Target, Test
+from bot.alerts.model import Measure, Occasion, Rule, Target, Test
 from bot.alerts.sentences import number
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
@@ -122,14 +123,22 @@ async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) 
     if term is not None:
         rule = alert_terms.typed(Term(term), rule, text, services.clock.now(), taste_of(context).zone)
     else:
-        words = text.split()
-        value = number(words[0].rstrip("%")) if len(words) in (1, 2) else None
-        if value is None or (len(words) == 2 and words[1].upper() not in (rule.currency, "%")):
-            raise InputError("send the new number alone", "2450")
-        rule = replace(rule, threshold=value)
+        rule = replace(rule, threshold=_threshold(rule, text))
     entry = await put(context, entry, rule)
     await services.cards.drop(context.person.id)
     await show(context, entry)
+
+
+def _threshold(rule: Rule, text: str) -> Decimal:
+    """The new number, perhaps with its unit. `InputError` for what the rule could not have been set with."""
+    what, words = rule.source.what, text.replace("%", " % ").split()
+    value, unit = number(words[0] if words else ""), " ".join(words[1:]).upper()
+    is_percent = rule.test is Test.MOVES or (isinstance(what, Measure) and what.is_percent)
+    if value is None or unit not in ("", "%" if is_percent else rule.currency):
+        raise InputError("send the new number alone", "3%" if is_percent else "2450")
+    if what is Measure.PRICE and value <= 0:
+        raise InputError("it must be above nought", "3%" if is_percent else "2450")
+    return value
 
 
 async def _text(context: DeskContext, entry: Entry) -> str:

@@ -281,12 +281,26 @@ async def test_alerts_lists_changes_pauses_and_removes(desk: Desk) -> None:
     assert "Now: paused." in desk.now(one)["text"]
     await desk.taps(OLGA, desk.now(one), "Resume")
     await desk.taps(OLGA, desk.now(one), "Another number")
+    for wrong in ("5%", "7500 XYZ", "much"):
+        assert (await desk.said(OLGA, wrong)).startswith("Send the new number alone")
     (anew,) = await desk.says(OLGA, "7500")
     assert "below 7500.00" in anew["text"]
     assert await desk.said(OLGA, f"/alerts pause {entry.rule.id}") == f"Alert {entry.rule.id} is paused."
     await desk.taps(OLGA, anew, "Remove")
     assert desk.now(anew)["text"].startswith("Removed:")
     assert await desk.rooms.alerts.of(desk.person(OLGA)) == []
+
+
+async def test_a_price_is_not_changed_to_what_none_can_be(desk: Desk) -> None:
+    (shown,) = await desk.says(OLGA, "/alert GOLD moves 3% in 1h")
+    await desk.taps(OLGA, shown, "Set")
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    (one,) = await desk.says(OLGA, f"/alerts {entry.rule.id}")
+    await desk.taps(OLGA, one, "Another number")
+    for wrong in ("0%", "-3"):
+        assert (await desk.said(OLGA, wrong)).startswith("It must be above nought")
+    (anew,) = await desk.says(OLGA, "4 %")
+    assert "moves by 4 % within 1 h" in anew["text"]
 
 
 async def test_each_of_its_terms_is_changed_by_buttons(desk: Desk) -> None:
