@@ -176,7 +176,8 @@ async def test_a_freeze_uses_up_no_number_of_the_key(tmp_path: Path, chat: Chat)
 async def test_fifty_transfers_in_all_states_and_a_freeze_between(
     tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F29, N9: nothing is begun after the freeze; what was under way is finished, or its outcome stays open."""
+    """F29, N9: nothing is begun after the freeze; what was under way is finished, its outcome stays open, or it had not
+    left yet and is held up."""
     begun: list[str] = []
     send = Seam.send
 
@@ -202,7 +203,7 @@ async def test_fifty_transfers_in_all_states_and_a_freeze_between(
         await desk.approves(requests[40])
         for request in requests:
             if request.id in at_freeze:
-                await desk.comes_to(request, State.SUCCEEDED, State.FAILED, State.UNKNOWN)
+                await desk.comes_to(request, State.SUCCEEDED, State.FAILED, State.UNKNOWN, State.APPROVED)
         await until(lambda: desk.rooms.money.sending._tries.get(requests[40].id))
 
         assert set(begun) <= at_freeze
@@ -210,6 +211,10 @@ async def test_fifty_transfers_in_all_states_and_a_freeze_between(
         assert {states[one.id] for one in requests[3:41] if one.id not in at_freeze} == {State.APPROVED}
         assert {states[one.id] for one in requests[41:]} == {State.PENDING}
         assert len(await desk.executed()) == sum(state is State.SUCCEEDED for state in states.values())
+        held_up = {
+            request for (request,) in await desk.rows("SELECT request_id FROM sendings WHERE outcome = 'not sent'")
+        }
+        assert held_up == {one for one in at_freeze if states[one] is State.APPROVED}
 
 
 async def test_a_clock_that_was_set_lets_nothing_leave_until_an_admin_says_that_it_is_right(
