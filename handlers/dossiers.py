@@ -14,11 +14,11 @@ from bot.clock import from_millis, to_millis
 from bot.errors import InputError
 from bot.messages.cards import Card
 from bot.operations.dossiers import PAGE, Dossier, Found, Search
-from handlers import pages, requests
+from handlers import choosing, pages, requests
 from handlers.buttons import keyboard
 from handlers.context import DeskContext
 from handlers.doors import Words, taste_of
-from handlers.pages import privately
+from handlers.pages import Reply, privately
 from handlers.render import dossiers as render
 
 VIEW: Final = "request/view"
@@ -36,10 +36,21 @@ def id_in(words: Words, example: str) -> str:
     return words[0].lower()
 
 
-async def request(context: DeskContext, words: Words) -> None:
+async def request(context: DeskContext, words: Words) -> Reply | None:
+    if not words:
+        return await newest(context, "/request")
     if len(words) > 1:
         raise InputError("one request at a time", "/request abcdefghij")
     await show(context, id_in(words, "/request abcdefghij"))
+    return None
+
+
+async def newest(context: DeskContext, command: str) -> Reply:
+    """The newest that this person may see, each with a button for its line; /history finds the others."""
+    found = await context.services.dossiers.page(context.person, Search())
+    if not found.rows:
+        return Reply(["There is no request yet that you may see."])
+    return choosing.which(context, found.rows, "Which one? /history finds older ones.", command)
 
 
 async def show(context: DeskContext, request_id: str) -> None:

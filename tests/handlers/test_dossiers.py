@@ -86,6 +86,20 @@ async def test_an_id_that_is_none_is_told_so(room: Treasury) -> None:
     )
 
 
+async def test_without_an_id_the_newest_that_one_may_see_are_offered(room: Treasury) -> None:
+    none = "There is no request yet that you may see."
+    assert await room.desk.said(ANNA, "/request") == none
+    first, second = await room.asked("10.00", note="the first"), await room.asked("11.00", note="the second")
+    offer = await shown(room, OLGA, "/request", "Which one?")
+    assert list(buttons(offer))[:2] == [second.id, first.id]
+    assert "Transfer 11.00 USD" in offer["text"]
+    tapped = await room.desk.taps(OLGA, offer, first.id)
+    assert any(one["text"].startswith(f"Request {first.id}\nTransfer 10.00 USD") for one in tapped)
+    assert await room.desk.said(VERA, "/request") == none
+    file = await room.desk.taps(OLGA, await shown(room, OLGA, "/evidence", "Which one?"), second.id)
+    assert any(second.id in one["document"]["file_name"] for one in file)
+
+
 async def test_it_is_withdrawn_from_there(room: Treasury) -> None:
     request = await room.asked()
     view = await one_of(room, OLGA, request)
