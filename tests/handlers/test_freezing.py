@@ -243,7 +243,10 @@ async def test_who_has_nothing_to_do_with_an_unknown_one_is_not_offered_it(desk:
     await desk.write("INSERT INTO roles (person_id, role) VALUES (?, 'operator')", desk.person(VERA).id)
     await desk.write("DELETE FROM shares")
     await desk.rooms.access.refresh()
-    assert await said(desk, VERA, "/settle") == "There is no request whose outcome is unknown."
+    nothing = "There is no request whose outcome is unknown."
+    assert await said(desk, VERA, "/settle") == nothing
+    await desk.write("DELETE FROM connections")  # its login was taken back meanwhile
+    assert [await said(desk, VERA, line) for line in ("/settle", "/repeat")] == [nothing, nothing]
 
 
 async def test_a_thaw_is_asked_for_by_naming_nothing_but_the_reason(desk: Treasury) -> None:
