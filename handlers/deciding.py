@@ -8,7 +8,6 @@ import re
 from bot.approvals.model import Decision, Proof, Request
 from bot.approvals.service import Seen, Shown
 from bot.errors import InputError, NotFoundError
-from bot.operations.dossiers import concerns
 from bot.secret import Secret
 from bot.vault.totp import digits_in
 from handlers import choosing, dossiers, factor, requests
@@ -102,7 +101,7 @@ async def _which(context: DeskContext) -> Reply | None:
 
 async def _found(context: DeskContext, request_id: str) -> Request:
     found = await context.services.approvals.find(request_id)
-    if not concerns(context.person, found):
+    if not await requests.may_see(context, found):
         raise NotFoundError("request", request_id)
     return found
 

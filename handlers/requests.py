@@ -96,13 +96,20 @@ async def pending(context: DeskContext, words: Words) -> Reply:
         raise InputError("it takes no words", "/pending")
     approvals = context.services.approvals
     people = {person.id: person for person in context.services.access.roster.people}
-    mine = [one for one in await approvals.pending() if concerns(context.person, one)]
+    mine = [one for one in await approvals.pending() if await may_see(context, one)]
     going = [_going(context, one, people) for one in await context.services.dossiers.on_the_way(context.person)]
     on_the_way = [bold("Approved, and not over yet"), *going] if going else []
     if not mine:
         return Reply(["Nothing waits for a decision.", *on_the_way], again="/pending")
     blocks = [await _described(context, one, people) for one in mine]
     return Reply([bold("Waiting for a decision"), *blocks, *on_the_way], again="/pending")
+
+
+async def may_see(context: DeskContext, request: Request) -> bool:
+    """Whether it is this person's business, be it for somebody they stand in for."""
+    if concerns(context.person, request):
+        return True
+    return context.person.id in {one.id for one in await context.services.approvals.could_sign(request)}
 
 
 def _going(context: DeskContext, request: Request, people: dict[int, Person]) -> str:

@@ -69,6 +69,16 @@ async def test_the_delegate_is_asked_at_once_and_signs_in_their_place(house: Tre
     await house.comes_to(request, State.SUCCEEDED)
 
 
+async def test_the_delegate_finds_what_waits_and_decides_by_its_id(house: Treasury) -> None:
+    assert texts(await house.desk.says(VERA, "/approve")) == ["Nothing waits for your signature."]
+    request = await house.asked()
+    await house.desk.says(ANNA, "/delegate Vera until tomorrow")
+    for line in ("/approve", "/pending", f"/request {request.id}"):
+        assert any("Transfer 10.00 USD" in one for one in texts(await house.desk.says(VERA, line))), line
+    await house.desk.says(VERA, f"/reject {request.id} not this week")
+    assert await house.state(request) is State.DENIED
+
+
 async def test_the_delegate_and_the_admins_are_told_and_it_is_recorded(house: Treasury) -> None:
     await house.desk.says(ANNA, "/delegate Vera until tomorrow")
     for person, what in (
