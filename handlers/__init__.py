@@ -3,7 +3,7 @@
 import logging
 
 from telegram import Update
-from telegram.error import ChatMigrated, Forbidden, TelegramError
+from telegram.error import ChatMigrated, Forbidden, RetryAfter, TelegramError
 from telegram.ext import (
     ApplicationBuilder,
     ApplicationHandlerStop,
@@ -78,6 +78,9 @@ async def unforeseen(update: object, context: DeskContext) -> None:
     """
     if isinstance(context.error, Forbidden):
         _log.info("the chat does not take messages from us")
+        raise ApplicationHandlerStop
+    if isinstance(context.error, RetryAfter):
+        _log.warning("reply given up: the chat is to be left alone for longer than it would wait")
         raise ApplicationHandlerStop
     if isinstance(context.error, ChatMigrated) and isinstance(update, Update) and update.effective_chat is not None:
         await groups.follow(context.services, update.effective_chat.id, context.error.new_chat_id)

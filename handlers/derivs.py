@@ -40,8 +40,8 @@ _HEAD = (
     "said",
 )
 _DERIV = deriv.SPEC.name
-_CURRENCY = re.compile(r"[a-z]?[A-Z]{3,5}", re.ASCII)
-"""Coins of Deriv's own naming, such as eUSDT, beside those that we know."""
+_CURRENCY = re.compile(r"[A-Z]{3}|[a-z][A-Z]{3,5}", re.ASCII)
+"""Coins of Deriv's own naming, such as eUSDT, beside those that we know; countries may be in capitals, too."""
 
 
 async def which(

@@ -235,11 +235,20 @@ class Pacer(BaseRateLimiter[Lane]):
         self._paused[chat_id] = now + seconds
         if len(self._paused) >= 3:
             self._paused["*"] = now + min(seconds, 5.0)
+        if seconds > _MAX_WAIT_SECONDS:
+            self._send_away(chat_id, seconds)
         if self._pauses is not None and isinstance(chat_id, int):
             try:
                 await self._pauses.pause(chat_id, seconds)
             except StoreError as trouble:  # this run knows all the same
                 _log.warning("pause not kept", extra={"error": type(trouble).__name__})
+
+    def _send_away(self, chat_id: int | str, seconds: float) -> None:
+        """Whoever waits there already waits no longer: replies are given up, and notices are the outbox's again."""
+        for lane in Lane:
+            for ticket in self._queues.get((lane, chat_id), ()):
+                if not ticket.turn.done():
+                    ticket.turn.set_exception(RetryAfter(int(seconds)))
 
 
 def _limiter(amount: float, seconds: float) -> AsyncLimiter | None:

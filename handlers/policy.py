@@ -32,6 +32,7 @@ _PROPOSING, _TRYING = "policy/propose", "policy/try"
 _EXAMPLE = "/policy, /policy file, /policy propose, /policy try 30, /policy cancel"
 _HEAD = re.compile(r"\S+\s+(?:propose|try(?:\s+[0-9]{1,4}d?(?=\s|$))?)\s*", re.ASCII | re.IGNORECASE)
 """What stands before a document in a command."""
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _DAYS = re.compile(r"([0-9]{1,4})d?", re.ASCII)
 
 
@@ -54,9 +55,11 @@ async def policy(context: DeskContext, words: Words) -> Reply | None:
             permit(context, Right.POLICY)
             found = _DAYS.fullmatch(words[1]) if len(words) > 1 else None
             return await _begun(context, _TRYING, {"days": int(found[1]) if found else USUAL_DAYS})
-        case ["cancel"] if len(words) == 1:
+        case ["cancel"] if len(words) == 1 or (len(words) == 2 and _NUMBER.fullmatch(words[1])):
             permit(context, Right.FREEZE)
-            version = await context.services.policy.call_off(context.person, telegram_id=context.where.telegram_id)
+            version = await context.services.policy.call_off(
+                context.person, int(words[1]) if len(words) == 2 else None, telegram_id=context.where.telegram_id
+            )
             return Reply([f"Version {version.number} was called off. The policy in force stays as it is."])
         case _:
             raise InputError("nothing, or one of file, propose, try and cancel", _EXAMPLE)
@@ -68,7 +71,7 @@ def _offers(context: DeskContext, found: Standing) -> list[tuple[str, str]]:
     if context.person.may(Right.POLICY):
         offers += [("Propose another…", "/policy propose"), ("Try a draft…", f"/policy try {USUAL_DAYS}")]
     if found.waiting is not None and context.person.may(Right.FREEZE):
-        offers.append((f"Call version {found.waiting.number} off", "/policy cancel"))
+        offers.append((f"Call version {found.waiting.number} off", f"/policy cancel {found.waiting.number}"))
     return offers
 
 

@@ -158,12 +158,14 @@ class PolicyDesk:
                 "call it off with /policy cancel before another one is proposed"
             )
 
-    async def call_off(self, by: Person, *, telegram_id: int) -> Version:
+    async def call_off(self, by: Person, number: int | None = None, *, telegram_id: int) -> Version:
         """The one that waits for its hour never comes.
 
+        Args:
+            number: The version that is meant, where that was said.
         Raises:
             NotAllowedError: Whoever may not freeze.
-            ConflictError: None waits.
+            ConflictError: None waits, or another one does.
         """
 
         def change(tables: Tables) -> Version:
@@ -171,6 +173,8 @@ class PolicyDesk:
             waiting = self._policies.waiting(tables)
             if waiting is None:
                 raise ConflictError("no policy waits for its hour")
+            if number not in (None, waiting.number):
+                raise ConflictError(f"version {waiting.number} waits for its hour, and not version {number}")
             self._policies.call_off(tables, waiting.number)
             details = {"request": waiting.request_id or "", "from": minute(waiting.in_force_from)}
             self._audit.record(

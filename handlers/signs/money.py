@@ -38,6 +38,7 @@ DOORS = (
         "/approve abcdefghij",
         Right.DECIDE,
         behind("deciding:approve"),
+        Audience.PRIVATE,
         only_in_private=True,
         may_hold_secret=True,
     ),
@@ -47,6 +48,7 @@ DOORS = (
         "/reject abcdefghij the account is not theirs",
         Right.DECIDE,
         behind("deciding:reject"),
+        Audience.PRIVATE,
         only_in_private=True,
     ),
     Door(
@@ -86,6 +88,7 @@ DOORS = (
         "/evidence abcdefghij",
         Right.TALK,
         behind("evidence:evidence"),
+        Audience.PRIVATE,
         only_in_private=True,
     ),
     Door("beneficiaries", "Whom money may go to", "/beneficiaries", Right.READ, behind("beneficiaries:beneficiaries")),
@@ -129,7 +132,7 @@ DOORS = (
         "/settle abcdefghij not-executed the bank says so by phone",
         Right.SETTLE,
         behind("settling:settle"),
-        Audience.DESK,
+        Audience.PRIVATE,
     ),
     Door(
         "repeat",
@@ -137,7 +140,7 @@ DOORS = (
         "/repeat abcdefghij",
         Right.SETTLE,
         behind("settling:repeat"),
-        Audience.DESK,
+        Audience.PRIVATE,
     ),
 )
 TAPS = (

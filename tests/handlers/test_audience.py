@@ -59,19 +59,19 @@ AUDIENCES: Mapping[str, str] = {
     "beneficiaries": "public",  # a group sees the end of a number only
     "freeze": "public",
     "thaw": "desk",
-    "settle": "desk",
-    "repeat": "desk",
+    "settle": "private",
+    "repeat": "private",
     "request": "private",
     "history": "private",
-    "approve": "public",  # in the private chat only, like the next one
-    "reject": "public",
+    "approve": "private",  # in the private chat only, like the next one
+    "reject": "private",
     "policy": "desk",
     "rate": "desk",
     "limits": "private",
     "note": "public",
     "attach": "public",  # in the private chat only
     "delegate": "desk",
-    "evidence": "public",  # in the private chat only
+    "evidence": "private",  # in the private chat only
     "replace": "public",
     "share": "public",
     "unshare": "public",

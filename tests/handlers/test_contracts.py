@@ -165,6 +165,7 @@ async def test_an_agent_is_told_with_the_line_that_pays_out_there(desk: Treasury
     assert "Not in the book" not in await desk.desk.said(VERA, "/agents id")
     assert await desk.desk.said(OLGA, "/agents indonesia btc") == await desk.desk.said(OLGA, "/agents id BTC")
     assert "Coin Agent" in await desk.desk.said(OLGA, "/agents id BTC")
+    assert (await desk.desk.said(OLGA, "/agents KENYA")).startswith("No payment agent in KE.")
     assert "Deriv knows no such country" in await desk.desk.said(OLGA, "/agents Atlantis")
     await desk.enter_in_book("Agent One", "CR900073", "deriv")
     assert "/payout to CR900073\n" in await desk.desk.said(OLGA, "/agents id")

@@ -340,6 +340,14 @@ async def test_a_person_who_blocked_the_bot_meanwhile_is_no_incident(desk: Desk)
     assert desk.rooms.pulse.incidents == 0
 
 
+async def test_an_answer_to_a_chat_that_is_left_alone_for_long_is_no_incident(desk: Desk) -> None:
+    wait = {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 3600}}
+    await desk.chat.faults({"action": "status", "match": {"path": "sendMessage"}, "status": 429, "body": wait})
+    for _ in range(2):  # the second time it is not even tried
+        assert await desk.says(OLGA, "/whoami") == []
+    assert desk.rooms.pulse.incidents == 0
+
+
 @pytest.mark.parametrize(
     "misfortune", [{"action": "status", "status": 502, "body": "<html>bad gateway"}, {"action": "refuse"}]
 )

@@ -228,6 +228,7 @@ async def test_of_several_unknown_ones_each_has_its_button_and_repeating_is_one_
     await desk.comes_to(second, State.UNKNOWN)
     shown = await offered(desk, OLGA, "/settle", second.id)
     assert list(buttons(shown)) == [first.id, second.id]
+    assert shown["has_protected_content"], "it tells whose money went where"
     (answers,) = await desk.desk.taps(OLGA, shown, second.id)
     assert list(buttons(answers)) == ["It was executed…", "It was not…"]
     shown = await offered(desk, OLGA, "/repeat", second.id)
@@ -269,6 +270,7 @@ async def test_who_signs_is_shown_what_waits_before_they_decide(desk: Treasury) 
     second = await desk.asked("11.00")
     which = await offered(desk, ANNA, "/reject", second.id)
     assert list(buttons(which)) == [first.id, second.id]
+    assert which["has_protected_content"]
     (card,) = await desk.desk.taps(ANNA, which, second.id)
     await desk.desk.taps(ANNA, card, "Deny")
     assert (await desk.state(first), await desk.state(second)) == (State.PENDING, State.DENIED)

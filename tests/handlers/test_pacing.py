@@ -188,6 +188,28 @@ async def test_a_chat_that_is_told_to_wait_for_long_is_left_alone_for_so_long(
     await pacer.shutdown()
 
 
+async def test_whoever_waited_when_a_chat_was_told_to_wait_for_long_waits_no_longer(
+    clock: HandClock, time_stands_still: None
+) -> None:
+    pacer, calls = Pacer(Pacing(per_chat_per_second=1, overall_per_second=0, group_per_minute=0)), Calls()
+    early = [calls.through(pacer, number, 1) for number in range(3)]
+    await _whoever_can_goes()
+    calls.failures.append(RetryAfter(3600))
+    later = [
+        calls.through(pacer, "reply", 1),
+        calls.through(pacer, "next", 1),
+        calls.through(pacer, "n", 1, Lane.EVENTS),
+    ]
+    await _passes(clock, 1.2)
+    assert [one.done() for one in later] == [True] * 3
+    assert [type(one.exception()) for one in later] == [RetryAfter] * 3
+    assert calls.left == [0, 1, 2]
+    await _passes(clock, 3600)
+    assert await calls.through(pacer, "after that", 1) == "after that"
+    await _gone(early)
+    await pacer.shutdown()
+
+
 async def test_when_three_chats_are_told_to_wait_everybody_does(clock: HandClock, time_stands_still: None) -> None:
     pacer, calls = Pacer(GENEROUS), Calls(RetryAfter(30), RetryAfter(30), RetryAfter(30))
     tasks = [calls.through(pacer, f"x{number}", number) for number in range(3)]

@@ -158,6 +158,11 @@ async def test_what_may_be_done_about_it_is_a_button_for_whoever_may(desk: Desk)
     shown = [one for one in await desk.says(ANNA, "/policy") if "Document" in buttons(one)][-1]
     await desk.taps(ANNA, shown, "Call version 2 off")
     assert await versions(desk) == [(1, 0, 0), (2, 1, 1)]
+    again = await asked(desk, LOOSER)
+    await signs(desk, VERA, again)
+    await signs(desk, ANNA, again)
+    answers = texts(await desk.taps(ANNA, shown, "Call version 2 off"))
+    assert "Version 3 waits for its hour, and not version 2. Nothing was changed." in answers
 
 
 async def test_its_document_is_a_file(desk: Desk) -> None:
