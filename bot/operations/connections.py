@@ -26,6 +26,7 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
+from bot.network.leaving import is_held_up
 from bot.operations.linked import Connection, note_findings, read_all, read_one
 from bot.providers.base import Lend, Oddity, Provider, Surroundings
 from bot.providers.nonces import Nonces
@@ -222,7 +223,8 @@ class Connections:
         except UnsupportedError:
             raise  # nothing was asked
         except ProviderError as error:
-            health.went_wrong(self._clock.now(), error)
+            if not is_held_up(error):
+                health.went_wrong(self._clock.now(), error)
             raise
         except CountersignError:
             raise  # ours, not the adapter's
