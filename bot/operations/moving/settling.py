@@ -18,7 +18,7 @@ from bot.approvals.policy.model import Guarded
 from bot.approvals.prompting import ended_as
 from bot.approvals.service import Approvals, Wish
 from bot.errors import ConflictError, InputError, NotFoundError
-from bot.operations.linked import read_one
+from bot.operations.linked import find_one
 from bot.operations.moving import records
 from bot.operations.moving.reconciling import looks_absent
 from bot.ports import Deed, Recorder
@@ -187,7 +187,8 @@ def _concerns(tables: Tables, by: Person, target: Request) -> bool:
     """Whether they asked for it, decide, or see its connection."""
     if by.id == target.asked_by or by.may(Right.DECIDE):
         return True
-    return target.stake is not None and read_one(tables, target.stake.connection_id).may_read(by)
+    connection = None if target.stake is None else find_one(tables, target.stake.connection_id)
+    return connection is not None and connection.may_read(by)
 
 
 def _unknown(tables: Tables, request_id: str) -> Request:
