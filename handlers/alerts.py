@@ -6,7 +6,7 @@ from typing import Final
 
 from bot.alerts.book import Entry
 from bot.alerts.model import Target
-from bot.alerts.telling import ACKNOWLEDGE, LESS, MUTE_1H, MUTE_4H, MUTE_HELD, TAKE_BACK
+from bot.alerts.telling import ACKNOWLEDGE, ALONE, LESS, MUTE_1H, MUTE_4H, MUTE_HELD, TAKE_BACK
 from bot.errors import InputError
 from bot.messages.cards import Card
 from handlers import alert_card, alert_setting, alert_steps, completing, pages
@@ -66,19 +66,19 @@ async def _here(context: DeskContext, entry: Entry) -> Reply:
 
 
 async def came(context: DeskContext, card: Card, choice: int, message_id: int) -> str | None:
-    """A button below an alert. The alert itself is edited by what is told of it."""
+    """A button below an alert. The alert itself is edited by what is told of it, and its buttons with it."""
     services, rule_id = context.services, str(card.body["rule"])
     telegram_id = context.where.telegram_id
     match choice:
         case _ if choice == ACKNOWLEDGE:
             alert_id = str(card.body["alert"])
             by = await services.alerts.acknowledge(context.person, alert_id, telegram_id=telegram_id)
-            await context.without_buttons(message_id)
+            if card.body.get(ALONE):
+                await context.without_buttons(message_id)
             return None if by == context.person.name else f"{by} has acknowledged it already."
         case _ if choice == TAKE_BACK:
             alert_id = str(card.body["alert"])
             was_seen = await services.alerts.take_back(context.person, alert_id, telegram_id=telegram_id)
-            await context.without_buttons(message_id)
             return None if was_seen else "That was taken back already."
         case _ if choice in (MUTE_1H, MUTE_4H):
             hours = 1 if choice == MUTE_1H else 4

@@ -60,7 +60,7 @@ class Firings:
         """
         for told in records.open_firings(tables, rule_id, bucket):
             tables.conn.execute("UPDATE alert_firings SET resolved_at = ? WHERE id = ?", (at(now), told.id))
-            self._telling.redraw(tables, told, *self._standing(tables, replace(told, resolved_at=now)))
+            self._telling.redraw(tables, told, now, *self._standing(tables, replace(told, resolved_at=now)))
 
     def acknowledging(self, desk: Desk, person: Person, alert_id: str, now: datetime, telegram_id: int) -> str:
         """This person has seen it; answers who did first. `NotFoundError` where it is none of their business."""
@@ -69,7 +69,7 @@ class Firings:
             return _name(tables, told.acknowledged_by)
         self._mark(tables, alert_id, person.id, at(now))
         self._audit.record(tables, Deed("alert.acknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
-        self._redraw(desk, replace(told, acknowledged_by=person.id, acknowledged_at=now), rule)
+        self._redraw(desk, replace(told, acknowledged_by=person.id, acknowledged_at=now), rule, now)
         return person.name
 
     def taking_back(self, desk: Desk, person: Person, alert_id: str, now: datetime, telegram_id: int) -> bool:
@@ -81,16 +81,16 @@ class Firings:
         self._mark(tables, alert_id, None, None)
         self._audit.record(tables, Deed("alert.unacknowledged", f"alert/{told.rule_id}", person.id, telegram_id))
         more = f"{person.name} took the acknowledgement back, {self._time(now)}."
-        self._redraw(desk, replace(told, acknowledged_by=None, acknowledged_at=None), rule, more)
+        self._redraw(desk, replace(told, acknowledged_by=None, acknowledged_at=None), rule, now, more)
         return True
 
-    def _redraw(self, desk: Desk, told: Told, rule: Rule | None, *more: str) -> None:
+    def _redraw(self, desk: Desk, told: Told, rule: Rule | None, now: datetime, *more: str) -> None:
         def choices(chat: int) -> Choices:
             if rule is None or told.resolved_at is not None:
                 return ()
             return buttons(rule, desk.owner_of(chat), is_acknowledged=told.acknowledged_by is not None)
 
-        self._telling.redraw(desk.tables, told, *self._standing(desk.tables, told), *more, choices=choices)
+        self._telling.redraw(desk.tables, told, now, *self._standing(desk.tables, told), *more, choices=choices)
 
     def _standing(self, tables: Tables, told: Told) -> list[str]:
         """Who has seen it, and whether it is over."""

@@ -27,6 +27,8 @@ CARD = "alert"
 ACKNOWLEDGE, MUTE_1H, MUTE_4H, MUTE_HELD, LESS, TAKE_BACK = range(1, 7)
 ACKNOWLEDGING: Final[Choices] = ((("Acknowledge", ACKNOWLEDGE),),)
 TAKING_BACK: Final[Choices] = ((("Take back", TAKE_BACK),),)
+ALONE: Final = "alone"
+"""In the card of a message that is not drawn anew when something becomes of the alert."""
 OPEN_FOR = timedelta(days=7)
 MOST_URGENT: Final = 12
 """Of what others have set, to one chat in an hour."""
@@ -103,7 +105,9 @@ class Telling:
         )
         return True
 
-    def redraw(self, tables: Tables, told: Told, *more: str, choices: Callable[[int], Choices] = lambda _: ()) -> None:
+    def redraw(
+        self, tables: Tables, told: Told, now: datetime, *more: str, choices: Callable[[int], Choices] = lambda _: ()
+    ) -> None:
         """Its messages say that, too, from now on; but not a card that tells of many, nor one that is about to.
 
         Args:
@@ -121,7 +125,7 @@ class Telling:
                     chat,
                     told.title if is_private else told.title.partition(":")[0],
                     (*(told.lines if is_private else ()), *more),
-                    dedupe="/".join((key, *more)),
+                    dedupe="/".join((key, str(at(now)), *more)),
                     card=card if keys else None,
                     choices=keys,
                     replaces=key,
@@ -156,7 +160,7 @@ class Telling:
             may_hear = desk.may_hear(person, rule, told.audience)
             lines = (line, *told.lines) if may_hear else (line, f"Rule {rule.id}: its values are not yours to read.")
             for chat in person.telegram_ids - heard:
-                body = {"alert": told.id, "rule": rule.id}
+                body = {"alert": told.id, "rule": rule.id, ALONE: True}
                 button = self._cards.making(tables, CARD, person.id, chat, body, OPEN_FOR)
                 self._outbox.put(
                     tables,

@@ -379,6 +379,20 @@ async def test_what_is_taken_back_goes_further_again(room: Room) -> None:
     assert len(await room.titles(ADAM)) == 1
 
 
+async def test_however_quickly_it_goes_back_and_forth_its_message_says_what_is_so(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400))
+    await room.tells(2410)
+    number, olga = await room.alert_id(), await room.person(1)
+    for _ in range(2):
+        await room.alerts.acknowledge(olga, number, telegram_id=OLGA)
+        await room.clock.move(0.1)
+        await room.alerts.take_back(olga, number, telegram_id=OLGA)
+        await room.clock.move(0.1)
+    ends = [one["lines"][-1] for one in (await room.notices())[1:]]
+    seen, not_so = "Acknowledged by Olga, 09:00:01 UTC.", "Olga took the acknowledgement back, 09:00:01 UTC."
+    assert ends == [seen, not_so, seen, not_so]
+
+
 async def test_who_was_told_by_somebody_else_cannot_mute_it_when_it_was_acknowledged_either(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400, target=Target(person=2)))
     await room.tells(2410)
