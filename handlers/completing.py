@@ -49,4 +49,5 @@ async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) 
     command, *words = draft.body["line"]
     await context.services.cards.drop(context.person.id)
     context.occasion, context.message_id = f"m/{context.where.chat_id}/{message_id}", message_id
-    await reception.line(context, command, [*words, *text.split()])
+    if not await reception.line(context, command, [*words, *text.split()]):
+        await context.services.cards.save(draft)  # the question stands, and the next try answers it

@@ -10,11 +10,12 @@ from telegram import Update
 
 from bot.access.model import Right
 from bot.errors import CountersignError, StoreError
-from handlers import failures
+from handlers import completing, failures
 from handlers.context import DeskContext
 from handlers.corridor import behind
 from handlers.doors import AnswerDoor, permit
 
+_ALERT: Final = "alert"
 ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     AnswerDoor("passphrase", Right.LINK, behind("locking:answer"), secret=True),
     AnswerDoor("factor/enrol", Right.TALK, behind("factor:confirm"), secret=True, stop=behind("factor:void")),
@@ -40,7 +41,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     AnswerDoor("policy/try", Right.POLICY, behind("policy:typed"), takes=behind("policy:taken")),
     AnswerDoor("attach", Right.TALK, behind("enclosing:typed"), takes=behind("enclosing:taken")),
     AnswerDoor("alert/threshold", Right.READ, behind("alert_card:typed")),
-    AnswerDoor("alert", Right.READ, behind("alert_steps:typed")),
+    AnswerDoor(_ALERT, Right.READ, behind("alert_steps:typed")),
     AnswerDoor("complete", Right.TALK, behind("completing:typed")),
 )
 LINKING: Final = "connect"
@@ -109,6 +110,15 @@ async def stop(context: DeskContext) -> bool:
         await context.services.wariness.begin(context.person, draft.kind)
         return True
     return await context.services.cards.drop(context.person.id)
+
+
+async def begin_anew(context: DeskContext, command: str) -> None:
+    """A command that is said again ends what it had asked before: the next text is no answer to that."""
+    draft = await context.services.cards.draft(context.person.id)
+    if draft is None or draft.kind not in (completing.KIND, _ALERT):
+        return
+    if command == (draft.body["line"][0] if draft.kind == completing.KIND else _ALERT):
+        await context.services.cards.drop(context.person.id)
 
 
 async def not_text(update: Update, context: DeskContext) -> None:

@@ -14,6 +14,7 @@ from bot.approvals.service import Shown, Wish
 from bot.errors import CountersignError, InputError
 from bot.messages.cards import Card, Draft
 from bot.operations import deal_line
+from bot.operations.deal_line import Line
 from bot.operations.deal_steps import DealSteps, Sketch, Step
 from bot.operations.deals import ALL, CLOSE, LeftOut, Open, Where
 from bot.operations.moving.plans import Plan
@@ -52,18 +53,19 @@ SELLING: Final = _walk("sell")
 
 async def close(context: DeskContext, words: Words) -> None:
     check_fresh(context)
-    if not words:
-        return await _choose(context, "close")
     line = deal_line.read(words)
+    if line == Line(on=line.on):
+        return await _choose(context, "close", line.on)
     await _offer(context, *await context.services.deals.closing(context.person, line, _where(context)))
     return None
 
 
 async def change(context: DeskContext, words: Words) -> None:
     check_fresh(context)
-    if not words:
-        return await _choose(context, "change")
-    plan = await context.services.deals.change(context.person, deal_line.read(words), _where(context))
+    line = deal_line.read(words)
+    if line == Line(on=line.on):
+        return await _choose(context, "change", line.on)
+    plan = await context.services.deals.change(context.person, line, _where(context))
     await asking.offer(context, plan, said_whole=True)
     return None
 
@@ -77,15 +79,15 @@ async def cancel_order(context: DeskContext, words: Words) -> None:
     return None
 
 
-async def _choose(context: DeskContext, command: str) -> None:
-    """What there is, a button each."""
-    found = await context.services.deals.open_to(context.person)
+async def _choose(context: DeskContext, command: str, on: str = "") -> None:
+    """What there is, a button each; `on` names the connections, and nothing all of them."""
+    found = await context.services.deals.open_to(context.person, on)
     wanted = [one for one in found if _CHANGED[command](one)]
     if not wanted:
         await context.say("No order waits." if command == "cancelorder" else "Nothing is open.")
         return
     shown, taste = wanted[:_MOST_BUTTONS], taste_of(context)
-    body = {"command": command, "ids": [f"{one.item.id} on {one.connection.name}" for one in shown]}
+    body = {"command": command, "ids": [f"{one.item.id} on {one.connection.name}" for one in shown], "on": on}
     rows = [[(render.button(one.item, taste), number)] for number, one in enumerate(shown)]
     rows += [[("All of them", len(shown))]] if command == "close" and len(wanted) > 1 else []
 
@@ -103,7 +105,8 @@ async def chosen(context: DeskContext, card: Card, choice: int, message_id: int)
     await context.without_buttons(message_id)
     desk, where = context.services.deals, _where(context)
     if card.body["command"] == "close":
-        words = ids[choice] if choice < len(ids) else ALL
+        everything = f"{ALL} on {on}" if (on := card.body.get("on")) else ALL
+        words = ids[choice] if choice < len(ids) else everything
         await _offer(context, *await desk.closing(context.person, deal_line.read(words.split()), where))
     elif card.body["command"] == "change":
         await context.services.linking.cancel(context.person)  # one thing is asked at a time

@@ -36,7 +36,8 @@ async def _frozen(context: DeskContext, scope: str, reason: str) -> str:
         lines.append("One request was being sent already; it is followed to its end.")
     elif frozen.under_way:
         lines.append(f"{frozen.under_way} requests were being sent already; they are followed to their end.")
-    lines.append("Everybody who may freeze is told. To end it: /thaw and why; others must sign that.")
+    thaw = "/thaw" if frozen.freeze.scope == DESK else f"/thaw {frozen.freeze.scope}"
+    lines.append(f"Everybody who may freeze is told. To end it: {thaw} and why; others must sign that.")
     return "\n".join(lines)
 
 

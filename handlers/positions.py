@@ -25,8 +25,9 @@ def _offers(sheet: Sheet[Position], words: Words) -> list[tuple[str, str]]:
     acts = {act for spec in specs for act in spec.acts}
     has_orders = any(Ability.ORDERS in spec.abilities for spec in specs)
     close = "Close…" if has_orders else "Sell…"  # without orders it was bought, and is sold back
+    on = " ".join(["", "on", *words]) if words else ""
     deals = ((ActKind.CLOSE, close, "/close"), (ActKind.CHANGE, "Change…", "/change"))
     return [
-        *((label, line) for act, label, line in deals if act in acts),
+        *((label, line + on) for act, label, line in deals if act in acts),
         alert_steps.offer(alert_steps.POSITION, *words),
     ]

@@ -11,7 +11,7 @@ from telegram.error import TelegramError
 
 from bot.access import matrix
 from bot.access.model import Right
-from bot.errors import CountersignError
+from bot.errors import CountersignError, InputError, NotFoundError
 from bot.messages.cards import Card
 from handlers import conversation, failures, pages, rooms
 from handlers.buttons import Late, read
@@ -43,25 +43,32 @@ async def command(update: Update, context: DeskContext) -> None:
     await enter(context, door, message.text.split()[1:_MOST_WORDS])
 
 
-async def enter(context: DeskContext, door: Door, words: list[str]) -> None:
-    """Let a person through one door and show what it answers; errors become sentences, as private as the answer."""
+async def enter(context: DeskContext, door: Door, words: list[str]) -> bool:
+    """Let a person through one door and show what it answers; errors become sentences, as private as the answer.
+
+    Answers whether the words were understood.
+    """
     here = matrix.at_a_door(context.person, door.right, context.where.place, only_in_private=door.only_in_private)
     if here is matrix.Answer.NOT_HERE:
         if door.may_hold_secret and words:
             await context.delete_secret(context.message_id)
         await context.say(f"/{door.command} works in our private chat only.")
-        return
+        return True
+    understood = True
     try:
+        await conversation.begin_anew(context, door.command)
         reply = await _ask(context, door, words)
     except CountersignError as error:
+        understood = not isinstance(error, InputError | NotFoundError)
         reply = pages.Reply([failures.told(error)])
     if reply is not None:
         await pages.show(context, reply, door.audience)
+    return understood
 
 
-async def line(context: DeskContext, command: str, words: list[str]) -> None:
-    """A command that was put together in steps."""
-    await enter(context, rooms.BY_COMMAND[command], words)
+async def line(context: DeskContext, command: str, words: list[str]) -> bool:
+    """A command that was put together in steps; answers whether it was understood."""
+    return await enter(context, rooms.BY_COMMAND[command], words)
 
 
 async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Reply | None:

@@ -1,5 +1,6 @@
 """/wallet and /mt: what a client of the CRM holds. What changes it is in `bookings`."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from bot.access.model import Right
@@ -63,7 +64,10 @@ async def mt(context: DeskContext, words: Words) -> Reply | None:
     taste = taste_of(context)
     if place is None:
         found_ones = await context.services.clients.trading(context.person)
-        offers = _each("/mt", [(f"{one.row.login} {one.row.owner}", one.place) for one in found_ones.accounts])
+        logins = Counter(one.row.login for one in found_ones.accounts)
+        called = [one.place if logins[one.row.login] > 1 else str(one.row.login) for one in found_ones.accounts]
+        named = [f"{place} {one.row.owner}" for place, one in zip(called, found_ones.accounts, strict=True)]
+        offers = _each("/mt", zip(named, (one.place for one in found_ones.accounts), strict=True))
         return Reply(render.trading(found_ones, taste), again="/mt", offers=offers)
     server, _, login = place.rpartition("/")
     if not (server and login.isdecimal()):

@@ -58,10 +58,9 @@ class Firings:
         Args:
             bucket: Only of what was told under this key.
         """
-        said = f"Resolved {self._time(now)}: it is no longer so."
         for told in records.open_firings(tables, rule_id, bucket):
             tables.conn.execute("UPDATE alert_firings SET resolved_at = ? WHERE id = ?", (at(now), told.id))
-            self._telling.redraw(tables, told, now, *self._seen(tables, told), said)
+            self._telling.redraw(tables, told, now, *self._standing(tables, replace(told, resolved_at=now)))
 
     def acknowledging(self, desk: Desk, person: Person, alert_id: str, now: datetime, telegram_id: int) -> str:
         """This person has seen it; answers who did first. `NotFoundError` where it is none of their business."""
@@ -91,13 +90,16 @@ class Firings:
                 return ()
             return buttons(rule, desk.owner_of(chat), is_acknowledged=told.acknowledged_by is not None)
 
-        self._telling.redraw(desk.tables, told, now, *self._seen(desk.tables, told), *more, choices=choices)
+        self._telling.redraw(desk.tables, told, now, *self._standing(desk.tables, told), *more, choices=choices)
 
-    def _seen(self, tables: Tables, told: Told) -> list[str]:
-        """By whom, and when."""
-        if told.acknowledged_by is None or told.acknowledged_at is None:
-            return []
-        return [f"Acknowledged by {_name(tables, told.acknowledged_by)}, {self._time(told.acknowledged_at)}."]
+    def _standing(self, tables: Tables, told: Told) -> list[str]:
+        """Who has seen it, and whether it is over."""
+        lines = []
+        if told.acknowledged_by is not None and told.acknowledged_at is not None:
+            lines.append(f"Acknowledged by {_name(tables, told.acknowledged_by)}, {self._time(told.acknowledged_at)}.")
+        if told.resolved_at is not None:
+            lines.append(f"Resolved {self._time(told.resolved_at)}: it is no longer so.")
+        return lines
 
     def _time(self, when: datetime) -> str:
         return f"{when.astimezone(self._zone):%H:%M:%S %Z}"

@@ -276,8 +276,7 @@ class Alerts:
         now = self._clock.now()
 
         def change(tables: Tables) -> bool:
-            desk = Desk(tables, self._find, self._groups())
-            return self._firings.taking_back(desk, person, alert_id, now, telegram_id)
+            return self._firings.taking_back(self._desk(tables), person, alert_id, now, telegram_id)
 
         return await self._database.write(change)
 

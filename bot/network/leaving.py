@@ -31,6 +31,11 @@ def check_leaving(provider: str) -> None:
         raise UnreachableError(provider, HELD_UP)
 
 
+def is_held_up(error: BaseException) -> bool:
+    """Whether that is why it did not leave: it says nothing of the provider."""
+    return isinstance(error, UnreachableError) and error.detail == HELD_UP
+
+
 def is_leaving(content: bytes | None) -> bool:
     """Whether these bytes are part of what is to leave."""
     gate = _gate.get()

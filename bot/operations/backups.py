@@ -28,7 +28,7 @@ from bot.errors import (
 )
 from bot.ports import Deed
 from bot.store import Database, Tables
-from bot.store.file import inspect, peek
+from bot.store.file import inspect, peek, synced
 from bot.vault.archive import CHUNK, FORMAT, FRAME, LONGEST_HEADER, SALT_BYTES, Header, opened, sealed
 from bot.vault.datakeys import left_behind
 from bot.vault.install import drop_generations
@@ -92,7 +92,7 @@ class Backups:
             made = Backup(path, size, header.key)
             await self._database.write(partial(self._note, made))
             await asyncio.to_thread(path.hardlink_to, part)  # unlike a rename it never replaces what is there
-            sync_folder(path.parent)
+            synced(path.parent)
             return replace(made, dropped=await self._dropped(copy, path))
         finally:
             part.unlink(missing_ok=True)
@@ -181,15 +181,6 @@ def pieces(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
     """What `read` gives, `size` bytes in each piece but the last."""
     while piece := read(size):
         yield piece
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the names in it outlive a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 async def in_thread(work: Callable[[threading.Event], Result]) -> Result:

@@ -26,6 +26,7 @@ from bot.errors import (
     StoreError,
     UnsupportedError,
 )
+from bot.network.leaving import is_held_up
 from bot.operations.linked import Connection, note_findings, read_all, read_one
 from bot.providers.base import Lend, Oddity, Provider, Surroundings
 from bot.providers.nonces import Nonces
@@ -179,19 +180,27 @@ class Connections:
 
     @asynccontextmanager
     async def _talking(self, connection: Connection, seconds: float | None) -> AsyncIterator[Provider]:
-        if not connection.owner_active:
-            raise OwnerSuspendedError(connection.name)
-        if self.is_locked(connection):
-            raise ConnectionLockedError(connection.name)
-        if connection.id not in self._sessions:
-            await self._check_still(connection)
-        provider = self._sessions.get(connection.id) or self._open(connection)
+        provider = await self.opened(connection)
         with self._noting(connection):
             try:
                 async with asyncio.timeout(seconds):
                     yield provider
             except TimeoutError:
                 raise SilentError(connection.provider, f"no answer in {seconds or 0:.0f} s") from None
+
+    async def opened(self, connection: Connection) -> Provider:
+        """The open session, of which nothing is asked: that it is there is no sign of life.
+
+        Raises:
+            ConnectionLockedError, OwnerSuspendedError, RecordUnreadableError: As `session`.
+        """
+        if not connection.owner_active:
+            raise OwnerSuspendedError(connection.name)
+        if self.is_locked(connection):
+            raise ConnectionLockedError(connection.name)
+        if connection.id not in self._sessions:
+            await self._check_still(connection)
+        return self._sessions.get(connection.id) or self._open(connection)
 
     async def _check_still(self, connection: Connection) -> None:
         """A record may have been read before its owner was suspended, and that ended the session there was.
@@ -222,7 +231,8 @@ class Connections:
         except UnsupportedError:
             raise  # nothing was asked
         except ProviderError as error:
-            health.went_wrong(self._clock.now(), error)
+            if not is_held_up(error):
+                health.went_wrong(self._clock.now(), error)
             raise
         except CountersignError:
             raise  # ours, not the adapter's

@@ -26,12 +26,12 @@ from bot.clock import Clock
 from bot.errors import BackupUnreadableError, StartRefusedError, StoreDamagedError, StoreError, WrongKeyError
 from bot.messages.notice import Lane, Notice
 from bot.messages.outbox import Outbox
-from bot.operations.backups import EX_CANTCREAT, in_thread, pieces, sync_folder
+from bot.operations.backups import EX_CANTCREAT, in_thread, pieces
 from bot.operations.epochs import begin, end_requests, freeze_by_nobody, next_epoch
 from bot.ports import Deed
 from bot.store import Database, Tables
 from bot.store.columns import at
-from bot.store.file import fold, inspect, peek
+from bot.store.file import fold, inspect, peek, synced
 from bot.store.mark import mark_of
 from bot.vault.archive import FRAME, LONGEST_HEADER, Header, opened, read_header
 from bot.vault.install import check_key, keys_of
@@ -215,7 +215,7 @@ def _exchange(making: Path, path: Path, now: datetime) -> Path | None:
             left.rename(aside.with_name(aside.name + end))
     mark_of(path).unlink(missing_ok=True)  # how far the old one came
     making.replace(path)
-    sync_folder(path.parent)
+    synced(path.parent)
     return aside
 
 

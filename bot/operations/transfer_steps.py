@@ -219,12 +219,16 @@ class TransferSteps:
             if word.isascii() and word.isalnum() and (numbering is None or re.fullmatch(numbering.pattern, word)):
                 return word
             raise
-        called = [one for one in accounts if word.casefold() in (one.account.casefold(), one.name.casefold())]
-        if not called:
-            ending = word.removeprefix("…")
-            called = [one for one in accounts if len(ending) >= _ENDING and one.account.endswith(ending)]
-        if len(called) == 1:
-            return called[0].account
+        said, ending = word.casefold(), word.removeprefix("…")
+        for called in (
+            {one.account for one in accounts if one.account.casefold() == said},  # before who is named like that
+            {one.account for one in accounts if one.name.casefold() == said},
+            {one.account for one in accounts if len(ending) >= _ENDING and one.account.endswith(ending)},
+        ):
+            if len(called) == 1:
+                return called.pop()
+            if called:
+                break
         known = [one.account if one.name in ("", one.account) else f"{one.account} {one.name}" for one in accounts]
         raise NotFoundError("account", word, known)
 

@@ -62,7 +62,7 @@ def _create(path: Path) -> None:
     making.touch(mode=0o600)
     _connected(making).conn.close()
     making.replace(path)
-    _sync(path.parent)
+    synced(path.parent)
 
 
 def inspect(path: Path) -> None:
@@ -150,9 +150,9 @@ def keep_copy(path: Path, kept: Path) -> None:
         ):
             copy.execute("PRAGMA journal_mode=OFF")
             source.backup(copy)
-        _sync(making)
+        synced(making)
         making.rename(kept)
-        _sync(kept.parent)
+        synced(kept.parent)
     except sqlite3.Error as error:
         raise translated(error) from None
     except OSError as error:
@@ -171,7 +171,7 @@ def blank(path: Path) -> Iterator[sqlite3.Connection]:
         yield copy
 
 
-def _sync(path: Path) -> None:
+def synced(path: Path) -> None:
     """What was written to a file, or which files a folder has, is on disk when this returns."""
     handle = os.open(path, os.O_RDONLY)
     try:

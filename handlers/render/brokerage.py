@@ -25,7 +25,7 @@ def standing(one: Standing, taste: Taste) -> list[str]:
     ]
     changing = (
         "<code>/account switch …</code>, <code>/account leverage SHARES 5</code> and "
-        "<code>/account hedging off</code> change it."
+        f"<code>/account hedging {'off' if one.hedging else 'on'}</code> change it."
     )
     return ["\n".join([head, *lines]), "\n".join([f"Hedging {hedging}", "Leverage:", *leverages]), changing]
 

@@ -354,6 +354,15 @@ async def test_what_is_over_by_itself_goes_no_further(room: Room) -> None:
     assert [one["lines"][-1][:8] for one in await room.notices()][1:] == ["Resolved"]
 
 
+async def test_what_is_acknowledged_when_it_is_over_says_both(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400))
+    await room.tells(2410, 2390)
+    await room.alerts.acknowledge(await room.person(1), await room.alert_id(), telegram_id=OLGA)
+    edit = (await room.notices())[-1]
+    said = ["Acknowledged by Olga, 09:00:02 UTC.", "Resolved 09:00:02 UTC: it is no longer so."]
+    assert (edit["lines"][-2:], edit.get("choices")) == (said, None)
+
+
 async def test_what_is_taken_back_goes_further_again(room: Room) -> None:
     await room.sets(rule(Test.ABOVE, 2400, severity=Severity.CRITICAL))
     await room.tells(2410)

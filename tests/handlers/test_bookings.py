@@ -87,7 +87,9 @@ async def test_a_withdrawal_from_a_trading_account_is_booked_once(desk: Desk) ->
 async def test_a_booking_is_put_together_by_buttons_and_one_amount(desk: Desk) -> None:
     before = await ledger(desk)
     (listed,) = await desk.says(OLGA, "/mt")
-    (shown,) = await desk.taps(OLGA, listed, next(one for one in buttons(listed) if one.startswith("60132 ")))
+    alike = [one.split()[0] for one in buttons(listed) if "60132 " in one]
+    assert len({*alike}) == 2, "one login at two servers is two accounts"
+    (shown,) = await desk.taps(OLGA, listed, next(one for one in buttons(listed) if one.startswith(alike[0])))
     assert shown["text"].startswith("MT4 ")
     (question,) = await desk.taps(OLGA, shown, "Withdraw…")
     assert question["text"].startswith("How much, and what for?")

@@ -56,6 +56,7 @@ async def test_a_list_is_made_filled_shown_and_deleted(desk: Desk) -> None:
 
 async def test_what_can_be_switched_and_looked_into_has_a_button(desk: Desk) -> None:
     (standing,) = await desk.says(OLGA, "/account")
+    assert standing["text"].endswith("and /account hedging on change it.")
     switch, hedging = list(buttons(standing))[-2:]
     assert switch.startswith("To Reserve EUR …")
     assert hedging == "Hedging on"

@@ -64,3 +64,21 @@ async def test_a_question_is_stopped(linked: Desk) -> None:
     (answer,) = await linked.says(OLGA, "u7h2k9d0")
     assert "Whose" not in answer["text"]
     assert "Ines" not in answer["text"]
+
+
+async def test_the_same_command_said_whole_ends_the_question(desk: Treasury) -> None:
+    await desk.desk.says(ANNA, "/freeze crm")
+    (question,) = await desk.desk.says(OLGA, "/thaw")
+    assert "Why can it go on?" in question["text"]
+    await desk.desk.says(OLGA, "/thaw crm it was a mistake")
+    (answer,) = await desk.desk.says(OLGA, "thanks")
+    assert answer["text"].startswith("I understand commands")
+
+
+async def test_an_alert_in_one_line_ends_the_one_that_was_begun(linked: Desk) -> None:
+    (kinds,) = await linked.says(OLGA, "/alert")
+    (market,) = await linked.taps(OLGA, kinds, "Price")
+    assert market["text"].startswith("Which market?")
+    await linked.says(OLGA, "/alert balance capital/main < 10 USD")
+    (answer,) = await linked.says(OLGA, "thanks")
+    assert answer["text"].startswith("I understand commands")

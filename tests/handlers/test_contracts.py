@@ -118,6 +118,16 @@ async def test_a_market_leads_to_a_contract_by_buttons(desk: Treasury) -> None:
     assert list(buttons(card)) == ["Buy for 10.00", "Refresh"]
 
 
+async def test_what_was_not_understood_is_asked_for_once_more(desk: Treasury) -> None:
+    market = await with_buttons(desk, "/quote R_100")
+    await desk.desk.taps(OLGA, market, "Rise…")
+    for half in ("abc", "10 USD soon"):
+        (mistake,) = await desk.desk.says(OLGA, half)
+        assert mistake["text"].endswith("For example: /price rise R_100 10 USD 5m")
+    card = await with_buttons(desk, "10 USD 15m")
+    assert list(buttons(card)) == ["Buy for 10.00", "Refresh"]
+
+
 async def play_money(desk: Treasury, label: str = "demo") -> None:
     """The login of the same person's demo account, linked too."""
     tokens = (await desk.control("tokens", "GET"))["tokens"]

@@ -251,7 +251,7 @@ async def test_who_has_nothing_to_do_with_an_unknown_one_is_not_offered_it(desk:
 
 async def test_a_thaw_is_asked_for_by_naming_nothing_but_the_reason(desk: Treasury) -> None:
     assert await said(desk, OLGA, "/thaw") == "The desk is not frozen."
-    await said(desk, OLGA, "/freeze crm a client called")
+    assert "To end it: /thaw crm and why;" in await said(desk, OLGA, "/freeze crm a client called")
     question = await said(desk, ANNA, "/thaw")
     assert question.startswith("Broctagon CRM is frozen since ")
     assert "by Olga: a client called.\nWhy can it go on?" in question

@@ -269,6 +269,17 @@ async def test_who_only_waits_for_its_trouble_hears_of_it(tmp_path: Path, chat: 
             assert health[connection.id].bad_since is not None
 
 
+async def test_who_is_down_at_the_start_is_not_taken_for_well_because_it_is_watched(tmp_path: Path, chat: Chat) -> None:
+    async with at_work_with(tmp_path, chat, "capital") as desk:
+        connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)
+        rules.mind(connection)
+        await control(desk, "capital", "down", down=True)
+        health = desk.rooms.connections.health
+        async with watching(desk, rules):
+            await until(lambda: connection.id in health and health[connection.id].bad_since is not None)
+            assert health[connection.id].good_at is None
+
+
 async def test_while_prices_are_told_nobody_takes_no_question_for_an_answer(tmp_path: Path, chat: Chat) -> None:
     async with at_work_with(tmp_path, chat, "capital") as desk:
         connection, rules = await desk.link("capital", environment=Environment.DEMO), Rules(desk)

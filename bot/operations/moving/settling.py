@@ -187,8 +187,8 @@ def _concerns(tables: Tables, by: Person, target: Request) -> bool:
     """Whether they asked for it, decide, or see its connection."""
     if by.id == target.asked_by or by.may(Right.DECIDE):
         return True
-    linked = None if target.stake is None else find_one(tables, target.stake.connection_id)
-    return linked is not None and linked.may_read(by)
+    connection = None if target.stake is None else find_one(tables, target.stake.connection_id)
+    return connection is not None and connection.may_read(by)
 
 
 def _unknown(tables: Tables, request_id: str) -> Request:

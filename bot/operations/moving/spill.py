@@ -57,6 +57,8 @@ class Spill:
         for line in text.splitlines():
             try:
                 kept = json.loads(line)
-                yield str(kept["request"]), from_millis(int(kept["at"])), "\n".join(map(str, kept["said"]))
-            except (ValueError, TypeError, KeyError, OverflowError):
+                number, said = str(kept["request"]), "\n".join(map(str, kept["said"]))
+                f"{number}{said}".encode()  # a row takes no half of a pair
+                yield number, from_millis(int(kept["at"])), said
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 _log.warning("a line of spilled evidence cannot be read")

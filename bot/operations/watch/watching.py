@@ -101,11 +101,12 @@ class Watching:
         """What it tells by itself. Nobody is asked for that, but it must be open."""
         while True:
             try:
-                async with self._means.connections.standing(self.connection) as provider:
-                    self._step = provider.finest_step if isinstance(provider, KeepsSteps) else None
-                    return provider.topics if isinstance(provider, Streams) else frozenset()
+                provider = await self._means.connections.opened(self.connection)
             except CountersignError:
                 await self._means.clock.sleep(LOOK_SECONDS)
+            else:
+                self._step = provider.finest_step if isinstance(provider, KeepsSteps) else None
+                return provider.topics if isinstance(provider, Streams) else frozenset()
 
     async def _follow(self) -> None:
         means = self._means

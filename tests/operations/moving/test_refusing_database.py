@@ -126,7 +126,8 @@ async def test_r43_what_was_spilled_of_a_sending_that_a_crash_cut_short_is_among
         request = await bank.gets()
         await refused(caplog, "what became of a request is not stored yet", 1)
         with spilled(bank).open("a") as file:
-            file.write('{"request": "nobody", "at": 5, "said": ["x"]}\n{"requ')
+            file.write('{"request": "nobody", "at": 5, "said": ["x"]}\n{"requ\n' + "[" * 100_000 + "\n")
+            file.write(json.dumps({"request": request.id, "at": 5, "said": ["\ud83d"]}))
         spill = Spill(spilled(bank), bank.rooms.clock)
         await database.write(spill.take_in)
         (said,) = await database.read(lambda tables: answers_of(tables, request.id))

@@ -156,6 +156,21 @@ async def test_only_what_is_unknown_is_settled_once_and_by_those_it_concerns(tmp
             await settles(desk, request, "not-executed", who=ANNA)
 
 
+async def test_one_whose_login_was_unlinked_is_still_offered_to_who_asked_for_it_and_hides_no_other(
+    tmp_path: Path, chat: Chat
+) -> None:
+    async with treasury(tmp_path, chat, POLICY) as desk:
+        request, settling = await unknown(desk), desk.rooms.money.settling
+
+        async def offered(who: int) -> list[str]:
+            return [one.id for one in await settling.open_to(desk.person(who))]
+
+        assert (await offered(OLGA), await offered(VERA)) == ([request.id], [request.id])
+        roster = desk.rooms.access.roster
+        await desk.rooms.credentials.unlink(desk.person(OLGA), desk.connection, roster, telegram_id=OLGA)
+        assert (await offered(OLGA), await offered(VERA)) == ([request.id], [])
+
+
 async def test_what_was_found_out_meanwhile_stands(tmp_path: Path, chat: Chat) -> None:
     async with treasury(tmp_path, chat, POLICY) as desk:
         request = await unknown(desk)
