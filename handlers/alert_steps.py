@@ -103,21 +103,21 @@ async def _question(context: DeskContext, said: Sequence[str]) -> Question | Non
             return Question("By how many percent, and within which time? For example: 3% in 1h")
         return Question(_which_number(what))
     if isinstance(what, Occasion):
-        return None if names or what.of_desk else await _connection(context, "Of which connection?")
+        return None if names or what.of_desk else await _connection(context, what)
     if what in (None, Measure.PRICE):
         if not names:
             return Question("Which market? Its name or symbol, for example: GOLD")
         return Question(f"{literal(' '.join(names))}: when is it to come?", _OF_PRICES)
     if not names:
-        return await _connection(context, "Of which connection?") or Question("When is it to come?", _TESTS)
+        return await _connection(context, what) or Question("When is it to come?", _TESTS)
     return Question("When is it to come?", _TESTS)
 
 
-async def _connection(context: DeskContext, text: str) -> Question | None:
+async def _connection(context: DeskContext, what: Measure | Occasion | None) -> Question | None:
     """None when there is nothing to choose."""
-    visible = await context.services.connections.visible_to(context.person)
-    names = tuple((one.name, one.name) for one in visible)
-    return Question(text, names) if len(names) > 1 else None
+    able = await context.services.alerting.could_tell(context.person, what)
+    names = tuple((one.name, one.name) for one in able)
+    return Question("Of which connection?", names) if len(names) > 1 else None
 
 
 def _which_number(what: Measure | Occasion | None) -> str:

@@ -158,7 +158,8 @@ def _not_found(error: NotFoundError) -> str:
     if error.what == "beneficiary" and not error.known:
         known = " /beneficiaries shows who is, and how one is added."
     where = "in the book" if error.what == "beneficiary" else "that you can see"
-    return f"There is no {error.what} “{visible_word(error.name)}” {where}.{known}"
+    called = f" “{visible_word(error.name)}”" if error.name else ""
+    return f"There is no {error.what}{called} {where}.{known}"
 
 
 def _some(known: Sequence[str]) -> str:

@@ -23,16 +23,26 @@ from bot.errors import (
     OwnerSuspendedError,
     ProviderError,
     RecordUnreadableError,
+    UnsupportedError,
 )
 from bot.ids import short_id
 from bot.operations.alert_subjects import MOST_OFFERED, OF_LINES, OF_POSITIONS, called
 from bot.operations.connections import Connections
 from bot.operations.linked import Connection
 from bot.operations.sharing import party_named
+from bot.providers.base import Ability
 
 ANSWER_SECONDS: Final = 20.0
 MOST_HEARERS: Final = 40
-_OF_CRM = (Occasion.WITHDRAWAL_NEW, Occasion.WITHDRAWAL_WAITING)
+_TAKES: Final = {
+    Occasion.WITHDRAWAL_NEW: Ability.REQUESTS,
+    Occasion.WITHDRAWAL_WAITING: Ability.REQUESTS,
+    Occasion.FILLED: Ability.POSITIONS,
+    Occasion.OPENED: Ability.POSITIONS,
+    Occasion.CLOSED: Ability.POSITIONS,
+    Occasion.STOPPED: Ability.POSITIONS,
+}
+"""What a provider must have for it: a rule for it at another would wait for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +132,26 @@ class Alerting:
             for subject in subjects
         ]
 
+    async def could_tell(self, person: Person, what: Measure | Occasion | None) -> list[Connection]:
+        """The connections at which this can happen."""
+        visible = await self._connections.visible_to(person)
+        ability = _TAKES.get(what) if isinstance(what, Occasion) else None
+        return [one for one in visible if ability is None or ability in one.spec.abilities]
+
     async def _chosen(self, person: Person, said: Sentence) -> tuple[list[Connection], tuple[str, ...]]:
         """The connections that are meant, and the words that name none."""
-        visible = await self._connections.visible_to(person)
-        if said.what in _OF_CRM:
-            visible = [one for one in visible if one.provider == "crm"]
+        visible = await self.could_tell(person, said.what)
         if not visible:
             raise NotFoundError("connection", " ".join(said.names))
         for word in said.names:
-            named = [one for one in visible if word.lower() in (one.label, one.provider, one.name)]
+            named = _named(visible, word)
             if named:
                 at = said.names.index(word)
                 return named, (*said.names[:at], *said.names[at + 1 :])
+        if isinstance(said.what, Occasion) and said.what in _TAKES:
+            every = await self._connections.visible_to(person)
+            for other in (one for word in said.names for one in _named(every, word)):
+                raise UnsupportedError(other.provider, _TAKES[said.what].value)
         if isinstance(said.what, Occasion) and said.names and said.what not in (*OF_POSITIONS, *OF_LINES):
             raise NotFoundError("connection", " ".join(said.names), tuple(one.name for one in visible))
         return visible, said.names
@@ -216,6 +234,10 @@ class Alerting:
 
 
 _NO_ANSWER = (ProviderError, RecordUnreadableError, OwnerSuspendedError, NotFoundError)
+
+
+def _named(visible: Iterable[Connection], word: str) -> list[Connection]:
+    return [one for one in visible if word.lower() in (one.label, one.provider, one.name)]
 
 
 def _in_turn(answers: Sequence[Sequence[Proposal]]) -> list[Proposal]:

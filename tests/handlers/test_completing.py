@@ -82,3 +82,15 @@ async def test_an_alert_in_one_line_ends_the_one_that_was_begun(linked: Desk) ->
     await linked.says(OLGA, "/alert balance capital/main < 10 USD")
     (answer,) = await linked.says(OLGA, "thanks")
     assert answer["text"].startswith("I understand commands")
+
+
+async def test_an_alert_is_offered_where_it_can_happen_only(linked: Desk) -> None:
+    (kinds,) = await linked.says(OLGA, "/alert")
+    (which,) = await linked.taps(OLGA, kinds, "Position closed")
+    assert "capital/main" in buttons(which)
+    assert "cryptocapital/main" not in buttons(which)
+    (kinds,) = await linked.says(OLGA, "/alert")
+    (understood,) = await linked.taps(OLGA, kinds, "Withdrawal new")
+    assert understood["text"].startswith("Understood: client withdrawal new at crm/main")
+    (refused,) = await linked.says(OLGA, "/alert position closed cryptocapital/main")
+    assert refused["text"].startswith("Crypto Capital has no positions.")

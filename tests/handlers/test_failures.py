@@ -361,3 +361,9 @@ def test_the_sentence_of_an_incident_names_only_its_number() -> None:
     assert incident("ABC234") == (
         "Something went wrong that should not have; nothing more was done. Tell an admin: incident ABC234."
     )
+
+
+def test_what_has_no_name_is_not_quoted() -> None:
+    assert sentence(errors.NotFoundError("account or position", "")) == (
+        "There is no account or position that you can see."
+    )
