@@ -75,6 +75,7 @@ class Rest:
             trust_env=False,
             verify=False if base_url.lower().startswith("http://") else ssl.create_default_context(cafile=ca_file),
         )
+        self._asking: set[asyncio.Timeout] = set()
 
     async def ask(
         self,
@@ -115,12 +116,16 @@ class Rest:
             extensions={"trace": trace, "timeout": self._timeout},
         )
         try:
-            async with asyncio.timeout(self._total_seconds):
-                response = await self._transport.handle_async_request(request)
+            async with asyncio.timeout(self._total_seconds) as patience:
+                self._asking.add(patience)
                 try:
-                    body = await self._whole(response)
+                    response = await self._transport.handle_async_request(request)
+                    try:
+                        body = await self._whole(response)
+                    finally:
+                        await response.aclose()
                 finally:
-                    await response.aclose()
+                    self._asking.discard(patience)
         except (TimeoutError, httpx.HTTPError, ssl.SSLError, OSError) as error:
             _log.info("broken off", extra={"provider": self._provider, "error": type(error).__name__, "wrote": wrote})
             if wrote:
@@ -142,5 +147,8 @@ class Rest:
         return bytes(parts)
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections, also of those that are only being made: whoever waits for them is told so."""
         await self._transport.aclose()
+        for patience in self._asking:
+            if not patience.expired():
+                patience.reschedule(asyncio.get_running_loop().time())

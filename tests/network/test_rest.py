@@ -7,7 +7,7 @@ import ssl
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,22 @@ async def test_no_free_connection_means_nothing_was_sent(sim: Listening, counter
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
+
+
+async def test_a_close_ends_what_is_being_connected_too() -> None:
+    """Made a moment later, such a connection would be nobody's, and stay open."""
+    with ExitStack() as stack:
+        busy = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):  # it accepts nobody: who comes after its queue is full waits
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(busy.getsockname())
+        async with talking(f"http://127.0.0.1:{busy.getsockname()[1]}", connect_seconds=60) as rest:
+            asking = asyncio.create_task(rest.ask("GET", "/total"))
+            await asyncio.sleep(0)  # it has begun to connect
+            await rest.close()
+            with pytest.raises(UnreachableError):
+                await asking
 
 
 async def test_the_right_certificate_is_trusted_and_no_other(counter: Counter) -> None:
