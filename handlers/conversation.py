@@ -114,6 +114,8 @@ async def stop(context: DeskContext) -> bool:
 
 async def begin_anew(context: DeskContext, command: str) -> None:
     """A command that is said again ends what it had asked before: the next text is no answer to that."""
+    if context.services.cards.is_idle(context.person.id):
+        return
     draft = await context.services.cards.draft(context.person.id)
     if draft is None or draft.kind not in (completing.KIND, _ALERT):
         return

@@ -45,6 +45,8 @@ class Cards:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._idle: set[int] = set()
+        """People of whom it was seen that they have begun nothing; kept by the database's thread alone."""
 
     async def make(
         self, kind: str, person_id: int, chat_id: int, body: Mapping[str, Any], life: timedelta = timedelta(hours=1)
@@ -93,13 +95,22 @@ class Cards:
             )
         )
 
+    def is_idle(self, person_id: int) -> bool:
+        """Whether it is known, without a look at the disk, that the person has begun nothing."""
+        return person_id in self._idle
+
     async def draft(self, person_id: int) -> Draft | None:
         """What the person has begun."""
-        row = await self._database.read(
-            lambda tables: tables.conn.execute(
+
+        def look(tables: Tables) -> Any:
+            found = tables.conn.execute(
                 "SELECT person_id, kind, body FROM drafts WHERE person_id = ?", (person_id,)
             ).fetchone()
-        )
+            if found is None:
+                self._idle.add(person_id)
+            return found
+
+        row = await self._database.read(look)
         if row is None:
             return None
         owner, kind, body = row
@@ -111,6 +122,7 @@ class Cards:
 
     def saving(self, tables: Tables, draft: Draft) -> None:
         """The same inside the caller's transaction."""
+        self._idle.discard(draft.person_id)
         tables.conn.execute(
             "INSERT OR REPLACE INTO drafts VALUES (?, ?, ?, ?)",
             (draft.person_id, draft.kind, packed(draft.body), at(self._clock.now())),

@@ -113,3 +113,15 @@ async def test_a_secret_does_not_get_into_a_card_or_a_draft(cards: Cards) -> Non
         await cards.make("x", ANNA, 7, {"password": Secret("canary-password")})
     with pytest.raises(TypeError):
         await cards.save(Draft(ANNA, "connect", {"password": Secret("canary-password")}))
+
+
+async def test_who_was_seen_to_have_begun_nothing_is_idle_until_they_begin(cards: Cards) -> None:
+    assert not cards.is_idle(ANNA)  # nobody has looked yet
+    assert await cards.draft(ANNA) is None
+    assert cards.is_idle(ANNA)
+    assert not cards.is_idle(BEN)
+    await cards.save(Draft(ANNA, "connect", {}))
+    assert not cards.is_idle(ANNA)
+    await cards.drop(ANNA)
+    assert await cards.draft(ANNA) is None
+    assert cards.is_idle(ANNA)
