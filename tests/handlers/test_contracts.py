@@ -85,6 +85,8 @@ async def test_a_contract_is_priced_bought_for_that_and_sold_back(desk: Treasury
     assert re.search(
         r"\nSell contract 270000005 back: Volatility 50 Index \(R_50\), short\nPrice at least: ", look["text"]
     )
+    async with httpx.AsyncClient() as http:  # what it is worth walks by itself, and less than that is refused
+        await http.post(f"{desk.desk.sides['deriv'].control}/move", json={"symbol": "R_50", "percent": "-1"})
     await desk.desk.taps(OLGA, look, "Ask")
     assert await signed(desk, "close") is State.SUCCEEDED
     assert (await ledger(desk)).count("sell") == sold + 1
