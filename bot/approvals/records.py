@@ -21,6 +21,7 @@ _COLUMNS = (
     "id, kind, parameters, hash, rule, state, version, asked_by, asked_at, expires_at, outcome,"
     " connection_id, amount, currency, same, number, held_until, asked_in_chat"
 )
+_SAID_OF_A_RULE = frozenset({"seats", "barred", "proof", "hold", "life", "name", "uncounted"})
 _WITHOUT_EFFECT = frozenset({State.DENIED, State.EXPIRED, State.CANCELLED, State.FAILED})
 
 
@@ -320,7 +321,10 @@ def packed_rule(rule: Rule) -> str:
 
 
 def _rule(text: str) -> Rule:
+    """What an earlier version did not write has its value of then; a word that nobody wrote is a spoilt one."""
     said = json.loads(text)
+    if not _SAID_OF_A_RULE.issuperset(said):
+        raise ValueError("the rule of a request")
     return Rule(
         tuple(Seat(circle, count) for circle, count in said["seats"]),
         frozenset(said["barred"]),
