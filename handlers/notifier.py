@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from typing import Any
 
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
@@ -12,7 +13,7 @@ from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.bursts import Burst
 from bot.messages.notice import Lane, Notice
-from bot.messages.outbox import Head, Queued
+from bot.messages.outbox import Head, Queued, nobody
 from handlers import groups
 from handlers.context import Desk
 from handlers.pacing import Pacer
@@ -47,10 +48,11 @@ class Notifier:
         self._took: dict[int, Taken] = {}
         """Rows Telegram has whose mark could not be written: they are not sent again."""
         self._one_less = asyncio.Event()
-        self._outbox.stirred = self._one_less.set
         self._some_left = False
         """A chat was left out that has used up its budget."""
         self._token_refused = False
+        self._own = copy_context()
+        """What is sent is sent in the context of this loop, whoever has stirred it."""
 
     async def run(self) -> None:
         """Look for due rows until cancelled. A database that refuses is asked again.
@@ -58,6 +60,8 @@ class Notifier:
         Raises:
             InvalidToken: Telegram does not accept the token; what waits stays in the outbox.
         """
+        self._own = copy_context()
+        self._outbox.stirred = self._stir
         try:
             while not self._token_refused:
                 await self._look()
@@ -66,6 +70,7 @@ class Notifier:
                     async with asyncio.timeout(seconds):  # `wait_for` may swallow a cancellation (Python 3.11)
                         await self._one_less.wait()
         finally:
+            self._outbox.stirred = nobody
             await self._stop()
         raise InvalidToken("Telegram does not accept the token")
 
@@ -89,21 +94,42 @@ class Notifier:
     async def _look(self) -> bool:
         """Begin with the first due row of each chat that is not being written to; answers whether anything goes on."""
         self._one_less.clear()
-        now = self._desk.services.clock.monotonic()
-        self._hushed = {chat: until for chat, until in self._hushed.items() if until > now}
         try:
-            heads = self._chosen(await self._outbox.heads(busy=self._sending, hushed=self._hushed))
-            rows = [head.row for head in heads if head.row is not None]
-            rows += await self._outbox.rows([one.id for one in heads if one.row is None and not one.is_grouped])
+            unread = self._take(await self._outbox.heads(busy=self._sending, hushed=self._resting()))
+            for row in await self._outbox.rows(unread):
+                if row.notice.chat_id not in self._sending:
+                    self._begin(row.notice.chat_id, row.notice.lane, self._deal_with(row))
         except StoreError as error:
             _log.warning("outbox not read", extra={"error": type(error).__name__})
-            return False
-        for row in rows:
-            self._begin(row.notice.chat_id, row.notice.lane, self._deal_with(row))
-        for head in heads:
+        return bool(self._sending)
+
+    def _stir(self, heads: list[Head]) -> None:
+        """These have just been written, and should not wait.
+
+        A chat of which a row was sent since then is still being written to: the mark of that row is a later turn of
+        the database, and its answer comes after this one.
+        """
+        resting = self._resting()
+        ready = [head for head in heads if not (head.is_grouped and head.chat_id in resting)]
+        if len(ready) < len(heads) or self._take(ready) or self._some_left:
+            self._one_less.set()
+
+    def _resting(self) -> dict[int, float]:
+        now = self._desk.services.clock.monotonic()
+        self._hushed = {chat: until for chat, until in self._hushed.items() if until > now}
+        return self._hushed
+
+    def _take(self, heads: list[Head]) -> list[int]:
+        """Begin with these, as far as there is room; answers which rows are to be read first."""
+        unread = []
+        for head in self._chosen(heads):
             if head.is_grouped:
                 self._begin(head.chat_id, head.lane, self._deal_with_many(head))
-        return bool(self._sending)
+            elif head.row is not None:
+                self._begin(head.chat_id, head.lane, self._deal_with(head.row))
+            else:
+                unread.append(head.id)
+        return unread
 
     def _chosen(self, heads: list[Head]) -> list[Head]:
         """What to begin with. What is not urgent waits here until its chat takes it, not in the way of what is."""
@@ -116,7 +142,7 @@ class Notifier:
         chosen, self._some_left = [], False
         for head in heads:
             is_urgent = head.lane <= Lane.SECURITY
-            if places[is_urgent] <= 0:
+            if places[is_urgent] <= 0 or head.chat_id in self._sending:
                 continue
             if not is_urgent and not is_free(head.chat_id):
                 self._some_left = True
@@ -128,7 +154,7 @@ class Notifier:
     def _begin(self, chat_id: int, lane: Lane, work: Coroutine[Any, Any, None]) -> None:
         if lane <= Lane.SECURITY:
             self._urgent.add(chat_id)
-        self._sending[chat_id] = asyncio.create_task(self._in_its_turn(chat_id, work))
+        self._sending[chat_id] = asyncio.create_task(self._in_its_turn(chat_id, work), context=self._own)
 
     async def _in_its_turn(self, chat_id: int, work: Coroutine[Any, Any, None]) -> None:
         try:

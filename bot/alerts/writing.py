@@ -12,7 +12,7 @@ from bot.alerts.hearers import Desk
 from bot.alerts.model import Moved, State
 from bot.clock import Clock
 from bot.errors import StoreError
-from bot.messages.outbox import Outbox
+from bot.messages.outbox import Head, Outbox
 from bot.store import Database, Tables
 
 
@@ -77,17 +77,19 @@ class Writing:
                 (book.source, book.value, book.at) for book in books if book.value is not None and book.at is not None
             ]
 
-            def change(tables: Tables) -> list[tuple[str, datetime]]:
+            is_told = any(moved.firing is not None for moved in events)
+
+            def change(tables: Tables) -> tuple[list[tuple[str, datetime]], list[Head]]:
                 desk = self._desk(tables)
                 came = self._firings.deciding(desk, events, states, self._clock.now())
                 records.write_states(tables, states.items())
                 records.write_values(tables, values)
                 if also is not None:
                     also(tables)
-                return came
+                return came, self._outbox.look(tables) if is_told else []
 
             try:
-                came = await self._database.write(change)
+                came, heads = await self._database.write(change)
             except StoreError:
                 self._events[:0] = events
                 self._unwritten |= unwritten
@@ -96,5 +98,5 @@ class Writing:
                 raise
             for rule_id, when in came:
                 self._engine.came(rule_id, when)
-            if any(moved.firing is not None for moved in events):
-                self._outbox.stirred()
+            if heads:
+                self._outbox.stirred(heads)

@@ -89,6 +89,8 @@ async def _by_the_clock(rooms: House, work: Running) -> None:
 async def _moving(rooms: House, work: Running) -> None:
     """What was approved is sent, and what is open is found out about."""
     await work.settled()
+    with contextlib.suppress(StoreError):
+        await rooms.database.stretch_journal()
     await once_there_are(rooms, ("requests",), "bot.operations.deciding")
     await rooms.money.run()
 

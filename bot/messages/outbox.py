@@ -62,8 +62,8 @@ class Shown:
     message_id: int
 
 
-def _nobody() -> None:
-    """Where nobody listens."""
+def nobody(_: list[Head]) -> None:
+    """Where nobody listens: what waits is found when somebody looks."""
 
 
 class Outbox:
@@ -72,8 +72,9 @@ class Outbox:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self.stirred: Callable[[], None] = _nobody
-        """Called by whoever has just written what should not wait until it is looked for."""
+        self.stirred: Callable[[list[Head]], None] = nobody
+        """Called by whoever has written what should not wait until it is looked for, with what `look` found in the
+        same transaction; as soon as that is committed, since later ones may make it untrue."""
 
     def put(self, tables: Tables, notice: Notice) -> None:
         """Queue inside the caller's transaction. The same dedupe key a second time is nothing.
@@ -108,30 +109,19 @@ class Outbox:
             busy: Chats to leave out.
             hushed: Chats to leave those out of that become one card.
         """
-        now = at(self._clock.now())
+        left_out, in_no_hurry = list(busy), list(hushed)
+        return await self._database.read(lambda tables: self.look(tables, left_out, in_no_hurry))
 
-        def look(tables: Tables) -> list[Head]:
-            first = tables.conn.execute(_FIRST_OF_EACH_CHAT, (now, packed(list(busy)), packed(list(hushed)))).fetchall()
-            alone = [number for number, _, _, is_grouped, _ in first if not is_grouped][:READ_AT_ONCE]
-            rows = {row.id: row for row in _waiting(tables, alone)} if alone else {}
-            return [
-                Head(number, Lane(lane), chat_id, bool(is_grouped), rows.get(number))
-                for number, lane, chat_id, is_grouped, _ in first
-            ]
-
-        return await self._database.read(look)
-
-    async def due(self, limit: int = 20) -> list[Queued]:
-        """The next rows to send, all chats together, by lane, then by age."""
-        now = at(self._clock.now())
-        numbers = await self._database.read(
-            lambda tables: tables.conn.execute(
-                "SELECT id FROM outbox WHERE state = 'waiting' AND not_before <= ?1"
-                " AND chat_id NOT IN (SELECT chat_id FROM chat_pauses WHERE until > ?1) ORDER BY lane, id LIMIT ?2",
-                (now, limit),
-            ).fetchall()
-        )
-        return await self.rows([number for (number,) in numbers])
+    def look(self, tables: Tables, busy: Collection[int] = (), hushed: Collection[int] = ()) -> list[Head]:
+        """The same inside the caller's transaction."""
+        values = (at(self._clock.now()), packed(list(busy)), packed(list(hushed)))
+        first = tables.conn.execute(_FIRST_OF_EACH_CHAT, values).fetchall()
+        alone = [number for number, _, _, is_grouped, _ in first if not is_grouped][:READ_AT_ONCE]
+        rows = {row.id: row for row in _waiting(tables, alone)} if alone else {}
+        return [
+            Head(number, Lane(lane), chat_id, bool(is_grouped), rows.get(number))
+            for number, lane, chat_id, is_grouped, _ in first
+        ]
 
     async def rows(self, numbers: Collection[int]) -> list[Queued]:
         """These, as far as they still wait, by lane, then by age."""

@@ -27,6 +27,7 @@ _PRAGMAS = (
     "temp_store=MEMORY",
     "mmap_size=0",
 )
+_FEW_PAGES = 10
 _LOOKED_AT_CLOSELY = frozenset(("requests", "votes", "sendings", "cases", "nonces", "freezes", "beneficiaries"))
 """Tables whose indexes are compared with their rows at a start: a row that an index hides would not count for money."""
 
@@ -52,6 +53,24 @@ def _connected(path: Path) -> Tables:
         connection.close()
         raise
     return tables
+
+
+def stretch_journal(tables: Tables) -> None:
+    """Write as many pages as the journal takes before it is folded, and take them back: it is used again from its
+    beginning after that, and stays as long. For whoever works in it; silent where there is no room."""
+    connection = tables.conn
+    asked = ("wal_autocheckpoint", "page_size", "cache_size")
+    pages, page_bytes, cache = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked)
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute(f"PRAGMA cache_size={_FEW_PAGES}")  # what does not fit in is written at once
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("CREATE TABLE room (bytes BLOB)")
+            connection.execute("INSERT INTO room VALUES (zeroblob(?))", (pages * page_bytes,))
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            connection.execute(f"PRAGMA cache_size={cache}")
 
 
 def _create(path: Path) -> None:

@@ -34,6 +34,7 @@ STEPS = (
     providers.m020_feeds,
     money.m021_first_payments,
     telling.m022_profit_currencies,
+    telling.m023_one_way_to_look,
 )
 
 

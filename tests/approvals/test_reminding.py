@@ -11,6 +11,7 @@ from bot.store import Database
 from bot.store.columns import at
 from tests.approvals.test_service import ANNA, BEN, CLEO, DORA, Desk
 from tests.support.clock import HandClock
+from tests.support.waiting import due
 
 POLICY = """
 remind_at_percent = [50, 80]
@@ -73,8 +74,8 @@ async def test_a_reminder_is_a_reply_to_the_prompt_and_has_no_buttons_of_its_own
     await desk.asked()
     await clock.move(15 * 60)
     await minute(desk)
-    due = await Outbox(desk.database, clock).due()
-    prompt, *_ = [row.notice for row in due if row.notice.chat_id == BEN]
+    waiting = await due(Outbox(desk.database, clock))
+    prompt, *_ = [row.notice for row in waiting if row.notice.chat_id == BEN]
     assert prompt.title == "Anna asks for your signature"
     rows = await desk.database.read(
         lambda tables: tables.conn.execute(

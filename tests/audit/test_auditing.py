@@ -17,6 +17,7 @@ from bot.store import Tables
 from bot.wiring import House
 from tests.support.clock import HandClock
 from tests.support.desk import opened, write_desk
+from tests.support.waiting import due
 
 ANNA, BERT, OTHER_BERT, ZOE = 11, 12, 13, 14
 MEMBERS = (
@@ -55,7 +56,7 @@ async def done(house: House, *deeds: Deed) -> None:
 
 async def told(house: House) -> list[tuple[int, str, list[str]]]:
     """Chat, title and lines of what waits to be sent."""
-    return [(row.notice.chat_id, row.notice.title, list(row.notice.lines)) for row in await house.outbox.due(100)]
+    return [(row.notice.chat_id, row.notice.title, list(row.notice.lines)) for row in await due(house.outbox, 100)]
 
 
 # Which rows

@@ -1,5 +1,8 @@
 """What is to be told is told: once in the table, at least once to Telegram, and never in the way of the rest."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,8 @@ import pytest
 
 from bot.errors import StartRefusedError
 from bot.messages.notice import Lane, Notice
+from bot.messages.outbox import READ_AT_ONCE, Head
+from bot.store import Tables
 from tests.support.chatting import ADAM, NO_PACING, OLGA, STRANGER, VERA, Chat, Desk, at_work, configured, texts, until
 
 
@@ -271,3 +276,66 @@ async def test_two_hundred_events_do_not_hold_up_a_decision(tmp_path: Path, chat
         await desk.rooms.database.write(
             lambda tables: tables.conn.execute("DELETE FROM outbox WHERE state = 'waiting'")  # enough is seen
         )
+
+
+@asynccontextmanager
+async def _left_alone(tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    """It has looked once, and does not look again by itself."""
+    monkeypatch.setattr("handlers.notifier._LOOK_SECONDS", 60)
+    async with at_work(configured(tmp_path, chat, more=NO_PACING), chat, notifying=False) as desk:
+        await _queue(desk, _notice(ADAM))
+        notifying = asyncio.create_task(desk.work.notify())
+        try:
+            await _become(desk, "sent")
+            yield desk
+        finally:
+            notifying.cancel()
+            await asyncio.gather(notifying, return_exceptions=True)
+
+
+async def _stirred(desk: Desk, *notices: Notice) -> None:
+    """They are written by somebody who does not want them to wait."""
+    outbox = desk.rooms.outbox
+
+    def change(tables: Tables) -> list[Head]:
+        for notice in notices:
+            outbox.put(tables, notice)
+        return outbox.look(tables)
+
+    outbox.stirred(await desk.rooms.database.write(change))
+
+
+async def test_who_does_not_want_it_to_wait_need_not_wait_for_the_next_look(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [_notice(1_000_000 + number) for number in range(2 * READ_AT_ONCE)]  # chats that nobody knows
+    async with _left_alone(tmp_path, chat, monkeypatch) as desk:
+        await _stirred(desk, _notice(OLGA), _notice(OLGA, "Second"), *many)
+        await _become(desk, "sent", "sent", "sent", *["dead"] * len(many))
+        assert texts(chat.from_bot(OLGA)) == ["News\nline", "Second\nline"]
+
+
+async def test_what_is_being_sent_is_not_sent_again_because_more_was_written(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _left_alone(tmp_path, chat, monkeypatch) as desk:
+        await chat.faults({"action": "delay", "match": {"path": "sendMessage"}, "seconds": 0.3})
+        await _stirred(desk, _notice(OLGA))
+        await until(lambda: not chat.listening.misfortunes.steps)
+        for title in ("a", "b", "c"):
+            await _stirred(desk, _notice(OLGA, title))
+        await _become(desk, *["sent"] * 5)
+        assert [text.split("\n")[0] for text in texts(chat.from_bot(OLGA))] == ["News", "a", "b", "c"]
+
+
+async def test_prices_that_rest_do_not_hide_what_else_was_written(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.notifier._BETWEEN_PRICES_SECONDS", 60)
+    async with _left_alone(tmp_path, chat, monkeypatch) as desk:
+        await _stirred(desk, _notice(OLGA, "GOLD", Lane.PRICES))
+        await until(lambda: chat.from_bot(OLGA))
+        security = _notice(OLGA, "Linked", Lane.SECURITY)
+        await _stirred(desk, _notice(OLGA, "OIL", Lane.PRICES))
+        await _stirred(desk, security)
+        await _become(desk, "sent", "sent", "waiting", "sent")

@@ -12,6 +12,7 @@ from bot.messages.notice import Lane, Notice
 from bot.messages.outbox import Outbox, Queued
 from bot.store import Database, Tables
 from tests.support.clock import HandClock
+from tests.support.waiting import due
 
 
 @pytest.fixture
@@ -32,16 +33,16 @@ async def put(database: Database, outbox: Outbox, *notices: Notice) -> None:
 
 
 async def titles(outbox: Outbox, limit: int = 20) -> list[str]:
-    return [row.notice.title for row in await outbox.due(limit)]
+    return [row.notice.title for row in await due(outbox, limit)]
 
 
 async def first(outbox: Outbox) -> Queued:
-    return (await outbox.due())[0]
+    return (await due(outbox))[0]
 
 
 async def test_a_notice_comes_out_as_it_went_in(outbox: Outbox, database: Database, clock: HandClock) -> None:
     await put(database, outbox, notice("Linked", Lane.SECURITY, -100_5, "k"))
-    (row,) = await outbox.due()
+    (row,) = await due(outbox)
     assert row.notice == Notice(Lane.SECURITY, -100_5, "Linked", ("a line", "</b>\u202e & 'another'"))
     assert (row.tries, row.created_at) == (0, 1772442000000)
 
@@ -108,7 +109,7 @@ async def test_what_was_sent_is_marked_with_its_message_and_not_sent_again(outbo
     await put(database, outbox, notice("a"))
     row = await first(outbox)
     await outbox.sent(row, 4711)
-    assert await outbox.due() == []
+    assert await due(outbox) == []
     await outbox.later(row, 0, "late answer")  # of a second sender that lost
     await outbox.give_up(row, "late answer")
     marks = "SELECT state, tries, message_id, trouble FROM outbox"
@@ -139,14 +140,14 @@ async def test_later_means_not_before_then_for_the_whole_chat_and_nobody_else(
     assert await titles(outbox) == ["elsewhere"]
     await clock.move(0.1)
     assert await titles(outbox) == ["a", "b", "elsewhere"]
-    assert [row.tries for row in await outbox.due()] == [1, 0, 0]
+    assert [row.tries for row in await due(outbox)] == [1, 0, 0]
 
 
 async def test_a_shorter_wait_does_not_shorten_a_longer_one(
     outbox: Outbox, database: Database, clock: HandClock
 ) -> None:
     await put(database, outbox, notice("a"), notice("b"))
-    a, b = await outbox.due()
+    a, b = await due(outbox)
     await outbox.later(a, 30, "told to wait")
     await outbox.later(b, 1, "told to wait")
     await clock.move(29)
@@ -204,7 +205,7 @@ async def test_a_chat_that_takes_nothing_is_given_up_whole_and_somebody_is_told(
 
 async def test_only_what_was_sent_long_ago_is_forgotten(outbox: Outbox, database: Database, clock: HandClock) -> None:
     await put(database, outbox, notice("sent"), notice("dead"), notice("waiting"))
-    sent, dead, _ = await outbox.due()
+    sent, dead, _ = await due(outbox)
     await outbox.sent(sent, 1)
     await outbox.give_up(dead, "Forbidden")
     await clock.move(timedelta(days=14).total_seconds())
@@ -241,7 +242,7 @@ async def test_a_group_that_moved_is_reached_where_it_is_now(
     assert await outbox.paused() == {-3: 30.0}
     assert await outbox.heads() == []
     await clock.move(31)
-    assert {row.notice.chat_id for row in await outbox.due()} == {-3}
+    assert {row.notice.chat_id for row in await due(outbox)} == {-3}
 
 
 async def test_of_each_chat_the_first_goes_by_lane_and_then_by_age(outbox: Outbox, database: Database) -> None:

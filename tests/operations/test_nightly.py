@@ -12,6 +12,7 @@ from bot.operations.nightly import Nightly
 from bot.wiring import House
 from tests.support.clock import HandClock
 from tests.support.desk import ADMIN, loaded, opened, write_desk
+from tests.support.waiting import due
 
 DAY = timedelta(days=1).total_seconds()
 
@@ -76,7 +77,7 @@ async def test_one_that_cannot_be_made_is_told_once_and_tried_again(
     gone = await asyncio.to_thread(folder.rename, folder.with_name("elsewhere"))
     for _ in range(3):
         assert not await nightly(house).make_when_due()
-    (row,) = await house.outbox.due()
+    (row,) = await due(house.outbox)
     assert (row.notice.chat_id, row.notice.title) == (ADMIN, "No backup")
     assert "The backup of 2026-03-02 could not be made: " in row.notice.lines[0]
     await asyncio.to_thread(gone.rename, folder)

@@ -310,6 +310,33 @@ async def test_f48_a_full_disk_refuses_whole_changes_and_recovers_without_a_rest
     assert await database.read(lambda tables: tables.conn.execute("PRAGMA integrity_check").fetchone()[0]) == "ok"
 
 
+async def test_a_stretched_journal_is_not_grown_by_any_change_and_holds_nothing_itself(database: Database) -> None:
+    await database.write(note("before"))
+    before = await database.read(lambda tables: (tables.table_names(), _cache(tables)))
+    await database.stretch_journal()
+    journal = database.path.with_name(f"{database.path.name}-wal")
+    stretched = journal.stat().st_size
+    assert stretched > 4_000_000
+    for number in range(20):
+        await database.write(note(str(number), "x" * 50_000))
+    assert journal.stat().st_size == stretched
+    assert await database.read(lambda tables: (tables.table_names(), _cache(tables))) == before
+    assert len(await database.read(keys)) == 21
+
+
+async def test_where_there_is_no_room_the_journal_stays_as_it_is(database: Database) -> None:
+    await database.write(note("before"))
+    await database.read(lambda tables: tables.conn.execute("PRAGMA max_page_count=1").fetchone())  # no more than it has
+    await database.stretch_journal()
+    await database.read(lambda tables: tables.conn.execute("PRAGMA max_page_count=1000000").fetchone())
+    await database.write(note("after"))
+    assert await database.read(keys) == ["after", "before"]
+
+
+def _cache(tables: Tables) -> int:
+    return int(tables.conn.execute("PRAGMA cache_size").fetchone()[0])
+
+
 async def test_a_transaction_that_was_left_open_is_closed_and_the_thread_lives(database: Database) -> None:
     def cuts_its_own_branch(tables: Tables) -> None:
         tables.conn.execute("COMMIT")

@@ -194,3 +194,8 @@ WHERE what = 'profit' AND body ->> 'currency' != '' AND instr(subject, ' ') = 0 
      WHERE known.connection_id = alert_rules.connection_id AND known.id = alert_rules.subject AND known.id != '')
 """,
     )
+
+
+def m023_one_way_to_look(tables: "Database") -> None:
+    """What waits is looked for chat by chat: nothing asks for the next rows of all of them any more."""
+    run(tables, "DROP INDEX outbox_waiting")

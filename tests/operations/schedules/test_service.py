@@ -17,6 +17,7 @@ from bot.store import Database
 from bot.wiring import House
 from tests.support.clock import HandClock
 from tests.support.desk import ADMIN, opened, write_desk
+from tests.support.waiting import due
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ async def test_many_who_ask_at_once_get_it_once(house: House, clock: HandClock) 
     for runs in others:  # begun before and not ended: begun again, told once
         for run in runs:
             await rooms[1].end(run, End.DONE, [Notice(Lane.EVENTS, ADMIN, "digest twice", dedupe="e")])
-    assert [row.notice.title for row in await house.outbox.due()] == ["digest"]
+    assert [row.notice.title for row in await due(house.outbox)] == ["digest"]
 
 
 async def test_f50_a_block_of_five_seconds_is_no_delay_and_two_hours_are_one_late_run(
@@ -117,7 +118,7 @@ async def test_what_was_begun_when_the_program_stopped_is_begun_again_and_told_o
     digest = Notice(Lane.EVENTS, ADMIN, "digest", dedupe="schedule/1/slot")
     await later.end(run, End.DONE, [digest])
     await house.schedules.end(left, End.DONE, [digest])
-    assert len(await house.outbox.due()) == 1
+    assert len(await due(house.outbox)) == 1
 
 
 async def test_a_clock_that_is_set_back_runs_nothing_twice_and_one_set_ahead_stops_nothing(
