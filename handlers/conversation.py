@@ -16,6 +16,8 @@ from handlers.corridor import behind
 from handlers.doors import AnswerDoor, permit
 
 _ALERT: Final = "alert"
+_UNASKED: Final = "I did not ask for a file, so I keep nothing of it. /attach adds one to a request."
+_IN_WORDS: Final = "Please answer that in words; /cancel stops it."
 ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     AnswerDoor("passphrase", Right.LINK, behind("locking:answer"), secret=True),
     AnswerDoor("factor/enrol", Right.TALK, behind("factor:confirm"), secret=True, stop=behind("factor:void")),
@@ -124,7 +126,7 @@ async def begin_anew(context: DeskContext, command: str) -> None:
 
 
 async def not_text(update: Update, context: DeskContext) -> None:
-    """A picture, a file and the like in a private chat: an answer where a file is asked for, and to nothing else."""
+    """A picture, a file and the like in a private chat: an answer where a file is asked for, kept nowhere else."""
     if update.message is None:
         return
     try:
@@ -135,6 +137,8 @@ async def not_text(update: Update, context: DeskContext) -> None:
     if draft is None or door is None or door.takes is None:
         if await delete_secret(context, update.message.message_id):
             await context.say("I deleted that, in case it held the secret. Please send it as text.")
+        elif update.message.media_group_id is None:  # of an album each picture comes by itself
+            await context.say(_UNASKED if draft is None else _IN_WORDS)
         return
     try:
         permit(context, door.right)

@@ -35,12 +35,15 @@ async def delegate(context: DeskContext, words: Words) -> Reply | None:
 async def _standing(context: DeskContext) -> Reply:
     room = context.services.delegating
     people = {one.id: one.name for one in context.services.access.roster.people}
+    standing = await room.standing()
     lines = [
         f"{literal(people.get(one.person_id, 'Somebody who left'))}, {room.when(one)}: "
         f"{literal(people.get(one.delegate_id, 'somebody who left'))} stands in"
-        for one in await room.standing()
+        for one in standing
     ]
+    hand_on = [_HAND_ON] if context.person.groups else []  # who sits in none has nothing to hand on
     if not lines:
-        return Reply([f"Nobody is out of office. For example: <code>{literal(EXAMPLE)}</code>"], offers=[_HAND_ON])
-    offers = [_HAND_ON, ("Take mine back", "/delegate end")]
+        return Reply([f"Nobody is out of office. For example: <code>{literal(EXAMPLE)}</code>"], offers=hand_on)
+    is_mine = any(one.person_id == context.person.id for one in standing)
+    offers = [*hand_on, *([("Take mine back", "/delegate end")] if is_mine else [])]
     return Reply(["\n".join([bold("Out of office"), *lines])], again="/delegate", offers=offers)

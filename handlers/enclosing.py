@@ -6,6 +6,7 @@ from telegram.error import TelegramError
 from bot.errors import InputError
 from bot.messages.cards import Draft
 from bot.operations.enclosing import MOST_BYTES
+from handlers import completing, dossiers
 from handlers.context import DeskContext
 from handlers.doors import Words
 from handlers.pages import Reply
@@ -16,15 +17,23 @@ _TOO_LARGE = f"a file has at most {MOST_BYTES >> 20} MiB"
 _EXAMPLE = "/attach abcdefghij, then a PDF"
 
 
-async def note(context: DeskContext, words: Words) -> Reply:
-    if len(words) < 2:
+async def note(context: DeskContext, words: Words) -> Reply | None:
+    if not words and context.where.is_private:
+        return await dossiers.newest(context, "/note")
+    if not words:
         raise InputError("name a request, and say what is to be noted", "/note abcdefghij The invoice is attached")
+    if len(words) == 1:
+        number = dossiers.id_in(words, "/note abcdefghij The invoice is attached")
+        await completing.ask(context, f"What is to be noted with request <code>{number}</code>?", "note", number)
+        return None
     text, telegram_id = " ".join(words[1:]), context.where.telegram_id
     request = await context.services.enclosing.note(context.person, words[0].lower(), text, telegram_id=telegram_id)
     return Reply([f"Noted. Everybody who has a card of request <code>{literal(request.id)}</code> sees it there."])
 
 
 async def attach(context: DeskContext, words: Words) -> Reply:
+    if not words:
+        return await dossiers.newest(context, "/attach")
     if len(words) != 1:
         raise InputError("name one request; the file comes after that", _EXAMPLE)
     services = context.services

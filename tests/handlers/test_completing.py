@@ -34,9 +34,10 @@ async def test_who_may_not_ask_is_offered_nothing(desk: Treasury) -> None:
     assert "reply_markup" not in book or buttons(book) == {}
 
 
-async def test_an_approver_hands_on_by_a_button_and_a_line(desk: Treasury) -> None:
+async def test_an_approver_of_no_group_is_not_offered_to_hand_it_on_and_is_told_why_not(desk: Treasury) -> None:
     (standing,) = await desk.desk.says(ANNA, "/delegate")
-    (question,) = await desk.desk.taps(ANNA, standing, "Hand mine on…")
+    assert buttons(standing) == {}
+    (question,) = await desk.desk.says(ANNA, "/delegate …")
     assert question["text"].startswith("To whom, and from which day to which?")
     (answer,) = await desk.desk.says(ANNA, "Nobody from 2099-01-01 until 2099-01-02")
     assert answer["text"].startswith("You sit in no approver group")

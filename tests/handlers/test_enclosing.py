@@ -138,9 +138,24 @@ async def test_the_eleventh_file_and_the_same_file_twice_are_refused(house: Trea
 
 
 async def test_nothing_is_attached_when_nothing_was_asked_for(house: Treasury) -> None:
-    await request_of_olga(house)
-    assert await sends(house, ADAM, "a.pdf", PDF) == []
+    request = await request_of_olga(house)
+    said = ["I did not ask for a file, so I keep nothing of it. /attach adds one to a request."]
+    assert await sends(house, ADAM, "a.pdf", PDF) == said
+    await house.desk.says(OLGA, f"/note {request.id}")
+    assert await sends(house, OLGA, "a.pdf", PDF) == ["Please answer that in words; /cancel stops it."]
     assert await house.rows("SELECT 1 FROM files") == []
+
+
+async def test_a_request_to_add_to_is_chosen_and_what_is_noted_is_asked_for(house: Treasury) -> None:
+    request = await request_of_olga(house)
+    (offered,) = await house.desk.says(OLGA, "/note")
+    await house.desk.taps(OLGA, offered, request.id)
+    await house.desk.said(OLGA, "The invoice is on its way")
+    prompt = await card(house, ANNA, request)
+    await until(lambda: "The invoice is on its way" in house.desk.now(prompt)["text"])
+    (offered,) = await house.desk.says(OLGA, "/attach")
+    await house.desk.taps(OLGA, offered, request.id)
+    assert (await sends(house, OLGA, "a.pdf", PDF))[-1].startswith(f"Attached to request {request.id}: a.pdf.")
 
 
 @pytest.mark.parametrize(

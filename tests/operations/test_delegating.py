@@ -14,7 +14,7 @@ from bot.errors import ConflictError, CountersignError, InputError, NotAllowedEr
 from bot.operations.delegating import Delegating
 from bot.operations.notices import Notices
 from bot.operations.people import Doer
-from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, telegram, texts, until
+from tests.support.chatting import ADAM, ANNA, OLGA, VERA, Chat, buttons, telegram, texts, until
 from tests.support.clock import HandClock
 from tests.support.treasury import Treasury, treasury
 
@@ -209,8 +209,13 @@ async def test_days_are_those_of_the_desk_and_the_last_one_counts(house: Treasur
 
 
 async def test_who_is_away_is_shown(house: Treasury) -> None:
-    assert (await house.desk.said(ANNA, "/delegate")).startswith("Nobody is out of office.")
+    (nobody,) = await house.desk.says(ANNA, "/delegate")
+    assert nobody["text"].startswith("Nobody is out of office.")
+    assert list(buttons(nobody)) == ["Hand mine on…"]
     await house.desk.says(ANNA, "/delegate Vera until tomorrow")
-    answers = texts(await house.desk.says(VERA, "/delegate"))
-    (said,) = [one for one in answers if one.startswith("Out of office\nAnna, until 2")]
-    assert said.endswith(": Vera stands in")
+    answers = await house.desk.says(VERA, "/delegate")
+    (seen,) = [one for one in answers if one["text"].startswith("Out of office\nAnna, until 2")]
+    assert seen["text"].endswith(": Vera stands in")
+    assert "Take mine back" not in buttons(seen)
+    (own,) = await house.desk.says(ANNA, "/delegate")
+    assert "Take mine back" in buttons(own)
