@@ -21,6 +21,8 @@ from bot.alerts.records import write_rule
 from bot.alerts.service import Alerts
 from bot.providers.capital.wire import streaming
 from bot.providers.records import Quote
+from bot.store import Tables
+from bot.store.file import stretch_journal
 from bot.wiring import House
 from handlers.running import Running, running
 from tests.benchmarks.alerts import Frame, Login
@@ -47,7 +49,7 @@ async def latency(folder: Path) -> list[Figure]:
             folder / "desk", admins=[PEOPLE[0]], telegram_url=server.origin, token=server.token, more=NO_PACING
         )
         async with opened(path) as rooms, running(rooms) as work:
-            await rooms.database.stretch_journal()  # as whoever runs it does when all is up
+            await rooms.database.stretch_journal()  # both write as they would after an hour, without growing a file
             for number in range(ROUNDS):
                 ours.append(await peer.during(_ours(rooms, work, server, peer, port, number)))
                 bare.append(await peer.during(_bare(folder / f"{number}.sqlite", server, peer, port)))
@@ -120,6 +122,7 @@ async def _bare(path: Path, server: Telegram, peer: Program, port: int) -> list[
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
         database.execute("CREATE TABLE told (text TEXT)")
+        stretch_journal(Tables(database))
         async with aiohttp.ClientSession() as session, connect(f"ws://127.0.0.1:{port}", compression=None) as line:
             await line.send(str(CROSSINGS))
             async for frame in line:
