@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any
 
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
@@ -13,7 +14,7 @@ from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.bursts import Burst
 from bot.messages.notice import Lane, Notice
-from bot.messages.outbox import Head, Queued, nobody
+from bot.messages.outbox import Head, Nobody, Queued
 from handlers import groups
 from handlers.context import Desk
 from handlers.pacing import Pacer
@@ -61,7 +62,7 @@ class Notifier:
             InvalidToken: Telegram does not accept the token; what waits stays in the outbox.
         """
         self._own = copy_context()
-        self._outbox.stirred = self._stir
+        self._outbox.drain = self
         try:
             while not self._token_refused:
                 await self._look()
@@ -70,7 +71,7 @@ class Notifier:
                     async with asyncio.timeout(seconds):  # `wait_for` may swallow a cancellation (Python 3.11)
                         await self._one_less.wait()
         finally:
-            self._outbox.stirred = nobody
+            self._outbox.drain = Nobody()
             await self._stop()
         raise InvalidToken("Telegram does not accept the token")
 
@@ -94,24 +95,26 @@ class Notifier:
     async def _look(self) -> bool:
         """Begin with the first due row of each chat that is not being written to; answers whether anything goes on."""
         self._one_less.clear()
+        self._some_left = False
         try:
-            unread = self._take(await self._outbox.heads(busy=self._sending, hushed=self._resting()))
-            for row in await self._outbox.rows(unread):
-                if row.notice.chat_id not in self._sending:
-                    self._begin(row.notice.chat_id, row.notice.lane, self._deal_with(row))
+            unread = self._take(await self._outbox.heads(*self.left_out()))
+            rows = {row.id: row for row in await self._outbox.rows([head.id for head in unread])}
+            self._take([replace(head, row=rows[head.id]) for head in unread if head.id in rows])
         except StoreError as error:
             _log.warning("outbox not read", extra={"error": type(error).__name__})
         return bool(self._sending)
 
-    def _stir(self, heads: list[Head]) -> None:
-        """These have just been written, and should not wait.
+    def left_out(self) -> tuple[list[int], list[int]]:
+        """See `Drain.left_out`."""
+        return list(self._sending), list(self._resting())
 
-        A chat of which a row was sent since then is still being written to: the mark of that row is a later turn of
-        the database, and its answer comes after this one.
-        """
-        resting = self._resting()
+    def stir(self, heads: list[Head]) -> None:
+        """See `Drain.stir`. A chat of which a row was sent meanwhile is still being written to: the mark of that row is
+        a later turn of the database, and its answer comes after this one."""
+        some_were_left, resting = self._some_left, self._resting()
         ready = [head for head in heads if not (head.is_grouped and head.chat_id in resting)]
-        if len(ready) < len(heads) or self._take(ready) or self._some_left:
+        unread = self._take(ready)
+        if unread or len(ready) < len(heads) or self._some_left > some_were_left:
             self._one_less.set()
 
     def _resting(self) -> dict[int, float]:
@@ -119,8 +122,8 @@ class Notifier:
         self._hushed = {chat: until for chat, until in self._hushed.items() if until > now}
         return self._hushed
 
-    def _take(self, heads: list[Head]) -> list[int]:
-        """Begin with these, as far as there is room; answers which rows are to be read first."""
+    def _take(self, heads: list[Head]) -> list[Head]:
+        """Begin with these, as far as there is room; answers those whose row is to be read first."""
         unread = []
         for head in self._chosen(heads):
             if head.is_grouped:
@@ -128,7 +131,7 @@ class Notifier:
             elif head.row is not None:
                 self._begin(head.chat_id, head.lane, self._deal_with(head.row))
             else:
-                unread.append(head.id)
+                unread.append(head)
         return unread
 
     def _chosen(self, heads: list[Head]) -> list[Head]:
@@ -139,7 +142,7 @@ class Notifier:
             True: _SIDE_BY_SIDE - len(self._urgent),
             False: _SIDE_BY_SIDE - len(self._sending.keys() - self._urgent),
         }
-        chosen, self._some_left = [], False
+        chosen = []
         for head in heads:
             is_urgent = head.lane <= Lane.SECURITY
             if places[is_urgent] <= 0 or head.chat_id in self._sending:
@@ -154,7 +157,7 @@ class Notifier:
     def _begin(self, chat_id: int, lane: Lane, work: Coroutine[Any, Any, None]) -> None:
         if lane <= Lane.SECURITY:
             self._urgent.add(chat_id)
-        self._sending[chat_id] = asyncio.create_task(self._in_its_turn(chat_id, work), context=self._own)
+        self._sending[chat_id] = asyncio.create_task(self._in_its_turn(chat_id, work), context=self._own.copy())
 
     async def _in_its_turn(self, chat_id: int, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -78,6 +78,7 @@ class Writing:
             ]
 
             is_told = any(moved.firing is not None for moved in events)
+            left_out = self._outbox.drain.left_out()
 
             def change(tables: Tables) -> tuple[list[tuple[str, datetime]], list[Head]]:
                 desk = self._desk(tables)
@@ -86,7 +87,7 @@ class Writing:
                 records.write_values(tables, values)
                 if also is not None:
                     also(tables)
-                return came, self._outbox.look(tables) if is_told else []
+                return came, self._outbox.look(tables, *left_out) if is_told else []
 
             try:
                 came, heads = await self._database.write(change)
@@ -99,4 +100,4 @@ class Writing:
             for rule_id, when in came:
                 self._engine.came(rule_id, when)
             if heads:
-                self._outbox.stirred(heads)
+                self._outbox.drain.stir(heads)

@@ -1,11 +1,16 @@
 """One thing to be told to one chat, and the text that a row keeps of it."""
 
 import json
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import Any
 
 from bot.store.columns import packed
+
+_log = logging.getLogger(__name__)
 
 
 class Lane(IntEnum):
@@ -96,8 +101,15 @@ def written(notice: Notice) -> str:
 
 
 def noted(lane: Lane, chat_id: int, body: str, file: File | None = None) -> Notice:
-    """The notice that such a text was written for."""
-    said = json.loads(body)
+    """The notice that such a text was written for. One that is damaged is said as that: nobody waits behind it."""
+    try:
+        return _noted(lane, chat_id, json.loads(body), file)
+    except (ValueError, KeyError, TypeError):
+        _log.critical("a message that waits cannot be read", extra={"chat_id": chat_id, "bytes": len(body)})
+        return Notice(lane, chat_id, "A message that cannot be read", ("What was kept of it is damaged.",))
+
+
+def _noted(lane: Lane, chat_id: int, said: Mapping[str, Any], file: File | None) -> Notice:
     return Notice(
         lane,
         chat_id,

@@ -9,6 +9,7 @@ unreachable Telegram uses up time only. A chat that is to be left alone is a row
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
 from bot.clock import Clock
 from bot.messages.cards import Card, card_in
@@ -62,8 +63,27 @@ class Shown:
     message_id: int
 
 
-def nobody(_: list[Head]) -> None:
+class Drain(Protocol):
+    """Who says what waits. Asked in its own loop only."""
+
+    def left_out(self) -> tuple[list[int], list[int]]:
+        """Chats that are being written to, and those where nothing is said that is to become one card."""
+
+    def stir(self, heads: list[Head]) -> None:
+        """These have just been written and should not wait: they are begun with at once.
+
+        To be called as soon as it is known that they are committed: what the database does next may make them untrue.
+        """
+
+
+class Nobody:
     """Where nobody listens: what waits is found when somebody looks."""
+
+    def left_out(self) -> tuple[list[int], list[int]]:
+        return [], []
+
+    def stir(self, heads: list[Head]) -> None:
+        pass
 
 
 class Outbox:
@@ -72,9 +92,8 @@ class Outbox:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self.stirred: Callable[[list[Head]], None] = nobody
-        """Called by whoever has written what should not wait until it is looked for, with what `look` found in the
-        same transaction; as soon as that is committed, since later ones may make it untrue."""
+        self.drain: Drain = Nobody()
+        """For whoever writes what should not wait until it is looked for, and looks in the same transaction."""
 
     def put(self, tables: Tables, notice: Notice) -> None:
         """Queue inside the caller's transaction. The same dedupe key a second time is nothing.
@@ -317,5 +336,13 @@ def _queued(tables: Tables, row: tuple[int, int, int, str, int, int, str | None,
     number, lane, chat_id, body, tries, created_at, name, media_type, content = row
     file = None if name is None else File(name, media_type, content)
     notice = noted(Lane(lane), chat_id, body, file)
-    card = None if notice.card is None else card_in(tables, notice.card)
+    card = None if notice.card is None else _whole_card(tables, notice.card)
     return Queued(number, notice, tries, created_at, card)
+
+
+def _whole_card(tables: Tables, card_id: int) -> Card | None:
+    """None, too, for one whose row is damaged: what has its buttons is said without them."""
+    try:
+        return card_in(tables, card_id)
+    except ValueError:
+        return None

@@ -77,7 +77,7 @@ class Database:
     def stretch_journal(self) -> Awaitable[None]:
         """Let the journal be as long as it will become anyway: a commit that need not grow the file is on disk sooner.
 
-        Takes milliseconds, a few MB, and none of either when there is no room: then it grows by and by.
+        Takes milliseconds and a few MB, or less: where there is no room for it, or somebody else holds the file.
         """
         return self._submit(stretch_journal, Kind.READ)
 

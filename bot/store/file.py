@@ -59,18 +59,20 @@ def stretch_journal(tables: Tables) -> None:
     """Write as many pages as the journal takes before it is folded, and take them back: it is used again from its
     beginning after that, and stays as long. For whoever works in it; silent where there is no room."""
     connection = tables.conn
-    asked = ("wal_autocheckpoint", "page_size", "cache_size")
-    pages, page_bytes, cache = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked)
-    with contextlib.suppress(sqlite3.Error):
+    asked = ("wal_autocheckpoint", "page_size", "cache_size", "busy_timeout")
+    pages, page_bytes, cache, patience = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked)
+    try:
+        connection.execute("PRAGMA busy_timeout=0")  # it is not worth waiting for
         connection.execute(f"PRAGMA cache_size={_FEW_PAGES}")  # what does not fit in is written at once
-        try:
+        with contextlib.suppress(sqlite3.Error):
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("CREATE TABLE room (bytes BLOB)")
             connection.execute("INSERT INTO room VALUES (zeroblob(?))", (pages * page_bytes,))
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            connection.execute(f"PRAGMA cache_size={cache}")
+    finally:
+        with contextlib.suppress(sqlite3.Error):  # as after every change
+            connection.execute("ROLLBACK")
+        connection.execute(f"PRAGMA cache_size={cache}")
+        connection.execute(f"PRAGMA busy_timeout={patience}")
 
 
 def _create(path: Path) -> None:

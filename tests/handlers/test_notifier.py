@@ -11,8 +11,9 @@ import pytest
 
 from bot.errors import StartRefusedError
 from bot.messages.notice import Lane, Notice
-from bot.messages.outbox import READ_AT_ONCE, Head
+from bot.messages.outbox import READ_AT_ONCE, Head, Queued
 from bot.store import Tables
+from handlers.saying import Taken
 from tests.support.chatting import ADAM, NO_PACING, OLGA, STRANGER, VERA, Chat, Desk, at_work, configured, texts, until
 
 
@@ -235,6 +236,48 @@ async def test_a_token_that_is_refused_ends_it_and_what_waits_stays(tmp_path: Pa
 # what our own side may do
 
 
+async def test_one_whose_row_is_damaged_is_said_as_that_and_nobody_waits_behind_it(desk: Desk) -> None:
+    await _queue(desk, _notice(dedupe="a"), _notice(VERA, dedupe="b"))
+
+    def damage(tables: Tables) -> None:
+        for notice, body in (("c", '{"titl":"News"}'), ("d", "\x00"), ("e", "[]")):
+            desk.rooms.outbox.put(tables, _notice(dedupe=notice))
+            tables.conn.execute("UPDATE outbox SET body = ? WHERE dedupe = ?", (body, notice))
+        desk.rooms.outbox.put(tables, _notice(title="Last"))
+
+    await desk.rooms.database.write(damage)
+    await _become(desk, *["sent"] * 6)
+    said = [text.split("\n")[0] for text in texts(desk.chat.from_bot(OLGA))]
+    assert said == ["News", *["A message that cannot be read"] * 3, "Last"]
+
+
+async def test_no_more_are_written_to_at_a_time_because_some_were_stirred(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _left_alone(tmp_path, chat, monkeypatch) as desk:
+        notifier = desk.work._notifier
+        most, more = 0, [_notice(2_000_000 + number) for number in range(30)]
+        slow = desk.rooms.outbox.rows
+
+        async def rows(numbers: Any) -> list[Queued]:
+            found = await slow(numbers)
+            if more:
+                await _stirred(desk, *(more.pop() for _ in range(30)))
+            return found
+
+        async def say(row: Queued) -> Taken:
+            nonlocal most
+            most = max(most, len(notifier._sending))
+            await asyncio.sleep(0.01)
+            return Taken(row.id)
+
+        monkeypatch.setattr(desk.rooms.outbox, "rows", rows)
+        monkeypatch.setattr(notifier._saying, "say", say)
+        await _stirred(desk, *(_notice(1_000_000 + number) for number in range(40)))
+        await _become(desk, *["sent"] * 71)
+        assert most == 20
+
+
 async def test_f48_a_mark_that_cannot_be_written_does_not_send_it_again(desk: Desk) -> None:
     await desk.rooms.database.write(
         lambda tables: tables.conn.execute(
@@ -296,13 +339,14 @@ async def _left_alone(tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatc
 async def _stirred(desk: Desk, *notices: Notice) -> None:
     """They are written by somebody who does not want them to wait."""
     outbox = desk.rooms.outbox
+    left_out = outbox.drain.left_out()
 
     def change(tables: Tables) -> list[Head]:
         for notice in notices:
             outbox.put(tables, notice)
-        return outbox.look(tables)
+        return outbox.look(tables, *left_out)
 
-    outbox.stirred(await desk.rooms.database.write(change))
+    outbox.drain.stir(await desk.rooms.database.write(change))
 
 
 async def test_who_does_not_want_it_to_wait_need_not_wait_for_the_next_look(

@@ -270,18 +270,14 @@ async def test_f47_while_another_program_holds_the_file_changes_are_busy_and_rea
 
 async def test_f47_who_comes_after_somebody_waited_in_vain_does_not_wait_as_long_again(database: Database) -> None:
     """Or ten who come one after the other, each with a read before its change, would wait for a minute."""
-
-    def patience(tables: Tables) -> int:
-        return int(tables.conn.execute("PRAGMA busy_timeout").fetchone()[0])
-
     await database.read(lambda tables: tables.conn.execute("PRAGMA busy_timeout = 500").fetchone())
     with another_program(database.path, "BEGIN EXCLUSIVE"):
         for _ in range(3):
             with pytest.raises(StoreBusyError):
                 await database.write(note("in vain"))
-            assert await database.read(patience) == 20
+            assert await database.read(_patience) == 20
     assert await database.write(note("a")) == "a"
-    assert await database.read(patience) == 500
+    assert await database.read(_patience) == 500
     assert await database.read(keys) == ["a"]
 
 
@@ -331,6 +327,20 @@ async def test_where_there_is_no_room_the_journal_stays_as_it_is(database: Datab
     await database.read(lambda tables: tables.conn.execute("PRAGMA max_page_count=1000000").fetchone())
     await database.write(note("after"))
     assert await database.read(keys) == ["after", "before"]
+
+
+async def test_f47_while_another_program_holds_the_file_nobody_waits_for_a_longer_journal(database: Database) -> None:
+    before = await database.read(lambda tables: (_cache(tables), _patience(tables)))
+    assert before[1] == 5000
+    with another_program(database.path, "BEGIN EXCLUSIVE"):
+        async with asyncio.timeout(2):
+            await database.stretch_journal()
+    assert await database.read(lambda tables: (_cache(tables), _patience(tables))) == before
+    await database.write(note("after"))
+
+
+def _patience(tables: Tables) -> int:
+    return int(tables.conn.execute("PRAGMA busy_timeout").fetchone()[0])
 
 
 def _cache(tables: Tables) -> int:
