@@ -256,7 +256,7 @@ async def test_no_more_are_written_to_at_a_time_because_some_were_stirred(
 ) -> None:
     async with _left_alone(tmp_path, chat, monkeypatch) as desk:
         notifier = desk.work._notifier
-        most, more = 0, [_notice(2_000_000 + number) for number in range(30)]
+        go, most, more = asyncio.Event(), 0, [_notice(2_000_000 + number) for number in range(30)]
         slow = desk.rooms.outbox.rows
 
         async def rows(numbers: Any) -> list[Queued]:
@@ -268,12 +268,15 @@ async def test_no_more_are_written_to_at_a_time_because_some_were_stirred(
         async def say(row: Queued) -> Taken:
             nonlocal most
             most = max(most, len(notifier._sending))
-            await asyncio.sleep(0.01)
+            await go.wait()
             return Taken(row.id)
 
         monkeypatch.setattr(desk.rooms.outbox, "rows", rows)
         monkeypatch.setattr(notifier._saying, "say", say)
         await _stirred(desk, *(_notice(1_000_000 + number) for number in range(40)))
+        await until(lambda: not more)
+        await asyncio.sleep(0.1)
+        go.set()
         await _become(desk, *["sent"] * 71)
         assert most == 20
 
