@@ -11,9 +11,8 @@ import pytest
 
 from bot.errors import StartRefusedError
 from bot.messages.notice import Lane, Notice
-from bot.messages.outbox import READ_AT_ONCE, Head, Queued
+from bot.messages.outbox import READ_AT_ONCE, Head
 from bot.store import Tables
-from handlers.saying import Taken
 from tests.support.chatting import ADAM, NO_PACING, OLGA, STRANGER, VERA, Chat, Desk, at_work, configured, texts, until
 
 
@@ -249,36 +248,6 @@ async def test_one_whose_row_is_damaged_is_said_as_that_and_nobody_waits_behind_
     await _become(desk, *["sent"] * 6)
     said = [text.split("\n")[0] for text in texts(desk.chat.from_bot(OLGA))]
     assert said == ["News", *["A message that cannot be read"] * 3, "Last"]
-
-
-async def test_no_more_are_written_to_at_a_time_because_some_were_stirred(
-    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with _left_alone(tmp_path, chat, monkeypatch) as desk:
-        notifier = desk.work._notifier
-        go, most, more = asyncio.Event(), 0, [_notice(2_000_000 + number) for number in range(30)]
-        slow = desk.rooms.outbox.rows
-
-        async def rows(numbers: Any) -> list[Queued]:
-            found = await slow(numbers)
-            if more:
-                await _stirred(desk, *(more.pop() for _ in range(30)))
-            return found
-
-        async def say(row: Queued) -> Taken:
-            nonlocal most
-            most = max(most, len(notifier._sending))
-            await go.wait()
-            return Taken(row.id)
-
-        monkeypatch.setattr(desk.rooms.outbox, "rows", rows)
-        monkeypatch.setattr(notifier._saying, "say", say)
-        await _stirred(desk, *(_notice(1_000_000 + number) for number in range(40)))
-        await until(lambda: not more)
-        await asyncio.sleep(0.1)
-        go.set()
-        await _become(desk, *["sent"] * 71)
-        assert most == 20
 
 
 async def test_f48_a_mark_that_cannot_be_written_does_not_send_it_again(desk: Desk) -> None:
