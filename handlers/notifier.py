@@ -14,7 +14,7 @@ from bot.crash import crashpoint
 from bot.errors import StoreError
 from bot.messages.bursts import Burst
 from bot.messages.notice import Lane, Notice
-from bot.messages.outbox import Head, Nobody, Queued
+from bot.messages.outbox import Head, Queued
 from handlers import groups
 from handlers.context import Desk
 from handlers.pacing import Pacer
@@ -71,7 +71,7 @@ class Notifier:
                     async with asyncio.timeout(seconds):  # `wait_for` may swallow a cancellation (Python 3.11)
                         await self._one_less.wait()
         finally:
-            self._outbox.drain = Nobody()
+            self._outbox.drain = None
             await self._stop()
         raise InvalidToken("Telegram does not accept the token")
 

@@ -77,8 +77,8 @@ class Writing:
                 (book.source, book.value, book.at) for book in books if book.value is not None and book.at is not None
             ]
 
-            is_told = any(moved.firing is not None for moved in events)
-            left_out = self._outbox.drain.left_out()
+            drain = self._outbox.drain if any(moved.firing is not None for moved in events) else None
+            left_out = None if drain is None else drain.left_out()
 
             def change(tables: Tables) -> tuple[list[tuple[str, datetime]], list[Head]]:
                 desk = self._desk(tables)
@@ -87,7 +87,7 @@ class Writing:
                 records.write_values(tables, values)
                 if also is not None:
                     also(tables)
-                return came, self._outbox.look(tables, *left_out) if is_told else []
+                return came, [] if left_out is None else self._outbox.look(tables, *left_out)
 
             try:
                 came, heads = await self._database.write(change)
@@ -99,5 +99,5 @@ class Writing:
                 raise
             for rule_id, when in came:
                 self._engine.came(rule_id, when)
-            if heads:
+            if heads and self._outbox.drain is not None:
                 self._outbox.drain.stir(heads)

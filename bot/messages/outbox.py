@@ -76,24 +76,15 @@ class Drain(Protocol):
         """
 
 
-class Nobody:
-    """Where nobody listens: what waits is found when somebody looks."""
-
-    def left_out(self) -> tuple[list[int], list[int]]:
-        return [], []
-
-    def stir(self, heads: list[Head]) -> None:
-        pass
-
-
 class Outbox:
     """Rows waiting to be sent."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self.drain: Drain = Nobody()
-        """For whoever writes what should not wait until it is looked for, and looks in the same transaction."""
+        self.drain: Drain | None = None
+        """For whoever writes what should not wait until it is looked for, and looks in the same transaction. None:
+        nobody says anything now, and what waits is found when somebody looks."""
 
     def put(self, tables: Tables, notice: Notice) -> None:
         """Queue inside the caller's transaction. The same dedupe key a second time is nothing.

@@ -310,15 +310,16 @@ async def _left_alone(tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatc
 
 async def _stirred(desk: Desk, *notices: Notice) -> None:
     """They are written by somebody who does not want them to wait."""
-    outbox = desk.rooms.outbox
-    left_out = outbox.drain.left_out()
+    outbox, drain = desk.rooms.outbox, desk.rooms.outbox.drain
+    assert drain is not None
+    left_out = drain.left_out()
 
     def change(tables: Tables) -> list[Head]:
         for notice in notices:
             outbox.put(tables, notice)
         return outbox.look(tables, *left_out)
 
-    outbox.drain.stir(await desk.rooms.database.write(change))
+    drain.stir(await desk.rooms.database.write(change))
 
 
 async def test_who_does_not_want_it_to_wait_need_not_wait_for_the_next_look(
