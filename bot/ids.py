@@ -7,7 +7,7 @@ _BASE32 = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: read aloud withou
 
 def short_id(length: int = 10) -> str:
     """A row's public id: base-32 text, 5 bits a character."""
-    return "".join(secrets.choice(_BASE32) for _ in range(length))
+    return "".join([_BASE32[byte & 31] for byte in secrets.token_bytes(length)])
 
 
 def incident_number() -> str:

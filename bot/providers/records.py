@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+import msgspec
+
 from bot.money import Currency, Money
 
 Item = TypeVar("Item")
@@ -185,9 +187,8 @@ class Happening:
     """The price it happened at, or is to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """What a market is bought and sold at, at one moment."""
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """What a market is bought and sold at, at one moment. There are thousands a second, and each is made once."""
 
     symbol: str
     bid: Decimal

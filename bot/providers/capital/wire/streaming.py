@@ -9,7 +9,7 @@ Source: reference, WebSocket; section 4 of the notes in README.md.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 import msgspec
@@ -195,15 +195,13 @@ def _half(payload: _Payload) -> Half | None:
 def _price(raw: msgspec.Raw) -> Decimal | None:
     """A number above nought; None for text, null, and what no price can be."""
     text = str(raw, "utf-8")
-    if not text[:1].isdigit():
-        return None
-    price = Decimal(text)
-    if len(text) > _PLAIN_DIGITS or "e" in text or "E" in text:
-        try:
+    try:
+        price = Decimal(text)
+        if len(text) > _PLAIN_DIGITS or "e" in text or "E" in text:
             check_number(price)
-        except ValueError:
-            return None
-    return price or None
+    except (InvalidOperation, ValueError):  # of what JSON allows, only numbers are numbers here, too
+        return None
+    return price if price > 0 else None
 
 
 def _reply(frame: _Frame) -> Reply | None:
