@@ -62,7 +62,7 @@ class Notifier:
             InvalidToken: Telegram does not accept the token; what waits stays in the outbox.
         """
         self._own = copy_context()
-        self._outbox.drain = self
+        self._outbox.sender = self
         try:
             while not self._token_refused:
                 await self._look()
@@ -71,7 +71,7 @@ class Notifier:
                     async with asyncio.timeout(seconds):  # `wait_for` may swallow a cancellation (Python 3.11)
                         await self._one_less.wait()
         finally:
-            self._outbox.drain = None
+            self._outbox.sender = None
             await self._stop()
         raise InvalidToken("Telegram does not accept the token")
 
@@ -105,12 +105,12 @@ class Notifier:
         return bool(self._sending)
 
     def left_out(self) -> tuple[list[int], list[int]]:
-        """See `Drain.left_out`."""
+        """See `Sender.left_out`."""
         return list(self._sending), list(self._resting())
 
     def stir(self, heads: list[Head]) -> None:
-        """See `Drain.stir`. A chat of which a row was sent meanwhile is still being written to: the mark of that row is
-        a later turn of the database, and its answer comes after this one."""
+        """See `Sender.stir`. A chat of which a row was sent meanwhile is still being written to: the mark of that row
+        is a later turn of the database, and its answer comes after this one."""
         some_were_left, resting = self._some_left, self._resting()
         ready = [head for head in heads if not (head.is_grouped and head.chat_id in resting)]
         unread = self._take(ready)

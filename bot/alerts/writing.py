@@ -77,8 +77,8 @@ class Writing:
                 (book.source, book.value, book.at) for book in books if book.value is not None and book.at is not None
             ]
 
-            drain = self._outbox.drain if any(moved.firing is not None for moved in events) else None
-            left_out = None if drain is None else drain.left_out()
+            sender = self._outbox.sender if any(moved.firing is not None for moved in events) else None
+            left_out = None if sender is None else sender.left_out()
 
             def change(tables: Tables) -> tuple[list[tuple[str, datetime]], list[Head]]:
                 desk = self._desk(tables)
@@ -99,5 +99,5 @@ class Writing:
                 raise
             for rule_id, when in came:
                 self._engine.came(rule_id, when)
-            if heads and self._outbox.drain is not None:
-                self._outbox.drain.stir(heads)
+            if heads and self._outbox.sender is not None:
+                self._outbox.sender.stir(heads)

@@ -63,7 +63,7 @@ class Shown:
     message_id: int
 
 
-class Drain(Protocol):
+class Sender(Protocol):
     """Who says what waits. Asked in its own loop only."""
 
     def left_out(self) -> tuple[list[int], list[int]]:
@@ -82,7 +82,7 @@ class Outbox:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self.drain: Drain | None = None
+        self.sender: Sender | None = None
         """For whoever writes what should not wait until it is looked for, and looks in the same transaction. None:
         nobody says anything now, and what waits is found when somebody looks."""
 

@@ -310,16 +310,16 @@ async def _left_alone(tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatc
 
 async def _stirred(desk: Desk, *notices: Notice) -> None:
     """They are written by somebody who does not want them to wait."""
-    outbox, drain = desk.rooms.outbox, desk.rooms.outbox.drain
-    assert drain is not None
-    left_out = drain.left_out()
+    outbox, sender = desk.rooms.outbox, desk.rooms.outbox.sender
+    assert sender is not None
+    left_out = sender.left_out()
 
     def change(tables: Tables) -> list[Head]:
         for notice in notices:
             outbox.put(tables, notice)
         return outbox.look(tables, *left_out)
 
-    drain.stir(await desk.rooms.database.write(change))
+    sender.stir(await desk.rooms.database.write(change))
 
 
 async def test_who_does_not_want_it_to_wait_need_not_wait_for_the_next_look(
