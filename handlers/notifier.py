@@ -184,7 +184,8 @@ class Notifier:
         apart = _IN_A_GROUP_SECONDS if head.chat_id < 0 else _BETWEEN_PRICES_SECONDS
         self._hushed[head.chat_id] = self._desk.services.clock.monotonic() + apart
         try:
-            burst = await self._bursts.gather(head.chat_id)
+            is_said = head.id in self._took  # alone, and only its mark is missing
+            burst = None if is_said else await self._bursts.gather(head.chat_id)
             if burst is not None:
                 await self._send_burst(burst)
                 return

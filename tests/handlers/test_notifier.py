@@ -268,6 +268,24 @@ async def test_f48_a_mark_that_cannot_be_written_does_not_send_it_again(desk: De
     assert len(desk.chat.from_bot(VERA)) == 1
 
 
+async def test_f48_a_price_whose_mark_cannot_be_written_is_not_told_again_on_a_card(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.notifier._BETWEEN_PRICES_SECONDS", 0.05)
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    )
+    await _queue(desk, _notice(title="GOLD", lane=Lane.PRICES))
+    await until(lambda: desk.chat.from_bot(OLGA))
+    await _queue(desk, _notice(title="OIL", lane=Lane.PRICES))
+    await desk.said(VERA, "/whoami")
+    await desk.rooms.database.write(lambda tables: tables.conn.execute("DROP TRIGGER refuse"))
+    await _become(desk, "sent", "sent")
+    assert texts(desk.chat.from_bot(OLGA)) == ["GOLD\nline", "OIL\nline"]
+
+
 async def test_a_slow_chat_delays_nobody_else(desk: Desk) -> None:
     await desk.chat.faults({"action": "delay", "match": {"path": "sendMessage"}, "seconds": 1.5})
     await _queue(desk, _notice(), _notice(title="second"))
