@@ -8,21 +8,20 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-_live: dict[tuple[str, int], "_Shaped"] = {}
+_CONNECTION = "connection"
+"""Where an exchange's state holds the connection it came over: a client's port alone names none, since the system gives
+the same one to connections that lead to different servers."""
 
 
 def cut(scope: Any) -> None:
     """Cut this exchange's connection with a reset, as a crashed peer would: no close frame."""
-    shaped = _live.get(tuple(scope["client"]))
-    if shaped is not None:
-        shaped.reset()
+    scope["state"][_CONNECTION].reset()
 
 
 def shape(scope: Any, *, remaining: int | None = None, trickle_seconds: float = 0.0) -> None:
     """The answer to this exchange is cut after so many bytes, or slowed; the next on the same connection is not."""
-    shaped = _live.get(tuple(scope["client"]))
-    if shaped is not None:
-        shaped.remaining, shaped.trickle_seconds = remaining, trickle_seconds
+    shaped = scope["state"][_CONNECTION]
+    shaped.remaining, shaped.trickle_seconds = remaining, trickle_seconds
 
 
 class _Shaped:
@@ -80,29 +79,16 @@ class _Shaped:
 
 
 class FaultyHTTP(H11Protocol):
-    """uvicorn's HTTP protocol on a transport that misfortunes can reach."""
+    """uvicorn's HTTP protocol on a transport that misfortunes can reach, and so is the WebSocket that it becomes."""
 
     def connection_made(self, transport: Any) -> None:
         shaped = _Shaped(transport)
-        self._peer = transport.get_extra_info("peername")
-        if self._peer:
-            _live[tuple(self._peer[:2])] = shaped
+        self.app_state = {**self.app_state, _CONNECTION: shaped}
         super().connection_made(shaped)  # type: ignore[arg-type]  # stands in for the transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._peer:
-            _live.pop(tuple(self._peer[:2]), None)
-        super().connection_lost(exc)
 
 
 class FaultyWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol; takes over the shaped transport from the HTTP side."""
-
-    def connection_made(self, transport: Any) -> None:
-        peer = transport.get_extra_info("peername")
-        if peer and tuple(peer[:2]) not in _live:
-            _live[tuple(peer[:2])] = transport if isinstance(transport, _Shaped) else _Shaped(transport)
-        super().connection_made(transport)
+    """uvicorn's WebSocket protocol, whose refusals are no errors."""
 
     async def send(self, message: Any) -> None:
         await super().send(message)

@@ -1,6 +1,7 @@
 """Each misfortune does what the script's language says, to the exchange it names and to no other."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -151,6 +152,31 @@ async def test_down_resets_everything_but_the_control_side_and_cuts_open_sockets
     async with talk(sim) as line:
         assert await said(line, "again") == "again"
     assert counter.heard == ["hello", "again"]
+
+
+async def test_two_simulators_reached_from_one_port_are_two_connections(sim: Listening) -> None:
+    async def connected(there: Listening, local: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the system reuses ports toward others by itself
+        raw.bind(("127.0.0.1", local))
+        raw.connect(("127.0.0.1", int(there.http.rpartition(":")[2])))
+        return await asyncio.open_connection(sock=raw)
+
+    async def asks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        writer.write(b"GET /total HTTP/1.1\r\nHost: x\r\n\r\n")
+        return await asyncio.wait_for(reader.readuntil(b"}"), 2)
+
+    async with serving(Counter()) as second:
+        here = await connected(sim, 0)
+        assert b" 200 " in await asks(*here)
+        there = await connected(second, here[1].get_extra_info("sockname")[1])
+        assert b" 200 " in await asks(*there)
+        sim.misfortunes.set_down(True)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await asks(*here)
+        assert b" 200 " in await asks(*there)
+        here[1].close()
+        there[1].close()
 
 
 async def test_refuse_resets_a_websocket_before_it_opens(sim: Listening, http: httpx.AsyncClient) -> None:
