@@ -10,7 +10,6 @@ import base64
 import json
 import re
 import signal
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ import httpx
 import msgspec
 import pytest
 
+from bot.loopback.ports import free_port
 from bot.loopback.server import Listening
 from bot.vault.archive import Header, opened
 from bot.vault.keys import KeyTree, MasterKey
@@ -291,10 +291,7 @@ def _line(name: str, login: Mapping[str, str], label: str = "main") -> dict[str,
 
 def _with_a_web_side(config: Path) -> None:
     """From now on updates are pushed, and there are pages."""
-    ports = []
-    for probe in [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]:
-        with probe:
-            ports.append(probe.getsockname()[1])
+    ports = [free_port(), free_port()]
     write_secret(config.parent / "webhook.secret", WEBHOOK_SECRET)
     webhook = f'[telegram.webhook]\nurl = "http://127.0.0.1:{ports[0]}/telegram"\nsecret_file = "webhook.secret"\n'
     web = f'[web]\npublic_url = "http://127.0.0.1:{ports[1]}"\n'

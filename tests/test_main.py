@@ -22,6 +22,8 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.loopback.ports import free_port
+
 END_SECONDS = 30
 OLGA = 5_550_001
 ADAM = 5_550_002
@@ -633,8 +635,7 @@ def test_the_same_seed_gives_the_same_logins_and_another_seed_others() -> None:
 
 
 def test_a_simulator_listens_where_it_is_told(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with simulating("crm", "--port", str(port)) as (_, line):
         assert line["http"] == f"http://127.0.0.1:{port}"
 

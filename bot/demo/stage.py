@@ -31,6 +31,7 @@ from bot.demo.seeding import seed
 from bot.demo.telegram import make
 from bot.demo.telegram.simulator import TelegramSimulator
 from bot.errors import StartRefusedError
+from bot.loopback.ports import free_port
 from bot.loopback.server import Listening, running, serving
 from bot.providers.registry import PROVIDERS
 
@@ -71,7 +72,7 @@ async def _perform(port: int, open_browser: bool) -> None:
         line = await stack.enter_async_context(serving(telegram))
         providers = {name: await stack.enter_async_context(_provider(name)) for name in PROVIDERS}
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=10))
-        web_port = _free_port()
+        web_port = free_port()
         secret = secrets.token_urlsafe(24)
         await _furnish(client, line, providers, web_port, secret)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="countersign-demo-")))
@@ -123,12 +124,6 @@ async def _provider(name: str) -> AsyncIterator[Listening]:
     simulator = importlib.import_module(f"bot.providers.{name}.simulator").make()
     async with serving(simulator) as listening:
         yield listening
-
-
-def _free_port() -> int:
-    """Where the bot, another process, will serve its pages."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 async def _furnish(

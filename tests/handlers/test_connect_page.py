@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from bot import http
+from bot.loopback.ports import free_port
 from handlers import failures
 from tests.support.chatting import (
     GROUP,
@@ -23,7 +24,7 @@ from tests.support.chatting import (
     texts,
     until,
 )
-from tests.support.site import free_port, init_data
+from tests.support.site import init_data
 
 HERE = "Type it here instead"
 

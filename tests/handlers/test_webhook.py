@@ -18,6 +18,7 @@ from bot.approvals.model import Kind, Proof, Request, Rule, Seat, State
 from bot.approvals.service import Wish
 from bot.config import WebhookConfig
 from bot.errors import StartRefusedError
+from bot.loopback.ports import free_port
 from bot.secret import Secret
 from bot.store import Tables
 from tests.support.chatting import (
@@ -42,14 +43,9 @@ HEADER = "X-Telegram-Bot-Api-Secret-Token"
 CAP = 262_144
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 def _pushed(tmp_path: Path, chat: Chat, secret: str = SECRET, url: str = "") -> tuple[Path, int]:
     """A configuration with a webhook, and its port."""
-    port = _free_port()
+    port = free_port()
     write_secret(tmp_path / "webhook.secret", secret)
     url = url or f"http://127.0.0.1:{port}/telegram"
     more = f'[telegram.webhook]\nurl = "{url}"\nsecret_file = "webhook.secret"\nlisten = "127.0.0.1:{port}"'

@@ -20,6 +20,7 @@ from bot import http
 from bot.access.model import Role
 from bot.config import load
 from bot.errors import ConfigError, NotFoundError, ProviderError
+from bot.loopback.ports import free_port
 from bot.loopback.server import Listening, serving
 from bot.operations.credentials import Wanted
 from bot.operations.decisions import Decision, Seen
@@ -29,7 +30,6 @@ from bot.secret import Secret
 from bot.wiring import House, provider_settings
 from tests.support.chatting import ADAM, ANNA, MEMBERS, OLGA, VERA, WalkingClock
 from tests.support.desk import GROUP, opened, write_desk, write_secret
-from tests.support.site import free_port
 
 SECRET = "invented for this test only"
 NODE, REJECT = "crm.webhooks.requests.withdrawal.approve.node.1", "crm.webhooks.requests.withdrawal.reject"

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 
+from bot.loopback.ports import free_port
 from tests.support.chatting import NO_PACING, configured, providers, telegram
 from tests.support.desk import write_secret
 from tests.support.process import run
-from tests.support.site import free_port
 
 SECRET = "invented for this test only"
 TOKEN, KEY = "an invented token of a payment provider", "an invented key for exchange rates"

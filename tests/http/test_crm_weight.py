@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.loopback.ports import free_port
 from tests.support.chatting import NO_PACING, configured, providers, telegram
 from tests.support.desk import write_secret
 from tests.support.process import Bot, run
-from tests.support.site import free_port
 
 SECRET = "invented for this test only"
 LIKELY = f"x-crm-signature: {'0' * 64}\r\n"

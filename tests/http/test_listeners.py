@@ -12,7 +12,7 @@ from starlette.routing import Route
 from bot.errors import StartRefusedError
 from bot.http import serving as server
 from bot.http.listeners import Site
-from tests.support.site import free_port
+from bot.loopback.ports import free_port
 
 
 def _site(port: int, word: str) -> Site:

@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.loopback.ports import free_port
 from tests.support.chatting import NO_PACING, OLGA, Chat, Message, configured, providers, telegram, until
 from tests.support.desk import write_secret
 from tests.support.process import Bot, run
-from tests.support.site import free_port, init_data
+from tests.support.site import init_data
 
 SECRET = "s3cret-of-at-least-thirty-two-characters"
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from bot.loopback.ports import free_port
 from bot.loopback.server import serving
 from tests.support.counter import Counter
 
@@ -100,8 +101,8 @@ async def test_without_a_state_file_nothing_is_kept(tmp_path: Path) -> None:
 
 
 async def test_the_port_asked_for_is_taken_and_one_in_use_is_an_error() -> None:
-    async with serving(Counter()) as first:
-        port = int(first.http.rpartition(":")[2])
+    port = free_port()
+    async with serving(Counter(), port=port):
         with pytest.raises(OSError, match="in use"):
             async with serving(Counter(), port=port):
                 pass

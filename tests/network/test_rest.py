@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bot.errors import ProviderError, ReplyError, SilentError, UnreachableError
+from bot.loopback.ports import free_port
 from bot.loopback.server import Listening, make_tls, serving
 from bot.network.rest import Rest
 from tests.support.counter import Counter
@@ -123,9 +124,7 @@ async def test_two_slashes_stay_on_the_host(sim: Listening) -> None:
 
 
 async def test_nobody_listening_means_nothing_was_sent() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    async with talking(f"http://127.0.0.1:{port}") as rest:
+    async with talking(f"http://127.0.0.1:{free_port()}") as rest:
         assert await kind_of(rest) is UnreachableError
 
 

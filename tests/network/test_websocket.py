@@ -26,6 +26,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from bot.clock import SystemClock
 from bot.errors import CredentialRefusedError, ProviderError, ReplyError, SilentError, UnreachableError
+from bot.loopback.ports import free_port
 from bot.loopback.server import running
 from bot.network.talk import Settled
 from bot.network.websocket import Line
@@ -303,9 +304,7 @@ async def test_an_unreadable_frame_is_a_reply_error_and_the_next_open_reconnects
 
 
 async def test_nobody_listens(other: Other) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    other.url = f"ws://127.0.0.1:{port}"
+    other.url = f"ws://127.0.0.1:{free_port()}"
     async with line_to(other) as line:
         with pytest.raises(UnreachableError, match="no connection"):
             await line.open()

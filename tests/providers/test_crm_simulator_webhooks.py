@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.loopback.ports import free_port
 from bot.providers.crm.simulator import make, signature
 from tests.support.crm_desk import (
     NODE,
@@ -131,8 +132,7 @@ async def test_retries_duplicates_and_a_receiver_that_is_away(desk: Desk, receiv
     deliveries = await settled(desk, 2)
     assert [item["attempts"] for item in deliveries] == [3, 3]
     assert len(receiver.came) == 6
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        nowhere = f"http://127.0.0.1:{gone.getsockname()[1]}/"
+    nowhere = f"http://127.0.0.1:{free_port()}/"
     await desk.control("settings", {"webhooks": [{"url": nowhere}], "webhook_copies": 1})
     _, other = await ask(desk)
     await desk.control("approve", {"id": other})

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,17 +15,13 @@ import httpx
 
 from bot import http
 from bot.access.model import Person
+from bot.loopback.ports import free_port
 from bot.loopback.server import Listening
 from bot.operations.entry import Issued
 from bot.wiring import House
 from handlers import failures
 from tests.support.chatting import ADAM, MEMBERS, OLGA, WalkingClock, addresses, providers
 from tests.support.desk import TOKEN, opened, write_desk
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def init_data(whose: int, moment: datetime, /, token: str = TOKEN, **more: str) -> str:
