@@ -35,7 +35,10 @@ AGAIN: Final = "/again/"
 """In a bucket: behind it, when something that lasts was said once more."""
 KEY: Final = f"substr(bucket, 1, instr(bucket || '{AGAIN}', '{AGAIN}') - 1)"
 """Of a firing: what it is about, however often that was said."""
-_PUT_STATE = "INSERT OR REPLACE INTO alert_states VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_STATE = (
+    "INSERT OR REPLACE INTO alert_states SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+    " WHERE EXISTS (SELECT 1 FROM alert_rules WHERE id = ?1)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +138,7 @@ def write_rule(tables: Tables, rule: Rule) -> None:
 
 def write_states(tables: Tables, states: Iterable[tuple[str, State]]) -> None:
     """How rules stand; those that are gone by now are left out."""
-    there = "SELECT 1 FROM alert_rules WHERE id = ?"
-    rows = [_state_row(one, state) for one, state in states if tables.conn.execute(there, (one,)).fetchone()]
-    tables.conn.executemany(_PUT_STATE, rows)
+    tables.conn.executemany(_PUT_STATE, [_state_row(one, state) for one, state in states])
 
 
 def write_values(tables: Tables, values: Iterable[tuple[Source, Decimal, datetime]]) -> None:

@@ -33,6 +33,12 @@ OPEN_FOR = timedelta(days=7)
 MOST_URGENT: Final = 12
 """Of what others have set, to one chat in an hour."""
 _AN_HOUR: Final = timedelta(hours=1)
+_BESIDE: Final = (
+    "SELECT EXISTS (SELECT 1 FROM alert_firings WHERE id = ?1),"
+    " EXISTS (SELECT 1 FROM alert_firings WHERE rule_id = ?2 AND bucket = ?3 AND direction = ?4),"
+    " (SELECT happened_at FROM alert_firings WHERE rule_id = ?2 ORDER BY told_at DESC LIMIT 1)"
+)
+"""All that is asked before one is written, at once: each question more costs as much as its answer."""
 
 
 class Telling:
@@ -72,12 +78,11 @@ class Telling:
         owner = desk.people.get(rule.owner)
         if owner is None or not desk.may_hear(owner, rule, firing.audience):
             return False
-        known = "SELECT 1 FROM alert_firings WHERE rule_id = ? AND bucket = ? AND direction = ?"
-        if tables.conn.execute(known, (rule.id, firing.bucket, firing.direction.value)).fetchone():
+        number, is_known, before = _beside(tables, firing)
+        if is_known:
             return False
         linked = desk.linked(rule)
-        number, name = _unused_id(tables), linked.name if linked is not None else ""
-        before = _came_last(tables, rule)
+        name = linked.name if linked is not None else ""
         title, lines = headline(firing), why(firing, name, owner.name, number, self._zone, before)
         hearers = [] if is_quiet else hearers_of(desk, firing, owner)
         chats: dict[str, tuple[int, int | None]] = {}
@@ -203,21 +208,14 @@ class Telling:
         return Notice(lane, hearer.chat, title, tuple(lines), key, card=card.id, choices=choices, protected=is_private)
 
 
-def _came_last(tables: Tables, rule: Rule) -> datetime | None:
-    """When it had come before, told or silent."""
-    if rule.repeat is Repeat.ONCE:
-        return None
-    last = "SELECT happened_at FROM alert_firings WHERE rule_id = ? ORDER BY told_at DESC LIMIT 1"
-    row = tables.conn.execute(last, (rule.id,)).fetchone()
-    return None if row is None else moment(row[0])
-
-
-def _unused_id(tables: Tables) -> str:
-    """Short enough to be read aloud, so that among many one comes twice."""
-    while True:
-        number = short_id(6)
-        if tables.conn.execute("SELECT 1 FROM alert_firings WHERE id = ?", (number,)).fetchone() is None:
-            return number
+def _beside(tables: Tables, firing: Firing) -> tuple[str, bool, datetime | None]:
+    """An id no other has; whether it was told already; and when its rule had come before, told or silent."""
+    rule, is_taken = firing.rule, True
+    while is_taken:
+        number = short_id(6)  # short enough to be read aloud, so that among many one comes twice
+        values = (number, rule.id, firing.bucket, firing.direction.value)
+        is_taken, is_known, last = tables.conn.execute(_BESIDE, values).fetchone()
+    return number, bool(is_known), None if last is None or rule.repeat is Repeat.ONCE else moment(last)
 
 
 def _stands_with_others(tables: Tables, key: str, chat: int) -> bool:

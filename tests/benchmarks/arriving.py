@@ -32,7 +32,7 @@ from tests.benchmarks.telegram import PEOPLE, Telegram, now_ms, telegram
 from tests.support.chatting import NO_PACING
 from tests.support.desk import opened, write_desk
 
-ROUNDS = 3
+ROUNDS = 5
 CROSSINGS = 30
 _FIRST = 2_400
 _PEER = Path(__file__).parent / "peers" / "ticker.py"

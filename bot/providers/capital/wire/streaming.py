@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -194,7 +195,12 @@ def _half(payload: _Payload) -> Half | None:
 
 def _price(raw: msgspec.Raw) -> Decimal | None:
     """A number above nought; None for text, null, and what no price can be."""
-    text = str(raw, "utf-8")
+    return _price_of(str(raw, "utf-8"))
+
+
+@lru_cache(maxsize=4096)
+def _price_of(text: str) -> Decimal | None:
+    """Prices move to and fro: most have been read before."""
     try:
         price = Decimal(text)
         if len(text) > _PLAIN_DIGITS or "e" in text or "E" in text:
