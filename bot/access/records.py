@@ -23,6 +23,12 @@ def people_in(tables: Tables) -> list[Person]:
     return [one.person for one in everybody_in(tables) if not one.suspended]
 
 
+def person_in(tables: Tables, person_id: int) -> Person | None:
+    """One of them."""
+    row = tables.conn.execute(f"{_PROFILES} WHERE id = ? AND state = 'active'", (person_id,)).fetchone()
+    return None if row is None else _profile(*row).person
+
+
 def names_in(tables: Tables) -> dict[int, str]:
     """The names of everybody active, by our ids."""
     return dict(tables.conn.execute("SELECT id, name FROM persons WHERE state = 'active' ORDER BY id").fetchall())

@@ -1,11 +1,12 @@
 """Who may hear of a firing: the people, groups and connections there are, as one transaction sees them."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from bot.access.model import Person, Right
-from bot.access.records import group_now, people_in
+from bot.access.records import group_now, people_in, person_in
 from bot.alerts.model import Firing, Rule
 from bot.store import Tables
 
@@ -38,10 +39,21 @@ class Desk:
 
     def __init__(self, tables: Tables, find: Find, groups: Container[int]) -> None:
         self.tables = tables
-        self.people = {person.id: person for person in people_in(tables)}
         self._groups = groups
         self._find = find
         self._linked: dict[int, Linked | None] = {}
+        self._persons: dict[int, Person | None] = {}
+
+    @cached_property
+    def people(self) -> Mapping[int, Person]:
+        """Everybody, by their ids."""
+        return {person.id: person for person in people_in(self.tables)}
+
+    def person(self, number: int) -> Person | None:
+        """One of them; the others are not read for it."""
+        if number not in self._persons:
+            self._persons[number] = person_in(self.tables, number)
+        return self._persons[number]
 
     def linked(self, rule: Rule) -> Linked | None:
         return self.connection(rule.source.connection)
@@ -73,7 +85,7 @@ def hearers_of(desk: Desk, firing: Firing, owner: Person) -> list[Hearer]:
     Who may not tell others any more, or whose group is none of the desk's any more, is told alone.
     """
     rule, may_tell = firing.rule, owner.may(Right.ALERT)
-    person = owner if rule.target.person is None or not may_tell else desk.people.get(rule.target.person)
+    person = owner if rule.target.person is None or not may_tell else desk.person(rule.target.person)
     found = []
     if person is not None and desk.may_hear(person, rule, firing.audience):
         found += [Hearer(chat, person) for chat in sorted(person.telegram_ids)]

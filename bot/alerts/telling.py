@@ -66,7 +66,7 @@ class Telling:
     @staticmethod
     def check(desk: Desk, rule: Rule) -> None:
         """Whether its owner may set it now: it was proposed a while ago. `NotAllowedError`."""
-        owner, target = desk.people.get(rule.owner), rule.target
+        owner, target = desk.person(rule.owner), rule.target
         if owner is None or not desk.may_hear(owner, rule):
             raise NotAllowedError("read that connection")
         if (target.chat is not None or target.person is not None) and not owner.may(Right.ALERT):
@@ -75,7 +75,7 @@ class Telling:
     def tell(self, desk: Desk, firing: Firing, now: datetime, *, is_quiet: bool) -> bool:
         """Write it down; answers False when it was there already, or its owner may not hear of it any more."""
         rule, tables = firing.rule, desk.tables
-        owner = desk.people.get(rule.owner)
+        owner = desk.person(rule.owner)
         if owner is None or not desk.may_hear(owner, rule, firing.audience):
             return False
         number, is_known, before = _beside(tables, firing)

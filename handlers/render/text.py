@@ -78,7 +78,9 @@ def visible(text: str, limit: int = _MAX_NAME) -> str:
     """
     shown = _INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", " ".join(text.split()))
     shown = shown if len(shown) <= limit else shown[: limit - 1] + "…"
-    return f"\u2068{shown}\u2069" if any(unicodedata.bidirectional(one) in ("R", "AL") for one in shown) else shown
+    if shown.isascii() or all(unicodedata.bidirectional(one) not in ("R", "AL") for one in shown):
+        return shown
+    return f"\u2068{shown}\u2069"
 
 
 def literal(text: str, limit: int = _MAX_NAME) -> str:
