@@ -41,13 +41,3 @@ async def ask(context: DeskContext, question: str, *line: str) -> None:
         await context.say(f"{question}\n/cancel stops it.", chat_id=chat_id, protected=True)
 
     await pages.privately(context, say)
-
-
-async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
-    from handlers import reception  # it has the doors, and the doors have this
-
-    command, *words = draft.body["line"]
-    await context.services.cards.drop(context.person.id)
-    context.occasion, context.message_id = f"m/{context.where.chat_id}/{message_id}", message_id
-    if not await reception.line(context, command, [*words, *text.split()]):
-        await context.services.cards.save(draft)  # the question stands, and the next try answers it

@@ -44,7 +44,7 @@ ANSWERS: Final[tuple[AnswerDoor, ...]] = (
     AnswerDoor("attach", Right.TALK, behind("enclosing:typed"), takes=behind("enclosing:taken")),
     AnswerDoor("alert/threshold", Right.READ, behind("alert_card:typed")),
     AnswerDoor(_ALERT, Right.READ, behind("alert_steps:typed")),
-    AnswerDoor("complete", Right.TALK, behind("completing:typed")),
+    AnswerDoor("complete", Right.TALK, behind("reception:completed")),
 )
 LINKING: Final = "connect"
 _linking: Final = behind("linking:typed")

@@ -12,7 +12,7 @@ from telegram.error import TelegramError
 from bot.access import matrix
 from bot.access.model import Right
 from bot.errors import CountersignError, InputError, NotFoundError
-from bot.messages.cards import Card
+from bot.messages.cards import Card, Draft
 from handlers import conversation, failures, pages, rooms
 from handlers.buttons import Late, read
 from handlers.context import DeskContext
@@ -66,9 +66,13 @@ async def enter(context: DeskContext, door: Door, words: list[str]) -> bool:
     return understood
 
 
-async def line(context: DeskContext, command: str, words: list[str]) -> bool:
-    """A command that was put together in steps; answers whether it was understood."""
-    return await enter(context, rooms.BY_COMMAND[command], words)
+async def completed(context: DeskContext, draft: Draft, text: str, message_id: int) -> None:
+    """The rest of a line that was only begun: the whole goes through its door."""
+    command, *words = draft.body["line"]
+    await context.services.cards.drop(context.person.id)
+    context.occasion, context.message_id = f"m/{context.where.chat_id}/{message_id}", message_id
+    if not await enter(context, rooms.BY_COMMAND[command], [*words, *text.split()]):
+        await context.services.cards.save(draft)  # the question stands, and the next try answers it
 
 
 async def _ask(context: DeskContext, door: Door, words: list[str]) -> pages.Reply | None:

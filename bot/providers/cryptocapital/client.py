@@ -21,6 +21,7 @@ from bot.providers.cryptocapital.auth import POWERS, Doubt, Form, fingerprint
 from bot.providers.cryptocapital.hearing import NAME, Heard
 from bot.providers.cryptocapital.keyline import KeyLine, login_refused, reason_of, signer_of
 from bot.providers.cryptocapital.registration import CAUTION, PAYEE, REGISTRATION_ACCOUNTS
+from bot.providers.cryptocapital.seam import Seam
 from bot.providers.cryptocapital.settings import Settings
 from bot.providers.cryptocapital.statements import Statement, gather
 from bot.providers.cryptocapital.streaming import Streaming, entry_of
@@ -46,8 +47,6 @@ class CryptoCapital:
     """Fits `bot.providers.base.Provider`."""
 
     def __init__(self, spec: Spec, lend: Lend, surroundings: Surroundings) -> None:
-        from bot.providers.cryptocapital.seam import Seam  # which knows this class
-
         settings: Settings = surroundings.settings
         self.spec = spec
         self.currencies: dict[str, Currency] = {}

@@ -11,6 +11,7 @@ before that and only then.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from bot.clock import Clock
 from bot.errors import InputError, ProviderError, RefusedError, UnreachableError
@@ -20,7 +21,6 @@ from bot.network.overhearing import overheard_message
 from bot.providers.acts import Absence, Act, ActKind, Evidence, Outcome, Prepared, Receipt
 from bot.providers.base import Lend
 from bot.providers.cryptocapital import wire
-from bot.providers.cryptocapital.client import CryptoCapital
 from bot.providers.cryptocapital.hearing import NAME, by_nonce
 from bot.providers.cryptocapital.keyline import KeyLine, Params, Question, Turn, signer_of
 from bot.providers.cryptocapital.statements import Statement
@@ -32,10 +32,23 @@ NOTE = "narrative"
 """The act's parameter with the asker's own words; they follow the reference."""
 
 
+class Login(Protocol):
+    """What of the login is needed."""
+
+    currencies: dict[str, Currency]
+    numbers: tuple[str, ...]
+
+    async def key_line(self) -> KeyLine: ...
+
+    async def know_currencies(self) -> None: ...
+
+    async def statement_of(self, number: str, *, since: datetime | None = None) -> Statement: ...
+
+
 class Seam:
     """Fits `bot.providers.acts.MoneySeam`."""
 
-    def __init__(self, login: CryptoCapital, lend: Lend, clock: Clock) -> None:
+    def __init__(self, login: Login, lend: Lend, clock: Clock) -> None:
         self._login = login
         self._lend = lend
         self._clock = clock
