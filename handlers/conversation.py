@@ -16,6 +16,7 @@ from handlers.corridor import behind
 from handlers.doors import AnswerDoor, permit
 
 _ALERT: Final = "alert"
+HINT: Final = "I understand commands, for example /balance. /help shows all of them."
 _UNASKED: Final = "I did not ask for a file, so I keep nothing of it. /attach adds one to a request."
 _IN_WORDS: Final = "Please answer that in words; /cancel stops it."
 ANSWERS: Final[tuple[AnswerDoor, ...]] = (
@@ -138,7 +139,8 @@ async def not_text(update: Update, context: DeskContext) -> None:
         if await delete_secret(context, update.message.message_id):
             await context.say("I deleted that, in case it held the secret. Please send it as text.")
         elif update.message.media_group_id is None:  # of an album each picture comes by itself
-            await context.say(_UNASKED if draft is None else _IN_WORDS)
+            unasked = _UNASKED if update.message.document or update.message.photo else HINT
+            await context.say(unasked if draft is None else _IN_WORDS)
         return
     try:
         permit(context, door.right)

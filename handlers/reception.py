@@ -192,4 +192,4 @@ async def plain_text(update: Update, context: DeskContext) -> None:
         await context.say(failures.told(error))
         return
     if not answered:
-        await context.say("I understand commands, for example /balance. /help shows all of them.")
+        await context.say(conversation.HINT)

@@ -141,6 +141,8 @@ async def test_nothing_is_attached_when_nothing_was_asked_for(house: Treasury) -
     request = await request_of_olga(house)
     said = ["I did not ask for a file, so I keep nothing of it. /attach adds one to a request."]
     assert await sends(house, ADAM, "a.pdf", PDF) == said
+    (hint,) = texts(await house.desk.says(ADAM, "", dice={"emoji": "🎲", "value": 4}))
+    assert hint == "I understand commands, for example /balance. /help shows all of them."
     await house.desk.says(OLGA, f"/note {request.id}")
     assert await sends(house, OLGA, "a.pdf", PDF) == ["Please answer that in words; /cancel stops it."]
     assert await house.rows("SELECT 1 FROM files") == []
