@@ -6,7 +6,7 @@ person sends in their private chat stays there, whatever form it comes in.
 
 from typing import Final
 
-from telegram import Update
+from telegram import Message, Update
 
 from bot.access.model import Right
 from bot.errors import CountersignError, StoreError
@@ -94,11 +94,7 @@ async def typed_secret(update: Update, context: DeskContext) -> bool:
 
 async def delete_secret(context: DeskContext, message_id: int) -> bool:
     """A message in the private chat that is not read: deleted when it may hold a secret. Answers whether it was."""
-    try:
-        may_be = await _may_be_secret(context)
-    except StoreError:
-        may_be = True  # nobody can say what was asked
-    return may_be and await context.delete_secret(message_id)
+    return await _perhaps_secret(context) and await context.delete_secret(message_id)
 
 
 async def stop(context: DeskContext) -> bool:
@@ -136,17 +132,33 @@ async def not_text(update: Update, context: DeskContext) -> None:
         draft = None  # nobody can say what was asked: it may be a secret
     door = _BY_KIND.get(draft.kind) if draft is not None else None
     if draft is None or door is None or door.takes is None:
-        if await delete_secret(context, update.message.message_id):
-            await context.say("I deleted that, in case it held the secret. Please send it as text.")
-        elif update.message.media_group_id is None:  # of an album each picture comes by itself
-            unasked = _UNASKED if update.message.document or update.message.photo else HINT
-            await context.say(unasked if draft is None else _IN_WORDS)
+        await _unwanted(context, update.message, is_asked=door is not None)
         return
     try:
         permit(context, door.right)
         await door.takes(context, draft, update.message)
     except CountersignError as error:
         await context.say(failures.told(error))
+
+
+async def _unwanted(context: DeskContext, message: Message, *, is_asked: bool) -> None:
+    """Something that answers nothing. Of an album each picture comes by itself: it is not talked about."""
+    if await _perhaps_secret(context):
+        if await context.delete_secret(message.message_id):
+            await context.say("I deleted that, in case it held the secret. Please send it as text.")
+    elif message.media_group_id is None:
+        if is_asked or await context.services.linking.waiting(context.person) is not None:
+            await context.say(_IN_WORDS)
+        else:
+            await context.say(_UNASKED if message.document or message.photo else HINT)
+
+
+async def _perhaps_secret(context: DeskContext) -> bool:
+    """The same where nobody can say what was asked."""
+    try:
+        return await _may_be_secret(context)
+    except StoreError:
+        return True
 
 
 async def _may_be_secret(context: DeskContext) -> bool:

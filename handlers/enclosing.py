@@ -24,6 +24,7 @@ async def note(context: DeskContext, words: Words) -> Reply | None:
         raise InputError("name a request, and say what is to be noted", "/note abcdefghij The invoice is attached")
     if len(words) == 1:
         number = dossiers.id_in(words, "/note abcdefghij The invoice is attached")
+        await context.services.enclosing.open(context.person, number)
         await completing.ask(context, f"What is to be noted with request <code>{number}</code>?", "note", number)
         return None
     text, telegram_id = " ".join(words[1:]), context.where.telegram_id

@@ -184,8 +184,10 @@ class Notifier:
         apart = _IN_A_GROUP_SECONDS if head.chat_id < 0 else _BETWEEN_PRICES_SECONDS
         self._hushed[head.chat_id] = self._desk.services.clock.monotonic() + apart
         try:
-            is_said = head.id in self._took  # alone, and only its mark is missing
-            burst = None if is_said else await self._bursts.gather(head.chat_id)
+            for row in await self._outbox.rows(self._took):  # only their marks are missing
+                if row.notice.chat_id == head.chat_id:
+                    await self._deal_with(row)
+            burst = await self._bursts.gather(head.chat_id)
             if burst is not None:
                 await self._send_burst(burst)
                 return

@@ -25,6 +25,8 @@ KEPT_SECONDS: Final = 15.0
 ANSWER_SECONDS: Final = 300.0
 """After its beginning an answer that is not whole never will be, though something comes of it now and then."""
 _PIECE_BYTES: Final = 1 << 16
+_KEPT: Final = "/%:@!$&'()*+,;=~"
+"""What of an address goes out as it is written there, beside letters, digits, and _.-"""
 
 
 class BrokenLineError(Exception):
@@ -72,8 +74,10 @@ def address(url: str) -> Address:
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise ValueError("not an address")
     is_secret = parts.scheme == "https"
-    target = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~") + (f"?{parts.query}" if parts.query else "")
+    target = quote(parts.path or "/", safe=_KEPT) + (f"?{quote(parts.query, safe=_KEPT + '?')}" if parts.query else "")
     named = parts.netloc.rpartition("@")[2].encode("idna" if not parts.netloc.isascii() else "ascii")
+    if not parts.netloc.isprintable() or " " in parts.netloc:
+        raise ValueError("not an address")
     return Address(parts.hostname, parts.port or (443 if is_secret else 80), is_secret, named, target.encode("ascii"))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.clock import Clock
-from bot.messages.notice import Lane, Notice, noted
+from bot.messages.notice import Notice, noted
 from bot.store import Database, Tables
 from bot.store.columns import at
 
@@ -132,8 +132,8 @@ def _told(tables: Tables, burst: int, chat_id: int, upto: int) -> Burst:
         (_TOO_OLD, burst),
     ).fetchone()
     latest = tables.conn.execute(
-        "SELECT lane, body FROM outbox WHERE burst = ? AND trouble IS NOT ? ORDER BY id DESC LIMIT ?",
+        "SELECT lane, CAST(body AS BLOB) FROM outbox WHERE burst = ? AND trouble IS NOT ? ORDER BY id DESC LIMIT ?",
         (burst, _TOO_OLD, SHOWN),
     ).fetchall()
-    notices = tuple(noted(Lane(lane), chat_id, body) for lane, body in latest)
+    notices = tuple(noted(lane, chat_id, body) for lane, body in latest)
     return Burst(burst, chat_id, message_id, count, dropped, notices, upto, tries, since)

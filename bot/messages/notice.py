@@ -25,6 +25,7 @@ class Lane(IntEnum):
         return True
 
 
+_LANES = frozenset(Lane)
 Choices = tuple[tuple[tuple[str, int], ...], ...]
 """Rows of buttons, each a label and the choice it stands for."""
 
@@ -100,13 +101,24 @@ def written(notice: Notice) -> str:
     return packed(body)
 
 
-def noted(lane: Lane, chat_id: int, body: str, file: File | None = None) -> Notice:
-    """The notice that such a text was written for. One that is damaged is said as that: nobody waits behind it."""
+def noted(number: int, chat_id: int, body: bytes, file: File | None = None) -> Notice:
+    """The notice that such a text was written for, by the number of its lane. One that is damaged is said as that:
+    nobody waits behind it.
+
+    Args:
+        body: As bytes: what is no UTF-8 is one that is damaged, too.
+    """
+    lane = lane_of(number)
     try:
         return _noted(lane, chat_id, json.loads(body), file)
     except (ValueError, KeyError, TypeError):
         _log.critical("a message that waits cannot be read", extra={"chat_id": chat_id, "bytes": len(body)})
         return Notice(lane, chat_id, "A message that cannot be read", ("What was kept of it is damaged.",))
+
+
+def lane_of(number: int) -> Lane:
+    """As it was written down; a number that is none goes with what happens."""
+    return Lane(number) if number in _LANES else Lane.EVENTS
 
 
 def _noted(lane: Lane, chat_id: int, said: Mapping[str, Any], file: File | None) -> Notice:

@@ -6,6 +6,7 @@ day, or eight tries that failed by its own fault, a row is dead: visible in /sta
 unreachable Telegram uses up time only. A chat that is to be left alone is a row: a restart leaves it alone, too.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +14,7 @@ from typing import Protocol
 
 from bot.clock import Clock
 from bot.messages.cards import Card, card_in
-from bot.messages.notice import File, Lane, Notice, noted, written
+from bot.messages.notice import File, Lane, Notice, lane_of, noted, written
 from bot.store import Database, Tables
 from bot.store.columns import at, packed
 
@@ -129,7 +130,7 @@ class Outbox:
         alone = [number for number, _, _, is_grouped, _ in first if not is_grouped][:READ_AT_ONCE]
         rows = {row.id: row for row in _waiting(tables, alone)} if alone else {}
         return [
-            Head(number, Lane(lane), chat_id, bool(is_grouped), rows.get(number))
+            Head(number, lane_of(lane), chat_id, bool(is_grouped), rows.get(number))
             for number, lane, chat_id, is_grouped, _ in first
         ]
 
@@ -315,18 +316,18 @@ def _pause(tables: Tables, chat_id: int, until: int) -> None:
 
 def _waiting(tables: Tables, numbers: Collection[int]) -> list[Queued]:
     found = tables.conn.execute(
-        "SELECT id, lane, chat_id, outbox.body, tries, created_at, name, media_type, outbox_files.body"
-        " FROM outbox LEFT JOIN outbox_files ON outbox_id = id"
+        "SELECT id, lane, chat_id, CAST(outbox.body AS BLOB), tries, created_at,"
+        " CAST(name AS BLOB), media_type, outbox_files.body FROM outbox LEFT JOIN outbox_files ON outbox_id = id"
         " WHERE state = 'waiting' AND id IN (SELECT value FROM json_each(?)) ORDER BY lane, id",
         (packed(list(numbers)),),
     ).fetchall()
     return [_queued(tables, row) for row in found]
 
 
-def _queued(tables: Tables, row: tuple[int, int, int, str, int, int, str | None, str, bytes]) -> Queued:
+def _queued(tables: Tables, row: tuple[int, int, int, bytes, int, int, bytes | None, str, bytes]) -> Queued:
     number, lane, chat_id, body, tries, created_at, name, media_type, content = row
-    file = None if name is None else File(name, media_type, content)
-    notice = noted(Lane(lane), chat_id, body, file)
+    file = None if name is None else File(name.decode(errors="replace"), media_type, content)
+    notice = noted(lane, chat_id, body, file)
     card = None if notice.card is None else _whole_card(tables, notice.card)
     return Queued(number, notice, tries, created_at, card)
 
@@ -335,5 +336,5 @@ def _whole_card(tables: Tables, card_id: int) -> Card | None:
     """None, too, for one whose row is damaged: what has its buttons is said without them."""
     try:
         return card_in(tables, card_id)
-    except ValueError:
+    except (sqlite3.Error, ValueError, OverflowError, KeyError, TypeError):
         return None

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from bot.clock import Clock
 from bot.errors import ConflictError, NotFoundError
-from bot.messages.notice import Lane, Notice, noted
+from bot.messages.notice import Notice, noted
 from bot.ports import Deed, Recorder
 from bot.store import Database, Tables
 from bot.store.columns import at, moment
@@ -41,13 +41,13 @@ class Undelivered:
 
         def look(tables: Tables) -> tuple[list[Dead], int]:
             rows = tables.conn.execute(
-                "SELECT id, lane, chat_id, body, tries, coalesce(trouble, ''), created_at FROM outbox"
+                "SELECT id, lane, chat_id, CAST(body AS BLOB), tries, coalesce(trouble, ''), created_at FROM outbox"
                 " WHERE state = 'dead' ORDER BY id DESC LIMIT ?",
                 (most,),
             ).fetchall()
             (count,) = tables.conn.execute("SELECT count(*) FROM outbox WHERE state = 'dead'").fetchone()
             dead = [
-                Dead(number, noted(Lane(lane), chat_id, body), tries, trouble, moment(created_at))
+                Dead(number, noted(lane, chat_id, body), tries, trouble, moment(created_at))
                 for number, lane, chat_id, body, tries, trouble, created_at in rows
             ]
             return dead, int(count)

@@ -29,7 +29,7 @@ def _title(burst: Burst, fresh: int) -> str:
 
 
 def _line(one: Notice) -> str:
-    return f"· {one.title}: {one.lines[0]}" if one.lines else f"· {one.title}"
+    return f"· {one.title}: {' '.join(one.lines)}" if one.lines else f"· {one.title}"
 
 
 def _not_shown(count: int) -> str:

@@ -469,6 +469,13 @@ async def test_whoever_may_not_tell_others_any_more_is_told_alone(room: Room, ta
     assert await room.titles() == ["GOLD above 2400: 2412"]
 
 
+async def test_who_is_suspended_is_not_told_what_another_has_set_for_them(room: Room) -> None:
+    await room.sets(rule(Test.ABOVE, 2400, target=Target(person=2)))
+    await room.write("UPDATE persons SET state = 'suspended' WHERE id = 2")
+    await room.tells(2390, 2412)
+    assert await room.titles(VERA) == []
+
+
 @pytest.mark.parametrize("is_suspended", [True, False])
 async def test_what_nobody_acknowledged_is_not_said_again_to_who_may_not_read_it_by_then(
     room: Room, is_suspended: bool

@@ -148,6 +148,12 @@ async def test_nothing_is_attached_when_nothing_was_asked_for(house: Treasury) -
     assert await house.rows("SELECT 1 FROM files") == []
 
 
+async def test_nothing_is_asked_about_a_request_that_is_not_there(house: Treasury) -> None:
+    for _ in range(2):
+        assert (await house.desk.said(OLGA, "/note zzzzzzzzzz")).startswith("There is no request")
+    assert (await house.desk.said(OLGA, "The invoice is attached")).startswith("I understand commands")
+
+
 async def test_a_request_to_add_to_is_chosen_and_what_is_noted_is_asked_for(house: Treasury) -> None:
     request = await request_of_olga(house)
     (offered,) = await house.desk.says(OLGA, "/note")

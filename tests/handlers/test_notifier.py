@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -239,15 +240,20 @@ async def test_one_whose_row_is_damaged_is_said_as_that_and_nobody_waits_behind_
     await _queue(desk, _notice(dedupe="a"), _notice(VERA, dedupe="b"))
 
     def damage(tables: Tables) -> None:
-        for notice, body in (("c", '{"titl":"News"}'), ("d", "\x00"), ("e", "[]")):
+        for notice, body in (("c", b'{"titl":"News"}'), ("d", b"\x00"), ("e", b"[]"), ("f", b'{"\xff"')):
             desk.rooms.outbox.put(tables, _notice(dedupe=notice))
-            tables.conn.execute("UPDATE outbox SET body = ? WHERE dedupe = ?", (body, notice))
+            tables.conn.execute("UPDATE outbox SET body = CAST(? AS TEXT) WHERE dedupe = ?", (body, notice))
+        desk.rooms.outbox.put(tables, _notice(title="Lane", dedupe="g"))
+        tables.conn.execute("UPDATE outbox SET lane = 2 + 64 WHERE dedupe = 'g'")
+        card = desk.rooms.cards.making(tables, "alert", 1, OLGA, {}, timedelta(hours=1))
+        desk.rooms.outbox.put(tables, replace(_notice(title="Card"), card=card.id, choices=((("Ok", 1),),)))
+        tables.conn.execute("UPDATE cards SET expires_at = expires_at + (1 << 60) WHERE id = ?", (card.id,))
         desk.rooms.outbox.put(tables, _notice(title="Last"))
 
     await desk.rooms.database.write(damage)
-    await _become(desk, *["sent"] * 6)
+    await _become(desk, *["sent"] * 9)
     said = [text.split("\n")[0] for text in texts(desk.chat.from_bot(OLGA))]
-    assert said == ["News", *["A message that cannot be read"] * 3, "Last"]
+    assert said == ["News", *["A message that cannot be read"] * 4, "Card", "Last", "Lane"]
 
 
 async def test_f48_a_mark_that_cannot_be_written_does_not_send_it_again(desk: Desk) -> None:
@@ -284,6 +290,24 @@ async def test_f48_a_price_whose_mark_cannot_be_written_is_not_told_again_on_a_c
     await desk.rooms.database.write(lambda tables: tables.conn.execute("DROP TRIGGER refuse"))
     await _become(desk, "sent", "sent")
     assert texts(desk.chat.from_bot(OLGA)) == ["GOLD\nline", "OIL\nline"]
+
+
+async def test_f48_nor_when_another_one_has_become_due_before_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.notifier._BETWEEN_PRICES_SECONDS", 0.05)
+    earlier = _notice(title="EARLIER", lane=Lane.PRICES)
+    await _queue(desk, replace(earlier, not_before=desk.clock.now() + timedelta(minutes=10)))
+    await desk.rooms.database.write(
+        lambda tables: tables.conn.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    )
+    await _queue(desk, _notice(title="GOLD", lane=Lane.PRICES))
+    await until(lambda: desk.chat.from_bot(OLGA))
+    desk.clock.ahead += timedelta(minutes=10)
+    await desk.said(VERA, "/whoami")
+    await desk.rooms.database.write(lambda tables: tables.conn.execute("DROP TRIGGER refuse"))
+    await _become(desk, "sent", "sent")
+    assert texts(desk.chat.from_bot(OLGA)) == ["GOLD\nline", "EARLIER\nline"]
 
 
 async def test_a_slow_chat_delays_nobody_else(desk: Desk) -> None:
@@ -348,6 +372,17 @@ async def test_who_does_not_want_it_to_wait_need_not_wait_for_the_next_look(
         await _stirred(desk, _notice(OLGA), _notice(OLGA, "Second"), *many)
         await _become(desk, "sent", "sent", "sent", *["dead"] * len(many))
         assert texts(chat.from_bot(OLGA)) == ["News\nline", "Second\nline"]
+
+
+async def test_two_who_write_at_once_have_each_notice_sent_once(
+    tmp_path: Path, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _left_alone(tmp_path, chat, monkeypatch) as desk:
+        for number in range(20):
+            await asyncio.gather(*(_stirred(desk, _notice(OLGA, f"{who}{number}")) for who in "ab"))
+        await _become(desk, *["sent"] * 41)
+        said = texts(chat.from_bot(OLGA))
+        assert len(said) == len(set(said)) == 40
 
 
 async def test_what_is_being_sent_is_not_sent_again_because_more_was_written(

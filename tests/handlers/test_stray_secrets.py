@@ -1,5 +1,6 @@
 """While a secret is asked for, it does not stay in a chat, whichever way and wherever it comes."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -52,6 +53,23 @@ async def test_an_edited_message_is_deleted(desk: Desk) -> None:
     await desk.settled()
     assert not _stays(desk)
     assert texts(desk.chat.from_bot(OLGA))[-1] == DELETED + "Edits are not read. Please send it as a new message."
+
+
+async def test_a_file_that_cannot_be_deleted_is_not_talked_about_otherwise(desk: Desk) -> None:
+    await _asked_for_secret(desk)
+    refusal = {"ok": False, "error_code": 400, "description": "Bad Request: message can't be deleted"}
+    match = {"path": "deleteMessage"}
+    await desk.chat.faults({"action": "status", "match": match, "status": 400, "times": 0, "body": refusal})
+    (said,) = texts(await desk.says(OLGA, "", **FILE))
+    assert said.startswith("I could not delete your message")
+
+
+async def test_long_after_a_secret_was_given_up_a_file_answers_nothing(desk: Desk) -> None:
+    await _asked_for_secret(desk)
+    await desk.says(OLGA, "/cancel")
+    desk.clock.ahead += timedelta(hours=1)
+    (said,) = texts(await desk.says(OLGA, "", **FILE))
+    assert said.startswith("I did not ask for a file")
 
 
 async def test_a_file_is_deleted(desk: Desk) -> None:

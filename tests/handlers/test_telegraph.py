@@ -288,7 +288,8 @@ def test_an_address_says_where_to_and_what_for() -> None:
     assert (found.host, found.port, found.is_secret) == ("api.telegram.org", 443, True)
     assert (found.named, found.target) == (b"api.telegram.org", b"/file/bot1:x/a%20b/%C3%A4.jpg?a=1")
     assert (address("http://[::1]:8081/x").host, address("http://[::1]:8081/x").port) == ("::1", 8081)
-    for wrong in ("ftp://x/", "http:///x", "x"):
+    assert address("http://x/a?b c\x00\x7f\u00e4=1").target == b"/a?b%20c%00%7F%C3%A4=1"
+    for wrong in ("ftp://x/", "http:///x", "x", "http://a b/", "http://a\x00b/"):
         with pytest.raises(ValueError, match="not an address"):
             address(wrong)
 

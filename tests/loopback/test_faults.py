@@ -167,6 +167,14 @@ async def test_two_simulators_reached_from_one_port_are_two_connections(sim: Lis
         return await asyncio.wait_for(reader.readuntil(b"}"), 2)
 
     async with serving(Counter()) as second:
+        beside = await connected(sim, 0)
+        assert b" 200 " in await asks(*beside)
+        sim.misfortunes.add({"action": "refuse"})
+        here = await connected(sim, 0)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await asks(*here)
+        assert b" 200 " in await asks(*beside)  # the other connection to this one
+        here[1].close()
         here = await connected(sim, 0)
         assert b" 200 " in await asks(*here)
         there = await connected(second, here[1].get_extra_info("sockname")[1])
@@ -175,8 +183,8 @@ async def test_two_simulators_reached_from_one_port_are_two_connections(sim: Lis
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await asks(*here)
         assert b" 200 " in await asks(*there)
-        here[1].close()
-        there[1].close()
+        for _, writer in (beside, here, there):
+            writer.close()
 
 
 async def test_refuse_resets_a_websocket_before_it_opens(sim: Listening, http: httpx.AsyncClient) -> None:

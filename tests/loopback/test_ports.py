@@ -10,8 +10,7 @@ from bot.loopback import ports
 def test_it_is_free_and_not_one_that_is_handed_out() -> None:
     port = ports.free_port()
     socket.create_server(("127.0.0.1", port)).close()
-    with socket.create_server(("127.0.0.1", 0)) as handed_out:
-        assert port < 32_768 <= handed_out.getsockname()[1]
+    assert 1024 < port < 32_768
 
 
 def test_when_none_is_free_that_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,12 +201,13 @@ async def test_a_close_ends_what_is_being_connected_too() -> None:
             caller = stack.enter_context(socket.socket())
             caller.setblocking(False)
             caller.connect_ex(busy.getsockname())
-        async with talking(f"http://127.0.0.1:{busy.getsockname()[1]}", connect_seconds=60) as rest:
+        async with talking(f"http://127.0.0.1:{busy.getsockname()[1]}", connect_seconds=60, total_seconds=60) as rest:
             asking = asyncio.create_task(rest.ask("GET", "/total"))
             await asyncio.sleep(0)  # it has begun to connect
             await rest.close()
-            with pytest.raises(UnreachableError):
-                await asking
+            async with asyncio.timeout(5):
+                with pytest.raises(UnreachableError):
+                    await asking
 
 
 async def test_the_right_certificate_is_trusted_and_no_other(counter: Counter) -> None:

@@ -30,6 +30,14 @@ def test_a_quote_as_documented() -> None:
     )
 
 
+def test_only_short_prices_are_kept_once_they_are_read() -> None:
+    kept = streaming._known_price.cache_info().currsize
+    for number in range(20):
+        streaming.parse(QUOTE.replace("2050.8", f'"{number}{"7" * 100_000}"'))
+        streaming.parse(QUOTE.replace("2050.8", f"{number + 1}.{'7' * 20}"))
+    assert streaming._known_price.cache_info().currsize <= kept + 1  # the other side's
+
+
 def test_the_two_sides_of_a_minute_make_one_candle() -> None:
     bid = streaming.parse(BID)
     ask = streaming.parse(BID.replace('"bid"', '"ask"').replace("205", "206").replace("204", "205"))

@@ -323,7 +323,10 @@ async def test_a_stretched_journal_is_not_grown_by_any_change_and_holds_nothing_
 async def test_where_there_is_no_room_the_journal_stays_as_it_is(database: Database) -> None:
     await database.write(note("before"))
     await database.read(lambda tables: tables.conn.execute("PRAGMA max_page_count=1").fetchone())  # no more than it has
+    journal = database.path.with_name(f"{database.path.name}-wal")
+    length = journal.stat().st_size
     await database.stretch_journal()
+    assert journal.stat().st_size == length
     await database.read(lambda tables: tables.conn.execute("PRAGMA max_page_count=1000000").fetchone())
     await database.write(note("after"))
     assert await database.read(keys) == ["after", "before"]

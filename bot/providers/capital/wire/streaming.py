@@ -195,12 +195,11 @@ def _half(payload: _Payload) -> Half | None:
 
 def _price(raw: msgspec.Raw) -> Decimal | None:
     """A number above nought; None for text, null, and what no price can be."""
-    return _price_of(str(raw, "utf-8"))
+    text = str(raw, "utf-8")
+    return _known_price(text) if len(text) <= _PLAIN_DIGITS else _price_of(text)
 
 
-@lru_cache(maxsize=4096)
 def _price_of(text: str) -> Decimal | None:
-    """Prices move to and fro: most have been read before."""
     try:
         price = Decimal(text)
         if len(text) > _PLAIN_DIGITS or "e" in text or "E" in text:
@@ -208,6 +207,10 @@ def _price_of(text: str) -> Decimal | None:
     except (InvalidOperation, ValueError):  # of what JSON allows, only numbers are numbers here, too
         return None
     return price if price > 0 else None
+
+
+_known_price = lru_cache(maxsize=4096)(_price_of)
+"""Prices move to and fro: most have been read before. Only short ones are kept."""
 
 
 def _reply(frame: _Frame) -> Reply | None:
