@@ -31,8 +31,8 @@ def read(words: Words, zone: str) -> QuietHours:
     """What was wanted; a zone that is not named is the desk's."""
     hours: tuple[int, int] | None = None
     hourly: int | None = None
-    for word in words:
-        if re.fullmatch(r"[0-9]{1,2}:[0-9]{2}-[0-9]{1,2}:[0-9]{2}", word, re.ASCII) and hours is None:
+    for word in re.sub(r"(?<=[0-9]) *[-–] *(?=[0-9])", "-", " ".join(words)).split():  # phones write it
+        if re.fullmatch(r"[0-9]{1,2}(:[0-9]{2})?-[0-9]{1,2}(:[0-9]{2})?", word, re.ASCII) and hours is None:
             begins, _, ends = word.partition("-")
             hours = _minute(begins), _minute(ends)
         elif re.fullmatch(r"[0-9]{1,4}", word, re.ASCII) and hourly is None:
@@ -61,9 +61,9 @@ def zone_named(word: str) -> str:
 
 def _minute(text: str) -> int:
     hour, _, minute = text.partition(":")
-    if int(hour) > 23 or int(minute) > 59:
+    if int(hour) > 23 or int(minute or 0) > 59:
         raise InputError("that is no time of day", EXAMPLE)
-    return int(hour) * 60 + int(minute)
+    return int(hour) * 60 + int(minute or 0)
 
 
 def told(wanted: QuietHours | None) -> str:

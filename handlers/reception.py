@@ -40,7 +40,7 @@ async def command(update: Update, context: DeskContext) -> None:
     rest = message.text[message.entities[0].length :]
     if rest and not rest[0].isspace() and await conversation.typed_secret(update, context):
         return  # a password may begin like a command
-    await enter(context, door, message.text.split()[1:_MOST_WORDS])
+    await enter(context, door, rest.lstrip(",;:").split()[: _MOST_WORDS - 1])
 
 
 async def enter(context: DeskContext, door: Door, words: list[str]) -> bool:

@@ -156,6 +156,10 @@ class Outbox:
                 "UPDATE outbox SET chat_id = ?, message_id = ? WHERE dedupe = ? AND state = 'sent'",
                 (row.notice.chat_id, message_id, row.notice.replaces),
             )
+            tables.conn.execute(  # nobody looks at a card that has something newer below it: what comes is on a new one
+                "UPDATE bursts SET opened_at = 0 WHERE chat_id = ? AND message_id < ?",
+                (row.notice.chat_id, message_id),
+            )
 
         await self._database.write(change)
 

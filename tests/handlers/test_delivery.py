@@ -65,6 +65,18 @@ async def test_what_comes_at_once_is_one_card_that_counts_and_is_edited(desk: De
     assert texts(desk.chat.from_bot(OLGA))[1:] == ["OIL below 69\nbid 2,400.10"]
 
 
+async def test_below_something_newer_a_new_card_begins(desk: Desk) -> None:
+    await _queue(desk, [alert(OLGA, "a"), alert(OLGA, "b")])
+    await _nothing_waits(desk)
+    await _queue(desk, [Notice(Lane.EVENTS, OLGA, "Something else")])
+    await _nothing_waits(desk)
+    await _queue(desk, [alert(OLGA, "c"), alert(OLGA, "d")])
+    desk.clock.ahead_by(4)
+    await _nothing_waits(desk)
+    titles = [text.partition("\n")[0] for text in texts(desk.chat.from_bot(OLGA))]
+    assert titles == ["2 alerts, latest: b", "Something else", "2 alerts, latest: d"]
+
+
 async def test_a_card_of_many_has_no_buttons_and_says_where_they_are(desk: Desk) -> None:
     await _queue(desk, [alert(OLGA, title, card=7, choices=((("Mute", 1),),)) for title in ("a", "b")])
     await _nothing_waits(desk)
@@ -308,6 +320,11 @@ def _is_silent(call: dict[str, Any]) -> bool:
 )
 async def test_what_cannot_be_read_is_told(desk: Desk, words: str, answer: str) -> None:
     assert (await desk.said(OLGA, f"/quiet {words}")).startswith(answer)
+
+
+@pytest.mark.parametrize("words", ["22:00 - 07:00", "22-7", "22:00–7", "22 – 07:00 Europe/Zurich"])
+async def test_hours_are_read_as_people_write_them(desk: Desk, words: str) -> None:
+    assert (await desk.said(OLGA, f"/quiet {words}")).startswith("It is quiet from 22:00 to 07:00")
 
 
 # what nobody got

@@ -197,6 +197,10 @@ async def test_a_command_ends_where_telegram_says_it_ends(desk: Desk) -> None:
     assert answer["text"] == OLGA_IS
 
 
+async def test_a_comma_behind_a_command_is_no_word(desk: Desk) -> None:
+    assert "nowhere" in await desk.said(OLGA, "/balance,nowhere")
+
+
 async def test_a_command_for_another_bot_is_left_to_it(desk: Desk) -> None:
     for words in ("/balanse", "/balance@otherbot", "/start@otherbot x"):
         await desk.happens({"message": desk.chat.message_from(OLGA, words, GROUP)})
