@@ -15,6 +15,8 @@
     │   ├── FactorMissingError       the person has no second factor
     │   ├── FactorUnreadableError    its sealed seed does not open
     │   ├── FactorLockedError        too many wrong codes; carries the `minutes` to wait
+    │   ├── NumberWrongError         not the number on the asker's screen: there is no second try
+    │   ├── NumberMissedError        this person has had that try already
     │   ├── CodeWrongError           not the code; may carry the `tries_left`
     │   ├── CodeUsedError            a good code, but that one, or a later one, was used already
     │   └── ClockDoubtedError        this machine's clock was set, and no admin has said that it is right
@@ -184,7 +186,22 @@ class ProofNeededError(StepUpError):
 
 
 class NumberWrongError(StepUpError):
-    """Not the number on the asker's screen. There is no second try for this person and request."""
+    """Not the number on the asker's screen. There is no second try for this person and request.
+
+    `others_can`: enough others are left who could sign it.
+    """
+
+    def __init__(self, *, others_can: bool = True) -> None:
+        super().__init__("another number")
+        self.others_can = others_can
+
+
+class NumberMissedError(StepUpError):
+    """This person has picked a wrong number for the request before; `others_can` as above."""
+
+    def __init__(self, *, others_can: bool = True) -> None:
+        super().__init__("a wrong number was picked before")
+        self.others_can = others_can
 
 
 class FactorMissingError(StepUpError):

@@ -4,7 +4,9 @@ What follows the id of an approval is a code or a number, so it does not stay in
 """
 
 import re
+from collections.abc import Awaitable, Callable
 
+from bot.access.model import Person
 from bot.approvals.model import Decision, Proof, Request
 from bot.approvals.service import Seen, Shown
 from bot.errors import InputError, NotFoundError
@@ -25,7 +27,7 @@ _NUMBER = re.compile(r"[1-9][0-9]", re.ASCII)
 
 async def approve(context: DeskContext, words: Words) -> Reply | None:
     if not words:
-        return await _which(context)
+        return await _which(context, context.services.approvals.could_sign)
     if len(words) > 1 or any(word.isdecimal() for word in words):
         await context.delete_secret(context.message_id)
     check_fresh(context)
@@ -68,7 +70,7 @@ async def _code(context: DeskContext, found: Request, typed: str) -> Shown:
 
 async def reject(context: DeskContext, words: Words) -> Reply | None:
     if not words:
-        return await _which(context)
+        return await _which(context, context.services.approvals.could_decide)
     check_fresh(context)
     found = await _found(context, dossiers.id_in(words, _REJECT))
     reason = " ".join(words[1:])
@@ -85,12 +87,10 @@ async def reject(context: DeskContext, words: Words) -> Reply | None:
     return Reply([_recorded(context, found, "denied")])
 
 
-async def _which(context: DeskContext) -> Reply | None:
+async def _which(context: DeskContext, could: Callable[[Request], Awaitable[list[Person]]]) -> Reply | None:
     """Those that wait for this person; nobody decides on what they have not seen, so its card comes first."""
-    approvals, person = context.services.approvals, context.person
-    mine = [
-        one for one in await approvals.pending() if person.id in {each.id for each in await approvals.could_sign(one)}
-    ]
+    pending = await context.services.approvals.pending()
+    mine = [one for one in pending if context.person.id in {each.id for each in await could(one)}]
     if not mine:
         return Reply(["Nothing waits for your signature."])
     if len(mine) > 1:

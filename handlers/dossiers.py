@@ -11,7 +11,7 @@ from telegram import InlineKeyboardMarkup, InputFile
 from bot.approvals.model import Kind, State
 from bot.approvals.prompting import APPROVE, DENY
 from bot.clock import from_millis, to_millis
-from bot.errors import InputError
+from bot.errors import InputError, NumberMissedError, NumberWrongError
 from bot.messages.cards import Card
 from bot.operations.dossiers import PAGE, Dossier, Found, Search
 from handlers import choosing, pages, requests
@@ -80,8 +80,9 @@ def _body(about: Dossier, text: str) -> dict[str, Any]:
 def _rows(context: DeskContext, about: Dossier) -> list[list[tuple[str, int]]]:
     one, person = about.request, context.person
     rows: list[list[tuple[str, int]]] = []
-    if person.id in {each.id for each in about.could_sign}:
-        rows.append([("Approve", APPROVE), ("Deny", DENY)])
+    if person.id in about.could_deny:
+        approving = [("Approve", APPROVE)] if person.id in about.could_approve else []
+        rows.append([*approving, ("Deny", DENY)])
     if person.id in {each.id for each in about.could_stop}:
         rows.append([("Call it off", WITHDRAW)] if one.state is State.HELD else [("Deny", DENY)])
     if one.asked_by == person.id and one.state in (State.PENDING, State.APPROVED, State.HELD):
@@ -95,7 +96,11 @@ async def viewed(context: DeskContext, card: Card, choice: int, message_id: int)
     if choice == WITHDRAW:
         await requests.withdrawn(context, card, choice, message_id)
     elif choice != REFRESH:
-        said = await requests.decided(context, card, choice, message_id)
+        try:
+            said = await requests.decided(context, card, choice, message_id)
+        except (NumberWrongError, NumberMissedError):
+            await _redraw(context, card, message_id)
+            raise
         if said is not None:
             return said
     await _redraw(context, card, message_id)

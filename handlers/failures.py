@@ -30,6 +30,7 @@ from bot.errors import (
     NoRateError,
     NotAllowedError,
     NotFoundError,
+    NumberMissedError,
     NumberWrongError,
     OutcomeUnknownError,
     OvertakenError,
@@ -58,6 +59,7 @@ from bot.errors import (
 from bot.providers.registry import PROVIDERS
 
 _MOST_KNOWN = 12
+_NOBODY_ELSE = "nobody else is left who could: its asker can withdraw it, and ask anew"
 
 
 def sentence(error: CountersignError, connection: str | None = None, *, is_new: bool = False) -> str:
@@ -297,10 +299,15 @@ def _of_step_up(error: StepUpError) -> str:
         case ProofNeededError():
             return f"Approving this takes {error.proof}; nothing was recorded. Tap Approve to be asked for it."
         case NumberWrongError():
+            others = "; somebody else can" if error.others_can else f", and {_NOBODY_ELSE}"
             return (
-                "That is not the number on the asker's screen. You cannot approve this request any more; "
-                "somebody else can. Ask its asker whether they really asked."
+                f"That is not the number on the asker's screen. You cannot approve this request any more{others}. "
+                "Ask its asker whether they really asked."
             )
+        case NumberMissedError():
+            others = "somebody else can" if error.others_can else _NOBODY_ELSE
+            said = "You picked a wrong number for this request, so you cannot approve it any more"
+            return f"{said}; {others}. Nothing was changed."
         case CodeUsedError():
             return "That code was used already; each counts once. Try again with the next one, in half a minute."
         case ClockDoubtedError():

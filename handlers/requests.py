@@ -109,7 +109,7 @@ async def may_see(context: DeskContext, request: Request) -> bool:
     """Whether it is this person's business, be it for somebody they stand in for."""
     if concerns(context.person, request):
         return True
-    return context.person.id in {one.id for one in await context.services.approvals.could_sign(request)}
+    return context.person.id in {one.id for one in await context.services.approvals.could_decide(request)}
 
 
 def _going(context: DeskContext, request: Request, people: dict[int, Person]) -> str:

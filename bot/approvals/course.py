@@ -19,7 +19,7 @@ from bot.approvals.reasons import why_not
 from bot.approvals.seating import end_without_approver
 from bot.approvals.signing import Signing
 from bot.clock import Clock
-from bot.errors import CountersignError
+from bot.errors import CountersignError, NumberMissedError, NumberWrongError
 from bot.ports import Deed, Recorder
 from bot.store import Tables
 
@@ -120,6 +120,21 @@ class Course:
                 if empty:
                     why = f"nobody is left who could sign for {missing_in_words(empty)}"
                     self.settle(tables, request, Event.EXPIRED, now, why)
+                elif self._signing.lost(tables, request):
+                    self._prompts.nobody_left(tables, request)
+
+    def check_not_missed(self, tables: Tables, request: Request, person: Person) -> None:
+        """`NumberMissedError` where this person has picked a wrong number for it: that was their one try."""
+        if request.state is State.PENDING and person.id in records.missed(tables, request):
+            raise NumberMissedError(others_can=not self._signing.lost(tables, request))
+
+    def missed(self, tables: Tables, request: Request) -> NumberWrongError:
+        """Somebody has just picked a wrong number: the cards show who is left; where nobody is, its asker hears so."""
+        lost = self._signing.lost(tables, request)
+        self._prompts.redraw(tables, request, anew=True)
+        if lost:
+            self._prompts.nobody_left(tables, request)
+        return NumberWrongError(others_can=not lost)
 
     def note(
         self,

@@ -12,8 +12,10 @@ from typing import Protocol
 from bot.access.model import Person
 from bot.access.records import names_in
 from bot.access.service import people_in
+from bot.approvals import records
 from bot.approvals.enclosures import enclosed
 from bot.approvals.model import Circle, Decision, Proof, Request, Rule, State
+from bot.approvals.policy.sentences import either
 from bot.approvals.signing import Signing
 from bot.approvals.wording import words_of
 from bot.clock import Clock
@@ -30,6 +32,7 @@ APPROVE, DENY, FREEZE, CALL_OFF = 1, 2, 3, 4
 WITHDRAW = 1
 """The choice on its asker's card."""
 _BUTTONS: Choices = ((("Approve", APPROVE), ("Deny", DENY)),)
+_DENY_ONLY = (("Deny", DENY),)
 _MONEY_BUTTONS: Choices = (*_BUTTONS, (("Freeze …", FREEZE),))
 _HELD_BUTTONS: Choices = ((("Call it off", CALL_OFF), ("Freeze …", FREEZE)),)
 _OWN_BUTTONS: Choices = ((("Withdraw it", WITHDRAW),),)
@@ -127,6 +130,18 @@ class Prompts:
                 dedupe = f"request/{request.id}/escalate/{stage}/{number}"
                 self._put(tables, number, f"Request {request.id} still waits for a signature", lines, dedupe)
 
+    def nobody_left(self, tables: Tables, request: Request) -> None:
+        """Tell its asker, once, that wrong numbers have left too few who could sign it."""
+        missed, people = records.missed(tables, request), people_in(tables)
+        names = [person.name for person in people if person.id in missed] or ["Somebody who left"]
+        why = f"{either(names, 'and')} picked another number than yours, and cannot sign it any more."
+        lines = (*self._reader.lines(request), why, "Nobody else is left who could sign in their place.")
+        step = "Withdraw it (its card has the button); if you still want it, ask anew, and it has a new number."
+        title = f"Request {request.id} lacks somebody to sign it"
+        for number in (number for person in people if person.id == request.asked_by for number in person.telegram_ids):
+            dedupe = f"request/{request.id}/nobody_left/{number}"
+            self._outbox.put(tables, Notice(Lane.DECISIONS, number, title, lines, dedupe, next_step=step))
+
     def say(self, tables: Tables, people: list[Person], title: str, line: str, dedupe: str) -> None:
         """Something that has no card."""
         for person in people:
@@ -139,7 +154,7 @@ class Prompts:
         Args:
             anew: Neither its state nor its votes have changed, but something else that the cards show.
         """
-        people = names_in(tables)
+        people, missed = names_in(tables), records.missed(tables, request)
         story = self._story(tables, request, people)
         stamp = f"{request.version}/{len(request.votes)}" + (f"/{short_id()}" if anew else "")
         for card in self._cards.about(tables, CARD, "request", request.id):
@@ -147,7 +162,7 @@ class Prompts:
                 continue  # suspended since: nothing more is told there
             title = f"{people.get(request.asked_by, 'Somebody')} asks for your signature"
             voted = any(vote.person_id == card.person_id for vote in request.votes)
-            choices = _standing_buttons(request, voted=voted)
+            choices = _standing_buttons(request, voted=voted, missed=card.person_id in missed)
             lines = (*story.asked, *_until(request), *story.enclosures, *story.so_far)
             key = _key(request, card.id)
             self._put(tables, card.chat_id, title, lines, f"{key}/{stamp}", card=card.id, choices=choices, replaces=key)
@@ -226,11 +241,14 @@ def _buttons(request: Request) -> Choices:
     return _MONEY_BUTTONS if request.kind.is_sent else _BUTTONS
 
 
-def _standing_buttons(request: Request, *, voted: bool) -> Choices:
-    """What a signer may still do about it (M11)."""
+def _standing_buttons(request: Request, *, voted: bool, missed: bool) -> Choices:
+    """What a signer may still do about it (M11); who has missed the number may deny it."""
     if request.state is State.HELD:
         return _HELD_BUTTONS
-    return _buttons(request) if request.state is State.PENDING and not voted else ()
+    if request.state is not State.PENDING or voted:
+        return ()
+    _, *others = _buttons(request)
+    return (_DENY_ONLY, *others) if missed else _buttons(request)
 
 
 def _needed_until(request: Request) -> datetime:

@@ -27,7 +27,7 @@ from bot.approvals.signing import Signing
 from bot.approvals.voting import check_unsent, check_vote
 from bot.clock import Clock
 from bot.crash import crashpoint
-from bot.errors import ConflictError, CountersignError, NotAllowedError, ProofNeededError
+from bot.errors import ConflictError, CountersignError, NotAllowedError, NumberWrongError, ProofNeededError
 from bot.ids import short_id
 from bot.messages.cards import Cards
 from bot.messages.outbox import Outbox
@@ -162,6 +162,7 @@ class Approvals:
             NotFoundError, NotAllowedError: Not theirs to decide.
             ConflictError: It has ended, is being sent, was changed, or this person has decided already.
             ProofNeededError: It takes more than was shown.
+            NumberWrongError, NumberMissedError: Another number was picked, now or before.
         """
         now = self._clock.now()
 
@@ -172,19 +173,19 @@ class Approvals:
                 return ConflictError("this request expired before your vote")
             signers = self.signing.signers(tables, request)
             check_vote(request, person, decision, seen.hash, signers)
+            if decision is Decision.APPROVE:
+                self.course.check_not_missed(tables, request, person)
             proof = shown.proof if shown is not None else Proof.NONE
             if decision is Decision.APPROVE and proof < self.signing.needed(tables, request, person.id):
                 raise ProofNeededError(_PROOFS[self.signing.needed(tables, request, person.id)])
             refused = shown.use(tables) if shown is not None else None
             if refused is not None:
-                return refused
+                return self.course.missed(tables, request) if isinstance(refused, NumberWrongError) else refused
             vote = Vote(person.id, decision, seen.hash, now, proof, seen.text, seen.message_id)
             details: dict[str, str | int] = {"hash": seen.hash, "proof": proof.name.lower(), "shown": seen.text}
             if seen.message_id is not None:
                 details["message"] = seen.message_id
             if not records.vote(tables, request, vote, telegram_id):
-                if request.state is State.PENDING:
-                    raise ConflictError("your decision on this is recorded already")
                 about = {name: said for name, said in details.items() if name != "proof"}  # that is what a vote has
                 self.course.note(tables, "request.called_off", request, person.id, telegram_id, about)
                 return self.course.denied(tables, request, person, reason)
@@ -265,10 +266,17 @@ class Approvals:
             return ()
 
     async def could_sign(self, request: Request) -> list[Person]:
-        """Everybody who may and has not yet."""
-        decided = {vote.person_id for vote in request.votes}
-        signers = await self._database.read(lambda tables: self.signing.signers(tables, request))
-        return [one for one in signers if one.id not in decided]
+        """Everybody who may approve and has not yet; nobody who has missed the number."""
+
+        def look(tables: Tables) -> list[Person]:
+            missed = records.missed(tables, request)
+            return [one for one in self.signing.could_decide(tables, request) if one.id not in missed]
+
+        return await self._database.read(look)
+
+    async def could_decide(self, request: Request) -> list[Person]:
+        """Everybody who may approve or deny and has not yet."""
+        return await self._database.read(lambda tables: self.signing.could_decide(tables, request))
 
     def prompting(self, tables: Tables, request: Request) -> int:
         """Prompt whoever could sign by now and was not asked yet, such as a delegate; answers how many."""
@@ -306,10 +314,19 @@ class Approvals:
         return await self._database.read(lambda tables: self.signing.awaited_in_words(tables, request))
 
     async def proof_needed(self, request: Request, person: Person) -> Proof:
-        """What this person must show to approve it; no more than a tap where their vote could not count anyway."""
+        """What this person must show to approve it; no more than a tap where their vote could not count anyway.
+
+        Raises:
+            NumberMissedError: Nothing helps: they have picked a wrong number.
+        """
         if request.state is not State.PENDING:
             return Proof.NONE
-        return await self._database.read(lambda tables: self.signing.needed(tables, request, person.id))
+
+        def look(tables: Tables) -> Proof:
+            self.course.check_not_missed(tables, request, person)
+            return self.signing.needed(tables, request, person.id)
+
+        return await self._database.read(look)
 
     async def _after(self, request: Request) -> None:
         is_over = request.state is State.SUCCEEDED

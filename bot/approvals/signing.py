@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from bot.access.model import Person
 from bot.approvals import records
-from bot.approvals.model import Proof, Request, Rule, State
+from bot.approvals.model import Circle, Proof, Request, Rule, State
 from bot.approvals.seating import signers_in
 from bot.approvals.waiting import helping, needed_in_words
 from bot.clock import Clock
@@ -45,6 +45,17 @@ class Signing:
         """Whoever could sign now and has not, and whose signature would bring it nearer."""
         return helping(request.rule, self.seated(tables, request), self._able(tables, request))
 
+    def could_decide(self, tables: Tables, request: Request) -> list[Person]:
+        """Everybody who may vote and has not. Who has missed the number is among them: they may deny it still."""
+        done = {vote.person_id for vote in request.votes}
+        return [one for one in self.signers(tables, request) if one.id not in done]
+
+    def lost(self, tables: Tables, request: Request) -> tuple[Circle, ...]:
+        """The circles for whose seats nobody is left, since somebody has picked a wrong number; mostly none."""
+        if request.state is not State.PENDING or not records.missed(tables, request):
+            return ()
+        return request.rule.missing([*self.seated(tables, request), *self._able(tables, request)])
+
     def awaited_in_words(self, tables: Tables, request: Request) -> str:
         """`2 needed: Anna or Ben (approver), Cleo (group risk)`; empty when it waits for nobody."""
         if request.state is not State.PENDING:
@@ -55,11 +66,11 @@ class Signing:
         """Those who have not voted and could: with a second factor where a code is asked for, and without a wrong
         number where that is."""
         code = request.rule.proof is Proof.CODE
-        done = {vote.person_id for vote in request.votes} | records.missed(tables, request)
+        missed = records.missed(tables, request)
         return [
             one
-            for one in self.signers(tables, request)
-            if one.id not in done and (not code or self._has_factor(tables, one.id))
+            for one in self.could_decide(tables, request)
+            if one.id not in missed and (not code or self._has_factor(tables, one.id))
         ]
 
     def needed(self, tables: Tables, request: Request, person_id: int) -> Proof:

@@ -18,6 +18,8 @@ def check_vote(request: Request, person: Person, decision: Decision, seen: str, 
         raise NotAllowedError("decide on what you asked for yourself")
     if all(one.id != person.id for one in signers):
         raise NotAllowedError("decide on this request")
+    if request.state is State.PENDING and any(vote.person_id == person.id for vote in request.votes):
+        raise ConflictError("your decision on this is recorded already")
 
 
 def check_unsent(request: Request, states: Container[State]) -> None:

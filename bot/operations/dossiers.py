@@ -41,6 +41,11 @@ class Dossier:
 
     request: Request
     could_sign: tuple[Person, ...]
+    """Those whom it waits for."""
+    could_approve: frozenset[int]
+    """Our ids of those who may, though it may not wait for each of them."""
+    could_deny: frozenset[int]
+    """The same, and those who have missed the number."""
     could_stop: tuple[Person, ...]
     """Its signers, voted or not, while it is approved and not being sent."""
     sendings: tuple[Sending, ...]
@@ -103,13 +108,16 @@ class Dossiers:
 
         def look(tables: Tables) -> Dossier:
             request = requests.read(tables, request_id)
-            voted = {vote.person_id for vote in request.votes}
-            could = self._approvals.signing.who_could(tables, request.asked_by, request.rule)
+            signing, waits = self._approvals.signing, request.state is State.PENDING
+            could = signing.signers(tables, request)
+            deciding = frozenset(one.id for one in signing.could_decide(tables, request)) if waits else frozenset[int]()
             if not concerns(person, request) and person.id not in {one.id for one in could}:  # some stand in for others
                 raise NotFoundError("request", request_id)
             return Dossier(
                 request,
-                tuple(one for one in could if one.id not in voted) if request.state is State.PENDING else (),
+                tuple(signing.awaited(tables, request)) if waits else (),
+                deciding - requests.missed(tables, request),
+                deciding,
                 tuple(could) if request.state in (State.APPROVED, State.HELD) else (),
                 tuple(records.sendings_of(tables, request_id)),
                 tuple(records.sightings_of(tables, request_id)),

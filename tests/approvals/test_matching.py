@@ -8,7 +8,14 @@ import pytest
 
 from bot.approvals.matching import Matching, choices_of
 from bot.approvals.model import Decision, Kind, Proof, Request, State
-from bot.errors import CountersignError, NotAllowedError, NumberWrongError, ProofNeededError
+from bot.errors import (
+    ConflictError,
+    CountersignError,
+    NotAllowedError,
+    NumberMissedError,
+    NumberWrongError,
+    ProofNeededError,
+)
 from bot.store import Database
 from tests.support.clock import HandClock
 from tests.support.guarded import ANNA, ARNO, OLGA, Guarded, showing
@@ -20,6 +27,10 @@ tier = "quorum"
 needs = ["role/approver"]
 proof = "number"
 """
+
+
+BOTH = POLICY.replace('"role/approver"', '"2 of role/approver"')
+LACKS = "lacks somebody to sign it"
 
 
 class Screens(Guarded):
@@ -36,6 +47,12 @@ class Screens(Guarded):
     async def shown_to(self, telegram_id: int) -> str:
         rows = await self.rows("SELECT body FROM outbox WHERE chat_id = ?", telegram_id)
         return "\n".join(line for (body,) in rows for line in json.loads(body)["lines"])
+
+    async def told(self, telegram_id: int, what: str) -> list[str]:
+        """The whole of each message with that in its title."""
+        rows = await self.rows("SELECT body FROM outbox WHERE chat_id = ? ORDER BY id", telegram_id)
+        found = [json.loads(body) for (body,) in rows]
+        return ["\n".join([*one["lines"], one["next_step"]]) for one in found if what in one["title"]]
 
     async def misses(self) -> list[tuple[str, int]]:
         return await self.rows("SELECT object, person_id FROM audit WHERE action = 'request.number_missed'")
@@ -90,10 +107,11 @@ async def test_a_wrong_one_is_written_down_and_was_the_only_try(desk: Screens) -
     anna = desk.person(ANNA).id
     with pytest.raises(NumberWrongError):
         await desk.picks(ANNA, request, wrong_for(request, anna))
-    with pytest.raises(NumberWrongError):
-        await desk.picks(ANNA, request, request.number or 0)
+    for number in (request.number or 0, wrong_for(request, anna)):
+        with pytest.raises(NumberMissedError):
+            await desk.picks(ANNA, request, number)
     assert (await desk.now(request)).votes == ()
-    assert (await desk.misses())[0] == (f"request/{request.id}", anna)
+    assert await desk.misses() == [(f"request/{request.id}", anna)]
 
     signed = await desk.picks(ARNO, request, request.number or 0)  # another one may
     assert signed.state is State.APPROVED
@@ -148,3 +166,84 @@ async def test_only_what_asks_for_a_number_has_one(desk: Screens) -> None:
     await desk.policy(POLICY.replace('proof = "number"', ""), 2)
     request = await desk.asked()
     assert (request.kind, request.number) == (Kind.TRANSFER, None)
+
+
+async def test_who_has_missed_is_refused_before_anything_is_asked_of_them_and_may_still_deny(desk: Screens) -> None:
+    request = await desk.asked()
+    with pytest.raises(NumberWrongError) as missed:
+        await desk.picks(ANNA, request, wrong_for(request, desk.person(ANNA).id))
+    assert missed.value.others_can  # Arno
+    with pytest.raises(NumberMissedError) as refused:
+        await desk.approvals.proof_needed(request, desk.person(ANNA))
+    assert refused.value.others_can
+    for proof in (Proof.NONE, Proof.CODE):
+        with pytest.raises(NumberMissedError):
+            await desk.approves(ANNA, request, showing(proof))
+    assert await desk.approvals.proof_needed(request, desk.person(ARNO)) is Proof.NUMBER
+    assert [one.name for one in await desk.approvals.could_sign(request)] == ["Arno"]
+    assert [one.name for one in await desk.approvals.could_decide(request)] == ["Anna", "Arno"]
+    assert await desk.told(OLGA, LACKS) == []
+    assert (await desk.says(ANNA, Decision.DENY, request)).state is State.DENIED
+
+
+async def test_after_a_miss_every_card_says_who_is_left(desk: Screens) -> None:
+    request = await desk.asked()
+    with pytest.raises(NumberWrongError):
+        await desk.picks(ANNA, request, wrong_for(request, desk.person(ANNA).id))
+    for chat in (OLGA, ANNA, ARNO):
+        assert "1 needed: Arno (approver)." in await desk.shown_to(chat)
+    buttons = {
+        chat: [label for row in json.loads(body)["choices"] for label, _ in row]
+        for chat, body in await desk.rows("SELECT chat_id, body FROM outbox ORDER BY id")
+    }
+    assert buttons[ANNA] == ["Deny", "Freeze …"]
+    assert buttons[ARNO] == ["Approve", "Deny", "Freeze …"]
+
+
+async def test_when_nobody_is_left_its_asker_hears_so_once(desk: Screens) -> None:
+    await desk.policy(BOTH, 2)
+    request = await desk.asked()
+    await desk.picks(ARNO, request, request.number or 0)
+    with pytest.raises(NumberWrongError) as missed:
+        await desk.picks(ANNA, request, wrong_for(request, desk.person(ANNA).id))
+    with pytest.raises(NumberMissedError) as refused:
+        await desk.picks(ANNA, request, request.number or 0)
+    assert not missed.value.others_can
+    assert not refused.value.others_can
+    (said,) = await desk.told(OLGA, LACKS)
+    assert "Anna picked another number than yours, and cannot sign it any more." in said
+    assert said.endswith(
+        "Withdraw it (its card has the button); if you still want it, ask anew, and it has a new number."
+    )
+    assert "1 needed: nobody just now (approver)." in await desk.shown_to(OLGA)
+
+
+async def test_two_who_miss_are_one_message(desk: Screens) -> None:
+    await desk.policy(BOTH, 2)
+    request = await desk.asked()
+    for who in (ANNA, ARNO):
+        with pytest.raises(NumberWrongError) as missed:
+            await desk.picks(who, request, wrong_for(request, desk.person(who).id))
+        assert not missed.value.others_can  # of two who must sign, one is not enough
+    assert len(await desk.told(OLGA, LACKS)) == 1
+
+
+async def test_when_the_last_who_had_not_missed_loses_the_role_its_asker_hears_so(desk: Screens) -> None:
+    request = await desk.asked()
+    with pytest.raises(NumberWrongError):
+        await desk.picks(ANNA, request, wrong_for(request, desk.person(ANNA).id))
+    assert await desk.told(OLGA, LACKS) == []
+    await desk.write("DELETE FROM roles WHERE person_id = ? AND role = 'approver'", desk.person(ARNO).id)
+    await desk.database.write(desk.approvals.course.people_changed)
+    assert len(await desk.told(OLGA, LACKS)) == 1
+    assert (await desk.now(request)).state is State.PENDING
+
+
+async def test_who_has_signed_misses_nothing_by_another_tap(desk: Screens) -> None:
+    await desk.policy(BOTH, 2)
+    request = await desk.asked()
+    await desk.picks(ANNA, request, request.number or 0)
+    with pytest.raises(ConflictError, match="recorded already"):
+        await desk.picks(ANNA, request, wrong_for(request, desk.person(ANNA).id))
+    assert await desk.misses() == []
+    assert (await desk.picks(ARNO, request, request.number or 0)).state is State.APPROVED

@@ -150,11 +150,43 @@ async def test_the_same_proof_is_asked_for_when_it_is_typed(room: Treasury) -> N
 async def test_a_wrong_number_is_the_last(room: Treasury) -> None:
     await room.policy(WITH_A_NUMBER, version=2)
     request = await room.asked()
-    wrong = 10 + (request.number or 0) % 89
-    for number in (wrong, request.number):
-        said = texts(await room.desk.says(ANNA, f"/approve {request.id} {number}"))
-        assert any(text.startswith("That is not the number on the asker's screen.") for text in said)
+    wrong = 10 + ((request.number or 0) - 9) % 90
+    said = texts(await room.desk.says(ANNA, f"/approve {request.id} {wrong}"))
+    assert any(text.startswith("That is not the number on the asker's screen.") for text in said)
+    for typed in (f" {request.number}", f" {wrong}", ""):
+        said = texts(await room.desk.says(ANNA, f"/approve {request.id}{typed}"))
+        assert any(text.startswith("You picked a wrong number for this request") for text in said)
+        assert not any(text.startswith((f"Request {request.id}\nTransfer", "Tap Approve")) for text in said)
+    assert "Nothing waits for your signature." in texts(await room.desk.says(ANNA, "/approve"))
     assert await room.state(request) is State.PENDING
+
+
+async def test_after_a_wrong_tap_nothing_anywhere_offers_a_second(room: Treasury) -> None:
+    """Anna alone could sign: the message she tapped, her older one, what she asks for, and Olga's card all say so."""
+    await room.policy(WITH_A_NUMBER, version=2)
+    request = await room.asked()
+    older, view = await one_of(room, ANNA, request), await one_of(room, ANNA, request)
+    await room.desk.taps(ANNA, view, "Approve")
+    await room.desk.taps(ANNA, older, "Approve")
+    wrong = next(label for label in buttons(room.desk.now(view)) if label.isdecimal() and label != str(request.number))
+    said = texts(await room.desk.taps(ANNA, room.desk.now(view), wrong))
+    assert any("any more, and nobody else is left who could" in text for text in said)
+    assert list(buttons(room.desk.now(view))) == ["Deny", "Refresh"]
+    said = texts(await room.desk.taps(ANNA, room.desk.now(older), str(request.number)))
+    assert any(text.startswith("You picked a wrong number for this request") for text in said)
+
+    shown_now = await one_of(room, ANNA, request)
+    assert shown_now["text"].endswith("Needed: 1 approver. Could still sign: nobody.")
+    assert list(buttons(shown_now)) == ["Deny", "Refresh"]
+
+    def to_olga(words: str) -> list[str]:
+        return [text for text in texts(room.desk.chat.from_bot(OLGA)) if words in text]
+
+    await until(lambda: to_olga(f"Request {request.id} lacks somebody to sign it"))
+    await until(lambda: to_olga("1 needed: nobody just now (approver)."))
+    assert len(to_olga("lacks somebody to sign it")) == 1
+    taps = await room.rows("SELECT count(*) FROM audit WHERE action = 'request.number_missed'")
+    assert taps == [(1,)]
 
 
 async def test_in_a_group_it_is_not_decided_and_what_may_be_a_code_is_to_go(room: Treasury) -> None:

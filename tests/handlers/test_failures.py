@@ -85,6 +85,18 @@ SENTENCES: dict[CountersignError, str] = {
         "That is not the number on the asker's screen. You cannot approve this request any more; somebody else can. "
         "Ask its asker whether they really asked."
     ),
+    errors.NumberWrongError(others_can=False): (
+        "That is not the number on the asker's screen. You cannot approve this request any more, and nobody else is "
+        "left who could: its asker can withdraw it, and ask anew. Ask its asker whether they really asked."
+    ),
+    errors.NumberMissedError(): (
+        "You picked a wrong number for this request, so you cannot approve it any more; somebody else can. "
+        "Nothing was changed."
+    ),
+    errors.NumberMissedError(others_can=False): (
+        "You picked a wrong number for this request, so you cannot approve it any more; nobody else is left who could: "
+        "its asker can withdraw it, and ask anew. Nothing was changed."
+    ),
     errors.CodeUsedError(): (
         "That code was used already; each counts once. Try again with the next one, in half a minute."
     ),
