@@ -14,18 +14,42 @@ def helping(rule: Rule, signed: Sequence[Person], able: Iterable[Person]) -> lis
 
 
 def needed_in_words(rule: Rule, signed: Sequence[Person], able: Sequence[Person]) -> str:
-    """`2 needed: Anna or Ben (approver), Cleo (group risk)`; nothing when no seat is empty."""
+    """`2 needed: Anna or Ben (approver), Cleo (group risk)`, `2 needed: Anna and Ben (approver)`, `2 needed: 2 of Anna,
+    Ben or Cleo (approver)`; nothing when no seat is empty."""
     missing = rule.missing(signed)
     if not missing:
         return ""
-    named: dict[Circle, list[str]] = {circle: [] for circle in missing}
+    named: dict[Circle, list[Person]] = {circle: [] for circle in missing}
     seats = (*missing, *(seat.circle for seat in rule.seats))
     for person in helping(rule, signed, able):
         stands = circles_of(person)
-        named.setdefault(next(circle for circle in seats if circle in stands), []).append(person.name)
-    parts = [f"{either(names)} ({_called(circle)})" for circle, names in named.items() if names]
+        named.setdefault(next(circle for circle in seats if circle in stands), []).append(person)
+    needed = _indispensable(rule, signed, able)
+    parts = [
+        f"{_so_many(people, missing.count(circle), needed)} ({_called(circle)})"
+        for circle, people in named.items()
+        if people
+    ]
     parts += [f"nobody just now ({_called(circle)})" for circle in dict.fromkeys(rule.missing([*signed, *able]))]
     return f"{len(missing)} needed: {(' or ' if len(missing) == 1 else ', ').join(parts)}"
+
+
+def _indispensable(rule: Rule, signed: Sequence[Person], able: Sequence[Person]) -> frozenset[int]:
+    """Those of whom nobody can take the place (our ids)."""
+    left = len(rule.missing([*signed, *able]))
+    return frozenset(
+        person.id
+        for person in able
+        if len(rule.missing([*signed, *(other for other in able if other.id != person.id)])) > left
+    )
+
+
+def _so_many(people: Sequence[Person], seats: int, needed: frozenset[int]) -> str:
+    """`Anna and Ben` where it takes each of them, `2 of Anna, Ben or Cleo`, or `Anna or Ben`."""
+    names = [person.name for person in people]
+    if needed.issuperset(person.id for person in people):
+        return either(names, "and")
+    return f"{seats} of {either(names)}" if 1 < seats < len(names) else either(names)
 
 
 def _called(circle: Circle) -> str:
