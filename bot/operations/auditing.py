@@ -74,6 +74,7 @@ class Auditing:
 
     async def select(self, words: Sequence[str]) -> Selection:
         """A person's name or number, `request` and its id, a day, or a day behind one of these; nothing is everything.
+        The id of a request may stand alone, unless it is somebody's name.
 
         Raises:
             InputError, NotFoundError: With what would be right.
@@ -90,8 +91,10 @@ class Auditing:
                 raise InputError("name one request", "/audit request abcdefghij")
             return Selection(object=f"request/{subject[1].lower()}", since=since, until=until)
         wanted = " ".join(subject)
-        person = await self._database.read(lambda tables: _person_called(tables, wanted))
-        return Selection(person_id=person, since=since, until=until)
+        about = await self._database.read(lambda tables: _person_or_request(tables, wanted))
+        if isinstance(about, str):
+            return Selection(object=about, since=since, until=until)
+        return Selection(person_id=about, since=since, until=until)
 
     def day(self, text: str) -> tuple[datetime, datetime]:
         """A day in the desk's time zone: its first moment, and the next day's. `InputError` for anything else."""
@@ -219,6 +222,17 @@ def _described(selection: Selection, format_: Format) -> dict[str, str | int]:
 
 def _names(tables: Tables) -> dict[int, str]:
     return dict(tables.conn.execute("SELECT id, name FROM persons").fetchall())
+
+
+def _person_or_request(tables: Tables, wanted: str) -> int | str:
+    """A person's number; or, where nobody is called that, a request as rows name it."""
+    try:
+        return _person_called(tables, wanted)
+    except NotFoundError:
+        about = f"request/{wanted.lower()}"
+        if tables.conn.execute("SELECT 1 FROM audit WHERE object = ? LIMIT 1", (about,)).fetchone() is None:
+            raise
+        return about
 
 
 def _person_called(tables: Tables, wanted: str) -> int:

@@ -16,6 +16,11 @@ _VERBS = {
     "request.asked": "asked for",
     "person.invited": "invited somebody with",
     "audit.exported": "took a file of",
+    "request.withdrawn": "withdrew",
+    "request.remarked": "wrote a note on",
+    "request.file_attached": "attached a file to",
+    "request.repeatable": "may ask again for",
+    "request.number_missed": "picked a wrong number for",
     "role.granted": "gave a role to",
     "role.taken": "took a role from",
 }
@@ -24,6 +29,8 @@ _DONE_TO_THINGS = frozenset({"person", "request", "connection"})
 """A deed of one of these is something that a person does to it; any other is told with its own noun."""
 _THINGS = {"audit": "the audit log", "data_keys": "the data keys", "key": "the key"}
 _SAID_ELSEWHERE = frozenset({"via", "for_person", "hash", "shown", "message", "totp_step"})
+_MINUTES = frozenset({("quiet.changed", "from"), ("quiet.changed", "until")})
+"""Details that are minutes since midnight."""
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 """What a file of rows shows: evidence that is compared, and what the sentence says already."""
 
@@ -68,7 +75,16 @@ def _line(row: Row, names: Mapping[int, str], taste: Taste) -> str:
 
 
 def _details(row: Row) -> list[str]:
-    return [f"{name.replace('_', ' ')} {value}" for name, value in row.details.items() if name not in _SAID_ELSEWHERE]
+    return [
+        f"{name.replace('_', ' ')} {_clock(value) if (row.action, name) in _MINUTES else value}"
+        for name, value in row.details.items()
+        if name not in _SAID_ELSEWHERE
+    ]
+
+
+def _clock(value: object) -> object:
+    """`1320` → `22:00`."""
+    return f"{value // 60:02d}:{value % 60:02d}" if isinstance(value, int) else value
 
 
 def _words(row: Row) -> list[str]:

@@ -100,6 +100,25 @@ async def test_it_narrows_to_a_person_a_request_and_a_day(desk: Desk) -> None:
     ]
 
 
+async def test_a_requests_id_alone_is_understood_unless_it_is_a_name(desk: Desk) -> None:
+    olga = desk.person(OLGA)
+    await done(desk, Deed("request.asked", "request/cr7azchwwg", olga.id, OLGA), Deed("b.done", "request/olga"))
+    for text in ("/audit cr7azchwwg", "/audit CR7azchwwg"):
+        title, _, row, *_ = lines(await asked(desk, text))
+        assert title == "Audit log · request cr7azchwwg"
+        assert row[6:] == "Olga asked for request cr7azchwwg"
+    assert lines(await asked(desk, "/audit cr7azchwwg today"))[0].startswith("Audit log · request cr7azchwwg · 20")
+    assert lines(await asked(desk, "/audit olga"))[0] == "Audit log · Olga"
+
+
+async def test_quiet_hours_are_times_of_day(desk: Desk) -> None:
+    about: dict[str, str | int] = {"zone": "UTC", "from": 1320, "until": 425, "hourly": 5}
+    olga = desk.person(OLGA)
+    await done(desk, Deed("quiet.changed", f"person/{olga.id}", olga.id, OLGA, about))
+    row = lines(await asked(desk, "/audit"))[2]
+    assert row[6:] == "Olga: quiet changed · from 22:00, hourly 5, until 07:05, zone UTC"
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [("/audit nobody", "nobody"), ("/audit 2026-99-99", "/audit 2026-11-21"), ("/audit request", "/audit request")],
@@ -217,6 +236,12 @@ async def test_names_and_details_from_outside_stay_text(desk: Desk) -> None:
         ("passphrase.set", "capital/main", 3, {}, "Olga: passphrase set (capital/main)"),
         ("connections.locked", "person/3", 3, {}, "Olga: connections locked"),
         ("request.approved", "request/abc", 9, {}, "person 9 approved request abc"),
+        ("request.withdrawn", "request/abc", 3, {}, "Olga withdrew request abc"),
+        ("request.withdrawn", "request/abc", None, {}, "request abc: withdrawn"),
+        ("request.remarked", "request/abc", 3, {}, "Olga wrote a note on request abc"),
+        ("request.file_attached", "request/abc", 3, {}, "Olga attached a file to request abc"),
+        ("request.repeatable", "request/abc", 3, {}, "Olga may ask again for request abc"),
+        ("request.number_missed", "request/abc", 3, {}, "Olga picked a wrong number for request abc"),
         ("request.expired", "request/abc", None, {}, "request abc: expired"),
         ("key.rotation_begun", "key", None, {}, "the key: rotation begun"),
         ("backup.made", "backup/x", None, {"via": "terminal"}, "at the host's terminal: backup made (backup/x)"),
