@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from bot.alerts.book import Entry
+from bot.alerts.figures import number
 from bot.alerts.model import Measure, Occasion, Rule, Target, Test
-from bot.alerts.sentences import number
 from bot.errors import InputError
 from bot.messages.cards import Card, Draft
 from handlers import alert_terms, pages

@@ -11,8 +11,8 @@ from enum import IntEnum
 from typing import Any, Final, assert_never
 from zoneinfo import ZoneInfo
 
+from bot.alerts.figures import number
 from bot.alerts.model import Occasion, Repeat, Rule, Target, Test, stays
-from bot.alerts.sentences import number
 from bot.alerts.wording import number as said
 from bot.alerts.wording import time_said
 from bot.errors import InputError

@@ -1,20 +1,21 @@
 """What people write after /alert, read forgivingly: `GOLD > 2400`, `balance main < 10,000 USD each time`,
-`gold moves 3% in 1h`, `transfer in main > 5k USD critical`, `request waiting 30 min`.
+`gold moves 3% in 1h`, `transfer in main > 5k USD critical`, `request waits 30 min`.
 
 Which connection and which market are meant is left to whoever knows them: those words come out as they were written.
+Forgivingly is not carelessly: a word behind the number that says nothing known is refused by name, never left out.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
+from bot.alerts.figures import EXAMPLE, POLITE, amount, apart, check_understood, goes_on, is_sign, number
 from bot.alerts.model import Measure, Occasion, Repeat, Severity, Test, stays
 from bot.errors import InputError
 from bot.money import Currency
 
-EXAMPLE = "/alert GOLD > 2400"
 _TESTS = {
     **dict.fromkeys((">", ">=", "above", "over", "exceeds", "rises"), Test.ABOVE),
     **dict.fromkeys(("<", "<=", "below", "under", "falls"), Test.BELOW),
@@ -34,10 +35,14 @@ _OCCASIONS: tuple[tuple[tuple[str, ...], Occasion], ...] = (
     (("money", "out"), Occasion.MONEY_OUT),
     (("transfer", "failed"), Occasion.TRANSFER_FAILED),
     (("withdrawal", "waiting"), Occasion.WITHDRAWAL_WAITING),
+    (("withdrawal", "wait"), Occasion.WITHDRAWAL_WAITING),
     (("withdrawal", "new"), Occasion.WITHDRAWAL_NEW),
     (("new", "withdrawal"), Occasion.WITHDRAWAL_NEW),
     (("request", "waiting"), Occasion.REQUEST_WAITING),
+    (("request", "wait"), Occasion.REQUEST_WAITING),
     (("request", "expiring"), Occasion.REQUEST_EXPIRING),
+    (("request", "expire"), Occasion.REQUEST_EXPIRING),
+    (("request", "about", "to", "expire"), Occasion.REQUEST_EXPIRING),
     (("stream", "down"), Occasion.STREAM_DOWN),
     (("provider", "down"), Occasion.PROVIDER_DOWN),
     (("clock", "off"), Occasion.CLOCK_OFF),
@@ -55,14 +60,21 @@ _MEASURES: tuple[tuple[tuple[str, ...], Measure], ...] = (
     (("free", "margin"), Measure.FREE_MARGIN),
     (("available",), Measure.FREE_MARGIN),
     (("balance",), Measure.BALANCE),
+    (("profit", "or", "loss"), Measure.PROFIT),
     (("profit",), Measure.PROFIT),
     (("price",), Measure.PRICE),
 )
+_BACK = ("back", "hysteresis")
 _SIGNS = re.compile(r"(>=|<=|>|<|=)")
-_NUMBER = re.compile(r"([+-]?)(\d+|\d{1,3}(?:[,'_]\d{3})+)(\.\d+)?([km]?)(%?)", re.ASCII | re.IGNORECASE)
 _SPAN = re.compile(r"(\d{1,4})(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?|w|weeks?)", re.ASCII | re.IGNORECASE)
+_TIMED = "/alert request waiting 30 min"
+_OF_MOVES = ("by", "in", "within", "over", "percent", "more", "than", "about")
+_PLAIN = frozenset(["balance", "margin", "available", "profit", "loss", "price", "disk", "clock", "key", "order"])
+"""Words that alone say what is watched: whatever is down there is no provider."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_THANKS = frozenset(["please", "thx", "thanks"])
+_OF_LINES = (Occasion.MONEY_IN, Occasion.MONEY_OUT)
 _NO_NAMES = frozenset(["longer", "than", "left", "client", "about", "is", "my", "of", "on", "at", "in", "any", "the"])
 _DEFAULT_WINDOW = {
     Occasion.WITHDRAWAL_WAITING: timedelta(hours=1),
@@ -97,8 +109,10 @@ class Sentence:
 
 
 def parse(words: Sequence[str]) -> Sentence:
-    """Read it. `InputError` with what is missing, and a right example."""
+    """Read it. `InputError` with what is missing, or what is not understood, and a right example."""
     tokens = _tokens(words)
+    while len(tokens) > 1 and tokens[-1].lower() in _THANKS:
+        tokens.pop()
     if not tokens:
         raise InputError("say what is to be watched, and from where on", EXAMPLE)
     left, said = _options(tokens)
@@ -107,9 +121,9 @@ def parse(words: Sequence[str]) -> Sentence:
 
 def _read(tokens: list[str], said: Sentence) -> Sentence:
     at = next((place for place, word in enumerate(tokens) if place and word.lower() in _TESTS), None)
-    occasion = _occasion(tokens if at is None else tokens[:at])
+    occasion = _occasion(tokens if at is None else tokens[:at]) or _down(tokens, at)
     if occasion is not None:
-        return _happening(occasion[0], occasion[1], tokens if at is None else tokens[at + 1 :], said, at is not None)
+        return _happening(*occasion, [] if at is None else tokens[at + 1 :], said, has_sign=at is not None)
     if at is None:
         return _bare(tokens, said)
     return _numeric(tokens[:at], _TESTS[tokens[at].lower()], tokens[at + 1 :], said)
@@ -139,29 +153,21 @@ def says_test(word: str) -> bool:
     return word.lower() in _TESTS
 
 
-def number(text: str) -> Decimal | None:
-    """`2400`, `10,000.50`, `2.5k`, `-200`; None for what is none."""
-    found = _NUMBER.fullmatch(text)
-    if found is None:
-        return None
-    sign, whole, rest, large, _ = found.groups()
-    try:
-        value = Decimal(sign + re.sub("[,'_]", "", whole) + (rest or ""))
-    except InvalidOperation:
-        return None
-    value = value * {"k": 1000, "m": 1_000_000}.get(large.lower(), 1)
-    return value if abs(value) < Decimal(10) ** 15 else None
-
-
 def _tokens(words: Sequence[str]) -> list[str]:
-    """Signs stand alone, `3 %` is one word, and so is `30 min`."""
-    split = [part for word in words for part in _SIGNS.split(word) if part]
+    """Signs stand alone, `3 %` is one word, and so are `30 min` and, where a number is due, `4 000`."""
+    split = [part for word in words for piece in _SIGNS.split(word) if piece for part in apart(piece)]
     found: list[str] = []
+    is_number_due = False
     for word in split:
-        joined = found[-1] + word if found else ""
-        if joined and ((word == "%" and _NUMBER.fullmatch(found[-1])) or (word[0].isalpha() and _is_span(joined))):
-            found[-1] = joined
+        last = found[-1] if found else ""
+        if last and word.lower() in ("%", "percent") and number(last) is not None and last[-1] != "%":
+            found[-1] = f"{last}%"
+        elif last and word[0].isalpha() and _is_span(last + word):
+            found[-1] = last + word
+        elif is_number_due and goes_on(last, word):
+            found[-1] = f"{last}'{word}"
         else:
+            is_number_due = is_number_due or (bool(found) and word.lower() in (*_TESTS, *_BACK))
             found.append(word)
     return found
 
@@ -196,9 +202,9 @@ def _options(tokens: list[str]) -> tuple[list[str], Sentence]:
             said, used = replace(said, until=_date(after)), 2
         elif word in ("critical", "urgent"):
             said = replace(said, severity=Severity.CRITICAL)
-        elif word in ("back", "hysteresis") and (slack := number(after)) is not None:
+        elif word in _BACK and (slack := number(after)) is not None:
             said, used = replace(said, hysteresis=abs(slack)), 2
-        elif word == "to" and place and tokens[place - 1].lower() != "distance":
+        elif word == "to" and place and tokens[place - 1].lower() not in ("distance", "about"):
             said, used = replace(said, hearer=tuple(tokens[place + 1 :])), len(tokens)
         else:
             left.append(tokens[place])
@@ -223,38 +229,65 @@ def _occasion(tokens: Sequence[str]) -> tuple[Occasion, tuple[str, ...]] | None:
     return None
 
 
+def _down(tokens: Sequence[str], at: int | None) -> tuple[Occasion, tuple[str, ...]] | None:
+    """`capital down`, `crm down 10 min`: a provider, as long as nothing else is said that it could mean."""
+    low = [word.lower() for word in tokens if word.lower() not in _NO_NAMES]
+    named = [word for word in tokens[:at] if word.lower() != "down" and word.lower() not in _NO_NAMES]
+    others = [word for word in low if word != "down" and word not in _TESTS and not _is_span(word)]
+    is_alone = len(others) == 1 and number(others[0]) is None and others[0] not in ("stream", *_PLAIN)
+    if low.count("down") != 1 or not is_alone or (at is not None and not _is_span(tokens[-1])):
+        return None
+    return Occasion.PROVIDER_DOWN, tuple(named)
+
+
 def _happening(
-    occasion: Occasion, around: tuple[str, ...], rest: Sequence[str], said: Sentence, has_sign: bool
+    occasion: Occasion, around: tuple[str, ...], rest: Sequence[str], said: Sentence, *, has_sign: bool
 ) -> Sentence:
-    """`stream down main 5min`, `transfer in main > 1000 USD`, `withdrawals waiting longer than 2h`."""
-    names = [word for word in around if word.lower() not in _NO_NAMES]
-    words = [*names, *rest] if has_sign else names
-    spans = [span for word in words if (span := _span(word)) is not None]
-    names = [word for word in names if not _is_span(word)]
-    found = replace(said, what=occasion, test=Test.HAPPENS, names=tuple(names))
+    """`stream down main 5min`, `transfer in main > 1000 USD`, `withdrawals waiting longer than 2h`.
+
+    Words that are no time come out as names: whoever knows the connections and markets refuses what is none."""
+    found = replace(said, what=occasion, test=Test.HAPPENS)
     if occasion.takes_time:
-        return replace(found, window=spans[0] if spans else _DEFAULT_WINDOW.get(occasion, timedelta()))
-    if has_sign:
-        value, currency, _ = _value(rest)
-        return replace(found, threshold=value, currency=currency)
-    return found
+        words = [word for word in (*around, *rest) if word.lower() not in _NO_NAMES]
+        times = [word for word in words if _is_span(word)]
+        check_understood(times[1:], _TIMED)
+        if has_sign and not times:
+            raise InputError("say for how long", _TIMED)
+        window = _span(times[0]) if times else None
+        names = tuple(word for word in words if not _is_span(word))
+        return replace(found, names=names, window=window or _DEFAULT_WINDOW.get(occasion, timedelta()))
+    found = replace(found, names=tuple(word for word in around if word.lower() not in _NO_NAMES))
+    if not has_sign:
+        return found
+    value, currency, is_percent = amount(rest)
+    if is_percent or occasion not in _OF_LINES:
+        check_understood(rest)
+    return replace(found, threshold=value, currency=currency)
 
 
 def _bare(tokens: Sequence[str], said: Sentence) -> Sentence:
     """`GOLD 2400`: told when the price gets there, from whichever side."""
     is_market = len(tokens) > 1 and tokens[0].lower() not in _TESTS and _measure(tokens)[1] is None
-    if is_market and number(tokens[-1]) is not None:
-        return _numeric(tokens[:-1], Test.CROSSES, tokens[-1:], said)
-    raise InputError("say from where on: above, below, crosses, moves or changes", EXAMPLE)
+    place = max((place for place, word in enumerate(tokens) if place and number(word) is not None), default=0)
+    if not is_market or not place:
+        raise InputError("say from where on: above, below, crosses, moves or changes", EXAMPLE)
+    if place > 1 and goes_on(tokens[place - 1], tokens[place]):  # `US 500 600`, or `GOLD 4 000`
+        both = f"{tokens[place - 1]} {tokens[place]}"
+        raise InputError(f"I cannot tell whether “{both}” is one number or two", EXAMPLE)
+    begin = place - 1 if place > 1 and is_sign(tokens[place - 1]) else place
+    return _numeric(tokens[:begin], Test.CROSSES, tokens[begin:], said)
 
 
 def _numeric(left: Sequence[str], test: Test, right: Sequence[str], said: Sentence) -> Sentence:
     names, measure = _measure(left)
     if test is Test.MOVES:
         return _move(names, measure, right, said)
-    if test is Test.CHANGES and not right:
+    if test is Test.CHANGES and not [word for word in right if word.lower() not in POLITE]:
         return replace(said, what=measure or Measure.PRICE, test=test, names=names)
-    value, currency, is_percent = _value(right[1:] if right and right[0].lower() in ("by", "than") else right)
+    right = _behind(right, test)
+    if test is Test.CHANGES and not any(number(word) is not None for word in right):
+        check_understood(right)
+    value, currency, is_percent = amount(right)
     if measure is None and left[0].lower() == "margin":
         names, measure = tuple(left[1:]), Measure.MARGIN_LEVEL if is_percent else Measure.FREE_MARGIN
     if left[0].lower() == "loss":
@@ -267,14 +300,27 @@ def _numeric(left: Sequence[str], test: Test, right: Sequence[str], said: Senten
         raise InputError("say which market", EXAMPLE)
     if measure is Measure.PRICE and value <= 0:
         raise InputError("a price is above nought", EXAMPLE)
+    if measure is Measure.PRICE and currency and not Currency(currency).known:
+        check_understood([currency])  # nothing compares it with anything
     return replace(said, what=measure, test=test, names=names, threshold=value, currency=currency)
+
+
+def _behind(right: Sequence[str], test: Test) -> Sequence[str]:
+    """What follows `than`, `about`, a second word for the same (`rises above`), and for a change `by more than`."""
+    extra = ("by", "more", "than", "about") if test is Test.CHANGES else ("than", "about")
+    while right and (right[0].lower() in extra or _TESTS.get(right[0].lower()) is test):
+        right = right[1:]
+    return right
 
 
 def _move(names: tuple[str, ...], measure: Measure | None, right: Sequence[str], said: Sentence) -> Sentence:
     example = "/alert GOLD moves 3% in 1h"
-    words = [word for word in right if word.lower() not in ("by", "in", "within", "over", "percent")]
-    value = number(words[0]) if words else None
-    span = _span(words[1]) if len(words) == 2 else None
+    words = [word for word in right if word.lower() not in _OF_MOVES]
+    time = next((place for place in reversed(range(len(words))) if _is_span(words[place])), -1)
+    size = next((place for place, word in enumerate(words) if place != time and number(word) is not None), -1)
+    if size >= 0:
+        check_understood([word for place, word in enumerate(words) if place not in (time, size)], example)
+    value, span = (number(words[size]) if size >= 0 else None), (_span(words[time]) if time >= 0 else None)
     if measure not in (None, Measure.PRICE) or not names or value is None or value <= 0 or span is None:
         raise InputError("a move is a market, a percentage and a time", example)
     if span > timedelta(days=1):
@@ -290,21 +336,3 @@ def _measure(left: Sequence[str]) -> tuple[tuple[str, ...], Measure | None]:
                 rest = (*left[:place], *left[place + len(phrase) :])
                 return tuple(word for word in rest if word.lower() not in ("of", "on", "my")), measure
     return tuple(word for word in left if word.lower() not in ("of", "on", "my")), None
-
-
-def _value(words: Sequence[str]) -> tuple[Decimal, str, bool]:
-    """A number, perhaps with its currency, before or behind it, perhaps in percent."""
-    if not 1 <= len(words) <= 2:
-        raise InputError("say from which number on", EXAMPLE)
-    first, second = words[0], words[1] if len(words) == 2 else ""
-    if second and number(first) is None:
-        first, second = second, first
-    value = number(first)
-    if value is None:
-        raise InputError(f"{words[0]} is no number", EXAMPLE)
-    if not second:
-        return value, "", first.endswith("%")
-    try:
-        return value, Currency.of(second).code, False
-    except ValueError:
-        raise InputError(f"{second} is no currency", "/alert balance main < 10000 USD") from None

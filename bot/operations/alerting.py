@@ -13,8 +13,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.access.model import Person, Right, Role, Roster
+from bot.alerts.figures import EXAMPLE
 from bot.alerts.model import Measure, Occasion, Rule, Source, Target
-from bot.alerts.sentences import EXAMPLE, Sentence
+from bot.alerts.sentences import Sentence
 from bot.clock import Clock
 from bot.errors import (
     InputError,

@@ -184,6 +184,9 @@ def test_it_is_understood(text: str, meant: dict[str, Any]) -> None:
         "GOLD moves 3% in 40d",
         "balance main < 100 U$D",
         "GOLD > 2400 until 2027-02-31",
+        "GOLD 4 000",
+        "US 500 600",
+        "request waiting > 45",
     ],
 )
 def test_what_cannot_be_read_gets_a_right_example(text: str) -> None:
@@ -192,7 +195,124 @@ def test_what_cannot_be_read_gets_a_right_example(text: str) -> None:
     assert parse(caught.value.example.removeprefix("/alert ").split())
 
 
-@given(st.lists(st.one_of(st.text(max_size=8), st.sampled_from([*"<>%=", "balance", "2400", "moves", "1h", "to"]))))
+USD = "USD"
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold", "currency"),
+    [
+        ("gold < 4 000", "4000", ""),
+        ("gold > 1 250 000.50", "1250000.50", ""),
+        ("gold > 4 200 each time critical", "4200", ""),
+        ("gold > 420 back 5 000", "420", ""),
+        ("gold rises above 4 200", "4200", ""),
+        ("gold > $4200", "4200", USD),
+        ("gold>€4,200", "4200", "EUR"),
+        ("gold > 4200$", "4200", USD),
+        ("gold > 4 200 £", "4200", "GBP"),
+        ("gold > $ 4 200 usd", "4200", USD),
+        ("gold 4200$", "4200", USD),
+        ("gold $4200", "4200", USD),
+        ("balance main < $10k", "10000", USD),
+        ("balance main < 10k usd", "10000", USD),
+        ("balance main < 10k DOGE", "10000", "DOGE"),
+        ("balance main changes by more than 5 000 USD", "5000", USD),
+        ("profit main < -$200", "-200", USD),
+        ("profit or loss main < -200", "-200", ""),
+        ("transfer in main > £5 000", "5000", "GBP"),
+        ("gold > 4200 please", "4200", ""),
+        ("gold > 4200 thx critical", "4200", ""),
+        ("gold > 4200 to Vera please", "4200", ""),
+        ("margin level main < 150 percent", "150", ""),
+    ],
+)
+def test_a_number_is_read_with_its_groups_and_its_currency(text: str, threshold: str, currency: str) -> None:
+    found = parse(text.split())
+    assert (found.threshold, found.currency) == (Decimal(threshold), currency)
+    assert found.names == (("gold",) if text.startswith("gold") else ("main",))
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("gold > 4200 cirtical", "cirtical"),
+        ("gold > 4200 usd cirtical", "cirtical"),
+        ("gold > 4200 tomorrow", "tomorrow"),
+        ("gold > 4200 until friday", "until friday"),
+        ("gold > 4200 or < 4000", "or < 4000"),
+        ("gold > 4200 XYZ", "XYZ"),
+        ("gold > 4 00", "00"),
+        ("gold > 4 000k", "000k"),
+        ("gold > 4200 back 5 each 000 time", "000 time"),
+        ("gold > usd 4200 eur", "eur"),
+        ("gold 4200 cirtical", "cirtical"),
+        ("gold falls by 5", "by"),
+        ("balance main < 10k cirtical", "cirtical"),
+        ("balance main changes tomorrow", "tomorrow"),
+        ("balance main changes by 5 usd tomorrow", "tomorrow"),
+        ("margin level main < 150% usd", "usd"),
+        ("gold moves 3% in 1h tomorrow", "tomorrow"),
+        ("gold moves up 3%", "up"),
+        ("transfer in main > 1000 USD cirtical", "cirtical"),
+        ("transfer in main > 3%", "3%"),
+        ("disk low < 5%", "5%"),
+        ("request waits 5 min 2h", "2h"),
+    ],
+)
+def test_what_is_not_understood_is_named_and_never_left_out(text: str, unknown: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text.split())
+    assert caught.value.reason == f"I do not understand “{unknown}”"
+    assert parse(caught.value.example.removeprefix("/alert ").split())
+
+
+@pytest.mark.parametrize(
+    "text", ["request waits > 5 min cirtical", "stream down > 5 min cirtical", "disk low cirtical"]
+)
+def test_words_of_what_happens_come_out_as_names_for_whoever_knows_them(text: str) -> None:
+    assert parse(text.split()).names == ("cirtical",)
+
+
+def test_polite_words_alone_are_no_change_and_a_change_by_nothing_is_any() -> None:
+    assert parse(["balance", "main", "changes", "please"]).threshold == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "minutes", "names"),
+    [
+        ("request waits 5 min", Occasion.REQUEST_WAITING, 5, ()),
+        ("request waits 1m", Occasion.REQUEST_WAITING, 1, ()),
+        ("request waits > 1m", Occasion.REQUEST_WAITING, 1, ()),
+        ("withdrawal waits", Occasion.WITHDRAWAL_WAITING, 60, ()),
+        ("request expires", Occasion.REQUEST_EXPIRING, 15, ()),
+        ("request about to expire 5 min", Occasion.REQUEST_EXPIRING, 5, ()),
+        ("capital down", Occasion.PROVIDER_DOWN, 5, ("capital",)),
+        ("crm is down > 10 min", Occasion.PROVIDER_DOWN, 10, ("crm",)),
+        ("stream down capital", Occasion.STREAM_DOWN, 5, ("capital",)),
+    ],
+)
+def test_the_words_on_the_buttons_are_words(text: str, what: Occasion, minutes: int, names: tuple[str, ...]) -> None:
+    found = parse(text.split())
+    assert (found.what, found.window, found.names) == (what, timedelta(minutes=minutes), names)
+
+
+@pytest.mark.parametrize("text", ["gold down 5%", "balance down", "gold silver down", "down", "capital down stream"])
+def test_what_is_down_is_a_provider_only_where_it_can_be_nothing_else(text: str) -> None:
+    with pytest.raises(InputError):
+        parse(text.split())
+
+
+def test_a_market_that_has_down_in_its_name_stays_one() -> None:
+    assert parse(["lock", "down", ">", "4000"]).names == ("lock", "down")
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=8), st.sampled_from([*"<>%=", "balance", "2400", "moves", "1h", "to", "down", "000", "$4"])
+        )
+    )
+)
 def test_nothing_people_write_breaks_it(words: list[str]) -> None:
     with contextlib.suppress(InputError):
         parse([part for word in words for part in word.split()])

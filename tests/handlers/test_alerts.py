@@ -168,6 +168,23 @@ def test_whatever_can_be_watched_has_a_button() -> None:
     assert {begun(words.split())[0] for _, words in alert_steps.KINDS} == {*Measure, *Occasion}
 
 
+@pytest.mark.parametrize(("label", "words"), alert_steps.KINDS)
+def test_what_a_button_says_can_be_written(label: str, words: str) -> None:
+    assert begun(label.split()) == begun(words.split())
+
+
+@pytest.mark.parametrize("words", ["gold > 4200 cirtical", "request waits > 5 min cirtical", "stream down cirtical"])
+async def test_a_word_that_is_not_understood_is_named_and_nothing_is_proposed(desk: Desk, words: str) -> None:
+    answer = await desk.said(OLGA, f"/alert {words}")
+    assert "Understood" not in answer
+    assert "cirtical" in answer
+
+
+async def test_a_provider_that_is_down_is_meant_as_people_write_it(desk: Desk) -> None:
+    (shown,) = await desk.says(OLGA, "/alert capital down")
+    assert shown["text"].startswith("Understood: provider down at capital/main: for longer than 5 min")
+
+
 async def test_what_takes_no_number_is_understood_after_two_presses(desk: Desk) -> None:
     (kinds,) = await desk.says(OLGA, "/alert")
     (shown,) = await desk.taps(OLGA, kinds, "Disk low")
