@@ -150,8 +150,8 @@ async def typed(context: DeskContext, draft: Draft, text: str, message_id: int) 
     try:
         parse(said)
     except InputError:
-        if says_test(str(draft.body["said"][-1])):
-            raise
+        if any(map(says_test, said[1:-1])) or any(sign in text for sign in "<>="):
+            raise  # a number was due, and something was said
         await begin(context, said)
         return
     await context.services.cards.drop(context.person.id)

@@ -17,6 +17,9 @@ _SIGNED = re.compile(r"([+-]?)([$€£])(.+)")
 _SIGNS: Final = {"$": "USD", "€": "EUR", "£": "GBP"}
 _CALLED: Final = _SIGNS | {"dollar": "USD", "dollars": "USD", "euro": "EUR", "euros": "EUR", "pounds": "GBP"}
 
+_WORDS_TOO: Final = frozenset(["all", "bam", "cup", "gel", "mop", "pen", "sos", "top", "try"])
+"""Codes that are words, too: only in capitals do they say a currency."""
+
 
 def number(text: str) -> Decimal | None:
     """`2400`, `10,000.50`, `2.5k`, `-200`; None for what is none."""
@@ -87,4 +90,5 @@ def _code(word: str) -> str:
         currency = Currency.of(word)
     except ValueError:
         return ""
-    return currency.code if currency.known or word.isupper() else ""
+    is_plain = currency.known and word.lower() not in _WORDS_TOO
+    return currency.code if is_plain or word.isupper() else ""

@@ -238,6 +238,7 @@ def test_a_number_is_read_with_its_groups_and_its_currency(text: str, threshold:
         ("gold > 4200 cirtical", "cirtical"),
         ("gold > 4200 usd cirtical", "cirtical"),
         ("gold > 4200 tomorrow", "tomorrow"),
+        ("gold > 4200 all", "all"),
         ("gold > 4200 until friday", "until friday"),
         ("gold > 4200 or < 4000", "or < 4000"),
         ("gold > 4200 XYZ", "XYZ"),
