@@ -1,5 +1,6 @@
 """Which of a provider's markets, accounts and positions go by the words of an alert's sentence."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -58,29 +59,33 @@ async def _markets(provider: Provider, text: str) -> list[Named]:
 async def _accounts(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[Named]:
     """Those of that currency, or that are called so."""
     found = []
-    for balance in (await provider.balances()).items:
+    for balance in _named((await provider.balances()).items, rest):
         measures = of_balance(balance)
         currency = balance.amount.currency.code
-        is_meant = said.currency in ("", currency) and _is_called(balance, rest)
+        is_meant = said.currency in ("", currency)
         if is_meant and isinstance(said.what, Measure) and (said.what in measures or said.test is Test.CHANGES):
             of = "" if said.what.is_percent else currency
             found.append(Named(f"{balance.account} {currency}", balance.name, of, measures.get(said.what)))
     return found
 
 
-def _is_called(balance: Balance, rest: tuple[str, ...]) -> bool:
+def _named(balances: Sequence[Balance], rest: tuple[str, ...]) -> Sequence[Balance]:
+    """Those that are called so; if none is, those whose name begins so."""
     words = " ".join(rest).casefold()
-    return not words or words in (balance.account.casefold(), balance.name.casefold(), balance.owner.casefold())
+    if not words:
+        return balances
+    called = [one for one in balances if words in _names(one)]
+    return called or [one for one in balances if one.name.casefold().startswith(words)]
+
+
+def _names(balance: Balance) -> tuple[str, ...]:
+    return balance.account.casefold(), balance.name.casefold(), balance.owner.casefold()
 
 
 async def _receiving(provider: Provider, said: Sentence, rest: tuple[str, ...]) -> list[Named]:
     """The accounts that are called so; a statement names them by their numbers."""
     balances = (await provider.balances()).items
-    names = {
-        one.account: one.name
-        for one in balances
-        if said.currency in ("", one.amount.currency.code) and _is_called(one, rest)
-    }
+    names = {one.account: one.name for one in _named(balances, rest) if said.currency in ("", one.amount.currency.code)}
     return [Named(account, name) for account, name in names.items()]
 
 
