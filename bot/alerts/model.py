@@ -218,6 +218,15 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How often a rule has come, how often of these it was silent, and when it came last."""
+
+    times: int
+    silent: int
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outage:
     """A time in which nothing was heard, as it was filled from the provider's history later."""
 

@@ -19,7 +19,7 @@ from bot.alerts.engine import Engine
 from bot.alerts.firings import Firings
 from bot.alerts.happening import Happening
 from bot.alerts.hearers import Desk, Find
-from bot.alerts.model import Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
+from bot.alerts.model import Counted, Escalation, Occasion, Outage, Phase, Repeat, Rule, Severity, State
 from bot.alerts.surveying import differences, known_positions, remember
 from bot.alerts.telling import Telling
 from bot.alerts.tending import Tending
@@ -33,7 +33,7 @@ from bot.ports import Deed, Recorder
 from bot.providers.records import Candle, Position, Quote
 from bot.providers.streams import Subject, Told
 from bot.store import Database, Tables
-from bot.store.columns import at, packed
+from bot.store.columns import at, moment, packed
 
 MOST_RULES = 1_000
 """Of one person."""
@@ -298,13 +298,15 @@ class Alerts:
         await self.set(person, replace(rule, rest=longer), telegram_id=telegram_id)
         return f"From now on it comes at most every {time_said(longer)}."
 
-    async def counted(self, rule_id: str) -> tuple[int, int]:
-        """How often a rule has come, and how often of these it was silent."""
-        return await self._database.read(
+    async def counted(self, rule_id: str) -> Counted:
+        """How often a rule has come, whatever its number was then."""
+        times, silent, last = await self._database.read(
             lambda tables: tables.conn.execute(
-                "SELECT count(*), coalesce(sum(is_quiet), 0) FROM alert_firings WHERE rule_id = ?", (rule_id,)
+                "SELECT count(*), coalesce(sum(is_quiet), 0), max(happened_at) FROM alert_firings WHERE rule_id = ?",
+                (rule_id,),
             ).fetchone()
         )
+        return Counted(times, silent, None if last is None else moment(last))
 
     # work by the clock
 

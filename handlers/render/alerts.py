@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bot.alerts.book import Entry
-from bot.alerts.model import Measure, Occasion, Phase, Rule, Target, Test
+from bot.alerts.model import Counted, Measure, Occasion, Phase, Rule, Target, Test
 from bot.alerts.wording import condition, number, subject_of, terms
 from bot.operations.alert_subjects import MOST_OFFERED
 from bot.operations.alerting import Proposal
@@ -61,22 +61,28 @@ def listing(entries: Sequence[Entry], first: int, names: Mapping[int, str], now:
     return "\n".join([bold("Your alerts"), *lines])
 
 
-def one(entry: Entry, connection: str, counted: tuple[int, int], hearer: str, taste: Taste, now: datetime) -> str:
+def one(entry: Entry, connection: str, counted: Counted, hearer: str, taste: Taste, now: datetime) -> str:
     """A rule with everything there is to say of it."""
-    rule, (times, quiet) = entry.rule, counted
-    silent = f", {quiet} of them silent" if quiet else ""
-    came = f"It has come {times} time{'' if times == 1 else 's'}{silent}; last {ago(now, entry.state.told_at)}."
-    if not times:
-        came = "It has not come yet."
+    rule = entry.rule
     lines = [
         f"{bold('Alert')} <code>{rule.id}</code>: {line(rule, connection)}",
         literal(f"Comes {terms(rule, taste.zone)}.", 200),
         f"Now: {_standing(entry, now)}.",
-        came,
+        _came(entry, counted, now),
     ]
     if hearer:
         lines.append(f"Told: {literal(hearer)}")
     return "\n".join(lines)
+
+
+def _came(entry: Entry, counted: Counted, now: datetime) -> str:
+    """How often, and when last; with another number it begins anew, and has not come since."""
+    if not counted.times:
+        return "It has not come yet."
+    silent = f", {counted.silent} of them silent" if counted.silent else ""
+    since = "" if entry.state.told_at is not None else ", not since it began anew"
+    times = f"{counted.times} time{'' if counted.times == 1 else 's'}"
+    return f"It has come {times}{silent}; last {ago(now, counted.last)}{since}."
 
 
 def hearer(target: Target, names: Mapping[int, str]) -> str:

@@ -134,7 +134,8 @@ async def test_it_is_muted_and_made_less_from_its_own_buttons(desk: Desk) -> Non
     await holds(desk, told, "12000")
     await holds(desk, told, "8000")
     (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
-    assert await desk.rooms.alerts.counted(entry.rule.id) == (2, 1)
+    counted = await desk.rooms.alerts.counted(entry.rule.id)
+    assert (counted.times, counted.silent) == (2, 1)
 
 
 async def test_a_viewer_sets_their_own_and_nobody_elses(desk: Desk) -> None:
@@ -178,6 +179,14 @@ async def test_a_word_that_is_not_understood_is_named_and_nothing_is_proposed(de
     answer = await desk.said(OLGA, f"/alert {words}")
     assert "Understood" not in answer
     assert "cirtical" in answer
+
+
+@pytest.mark.parametrize("words", ["gold > 4200 cirtical", "gold>4200 cirtical", "gold above 4200 cirtical"])
+async def test_a_word_that_is_not_understood_is_named_after_a_button_too(desk: Desk, words: str) -> None:
+    (kinds,) = await desk.says(OLGA, "/alert")
+    await desk.taps(OLGA, kinds, "Price")
+    assert (await desk.said(OLGA, words)).startswith("I do not understand “cirtical”.")
+    assert "above 4200" in await desk.said(OLGA, "gold > 4 200")
 
 
 async def test_a_provider_that_is_down_is_meant_as_people_write_it(desk: Desk) -> None:
@@ -254,6 +263,13 @@ async def test_an_order_is_filled_and_a_position_opened_as_people_write_it(desk:
     assert shown["text"].startswith("Understood: order filled (GOLD) at capital/main: whenever it happens")
 
 
+@pytest.mark.parametrize("words", ["balance treasury < 10k usd", "balance Treasury Operating < 10k"])
+async def test_an_account_is_meant_by_its_name_or_how_that_begins(linked: Desk, words: str) -> None:
+    (shown,) = await linked.says(OLGA, f"/alert {words}")
+    assert shown["text"].startswith("Understood: balance of 9120004471 USD at cryptocapital/main: below 10000.00 USD")
+    assert "Treasury Operating now: " in shown["text"]
+
+
 @pytest.mark.parametrize("words", ["disk low main", "key old main tomorrow", "position closed UNOBTAINIUM"])
 async def test_what_would_wait_for_ever_is_not_set(desk: Desk, words: str) -> None:
     assert "Understood" not in await desk.said(OLGA, f"/alert {words}")
@@ -307,6 +323,20 @@ async def test_alerts_lists_changes_pauses_and_removes(desk: Desk) -> None:
     await desk.taps(OLGA, anew, "Remove")
     assert desk.now(anew)["text"].startswith("Removed:")
     assert await desk.rooms.alerts.of(desk.person(OLGA)) == []
+
+
+async def test_an_alert_with_another_number_still_says_when_it_came_last(desk: Desk) -> None:
+    told = await set_below(desk)
+    await holds(desk, told, "9000")
+    (entry,) = await desk.rooms.alerts.of(desk.person(OLGA))
+    (one,) = await desk.says(OLGA, f"/alerts {entry.rule.id}")
+    assert " ago." in one["text"]
+    await desk.taps(OLGA, one, "Another number")
+    desk.clock.ahead_by(120)
+    (anew,) = await desk.says(OLGA, "7500")
+    assert "It has come 1 time; last 2 min ago, not since it began anew." in anew["text"]
+    await holds(desk, told, "7000")
+    assert "It has come 2 times; last 0 s ago." in await desk.said(OLGA, f"/alerts {entry.rule.id}")
 
 
 async def test_a_price_is_not_changed_to_what_none_can_be(desk: Desk) -> None:
