@@ -73,7 +73,6 @@ _PLAIN = frozenset(["balance", "margin", "available", "profit", "loss", "price",
 """Words that alone say what is watched: whatever is down there is no provider."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_THANKS = frozenset(["please", "thx", "thanks"])
 _OF_LINES = (Occasion.MONEY_IN, Occasion.MONEY_OUT)
 _NO_NAMES = frozenset(["longer", "than", "left", "client", "about", "is", "my", "of", "on", "at", "in", "any", "the"])
 _DEFAULT_WINDOW = {
@@ -111,7 +110,7 @@ class Sentence:
 def parse(words: Sequence[str]) -> Sentence:
     """Read it. `InputError` with what is missing, or what is not understood, and a right example."""
     tokens = _tokens(words)
-    while len(tokens) > 1 and tokens[-1].lower() in _THANKS:
+    while len(tokens) > 1 and tokens[-1].lower() in POLITE:
         tokens.pop()
     if not tokens:
         raise InputError("say what is to be watched, and from where on", EXAMPLE)
