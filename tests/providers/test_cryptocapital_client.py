@@ -274,7 +274,7 @@ async def test_an_err_for_another_nonce_settles_nothing(bank: Bank, nonce: str) 
     body = f'{{"msg":"err","data":{{"nonce":{nonce},"msg":"no"}}}}'
     await bank.faults({"match": {"contains": '"op":"auth"'}, "action": "replace", "body": body})
     with pytest.raises(SilentError):
-        await bank.link(nonces=Stuck(), answer_seconds=0.2).check()
+        await bank.link(nonces=Stuck(), answer_seconds=1.0).check()
 
 
 # -------- answers not to be believed
@@ -373,7 +373,7 @@ async def test_f06_answers_that_are_too_large_lead_to_a_rest(bank: Bank) -> None
 
 
 async def test_an_unknown_type_is_counted_and_changes_nothing(bank: Bank) -> None:
-    linked = bank.link(answer_seconds=0.2)
+    linked = bank.link(answer_seconds=1.0)
     await bank.faults({"match": {"contains": '"op":"auth"'}, "action": "replace", "body": '{"msg":"news","data":{}}'})
     with pytest.raises(SilentError):
         await linked.balances()
@@ -384,7 +384,7 @@ async def test_an_unknown_type_is_counted_and_changes_nothing(bank: Bank) -> Non
 
 
 async def test_a_bank_that_never_sends_the_result_is_silent(bank: Bank) -> None:
-    linked = bank.link(answer_seconds=0.2)
+    linked = bank.link(answer_seconds=1.0)
     await bank.tell("misbehave", mode="silent", times=0)
     with pytest.raises(SilentError):
         await linked.balances()
@@ -392,7 +392,7 @@ async def test_a_bank_that_never_sends_the_result_is_silent(bank: Bank) -> None:
 
 
 async def test_one_silent_account_costs_one_note(bank: Bank) -> None:
-    linked = bank.link(answer_seconds=0.3)
+    linked = bank.link(answer_seconds=1.0)
     await bank.tell("misbehave", mode="silent")
     reading = await linked.balances()
     assert [one.account for one in reading.items] == [RESERVE, EUROS]
@@ -626,7 +626,7 @@ async def test_an_older_form_is_refused_unless_the_desk_is_tolerant() -> None:
 
 
 async def test_a_recorded_answer_does_not_settle_a_later_question() -> None:
-    async with peered(Peer(sample("account"), sample("account")), answer_seconds=0.3) as linked:
+    async with peered(Peer(sample("account"), sample("account")), answer_seconds=1.0) as linked:
         await linked.balances()
         with pytest.raises(SilentError):
             await linked.balances()
@@ -647,11 +647,11 @@ async def test_an_error_that_was_not_signed_by_the_bank_refuses_nothing() -> Non
 
 
 async def test_a_forged_transfer_is_counted_and_a_genuine_one_is_not() -> None:
-    async with peered(Peer(sample("transfer")), answer_seconds=0.2) as linked:
+    async with peered(Peer(sample("transfer")), answer_seconds=1.0) as linked:
         with pytest.raises(SilentError):
             await linked.balances()
         assert not linked.doubts
-    async with peered(Peer(sample("transfer", nonce=1792300801477)), answer_seconds=0.2) as linked:
+    async with peered(Peer(sample("transfer", nonce=1792300801477)), answer_seconds=1.0) as linked:
         with pytest.raises(SilentError):
             await linked.balances()
         assert linked.doubts == {Doubt.SIGNATURE: 1}

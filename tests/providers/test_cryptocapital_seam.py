@@ -219,7 +219,7 @@ async def test_a_line_that_breaks_under_a_transfer_leaves_it_unknown_and_it_is_f
 
 
 async def test_silence_is_unknown(branch: Branch) -> None:
-    linked = branch.link(answer_seconds=0.3)
+    linked = branch.link(answer_seconds=1.0)
     await linked.balances()
     await branch.faults({"match": {"contains": REFERENCE}, "action": "drop"})
     _, receipt = await make_transfer(linked.money, act())
@@ -240,7 +240,7 @@ async def test_f07_after_an_ack_and_nothing_more_it_is_found_by_statement_and_ne
 
 
 async def test_f07_what_is_not_in_the_statement_stays_unknown_however_often_it_is_looked_for(branch: Branch) -> None:
-    linked = branch.link(answer_seconds=0.5)
+    linked = branch.link(answer_seconds=1.0)
     await linked.balances()
     await branch.faults({"match": {"contains": REFERENCE}, "action": "drop"})
     prepared, receipt = await make_transfer(linked.money, act())

@@ -169,7 +169,7 @@ async def test_a_forged_entry_is_not_in_it(branch: Branch) -> None:
 
 
 async def test_a_statement_whose_end_was_not_seen_says_so(branch: Branch) -> None:
-    linked = branch.link(accounts=OPERATING, answer_seconds=0.5)
+    linked = branch.link(accounts=OPERATING, answer_seconds=1.0)
     await linked.balances()
     await came(branch, "3.00")
     await branch.post("misbehave", mode="silent", kind="account")
@@ -247,7 +247,7 @@ async def test_whoever_listens_is_told_of_each_transfer_as_each_account_sees_it_
 
 
 async def test_what_was_missed_is_in_the_statement_or_nobody_knows(branch: Branch) -> None:
-    linked = branch.link(accounts=OPERATING, answer_seconds=0.5)
+    linked = branch.link(accounts=OPERATING, answer_seconds=1.0)
     await came(branch, "3.00")
     now = datetime.now(UTC)
     missed = await linked.missed(ALL, now - timedelta(days=2), now)

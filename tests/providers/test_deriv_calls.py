@@ -432,7 +432,7 @@ async def test_exact_bytes_go_out_once_and_only_on_a_connection_that_is_logged_i
 
 
 async def test_what_changes_something_is_never_asked_twice(desk: Desk) -> None:
-    provider = desk.link(answer_seconds=0.2)
+    provider = desk.link(answer_seconds=1.0)
     await provider.balances()
     desk.misfortune("drop", '"sell_expired"')
     asked = desk.count('"sell_expired"')

@@ -328,7 +328,7 @@ async def test_a_question_lost_twice_is_given_up_and_the_next_one_works(desk: De
 
 
 async def test_a_question_without_answer_is_asked_again_when_that_is_still_quick(desk: Desk) -> None:
-    provider = desk.link("token", answer_seconds=0.2)
+    provider = desk.link("token", answer_seconds=1.0)
     desk.misfortune("drop", '"balance"')
     assert amounts(await provider.balances()).keys() == {"CR900001"}
 
@@ -337,7 +337,7 @@ async def test_a_question_without_answer_is_not_asked_again_when_somebody_waited
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(line, "AGAIN_WITHIN_SECONDS", 0.1)
-    provider = desk.link("token", answer_seconds=0.2)
+    provider = desk.link("token", answer_seconds=1.0)
     desk.misfortune("drop", '"balance"')
     asked = desk.count('"balance"')
     with pytest.raises(SilentError):
@@ -347,7 +347,7 @@ async def test_a_question_without_answer_is_not_asked_again_when_somebody_waited
 
 
 async def test_an_answer_with_another_number_settles_nothing(desk: Desk) -> None:
-    provider = desk.link("token", answer_seconds=0.2)
+    provider = desk.link("token", answer_seconds=1.0)
     stale = {"balance": 1.25, "currency": "USD", "loginid": "CR900001"}
     desk.answer_instead('"balance"', json.dumps({"req_id": 99, "msg_type": "balance", "balance": stale}))
     assert amounts(await provider.balances())["CR900001"] > 1000
@@ -456,7 +456,7 @@ async def test_after_repeated_failures_it_rests_and_then_tries_again(desk: Desk)
 
 async def test_silence_on_an_open_socket_leads_to_a_rest_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "AGAIN_WITHIN_SECONDS", 0.01)
-    provider = desk.link("token", answer_seconds=0.05)
+    provider = desk.link("token", answer_seconds=0.3)
     await provider.check()
     desk.misfortune("drop", '"balance"', times=0)
     for _ in range(5):

@@ -279,7 +279,7 @@ async def test_f18_an_answer_to_another_question_settles_nothing_and_no_token_is
         echo = f'"echo_req": {{"authorize": "token-of-the-test", "req_id": {asked["req_id"]}}}'
         return f'{{{echo}, "req_id": {asked["req_id"] - 1}, "msg_type": "{PAY}", "{PAY}": 1, "transaction_id": 7}}'
 
-    async with a_cashier(answer_seconds=0.5, instead={PAY: late}) as (_, deriv):
+    async with a_cashier(answer_seconds=1.0, instead={PAY: late}) as (_, deriv):
         prepared, receipt = await made(deriv, payment())
         assert receipt.outcome is Outcome.UNKNOWN
         assert (await seam_of(deriv).find(prepared)).outcome is Outcome.UNKNOWN
